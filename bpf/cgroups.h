@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The cgroup tracker: keeps map_cgroups true as cgroups come and go.
+ *
+ * The kernel calls the cgroup_mkdir tracepoint under cgroup_mutex, after the
+ * cgroup is made and before its directory can be entered (cgroup_mkdir() in
+ * kernel/cgroup/cgroup.c: TRACE_CGROUP_PATH, then kernfs_activate): no task is in
+ * it yet, and no other mkdir runs. cgroup_rmdir comes when no task can be left.
+ */
+#ifndef SMTPWARD_BPF_CGROUPS_H
+#define SMTPWARD_BPF_CGROUPS_H
+
+#include <smtpward/match.h>
+
+#include "maps.h"
+
+/* Too large for the stack. One entry: cgroup_mutex lets one mkdir in at a time. */
+struct cgroups_scratch {
+	struct smtpward_affix forward;
+	struct smtpward_affix backward;
+	struct smtpward_match match;
+	struct smtpward_cgroup child;
+	struct smtpward_segments completed;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cgroups_scratch);
+} map_scratch SEC(".maps");
+
+/* The name as a key, NUL-padded, and its length; 0 where it cannot be read. */
+static __always_inline __u32 cgroups_read_name(struct cgroups_scratch *scratch, const char *name)
+{
+	long size;
+
+	__builtin_memset(scratch->forward.text, 0, SMTPWARD_NAME_SIZE);
+	size = bpf_probe_read_kernel_str(scratch->forward.text, SMTPWARD_NAME_SIZE, name);
+	if (size <= 1 || size > SMTPWARD_NAME_SIZE)
+		return 0;
+	return size - 1;
+}
+
+/*
+ * The name backwards. No branch on its length: what lies behind the name is NULs,
+ * and so is what the index wraps round to.
+ */
+static __always_inline void cgroups_reverse_name(struct cgroups_scratch *scratch, __u32 len)
+{
+	for (__u32 i = 0; i < SMTPWARD_NAME_SIZE; i++)
+		scratch->backward.text[i] =
+			scratch->forward.text[(len - 1 - i) & (SMTPWARD_NAME_SIZE - 1)];
+}
+
+/* False where the tables cannot be read. */
+static __always_inline bool cgroups_match_name(struct cgroups_scratch *scratch, __u32 len)
+{
+	/* No name has length 0, so nothing matches there: an empty set to stand in. */
+	const struct smtpward_match *none =
+		bpf_map_lookup_elem(&map_lengths, &(const __u32){ 0 });
+	const struct smtpward_match *exact, *prefix, *suffix, *length;
+
+	if (!none)
+		return false;
+	prefix = suffix = length = none;
+	exact = bpf_map_lookup_elem(&map_names, scratch->forward.text) ?: none;
+	if (asks_star) {
+		cgroups_reverse_name(scratch, len);
+		scratch->forward.bits = len * 8;
+		scratch->backward.bits = len * 8;
+		prefix = bpf_map_lookup_elem(&map_prefixes, &scratch->forward) ?: none;
+		suffix = bpf_map_lookup_elem(&map_suffixes, &scratch->backward) ?: none;
+		length = bpf_map_lookup_elem(&map_lengths, &len) ?: none;
+	}
+	smtpward_match_name(exact, prefix, suffix, length, &scratch->match);
+	return true;
+}
+
+static __always_inline int cgroups_is_slice(const struct cgroups_scratch *scratch, __u32 len)
+{
+	static const char suffix[] = SMTPWARD_SLICE_SUFFIX;
+
+	if (len < SMTPWARD_SLICE_SUFFIX_LEN)
+		return 0;
+	len -= SMTPWARD_SLICE_SUFFIX_LEN;
+	for (int i = 0; i < SMTPWARD_SLICE_SUFFIX_LEN; i++)
+		if (scratch->forward.text[(len + i) & (SMTPWARD_NAME_SIZE - 1)] != suffix[i])
+			return 0;
+	return 1;
+}
+
+/* Unites into rules those of every path that is complete. */
+static __always_inline void cgroups_complete(const struct smtpward_segments *completed,
+					     struct smtpward_rules *rules)
+{
+	for (__u32 word = 0; word < SMTPWARD_SEGMENT_WORDS && word < segment_words; word++) {
+		__u64 bits = completed->words[word];
+
+		for (__u32 i = 0; i < 64 && bits; i++) {
+			__u32 segment = word * 64 + smtpward_lowest_bit(bits);
+			const struct smtpward_rules *path;
+
+			bits &= bits - 1;
+			path = bpf_map_lookup_elem(&map_paths, &segment);
+			if (!path)
+				continue;
+			rules->words[0] |= path->words[0];
+			rules->words[1] |= path->words[1];
+			rules->words[2] |= path->words[2];
+			rules->words[3] |= path->words[3];
+		}
+	}
+}
+
+_Static_assert(SMTPWARD_RULE_WORDS == 4, "cgroups_complete() unites four words");
+
+static __always_inline void cgroups_missing(void)
+{
+	struct smtpward_tracker *tracker =
+		bpf_map_lookup_elem(&map_tracker, &(const __u32){ 0 });
+
+	if (tracker)
+		count(&tracker->missing);
+	COUNT(cgroups_full);
+}
+
+static __always_inline bool cgroups_is_v2(struct cgroup *cgroup)
+{
+	return cgroup->root->hierarchy_id == 0;
+}
+
+static __always_inline void cgroups_made(struct cgroup *cgroup)
+{
+	__u64 parent_id, id = cgroup->kn->id;
+	struct cgroups_scratch *scratch;
+	struct smtpward_cgroup *parent;
+	__u32 len;
+
+	if (!cgroups_is_v2(cgroup) || !cgroup->self.parent)
+		return;
+	parent_id = cgroup->self.parent->cgroup->kn->id;
+	parent = bpf_map_lookup_elem(&map_cgroups, &parent_id);
+	scratch = bpf_map_lookup_elem(&map_scratch, &(const __u32){ 0 });
+	if (!parent || !scratch)
+		return;
+	len = cgroups_read_name(scratch, cgroup->kn->name);
+	if (!len || !cgroups_match_name(scratch, len)) {
+		cgroups_missing();
+		return;
+	}
+	smtpward_match_step(parent, &scratch->match,
+			    (const struct smtpward_segments *)&last_segments,
+			    cgroups_is_slice(scratch, len), &scratch->child,
+			    &scratch->completed);
+	cgroups_complete(&scratch->completed, &scratch->child.rules);
+	if (!smtpward_match_alive(&scratch->child, (const struct smtpward_rules *)&any_cgroup))
+		return;
+	if (bpf_map_update_elem(&map_cgroups, &id, &scratch->child, BPF_ANY))
+		cgroups_missing();
+}
+
+static __always_inline void cgroups_removed(struct cgroup *cgroup)
+{
+	__u64 id = cgroup->kn->id;
+
+	/* Most cgroups have no entry: not being there is no error. */
+	if (cgroups_is_v2(cgroup))
+		bpf_map_delete_elem(&map_cgroups, &id);
+}
+
+#endif /* SMTPWARD_BPF_CGROUPS_H */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The record of an attempt: who gets one, and what it says.
+ *
+ * Lines are limited by cgroup and effective user before the ring buffer, so that a
+ * flood costs a counter and hides nobody else. Every attempt that the policy logs
+ * ends in exactly one of: a record, suppressed, lost.
+ */
+#ifndef SMTPWARD_BPF_EVENT_H
+#define SMTPWARD_BPF_EVENT_H
+
+#include "names.h"
+#include "policy.h"
+
+/* What a new entry starts from. */
+static const struct smtpward_caller caller_blank;
+
+/* The entry of (cgroup, user), or the one that all share which found the map full. */
+static __always_inline struct smtpward_caller *event_caller(const struct caller *caller)
+{
+	struct smtpward_caller_key key = {
+		.cgroup_id = caller->cgroup_id,
+		.euid = caller->euid,
+	};
+	struct smtpward_caller *entry = bpf_map_lookup_elem(&map_callers, &key);
+
+	if (entry)
+		return entry;
+	/* Where another CPU was first this fails, and its entry is as good. */
+	bpf_map_update_elem(&map_callers, &key, &caller_blank, BPF_NOEXIST);
+	entry = bpf_map_lookup_elem(&map_callers, &key);
+	if (entry)
+		return entry;
+	COUNT(callers_full);
+	return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
+}
+
+/*
+ * Whether the limit lets one more line through. next_ns runs ahead of the clock by
+ * one interval a line, up to the window. Two CPUs at once may let a line too many
+ * through; neither loses count.
+ */
+static __always_inline bool event_within_limit(struct smtpward_caller *entry)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u64 next = READ_ONCE(entry->next_ns);
+
+	if (next < now)
+		next = now;
+	if (next - now > limit_window_ns)
+		return false;
+	WRITE_ONCE(entry->next_ns, next + limit_interval_ns);
+	return true;
+}
+
+static __always_inline void event_fill_task(struct smtpward_event *event)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	event->uid = BPF_CORE_READ(cred, uid.val);
+	event->egid = BPF_CORE_READ(cred, egid.val);
+	event->auid = ~0U;
+	if (bpf_core_field_exists(task->loginuid))
+		event->auid = BPF_CORE_READ(task, loginuid.val);
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->ppid = BPF_CORE_READ(parent, tgid);
+	event->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
+	names_cgroup(event, task);
+	names_exe(event, task);
+}
+
+static __always_inline void event_fill(struct smtpward_event *event, const struct flow *flow,
+				       const struct caller *caller,
+				       const struct decision *decision)
+{
+	event->time_ns = bpf_ktime_get_boot_ns();
+	event->generation = generation;
+	event->cgroup_id = caller->cgroup_id;
+	__builtin_memcpy(event->address, flow->address, sizeof(event->address));
+	event->port = flow->port;
+	event->rule = decision->rule;
+	event->verdict = decision->verdict;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	event->flags = 0;
+	event->euid = caller->euid;
+	event->cgroup_len = 0;
+	event->exe_len = 0;
+	event_fill_task(event);
+}
+
+/* The entry keeps the cgroup's names for the lines that sum up what was held back. */
+static __always_inline void event_name_caller(struct smtpward_caller *entry,
+					      const struct smtpward_event *event)
+{
+	if (entry->cgroup_len)
+		return;
+	bpf_probe_read_kernel(entry->cgroup, sizeof(entry->cgroup), event->cgroup);
+	entry->flags = event->flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
+	WRITE_ONCE(entry->cgroup_len, event->cgroup_len);
+}
+
+static __always_inline void event_record(const struct flow *flow, const struct caller *caller,
+					 const struct decision *decision)
+{
+	struct smtpward_caller *entry = event_caller(caller);
+	struct smtpward_event *event;
+
+	if (!entry) {
+		COUNT(broken);
+		return;
+	}
+	count(&entry->attempts);
+	if (!event_within_limit(entry)) {
+		count(&entry->suppressed);
+		COUNT(suppressed);
+		return;
+	}
+	event = bpf_ringbuf_reserve(&map_events, sizeof(*event), 0);
+	if (!event) {
+		count(&entry->lost);
+		COUNT(lost);
+		return;
+	}
+	event_fill(event, flow, caller, decision);
+	event_name_caller(entry, event);
+	bpf_ringbuf_submit(event, 0);
+	COUNT(recorded);
+}
+
+#endif /* SMTPWARD_BPF_EVENT_H */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a hook's context to what a policy speaks of: a TCP connect to a guarded
+ * port of an address. One form for IPv4, IPv6 and IPv4 in IPv6.
+ */
+#ifndef SMTPWARD_BPF_FLOW_H
+#define SMTPWARD_BPF_FLOW_H
+
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+
+#define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
+
+struct flow {
+	union {
+		__u8 address[16]; /* network byte order, IPv4 as ::ffff:a.b.c.d */
+		__u32 words[4];
+	};
+	__u32 port_index; /* into ports and port_rules */
+	__u16 port;	  /* host byte order */
+};
+
+/*
+ * Index of the guarded port that ctx connects to by TCP, or -1. MPTCP's own
+ * connect shows up as TCP on the kernels checked; its number is here for those
+ * that may tell.
+ */
+static __always_inline int flow_guarded_port(struct bpf_sock_addr *ctx, __u16 *ret_port)
+{
+	__u16 port = bpf_ntohs((__u16)ctx->user_port);
+
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < SMTPWARD_PORTS_MAX; i++) {
+		if (i >= ports_count)
+			break;
+		if (ports[i] == port) {
+			if (ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_MPTCP)
+				return -1;
+			*ret_port = port;
+			return i;
+		}
+	}
+	return -1;
+}
+
+/*
+ * 0.0.0.0 and :: are this host: tcp_v6_connect() and the IPv4 route lookup turn
+ * them into loopback, so a policy meets them as loopback too.
+ */
+static __always_inline void flow_set_ipv4(struct flow *flow, __u32 address)
+{
+	flow->words[0] = 0;
+	flow->words[1] = 0;
+	flow->words[2] = bpf_htonl(0xffff);
+	flow->words[3] = address ? address : bpf_htonl(0x7f000001);
+}
+
+static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct flow *flow)
+{
+	int index = flow_guarded_port(ctx, &flow->port);
+
+	if (index < 0)
+		return false;
+	flow->port_index = index;
+	flow_set_ipv4(flow, ctx->user_ip4);
+	return true;
+}
+
+static __always_inline bool flow_from_connect6(struct bpf_sock_addr *ctx, struct flow *flow)
+{
+	int index = flow_guarded_port(ctx, &flow->port);
+	__u32 a, b, c, d;
+
+	if (index < 0)
+		return false;
+	flow->port_index = index;
+	a = ctx->user_ip6[0];
+	b = ctx->user_ip6[1];
+	c = ctx->user_ip6[2];
+	d = ctx->user_ip6[3];
+	if (!a && !b && c == bpf_htonl(0xffff)) {
+		flow_set_ipv4(flow, d);
+		return true;
+	}
+	flow->words[0] = a;
+	flow->words[1] = b;
+	flow->words[2] = c;
+	flow->words[3] = a | b | c | d ? d : bpf_htonl(1);
+	return true;
+}
+
+#endif /* SMTPWARD_BPF_FLOW_H */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The few kernel structs that are read, with the few members that are. Each access
+ * is relocated to the running kernel's layout when the program is loaded (CO-RE),
+ * so neither the order nor the size of anything here has to be right: only names
+ * and types. Checked against Linux 5.10 to 6.18.
+ */
+#ifndef SMTPWARD_BPF_KERNEL_H
+#define SMTPWARD_BPF_KERNEL_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
+
+#define KERNEL_STRUCT __attribute__((preserve_access_index))
+
+/* cgroups */
+
+struct kernfs_node {
+	const char *name;
+	__u64 id;
+} KERNEL_STRUCT;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+} KERNEL_STRUCT;
+
+struct cgroup_root {
+	int hierarchy_id;
+} KERNEL_STRUCT;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+} KERNEL_STRUCT;
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} KERNEL_STRUCT;
+
+/* files */
+
+struct qstr {
+	const unsigned char *name;
+} KERNEL_STRUCT;
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+} KERNEL_STRUCT;
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+} KERNEL_STRUCT;
+
+struct vfsmount {
+	struct dentry *mnt_root;
+} KERNEL_STRUCT;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+} KERNEL_STRUCT;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+} KERNEL_STRUCT;
+
+struct file {
+	struct path f_path;
+} KERNEL_STRUCT;
+
+struct mm_struct {
+	struct file *exe_file;
+} KERNEL_STRUCT;
+
+/* tasks */
+
+typedef struct {
+	__u32 val;
+} KERNEL_STRUCT kuid_t;
+
+typedef struct {
+	__u32 val;
+} KERNEL_STRUCT kgid_t;
+
+struct cred {
+	kuid_t uid;
+	kuid_t euid;
+	kgid_t egid;
+} KERNEL_STRUCT;
+
+struct ns_common {
+	unsigned int inum;
+} KERNEL_STRUCT;
+
+struct net {
+	struct ns_common ns;
+} KERNEL_STRUCT;
+
+struct nsproxy {
+	struct net *net_ns;
+} KERNEL_STRUCT;
+
+struct task_struct {
+	int tgid;
+	struct task_struct *real_parent;
+	const struct cred *cred;
+	char comm[16];
+	struct nsproxy *nsproxy;
+	kuid_t loginuid;
+	struct css_set *cgroups;
+	struct mm_struct *mm;
+} KERNEL_STRUCT;
+
+#endif /* SMTPWARD_BPF_KERNEL_H */

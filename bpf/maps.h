@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map and every constant of the programs.
+ *
+ * What lasts from policy to policy: the gate, the ring buffer, the callers and the
+ * counters; a new load goes on with the pinned ones. All other maps belong to one
+ * generation and are filled before its programs decide anything. Sizes that
+ * depend on the policy or the machine are set by the loader.
+ *
+ * A full map never opens anything. map_events: the attempt is counted as lost.
+ * map_callers: the attempt falls under map_callers_rest, one limit for all such.
+ * map_cgroups: map_tracker says so, and a connect from a cgroup without an entry
+ * is refused where a rule that asks for a cgroup could refuse it.
+ */
+#ifndef SMTPWARD_BPF_MAPS_H
+#define SMTPWARD_BPF_MAPS_H
+
+#include <smtpward/abi.h>
+
+#include "kernel.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_gate);
+} map_gate SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} map_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct smtpward_caller_key);
+	__type(value, struct smtpward_caller);
+} map_callers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_caller);
+} map_callers_rest SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct smtpward_caller_key);
+	__type(value, struct smtpward_reported);
+} map_reported SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_counters);
+} map_counters SEC(".maps");
+
+/*
+ * The programs that decided before this generation, one map a hook: kernels from
+ * 6.18 on let a program array hold one attach type only.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} map_before4 SEC(".maps"), map_before6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct smtpward_cgroup);
+} map_cgroups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_tracker);
+} map_tracker SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct smtpward_name);
+	__type(value, struct smtpward_match);
+} map_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct smtpward_affix);
+	__type(value, struct smtpward_match);
+} map_prefixes SEC(".maps"), map_suffixes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SMTPWARD_NAME_SIZE);
+	__type(key, __u32);
+	__type(value, struct smtpward_match);
+} map_lengths SEC(".maps");
+
+/* By the last segment of a path: the rules that the path is a condition of. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SMTPWARD_SEGMENTS_MAX);
+	__type(key, __u32);
+	__type(value, struct smtpward_rules);
+} map_paths SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_rules);
+} map_users SEC(".maps"), map_groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct smtpward_prefix);
+	__type(value, struct smtpward_rules);
+} map_addresses SEC(".maps");
+
+/* Read by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_policy_info);
+} map_policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_rule_info);
+} map_rules SEC(".maps");
+
+/*
+ * The policy's constants. Frozen before the programs are verified, so that what a
+ * policy does not use is not in its programs.
+ */
+const volatile __u64 generation;
+const volatile __u32 ports_count;
+const volatile __u16 ports[SMTPWARD_PORTS_MAX]; /* host byte order */
+const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
+
+/* The rules that do not ask for a cgroup, a user, a group, an address. */
+const volatile struct smtpward_rules any_cgroup;
+const volatile struct smtpward_rules any_user;
+const volatile struct smtpward_rules any_group;
+const volatile struct smtpward_rules any_address;
+
+/* Whether a rule does. */
+const volatile bool asks_cgroup;
+const volatile bool asks_user;
+const volatile bool asks_group;
+const volatile bool asks_address;
+const volatile bool asks_star; /* of a cgroup or unit name */
+
+const volatile __u32 rule_words;
+const volatile __u8 verdicts[SMTPWARD_RULES_MAX];
+const volatile struct smtpward_rules denying; /* the rules whose verdict is deny */
+
+const volatile struct smtpward_segments last_segments;
+const volatile __u32 segment_words;
+
+const volatile bool audit_mode;
+const volatile __u32 reject; /* errno, 0 where the kernel's own EPERM is meant */
+const volatile __u32 log_verdicts;
+const volatile __u64 limit_interval_ns;
+const volatile __u64 limit_window_ns; /* how far ahead of the clock a burst may run */
+
+/* The v2 root that paths start from: where a walk up ends. */
+const volatile __u64 root_cgroup;
+
+static __always_inline void count(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+/* Counts in map_counters. Atomic: a program can be preempted by another on its CPU. */
+#define COUNT(member)                                                                   \
+	({                                                                              \
+		struct smtpward_counters *_counters =                                   \
+			bpf_map_lookup_elem(&map_counters, &(const __u32){ 0 });        \
+		if (_counters)                                                          \
+			count(&_counters->member);                                      \
+	})
+
+#endif /* SMTPWARD_BPF_MAPS_H */

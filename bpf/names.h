@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The names from a cgroup and from an executable up to the root, as struct
+ * smtpward_event keeps them: last name first, each with its NUL.
+ *
+ * How much is written so far lives in the record and is read back each round: the
+ * verifier then knows nothing of it but the bound that was just checked, and sees
+ * that all rounds are alike.
+ */
+#ifndef SMTPWARD_BPF_NAMES_H
+#define SMTPWARD_BPF_NAMES_H
+
+#include "maps.h"
+
+/* Levels whose names are written, and levels that a hostile nesting is followed up. */
+#define NAMES_LEVELS 32
+#define NAMES_LEVELS_SKIPPED 512
+
+/* The levels next to the root whose names always fit: a slice, and what is in it. */
+#define NAMES_TOP 2
+
+#define NAMES_EXE_STEPS 40
+
+/*
+ * Appends a name to a list in the record. False where the list has no room left
+ * for the longest name and keep_free bytes, or the name cannot be read.
+ */
+static __always_inline bool names_append(char *list, __u32 size, __u32 *len, const void *name,
+					 __u32 keep_free)
+{
+	__u32 used = READ_ONCE(*len);
+	long got;
+
+	if (used > size - SMTPWARD_NAME_SIZE - keep_free)
+		return false;
+	got = bpf_probe_read_kernel_str(list + used, SMTPWARD_NAME_SIZE, name);
+	if (got <= 1)
+		return false;
+	WRITE_ONCE(*len, used + got);
+	return true;
+}
+
+static __always_inline struct cgroup *names_cgroup_parent(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, self.parent, cgroup);
+}
+
+/* True where the walk up is over: at the root that paths start from, or past all cgroups. */
+static __always_inline bool names_cgroup_done(struct cgroup *cgroup)
+{
+	return !cgroup || BPF_CORE_READ(cgroup, level) <= 0 ||
+	       BPF_CORE_READ(cgroup, kn, id) == root_cgroup;
+}
+
+static __always_inline void names_cgroup_append(struct smtpward_event *event,
+						struct cgroup *cgroup, __u32 keep_free)
+{
+	const char *name = BPF_CORE_READ(cgroup, kn, name);
+
+	if (!names_append(event->cgroup, sizeof(event->cgroup), &event->cgroup_len, name,
+			  keep_free))
+		event->flags |= SMTPWARD_CGROUP_CUT;
+}
+
+/* The names that a cut list must still have: those next to the root. */
+static __always_inline void names_cgroup_top(struct smtpward_event *event, struct cgroup *cgroup)
+{
+	event->flags |= SMTPWARD_CGROUP_CUT;
+	for (int i = 0; i < NAMES_LEVELS_SKIPPED; i++) {
+		if (!cgroup || BPF_CORE_READ(cgroup, level) <= NAMES_TOP)
+			break;
+		cgroup = names_cgroup_parent(cgroup);
+	}
+	if (!cgroup || BPF_CORE_READ(cgroup, level) != NAMES_TOP)
+		return;
+	event->flags |= SMTPWARD_CGROUP_TOP;
+	for (int i = 0; i < NAMES_TOP; i++) {
+		names_cgroup_append(event, cgroup, 0);
+		cgroup = names_cgroup_parent(cgroup);
+	}
+}
+
+static __always_inline void names_cgroup(struct smtpward_event *event, struct task_struct *task)
+{
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+
+	for (int i = 0; i < NAMES_LEVELS; i++) {
+		if (names_cgroup_done(cgroup))
+			return;
+		names_cgroup_append(event, cgroup, NAMES_TOP * SMTPWARD_NAME_SIZE);
+		if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT)
+			break;
+		cgroup = names_cgroup_parent(cgroup);
+	}
+	if (!names_cgroup_done(cgroup))
+		names_cgroup_top(event, cgroup);
+}
+
+static __always_inline struct mount *names_mount(struct vfsmount *vfsmount)
+{
+	return (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+}
+
+/* The path of a task's executable from the root of its mount tree. */
+static __always_inline void names_exe(struct smtpward_event *event, struct task_struct *task)
+{
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct mount *mount = names_mount(BPF_CORE_READ(file, f_path.mnt));
+
+	if (!file)
+		return;
+	if (!BPF_CORE_READ(dentry, d_hash.pprev))
+		event->flags |= SMTPWARD_EXE_DELETED;
+	for (int i = 0; i < NAMES_EXE_STEPS; i++) {
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+
+		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+			if (above == mount || !above)
+				return;
+			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = above;
+			continue;
+		}
+		if (!names_append(event->exe, sizeof(event->exe), &event->exe_len,
+				  BPF_CORE_READ(dentry, d_name.name), 0))
+			break;
+		/* A file that is in no directory, as memfd_create(2) makes them. */
+		if (dentry == parent)
+			return;
+		dentry = parent;
+	}
+	event->flags |= SMTPWARD_EXE_CUT;
+}
+
+#endif /* SMTPWARD_BPF_NAMES_H */

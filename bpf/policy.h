@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The policy's answer to one connect: each part of it becomes the set of rules
+ * that it satisfies, and the first rule in all of the sets decides.
+ */
+#ifndef SMTPWARD_BPF_POLICY_H
+#define SMTPWARD_BPF_POLICY_H
+
+#include <smtpward/verdict.h>
+
+#include "flow.h"
+#include "maps.h"
+
+/* The calling task, as far as rules ask. Ids are those of the initial user namespace. */
+struct caller {
+	__u64 cgroup_id;
+	__u32 euid;
+	__u32 egid;
+};
+
+struct decision {
+	__u32 rule; /* index, or SMTPWARD_RULE_NONE */
+	__u32 verdict;
+};
+
+static __always_inline void caller_identify(struct caller *caller)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	caller->cgroup_id = bpf_get_current_cgroup_id();
+	caller->euid = BPF_CORE_READ(cred, euid.val);
+	caller->egid = asks_group ? BPF_CORE_READ(cred, egid.val) : 0;
+}
+
+/* The constants of maps.h as the functions take them that both sides share. */
+#define CONSTANT_RULES(name) ((const struct smtpward_rules *)&(name))
+
+static __always_inline const struct smtpward_rules *policy_user(const struct caller *caller)
+{
+	const struct smtpward_rules *rules = NULL;
+
+	if (asks_user)
+		rules = bpf_map_lookup_elem(&map_users, &caller->euid);
+	return rules ?: CONSTANT_RULES(any_user);
+}
+
+static __always_inline const struct smtpward_rules *policy_group(const struct caller *caller)
+{
+	const struct smtpward_rules *rules = NULL;
+
+	if (asks_group)
+		rules = bpf_map_lookup_elem(&map_groups, &caller->egid);
+	return rules ?: CONSTANT_RULES(any_group);
+}
+
+static __always_inline const struct smtpward_rules *policy_to(const struct flow *flow)
+{
+	const struct smtpward_rules *rules = NULL;
+	struct smtpward_prefix prefix = { .bits = 128 };
+
+	if (asks_address) {
+		__builtin_memcpy(prefix.address, flow->address, sizeof(prefix.address));
+		rules = bpf_map_lookup_elem(&map_addresses, &prefix);
+	}
+	return rules ?: CONSTANT_RULES(any_address);
+}
+
+static __always_inline const struct smtpward_rules *policy_cgroup(const struct caller *caller,
+								  bool *ret_unsure)
+{
+	const struct smtpward_tracker *tracker;
+	const struct smtpward_cgroup *cgroup;
+
+	*ret_unsure = false;
+	if (!asks_cgroup)
+		return CONSTANT_RULES(any_cgroup);
+	cgroup = bpf_map_lookup_elem(&map_cgroups, &caller->cgroup_id);
+	if (cgroup)
+		return &cgroup->rules;
+	tracker = bpf_map_lookup_elem(&map_tracker, &(const __u32){ 0 });
+	*ret_unsure = !tracker || READ_ONCE(tracker->missing);
+	return CONSTANT_RULES(any_cgroup);
+}
+
+/*
+ * For a cgroup that may have been lost: the first rule that could refuse it if
+ * every condition on its cgroup held, SMTPWARD_RULE_NONE where none could.
+ */
+static __always_inline __u32 policy_worst_case(struct smtpward_satisfied *by)
+{
+	struct smtpward_rules refusing;
+
+	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
+		refusing.words[i] = by->port->words[i] & denying.words[i];
+	by->port = &refusing;
+	by->cgroup = &refusing;
+	return smtpward_first_rule(by, rule_words);
+}
+
+static __always_inline void policy_decide(const struct flow *flow, const struct caller *caller,
+					  struct decision *decision)
+{
+	bool unsure;
+	struct smtpward_satisfied by = {
+		.port = CONSTANT_RULES(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]),
+		.cgroup = policy_cgroup(caller, &unsure),
+		.user = policy_user(caller),
+		.group = policy_group(caller),
+		.to = policy_to(flow),
+	};
+	__u32 worst;
+
+	decision->rule = smtpward_first_rule(&by, rule_words);
+	decision->verdict = SMTPWARD_DENY;
+	if (decision->rule >= SMTPWARD_RULES_MAX)
+		return;
+	decision->verdict = verdicts[decision->rule];
+	if (!unsure || decision->verdict == SMTPWARD_DENY)
+		return;
+	worst = policy_worst_case(&by);
+	if (worst < decision->rule) {
+		decision->rule = worst;
+		decision->verdict = SMTPWARD_DENY;
+		COUNT(cgroup_unsure);
+	}
+}
+
+#endif /* SMTPWARD_BPF_POLICY_H */

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hooks, and nothing else.
+ *
+ *   connect(2) -> gate.h    does this generation decide?
+ *                 flow.h    a TCP connect to a guarded port? everything else passes here
+ *                 policy.h  the first rule that matches; none: deny
+ *                 event.h   within the limit: a record in map_events
+ *              -> verdict
+ *
+ *   mkdir, rmdir of a cgroup -> cgroups.h keeps map_cgroups
+ *
+ * What goes wrong on a guarded port refuses, and counts; what is not guarded is
+ * never refused. maps.h says what each full map means.
+ */
+#include "kernel.h"
+
+#include <bpf/bpf_tracing.h>
+
+#include "cgroups.h"
+#include "event.h"
+#include "flow.h"
+#include "gate.h"
+#include "maps.h"
+#include "policy.h"
+
+#define PASS 1
+#define REFUSE 0
+
+static __always_inline void enforce_count(const struct decision *decision, bool refused)
+{
+	if (refused)
+		COUNT(denied);
+	else if (decision->verdict == SMTPWARD_ALLOW)
+		COUNT(allowed);
+	else
+		COUNT(audited);
+}
+
+static __always_inline int enforce(const struct flow *flow)
+{
+	struct decision decision;
+	struct caller caller;
+	bool refused;
+
+	caller_identify(&caller);
+	policy_decide(flow, &caller, &decision);
+	if (audit_mode && decision.verdict == SMTPWARD_DENY)
+		decision.verdict = SMTPWARD_AUDIT;
+	refused = decision.verdict != SMTPWARD_ALLOW && decision.verdict != SMTPWARD_AUDIT;
+	enforce_count(&decision, refused);
+	if (log_verdicts & (1U << (decision.verdict & 31)))
+		event_record(flow, &caller, &decision);
+	if (!refused)
+		return PASS;
+	if (reject)
+		bpf_set_retval(-(int)reject);
+	return REFUSE;
+}
+
+SEC("cgroup/connect4")
+int smtpward_conn4(struct bpf_sock_addr *ctx)
+{
+	struct flow flow;
+
+	if (gate_open(ctx, &map_before4) || !flow_from_connect4(ctx, &flow))
+		return PASS;
+	return enforce(&flow);
+}
+
+SEC("cgroup/connect6")
+int smtpward_conn6(struct bpf_sock_addr *ctx)
+{
+	struct flow flow;
+
+	if (gate_open(ctx, &map_before6) || !flow_from_connect6(ctx, &flow))
+		return PASS;
+	return enforce(&flow);
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(smtpward_mkdir, struct cgroup *cgroup)
+{
+	cgroups_made(cgroup);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(smtpward_rmdir, struct cgroup *cgroup)
+{
+	cgroups_removed(cgroup);
+	return 0;
+}
+
+/* The helpers that read kernel memory are for GPL-compatible programs only. */
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the BPF programs and user space share: the layout of every map and of the
+ * event record. One declaration, compiled by both sides.
+ *
+ * Fixed-width fields, explicit padding, host byte order unless a field says
+ * otherwise. A change of any layout or meaning below is a new SMTPWARD_ABI.
+ */
+#ifndef SMTPWARD_ABI_H
+#define SMTPWARD_ABI_H
+
+#include <linux/types.h>
+
+#define SMTPWARD_ABI 1
+
+/* Limits of a policy. Stated in smtpward.conf(5); too much is an error there. */
+#define SMTPWARD_RULES_MAX 256
+#define SMTPWARD_PORTS_MAX 16
+#define SMTPWARD_SEGMENTS_MAX 1024 /* segments of all cgroup paths together */
+
+#define SMTPWARD_RULE_WORDS (SMTPWARD_RULES_MAX / 64)
+#define SMTPWARD_SEGMENT_WORDS (SMTPWARD_SEGMENTS_MAX / 64)
+
+/* The rule number of a connect that no rule matched. */
+#define SMTPWARD_RULE_NONE SMTPWARD_RULES_MAX
+
+/* A cgroup's name without its NUL: NAME_MAX, which kernfs enforces. */
+#define SMTPWARD_NAME_MAX 255
+#define SMTPWARD_NAME_SIZE 256
+
+/*
+ * Verdicts, as rules state them and as records report them. Zero denies: memory
+ * that nobody filled in refuses.
+ */
+#define SMTPWARD_DENY 0
+#define SMTPWARD_AUDIT 1
+#define SMTPWARD_ALLOW 2
+
+/* A set of rules: bit N of word N / 64 is the rule with index N, in policy order. */
+struct smtpward_rules {
+	__u64 words[SMTPWARD_RULE_WORDS];
+};
+
+/* A set of cgroup path segments, numbered through all paths of the policy. */
+struct smtpward_segments {
+	__u64 words[SMTPWARD_SEGMENT_WORDS];
+};
+
+/*
+ * map_gate, one entry: which policy decides. Both hooks of every generation read
+ * it first, so one 8-byte store switches connect4 and connect6 together.
+ *
+ * Its layout and its meaning outlive SMTPWARD_ABI: any version can hand over to
+ * any other. Generation 0 is never used; the programs of a generation that the
+ * gate does not name hand over to those they replaced, and decide for themselves
+ * where there are none. Only SMTPWARD_GATE_OPEN, spelled out, lifts enforcement.
+ */
+#define SMTPWARD_GATE_OPEN 0x6e65706f65746167ULL
+
+struct smtpward_gate {
+	__u64 generation;
+};
+
+/*
+ * map_cgroups, by cgroup id: how far the policy's cgroup paths have come at this
+ * cgroup. One that has no entry is covered by the rules without a cgroup or unit
+ * condition and by no other.
+ */
+struct smtpward_cgroup {
+	struct smtpward_rules rules;   /* cover this cgroup and all below it */
+	struct smtpward_segments next; /* a child that matches one of these goes on */
+	__u32 slices;		       /* 1: nothing but *.slice from the root to here */
+	__u32 pad;
+};
+
+/*
+ * What one name matches. Value of map_names (by the whole name), of map_prefixes
+ * and map_suffixes (by a starred pattern's text before and behind the star), and
+ * of map_lengths (by the name's length: the starred patterns that are no longer).
+ */
+struct smtpward_match {
+	struct smtpward_rules units;
+	struct smtpward_segments segments;
+};
+
+/* Key of map_names: the name, NUL-padded to the end. */
+struct smtpward_name {
+	char text[SMTPWARD_NAME_SIZE];
+};
+
+/* Key of map_prefixes, and, with the name reversed, of map_suffixes. */
+struct smtpward_affix {
+	__u32 bits; /* significant bits of text: 8 a byte */
+	char text[SMTPWARD_NAME_SIZE];
+};
+
+/* Key of map_addresses: network byte order, an IPv4 address as ::ffff:a.b.c.d. */
+struct smtpward_prefix {
+	__u32 bits; /* 0 to 128 */
+	__u8 address[16];
+};
+
+/*
+ * map_callers, by cgroup and effective user: the limit on lines and what it held
+ * back. All counts only grow while the entry lives.
+ */
+struct smtpward_caller_key {
+	__u64 cgroup_id;
+	__u32 euid;
+	__u32 pad;
+};
+
+/* The names from a cgroup or a file up to the root: see struct smtpward_event. */
+#define SMTPWARD_CGROUP_SIZE 1024
+#define SMTPWARD_EXE_SIZE 768
+
+struct smtpward_caller {
+	__u64 next_ns;	  /* CLOCK_MONOTONIC: when the used-up allowance is back */
+	__u64 attempts;	  /* with a verdict that the policy logs */
+	__u64 suppressed; /* of these, held back by the limit */
+	__u64 lost;	  /* of these, found no room in map_events */
+	__u32 cgroup_len;
+	__u32 flags; /* SMTPWARD_CGROUP_CUT */
+	char cgroup[SMTPWARD_CGROUP_SIZE];
+};
+
+/*
+ * map_reported, by the same keys: what of the counts of map_callers has had its
+ * line. Written by the reader of map_events alone, so that a new reader goes on
+ * where the last one was. The all-zero key is map_callers_rest.
+ */
+struct smtpward_reported {
+	__u64 suppressed;
+	__u64 lost;
+};
+
+/*
+ * map_counters, one entry a CPU: what happened on guarded ports, and everything
+ * that did not go as it should have. Never reset; sum over the CPUs.
+ */
+struct smtpward_counters {
+	__u64 denied;	     /* connects refused */
+	__u64 audited;	     /* let through, and enforcement would have refused them */
+	__u64 allowed;	     /* let through by a rule */
+	__u64 recorded;	     /* records put into map_events */
+	__u64 suppressed;    /* attempts held back by the limit */
+	__u64 lost;	     /* attempts that found map_events full */
+	__u64 callers_full;  /* attempts that found map_callers full: one limit for all of them */
+	__u64 cgroups_full;  /* cgroups that map_cgroups had no room for */
+	__u64 cgroup_unsure; /* refused because of such a cgroup: a rule for it may deny */
+	__u64 broken;	     /* refused, or not recorded, because the program's own state failed it */
+};
+
+/* map_tracker, one entry: cgroups of this generation that map_cgroups had no room for. */
+struct smtpward_tracker {
+	__u64 missing;
+};
+
+/*
+ * map_policy, one entry a generation: what is loaded, for status and for people.
+ * The programs read none of it.
+ */
+struct smtpward_policy_info {
+	__u32 abi;
+	__u32 mode;	      /* SMTPWARD_DENY: enforce, SMTPWARD_AUDIT: audit */
+	__u64 generation;
+	__u64 loaded_at;      /* CLOCK_REALTIME, seconds */
+	__u64 attached_to;    /* id of the cgroup that the links are attached to */
+	__u64 root;	      /* id of the cgroup v2 root that paths start from */
+	__u32 rules;
+	__u32 ports;
+	__u16 port[SMTPWARD_PORTS_MAX];
+	__u32 reject;	      /* errno of a refused connect(2) */
+	__u32 log;	      /* bit N: the verdict N gets a line */
+	__u64 limit_lines;    /* lines ... */
+	__u64 limit_period;   /* ... in so many seconds */
+	__u64 limit_burst;
+	char config[256];     /* where the policy came from */
+	char version[32];     /* of the smtpward that loaded it */
+};
+
+/* map_rules, by rule index: the text of each rule, for status and for people. */
+struct smtpward_rule_info {
+	__u32 verdict;
+	__u32 line;
+	__u32 truncated;  /* 1: text does not hold all of the rule */
+	__u32 pad;
+	char file[256];
+	char text[496];	  /* canonical */
+};
+
+/*
+ * The record of one attempt in map_events: what was known in the kernel at the
+ * time of the call. Strings hold any byte but NUL; all of it but the numbers can
+ * be chosen by the caller.
+ *
+ * cgroup and exe are lists of names, the last one first, each with its NUL: what
+ * user space prints as "/system.slice/cron.service" is here "cron.service",
+ * "system.slice". Where a list does not fit its array, flags say so: the cgroup
+ * list then leaves out names in the middle, never the two next to the root; the
+ * exe list leaves out the names nearest to the root.
+ */
+#define SMTPWARD_COMM_SIZE 16
+
+#define SMTPWARD_CGROUP_CUT (1U << 0)
+#define SMTPWARD_CGROUP_TOP (1U << 1) /* cut, and the list's end is the two names next to the root */
+#define SMTPWARD_EXE_CUT (1U << 2)
+#define SMTPWARD_EXE_DELETED (1U << 3)
+
+struct smtpward_event {
+	__u64 time_ns;	    /* CLOCK_BOOTTIME */
+	__u64 generation;   /* of the policy that decided */
+	__u64 cgroup_id;    /* of the calling task, cgroup v2 */
+	__u8 address[16];   /* destination, network byte order, IPv4 as ::ffff:a.b.c.d */
+	__u16 port;	    /* destination, host byte order */
+	__u16 rule;	    /* index, or SMTPWARD_RULE_NONE */
+	__u8 verdict;	    /* SMTPWARD_DENY, _AUDIT or _ALLOW */
+	__u8 pad[3];
+	__u32 flags;
+	__u32 uid;	    /* ids as the initial user namespace has them */
+	__u32 euid;
+	__u32 egid;
+	__u32 auid;	    /* login uid, 4294967295 where none is set */
+	__u32 pid;	    /* process ids as the initial pid namespace has them */
+	__u32 ppid;
+	__u32 netns;	    /* inode number of the task's network namespace */
+	__u32 cgroup_len;   /* bytes used, the last NUL included */
+	__u32 exe_len;
+	char comm[SMTPWARD_COMM_SIZE];
+	char parent[SMTPWARD_COMM_SIZE]; /* comm of the parent */
+	char cgroup[SMTPWARD_CGROUP_SIZE];
+	char exe[SMTPWARD_EXE_SIZE];
+};
+
+_Static_assert(sizeof(struct smtpward_rules) == 32, "ABI");
+_Static_assert(sizeof(struct smtpward_segments) == 128, "ABI");
+_Static_assert(sizeof(struct smtpward_gate) == 8, "ABI");
+_Static_assert(sizeof(struct smtpward_cgroup) == 168, "ABI");
+_Static_assert(sizeof(struct smtpward_match) == 160, "ABI");
+_Static_assert(sizeof(struct smtpward_affix) == 260, "ABI");
+_Static_assert(sizeof(struct smtpward_prefix) == 20, "ABI");
+_Static_assert(sizeof(struct smtpward_caller_key) == 16, "ABI");
+_Static_assert(sizeof(struct smtpward_caller) == 1064, "ABI");
+_Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
+_Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
+_Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
+_Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");
+
+#endif /* SMTPWARD_ABI_H */

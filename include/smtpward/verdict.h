@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The verdict over sets of rules: pure functions, no helper and no libc, compiled
+ * by the BPF programs and by user space alike.
+ */
+#ifndef SMTPWARD_VERDICT_H
+#define SMTPWARD_VERDICT_H
+
+#include <smtpward/abi.h>
+
+#define SMTPWARD_INLINE static inline __attribute__((always_inline, unused))
+
+/*
+ * Number of the lowest bit that is set in bits, which is not 0. BPF has no
+ * instruction for it: this counts the zeros below it, all in parallel. Without a
+ * branch, as the verifier would follow each of them 64 ways.
+ */
+SMTPWARD_INLINE __u32 smtpward_lowest_bit(__u64 bits)
+{
+	__u64 below = ~bits & (bits - 1);
+
+	below -= below >> 1 & 0x5555555555555555ULL;
+	below = (below & 0x3333333333333333ULL) + (below >> 2 & 0x3333333333333333ULL);
+	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return below * 0x0101010101010101ULL >> 56;
+}
+
+/* Which rules each part of a connect satisfies. All point to something. */
+struct smtpward_satisfied {
+	const struct smtpward_rules *port;
+	const struct smtpward_rules *cgroup;
+	const struct smtpward_rules *user;
+	const struct smtpward_rules *group;
+	const struct smtpward_rules *to;
+};
+
+/*
+ * Index of the first rule that all parts satisfy, or SMTPWARD_RULE_NONE. Looks at
+ * the first `words` words: in a BPF program a constant of read-only data, so that
+ * the verifier drops the words that a policy has no rules for.
+ */
+SMTPWARD_INLINE __u32 smtpward_first_rule(const struct smtpward_satisfied *by, __u32 words)
+{
+	__u64 bits;
+
+	for (__u32 i = 0; i < SMTPWARD_RULE_WORDS; i++) {
+		if (i >= words)
+			break;
+		bits = by->port->words[i] & by->cgroup->words[i] & by->user->words[i] &
+		       by->group->words[i] & by->to->words[i];
+		if (bits)
+			return i * 64 + smtpward_lowest_bit(bits);
+	}
+	return SMTPWARD_RULE_NONE;
+}
+
+#endif /* SMTPWARD_VERDICT_H */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests of all sinks need: a directory, attempts, and calls that fail when
+ * told to. Included after cmocka.h.
+ */
+#ifndef SMTPWARD_TEST_SINK_FIXTURE_H
+#define SMTPWARD_TEST_SINK_FIXTURE_H
+
+#include <dirent.h>
+#include <ftw.h>
+#include <poll.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "sink.h"
+
+#define _cleanup_sink_ _cleanup_(sink_freep)
+
+/* Faults: the next calls of one function fail, then the kernel is asked again. */
+
+struct fault {
+	int error;
+	int times;
+};
+
+static inline bool fault_strikes(struct fault *fault)
+{
+	if (fault->times == 0)
+		return false;
+	fault->times--;
+	errno = fault->error;
+	return true;
+}
+
+/* Each test has a directory of its own, is in it, and leaves no descriptor open. */
+
+struct sandbox {
+	char dir[32];
+	unsigned int fds;
+};
+
+static inline unsigned int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static inline int setup(void **state)
+{
+	struct sandbox *sandbox = calloc(1, sizeof(*sandbox));
+
+	assert_non_null(sandbox);
+	strcpy(sandbox->dir, "/tmp/smtpward-test-XXXXXX");
+	assert_non_null(mkdtemp(sandbox->dir));
+	sandbox->fds = count_fds();
+	*state = sandbox;
+	return chdir(sandbox->dir);
+}
+
+static inline int teardown(void **state)
+{
+	_cleanup_free_ struct sandbox *sandbox = *state;
+
+	assert_int_equal(count_fds(), sandbox->fds);
+	assert_int_equal(chdir("/"), 0);
+	return nftw(sandbox->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* 2026-01-02T03:04:05.123456Z */
+#define SAMPLE_TIME 1767323045123456789ULL
+
+static inline struct violation sample(uint32_t pid)
+{
+	return (struct violation){
+		.kind = VIOLATION_ATTEMPT,
+		.time = SAMPLE_TIME,
+		.rule = SMTPWARD_RULE_NONE,
+		.port = 25,
+		.pid = pid,
+		.cgroup = { "/a", 2 },
+		.unit = { "a", 1 },
+		.exe = { "/b", 2 },
+		.comm = "c",
+		.parent = "d",
+	};
+}
+
+static inline void path_fill(struct violation_path *path, size_t len)
+{
+	memset(path->text, '\n', len);
+	path->text[0] = '/';
+	path->text[len] = '\0';
+	path->len = len;
+}
+
+/* As long as a line gets. */
+static inline struct violation long_sample(uint32_t pid)
+{
+	struct violation violation = sample(pid);
+
+	path_fill(&violation.cgroup, VIOLATION_PATH_SIZE - 1);
+	path_fill(&violation.unit, VIOLATION_PATH_SIZE - 1);
+	path_fill(&violation.exe, VIOLATION_PATH_SIZE - 1);
+	return violation;
+}
+
+static inline int write_sample(struct sink *sink, uint32_t pid)
+{
+	struct violation violation = sample(pid);
+
+	return sink_write(sink, &violation);
+}
+
+static inline int write_long(struct sink *sink, uint32_t pid)
+{
+	struct violation violation = long_sample(pid);
+
+	return sink_write(sink, &violation);
+}
+
+static inline const char *text_of(const struct violation *violation)
+{
+	static char text[VIOLATION_LINE_SIZE];
+
+	assert_true(violation_to_text(violation, text, sizeof(text)) > 0);
+	return text;
+}
+
+/* A file's line of a violation. */
+static inline const char *line_of(const struct violation *violation)
+{
+	static char line[SINK_LINE_SIZE];
+
+	snprintf(line, sizeof(line), "2026-01-02T03:04:05.123456Z smtpward[%d]: %s\n", getpid(),
+		 text_of(violation));
+	return line;
+}
+
+/* What text says, as lines of the samples with these pids and nothing else. */
+static inline void assert_samples(const char *text, uint32_t first, uint32_t count, bool all_long)
+{
+	for (uint32_t pid = first; pid < first + count; pid++) {
+		struct violation violation = all_long ? long_sample(pid) : sample(pid);
+		const char *line = line_of(&violation);
+
+		assert_int_equal(strncmp(text, line, strlen(line)), 0);
+		text += strlen(line);
+	}
+	assert_string_equal(text, "");
+}
+
+static inline bool polls_writable(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+
+	return poll(&pollfd, 1, 0) == 1 && pollfd.revents == POLLOUT;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* Half an hour off: a time that is not local, or local where it must not be, shows. */
+static inline void set_local_time(void)
+{
+	setenv("TZ", "TST-5:30", 1);
+	tzset();
+}
+
+#endif /* SMTPWARD_TEST_SINK_FIXTURE_H */

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file sink against real files, on a disk that fills up among others: never a torn
+ * line, never one twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sink_fixture.h"
+
+static struct fault fault_write, fault_truncate;
+static unsigned int truncations;
+
+ssize_t write(int fd, const void *data, size_t len)
+{
+	return fault_strikes(&fault_write) ? -1 : syscall(SYS_write, fd, data, len);
+}
+
+int ftruncate(int fd, off_t len)
+{
+	truncations++;
+	return fault_strikes(&fault_truncate) ? -1 : syscall(SYS_ftruncate, fd, len);
+}
+
+static const char *file_text(const char *path)
+{
+	static char text[1 << 20];
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	while ((n = read(fd, text + used, sizeof(text) - 1 - used)) > 0)
+		used += n;
+	assert_int_equal(n, 0);
+	text[used] = '\0';
+	assert_int_equal(strlen(text), used);
+	return text;
+}
+
+static void test_file_lines(void **state __attribute__((unused)))
+{
+	_cleanup_sink_ struct sink *sink = NULL;
+	char want[512];
+	struct stat st;
+
+	umask(0);
+	assert_int_equal(sink_file_open("log", &sink), 0);
+	assert_int_equal(stat("log", &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	assert_int_equal(write_sample(sink, 7), 0);
+	snprintf(want, sizeof(want),
+		 "2026-01-02T03:04:05.123456Z smtpward[%d]: v=1 verdict=deny rule=default dst=:: "
+		 "dport=25 uid=0 euid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 unit=\"a\" "
+		 "cgroup=\"/a\" exe=\"/b\" parent=\"d\" comm=\"c\"\n",
+		 getpid());
+	assert_string_equal(file_text("log"), want);
+	assert_int_equal(sink_poll_fd(sink), -1);
+
+	sink_free(sink);
+	assert_int_equal(sink_file_open("log", &sink), 0);
+	assert_int_equal(write_sample(sink, 8), 0);
+	assert_samples(file_text("log"), 7, 2, false);
+}
+
+static void test_file_refused(void **state __attribute__((unused)))
+{
+	struct sink *sink = (struct sink *)state;
+	_cleanup_close_ int reader = -1;
+
+	assert_int_equal(sink_file_open("no/such", &sink), -ENOENT);
+	assert_int_equal(mkdir("dir", 0700), 0);
+	assert_int_equal(sink_file_open("dir", &sink), -EISDIR);
+	assert_int_equal(symlink("target", "link"), 0);
+	assert_int_equal(sink_file_open("link", &sink), -ELOOP);
+	assert_int_equal(access("target", F_OK), -1);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(sink_file_open("fifo", &sink), -ENXIO);
+	reader = open("fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_int_equal(sink_file_open("fifo", &sink), -EINVAL);
+	assert_int_equal(sink_file_open("/dev/null", &sink), -EINVAL);
+	assert_ptr_equal(sink, state);
+}
+
+static void test_file_reopen(void **state __attribute__((unused)))
+{
+	_cleanup_sink_ struct sink *sink = NULL;
+
+	assert_int_equal(sink_file_open("log", &sink), 0);
+	assert_int_equal(write_sample(sink, 1), 0);
+	assert_int_equal(rename("log", "log.1"), 0);
+	assert_int_equal(write_sample(sink, 2), 0);
+
+	assert_int_equal(mkdir("log", 0700), 0);
+	assert_int_equal(sink_reopen(sink), -EISDIR);
+	assert_int_equal(write_sample(sink, 3), 0);
+	assert_int_equal(rmdir("log"), 0);
+
+	assert_int_equal(sink_reopen(sink), 0);
+	assert_int_equal(write_sample(sink, 4), 0);
+	assert_int_equal(sink_reopen(sink), 0);
+	assert_int_equal(write_sample(sink, 5), 0);
+	assert_samples(file_text("log.1"), 1, 3, false);
+	assert_samples(file_text("log"), 4, 2, false);
+}
+
+static void test_file_faults(void **state __attribute__((unused)))
+{
+	_cleanup_sink_ struct sink *sink = NULL;
+
+	assert_int_equal(sink_file_open("log", &sink), 0);
+	fault_write = (struct fault){ EINTR, 3 };
+	assert_int_equal(write_sample(sink, 1), 0);
+	fault_write = (struct fault){ EIO, 2 };
+	assert_int_equal(write_sample(sink, 2), -EIO);
+	assert_int_equal(write_sample(sink, 2), -EIO);
+	assert_int_equal(write_sample(sink, 2), 0);
+	assert_samples(file_text("log"), 1, 2, false);
+}
+
+/* Runs a test in a process of its own, for what cannot be undone. 77 is a skip. */
+static void run_child(void (*body)(void), const char *skip_reason)
+{
+	pid_t child;
+	int status;
+
+	fflush(NULL);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		body();
+		fflush(NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("skipped: %s\n", skip_reason);
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#define CHILD_ASSERT(condition)                                                         \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			_exit(1);                                                       \
+		}                                                                       \
+	} while (0)
+
+/* A file of so many lines of samples, and nothing else. */
+static void child_assert_file(const char *path, uint32_t lines)
+{
+	const char *text = file_text(path);
+
+	for (uint32_t pid = 0; pid < lines; pid++) {
+		struct violation violation = sample(pid);
+		const char *line = line_of(&violation);
+
+		CHILD_ASSERT(strncmp(text, line, strlen(line)) == 0);
+		text += strlen(line);
+	}
+	CHILD_ASSERT(*text == '\0');
+}
+
+static void child_fill_disk(void)
+{
+	static const char filler[32768];
+	struct sink *sink = NULL;
+	uint32_t pid = 0;
+	int fd, r;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		_exit(77);
+	CHILD_ASSERT(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0);
+	CHILD_ASSERT(mkdir("disk", 0700) == 0);
+	CHILD_ASSERT(mount("tmpfs", "disk", "tmpfs", 0, "size=64k") == 0);
+	fd = open("disk/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHILD_ASSERT(fd >= 0 && write(fd, filler, sizeof(filler)) == sizeof(filler));
+	close(fd);
+
+	CHILD_ASSERT(sink_file_open("disk/log", &sink) == 0);
+	while ((r = write_sample(sink, pid)) == 0)
+		pid++;
+	CHILD_ASSERT(pid > 0);
+	CHILD_ASSERT(r == -ENOSPC);
+	CHILD_ASSERT(truncations == 1); /* the disk took half a line */
+	child_assert_file("disk/log", pid);
+	CHILD_ASSERT(write_sample(sink, pid) == -ENOSPC);
+	child_assert_file("disk/log", pid);
+	CHILD_ASSERT(unlink("disk/filler") == 0);
+	CHILD_ASSERT(write_sample(sink, pid) == 0);
+	CHILD_ASSERT(write_sample(sink, pid + 1) == 0);
+	child_assert_file("disk/log", pid + 2);
+	sink_free(sink);
+}
+
+static void test_file_full_disk(void **state __attribute__((unused)))
+{
+	run_child(child_fill_disk, "no mount namespace: not root");
+}
+
+static void limit_file_size(rlim_t size)
+{
+	struct rlimit limit = { size, RLIM_INFINITY };
+
+	CHILD_ASSERT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+}
+
+/* The first line and 100 bytes of the second. */
+static rlim_t torn_size(void)
+{
+	struct violation violation = sample(0);
+
+	return strlen(line_of(&violation)) + 100;
+}
+
+static void child_fill_limit(void)
+{
+	struct sink *sink = NULL;
+
+	signal(SIGXFSZ, SIG_IGN);
+	CHILD_ASSERT(sink_file_open("log", &sink) == 0);
+	limit_file_size(torn_size());
+	CHILD_ASSERT(write_sample(sink, 0) == 0);
+	CHILD_ASSERT(write_sample(sink, 1) == -ENOSPC);
+	CHILD_ASSERT(write_sample(sink, 1) == -ENOSPC);
+	CHILD_ASSERT(truncations == 2);
+	child_assert_file("log", 1);
+	limit_file_size(torn_size() - 100);
+	CHILD_ASSERT(write_sample(sink, 1) == -EFBIG);
+	child_assert_file("log", 1);
+	limit_file_size(RLIM_INFINITY);
+	CHILD_ASSERT(write_sample(sink, 1) == 0);
+	child_assert_file("log", 2);
+	sink_free(sink);
+}
+
+static void test_file_size_limit(void **state __attribute__((unused)))
+{
+	run_child(child_fill_limit, "");
+}
+
+/* Half a line that cannot be taken back: the rest is all that is written later. */
+static void child_cannot_truncate(void)
+{
+	struct sink *sink = NULL;
+	struct stat st;
+
+	signal(SIGXFSZ, SIG_IGN);
+	CHILD_ASSERT(sink_file_open("log", &sink) == 0);
+	CHILD_ASSERT(write_sample(sink, 0) == 0);
+	limit_file_size(torn_size());
+	fault_truncate = (struct fault){ EPERM, 100 };
+	CHILD_ASSERT(write_sample(sink, 1) == -ENOSPC);
+	CHILD_ASSERT(stat("log", &st) == 0 && (rlim_t)st.st_size == torn_size());
+	CHILD_ASSERT(write_sample(sink, 1) == -EFBIG);
+	limit_file_size(torn_size() + 10);
+	CHILD_ASSERT(write_sample(sink, 1) == -ENOSPC);
+	CHILD_ASSERT(sink_reopen(sink) == 0); /* the same file */
+	limit_file_size(RLIM_INFINITY);
+	CHILD_ASSERT(write_sample(sink, 1) == 0);
+	CHILD_ASSERT(write_sample(sink, 2) == 0);
+	child_assert_file("log", 3);
+	sink_free(sink);
+}
+
+static void test_file_cannot_truncate(void **state __attribute__((unused)))
+{
+	run_child(child_cannot_truncate, "");
+}
+
+/* The same, and then the file is rotated away: the new one has the line whole. */
+static void child_cannot_truncate_rotated(void)
+{
+	struct sink *sink = NULL;
+
+	signal(SIGXFSZ, SIG_IGN);
+	CHILD_ASSERT(sink_file_open("log", &sink) == 0);
+	limit_file_size(100);
+	fault_truncate = (struct fault){ EPERM, 1 };
+	CHILD_ASSERT(write_sample(sink, 0) == -ENOSPC);
+	limit_file_size(RLIM_INFINITY);
+	CHILD_ASSERT(rename("log", "log.1") == 0);
+	CHILD_ASSERT(sink_reopen(sink) == 0);
+	CHILD_ASSERT(write_sample(sink, 0) == 0);
+	child_assert_file("log", 1);
+	sink_free(sink);
+}
+
+static void test_file_cannot_truncate_rotated(void **state __attribute__((unused)))
+{
+	run_child(child_cannot_truncate_rotated, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_file_lines),
+		TEST(test_file_refused),
+		TEST(test_file_reopen),
+		TEST(test_file_faults),
+		TEST(test_file_full_disk),
+		TEST(test_file_size_limit),
+		TEST(test_file_cannot_truncate),
+		TEST(test_file_cannot_truncate_rotated),
+	};
+
+	set_local_time();
+	return cmocka_run_group_tests_name("sink_file", tests, NULL, NULL);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The stream sink against pipes that fill up, stop and break: never a torn line, never
+ * one twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "sink_fixture.h"
+
+struct stream {
+	int reader, writer;
+	char text[1 << 20]; /* read so far */
+	size_t used;
+};
+
+static struct stream *stream_start(int flags)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+	int fds[2];
+
+	assert_non_null(stream);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	stream->reader = fds[0];
+	stream->writer = fds[1];
+	assert_true(fcntl(stream->writer, F_SETPIPE_SZ, 4096) >= 4096);
+	assert_int_equal(fcntl(stream->reader, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(fcntl(stream->writer, F_SETFL, flags), 0);
+	return stream;
+}
+
+/* At most so many bytes; false where there was nothing to read. */
+static bool stream_read(struct stream *stream, size_t size)
+{
+	ssize_t n = read(stream->reader, stream->text + stream->used, size);
+
+	if (n < 0) {
+		assert_int_equal(errno, EAGAIN);
+		return false;
+	}
+	stream->used += n;
+	assert_true(stream->used < sizeof(stream->text));
+	return n > 0;
+}
+
+static void stream_read_all(struct stream *stream)
+{
+	while (stream_read(stream, 4096))
+		;
+}
+
+static void stream_end(struct stream *stream)
+{
+	close(stream->reader);
+	close(stream->writer);
+	free(stream);
+}
+
+static void test_stream_text(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(0);
+	struct sink *sink = NULL;
+
+	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	assert_int_equal(write_sample(sink, 0), 0);
+	assert_int_equal(write_sample(sink, 1), 0);
+	stream_read_all(stream);
+	assert_samples(stream->text, 0, 2, false);
+	assert_int_equal(sink_poll_fd(sink), stream->writer);
+	assert_int_equal(sink_reopen(sink), 0);
+	sink_free(sink);
+	assert_int_equal(fcntl(stream->writer, F_GETFL) & O_NONBLOCK, 0);
+	stream_end(stream);
+	assert_int_equal(sink_stream_open(-1, false, &sink), -EBADF);
+}
+
+static void test_stream_json(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(0);
+	struct sink *sink = NULL;
+	struct violation violation;
+
+	assert_int_equal(sink_stream_open(stream->writer, true, &sink), 0);
+	assert_int_equal(write_sample(sink, 7), 0);
+	violation_from_anyone(1, 2, SAMPLE_TIME, &violation);
+	assert_int_equal(sink_write(sink, &violation), 0);
+	stream_read_all(stream);
+	assert_string_equal(
+		stream->text,
+		"{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"verdict\":\"deny\","
+		"\"rule\":\"default\",\"dst\":\"::\",\"dport\":25,\"uid\":0,\"euid\":0,\"gid\":0,"
+		"\"auid\":0,\"pid\":7,\"ppid\":0,\"netns\":0,\"cgid\":0,\"unit\":\"a\","
+		"\"cgroup\":\"/a\",\"exe\":\"/b\",\"parent\":\"d\",\"comm\":\"c\"}\n"
+		"{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"suppressed\":1,\"lost\":2,"
+		"\"unit\":\"\",\"cgroup\":\"\"}\n");
+	sink_free(sink);
+	stream_end(stream);
+}
+
+/* Long lines through a pipe of one page, read in pieces that fit nothing. */
+static void stream_squeeze(struct stream *stream, struct sink *sink, uint32_t lines)
+{
+	unsigned int refused = 0;
+
+	for (uint32_t pid = 0; pid < lines; pid++) {
+		int r;
+
+		while ((r = write_long(sink, pid)) == -EAGAIN) {
+			assert_true(stream_read(stream, 1 + refused % 3000));
+			refused++;
+		}
+		assert_int_equal(r, 0);
+	}
+	assert_true(refused > lines);
+	stream_read_all(stream);
+}
+
+static void test_stream_slow_text(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(O_NONBLOCK);
+	struct sink *sink = NULL;
+
+	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	stream_squeeze(stream, sink, 20);
+	assert_samples(stream->text, 0, 20, true);
+	sink_free(sink);
+	stream_end(stream);
+}
+
+static void test_stream_slow_json(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(O_NONBLOCK);
+	struct sink *sink = NULL;
+	char *line, *rest;
+
+	assert_int_equal(sink_stream_open(stream->writer, true, &sink), 0);
+	stream_squeeze(stream, sink, 20);
+	line = stream->text;
+	for (uint32_t pid = 0; pid < 20; pid++, line = rest + 1) {
+		json_auto_t *object = NULL;
+
+		rest = strchr(line, '\n');
+		assert_non_null(rest);
+		object = json_loadb(line, rest - line, JSON_REJECT_DUPLICATES, NULL);
+		assert_non_null(object);
+		assert_int_equal(json_integer_value(json_object_get(object, "pid")), pid);
+	}
+	assert_string_equal(line, "");
+	sink_free(sink);
+	stream_end(stream);
+}
+
+/* Where nothing of a line is out, nothing of it is kept. */
+static void test_stream_full(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(O_NONBLOCK);
+	struct sink *sink = NULL;
+	size_t filled = 0;
+
+	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	while (write(stream->writer, "x", 1) == 1)
+		filled++;
+	assert_int_equal(write_sample(sink, 1), -EAGAIN);
+	assert_false(polls_writable(sink_poll_fd(sink)));
+	stream_read_all(stream);
+	assert_int_equal(stream->used, filled);
+	assert_true(polls_writable(sink_poll_fd(sink)));
+	assert_int_equal(write_sample(sink, 2), 0);
+	stream_read_all(stream);
+	assert_samples(stream->text + filled, 2, 1, false);
+	sink_free(sink);
+	stream_end(stream);
+}
+
+static void test_stream_gone(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(O_NONBLOCK);
+	struct sink *sink = NULL;
+
+	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	assert_int_equal(write_long(sink, 1), -EAGAIN);
+	assert_int_equal(close(stream->reader), 0);
+	assert_int_equal(write_long(sink, 1), -EPIPE);
+	assert_int_equal(write_long(sink, 1), -EPIPE);
+	sink_free(sink);
+	assert_int_equal(sink_stream_open(stream->writer, true, &sink), 0);
+	assert_int_equal(write_sample(sink, 1), -EPIPE);
+	sink_free(sink);
+	close(stream->writer);
+	free(stream);
+}
+
+static void on_alarm(int signal __attribute__((unused)))
+{
+}
+
+/* A reader that has stopped, and a pipe that blocks: a signal still gets through. */
+static void test_stream_blocked(void **state __attribute__((unused)))
+{
+	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = {};
+	const struct sigaction action = { .sa_handler = on_alarm };
+	struct stream *stream = stream_start(0);
+	struct sink *sink = NULL;
+	int r;
+
+	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	assert_int_equal(write_long(sink, 0), -EAGAIN);
+	assert_int_equal(write_long(sink, 0), -EAGAIN);
+	while ((r = write_long(sink, 0)) == -EAGAIN)
+		stream_read_all(stream);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(r, 0);
+	stream_read_all(stream);
+	assert_samples(stream->text, 0, 1, true);
+	sink_free(sink);
+	stream_end(stream);
+}
+
+static void test_free_nothing(void **state __attribute__((unused)))
+{
+	_cleanup_sink_ struct sink *sink = NULL;
+
+	sink_free(sink);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_stream_text),
+		TEST(test_stream_json),
+		TEST(test_stream_slow_text),
+		TEST(test_stream_slow_json),
+		TEST(test_stream_full),
+		TEST(test_stream_gone),
+		TEST(test_stream_blocked),
+		TEST(test_free_nothing),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	set_local_time();
+	return cmocka_run_group_tests_name("sink_stream", tests, NULL, NULL);
+}

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From record to line: exact lines in both forms, and records that cannot be.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "cleanup.h"
+#include "violation.h"
+#include "violation_fixture.h"
+
+#define NUMBERS_OF_EXAMPLE                                                           \
+	"uid=33 euid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "
+#define STRINGS_OF_EXAMPLE                                                           \
+	"unit=\"apache2.service\" cgroup=\"/system.slice/apache2.service\" "         \
+	"exe=\"/usr/bin/php8.2\" parent=\"apache2\" comm=\"php\""
+
+static void assert_line(const struct smtpward_event *event, const char *want)
+{
+	char line[VIOLATION_LINE_SIZE];
+	struct violation violation;
+
+	assert_int_equal(violation_from_event(event, sizeof(*event), 0, &violation), 0);
+	assert_int_equal(violation_to_text(&violation, line, sizeof(line)), strlen(want));
+	assert_string_equal(line, want);
+}
+
+static void test_attempt(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = example();
+
+	assert_line(&event, "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 "
+			    NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
+	event.verdict = SMTPWARD_AUDIT;
+	event.rule = 0;
+	event.port = 65535;
+	event.address[10] = 0;
+	assert_line(&event, "v=1 verdict=audit rule=1 dst=::ff:cb00:7109 dport=65535 "
+			    NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
+	event.verdict = SMTPWARD_ALLOW;
+	event.rule = SMTPWARD_RULES_MAX - 1;
+	event.port = 25;
+	memcpy(event.address, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x19", 16);
+	assert_line(&event, "v=1 verdict=allow rule=256 dst=2001:db8::19 dport=25 "
+			    NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
+}
+
+static void test_attempt_extremes(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = { .rule = 9 };
+
+	assert_line(&event, "v=1 verdict=deny rule=10 dst=:: dport=0 uid=0 euid=0 gid=0 auid=0 "
+			    "pid=0 ppid=0 netns=0 cgid=0 unit=\"\" cgroup=\"/\" exe=\"\" "
+			    "parent=\"\" comm=\"\"");
+	memset(&event, 0xff, sizeof(event));
+	event.verdict = SMTPWARD_ALLOW;
+	event.rule = SMTPWARD_RULE_NONE;
+	event.flags = 0;
+	event.cgroup_len = 0;
+	event.exe_len = 0;
+	assert_line(&event,
+		    "v=1 verdict=allow rule=default dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		    "dport=65535 uid=4294967295 euid=4294967295 gid=4294967295 auid=4294967295 "
+		    "pid=4294967295 ppid=4294967295 netns=4294967295 cgid=18446744073709551615 "
+		    "unit=\"\" cgroup=\"/\" exe=\"\" "
+		    "parent=\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
+		    "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\" "
+		    "comm=\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
+		    "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\"");
+}
+
+static void test_destination(void **state __attribute__((unused)))
+{
+	static const struct {
+		const char *address;
+		const char *want;
+	} cases[] = {
+		{ "\0\0\0\0\0\0\0\0\0\0\xff\xff\0\0\0\0", " dst=0.0.0.0 " },
+		{ "\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff", " dst=255.255.255.255 " },
+		{ "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", " dst=::1 " },
+		{ "\x01\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01", " dst=100::ffff:7f00:1 " },
+		{ "\0\x64\xff\x9b\0\0\0\0\0\0\0\0\xc0\0\x02\x21", " dst=64:ff9b::c000:221 " },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtpward_event event = example();
+		char line[VIOLATION_LINE_SIZE];
+		struct violation violation;
+
+		memcpy(event.address, cases[i].address, 16);
+		assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
+		assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
+		assert_non_null(strstr(line, cases[i].want));
+	}
+}
+
+static void test_cgroup_paths(void **state __attribute__((unused)))
+{
+	const uint32_t cut = SMTPWARD_CGROUP_CUT, top = SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP;
+	const struct {
+		const char *list;
+		size_t len;
+		uint32_t flags;
+		const char *cgroup;
+		const char *unit;
+	} cases[] = {
+		{ NO_NAMES, 0, "/", "" },
+		{ TEXT("a"), 0, "/a", "a" },
+		{ TEXT("b\0a"), 0, "/a/b", "a" },
+		{ TEXT("system.slice"), 0, "/system.slice", "" },
+		{ TEXT(".slice\0-.slice"), 0, "/-.slice/.slice", "" },
+		{ TEXT("slice"), 0, "/slice", "slice" },
+		{ TEXT("a.slice2"), 0, "/a.slice2", "a.slice2" },
+		{ TEXT("x\0postfix@-.service\0system-postfix.slice\0system.slice"), 0,
+		  "/system.slice/system-postfix.slice/postfix@-.service/x", "postfix@-.service" },
+		{ TEXT("postfix@-.service\0app.slice\0user@1000.service\0user.slice"), 0,
+		  "/user.slice/user@1000.service/app.slice/postfix@-.service",
+		  "user@1000.service" },
+		/* missing between the two next to the root and the rest */
+		{ TEXT("d\0c\0b\0a"), top, "/a/b/.../c/d", "a" },
+		{ TEXT("d\0c\0b.service\0a.slice"), top, "/a.slice/b.service/.../c/d",
+		  "b.service" },
+		{ TEXT("d\0c.service\0b.slice\0a.slice"), top, "/a.slice/b.slice/.../c.service/d",
+		  "" },
+		{ TEXT("b\0a"), top, "/a/b/...", "a" },
+		/* missing next to the root */
+		{ TEXT("d\0c"), cut, "/.../c/d", "" },
+		{ TEXT("d\0c.slice"), cut, "/.../c.slice/d", "" },
+		{ NO_NAMES, cut, "/...", "" },
+		/* a cgroup that is called so */
+		{ TEXT("b\0...\0a.slice"), 0, "/a.slice/.../b", "..." },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtpward_event event = example();
+		struct smtpward_caller caller = {};
+		struct violation violation;
+
+		event_set_cgroup(&event, cases[i].list, cases[i].len);
+		event.flags = cases[i].flags;
+		assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
+		assert_string_equal(violation.cgroup.text, cases[i].cgroup);
+		assert_int_equal(violation.cgroup.len, strlen(cases[i].cgroup));
+		assert_string_equal(violation.unit.text, cases[i].unit);
+		assert_int_equal(violation.unit.len, strlen(cases[i].unit));
+		assert_string_equal(violation.exe.text, "/usr/bin/php8.2");
+
+		memcpy(caller.cgroup, cases[i].list, cases[i].len);
+		caller.cgroup_len = cases[i].len;
+		caller.flags = cases[i].flags;
+		memset(&violation, 'X', sizeof(violation));
+		assert_int_equal(violation_from_caller(&(struct smtpward_caller_key){}, &caller, 1,
+						       0, 0, &violation),
+				 0);
+		assert_string_equal(violation.cgroup.text, cases[i].cgroup);
+		assert_string_equal(violation.unit.text, cases[i].unit);
+	}
+}
+
+static void test_exe_paths(void **state __attribute__((unused)))
+{
+	const uint32_t cut = SMTPWARD_EXE_CUT, deleted = SMTPWARD_EXE_DELETED;
+	const struct {
+		const char *list;
+		size_t len;
+		uint32_t flags;
+		const char *exe;
+	} cases[] = {
+		{ NO_NAMES, 0, "" },
+		{ TEXT("init"), 0, "/init" },
+		{ TEXT("x\0bin\0usr"), 0, "/usr/bin/x" },
+		{ TEXT("x\0bin\0usr"), cut, "/.../usr/bin/x" },
+		{ TEXT("x\0tmp"), deleted, "/tmp/x (deleted)" },
+		{ TEXT("x\0tmp"), cut | deleted, "/.../tmp/x (deleted)" },
+		{ NO_NAMES, cut, "/..." },
+		{ NO_NAMES, deleted, " (deleted)" },
+		/* in no directory, and with slashes that the caller chose */
+		{ TEXT("memfd:"), deleted, "/memfd: (deleted)" },
+		{ TEXT("memfd:x"), deleted, "/memfd:x (deleted)" },
+		{ TEXT("memfd:/usr/sbin/exim4"), deleted, "/memfd:/usr/sbin/exim4 (deleted)" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtpward_event event = example();
+		struct violation violation;
+
+		event_set_exe(&event, cases[i].list, cases[i].len);
+		event.flags = cases[i].flags;
+		assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
+		assert_string_equal(violation.exe.text, cases[i].exe);
+		assert_int_equal(violation.exe.len, strlen(cases[i].exe));
+		assert_string_equal(violation.cgroup.text, "/system.slice/apache2.service");
+	}
+}
+
+static void assert_bad(const struct smtpward_event *event, size_t size)
+{
+	struct violation violation, untouched;
+
+	memset(&violation, 0x5a, sizeof(violation));
+	memset(&untouched, 0x5a, sizeof(untouched));
+	assert_int_equal(violation_from_event(event, size, 0, &violation), -EBADMSG);
+	assert_memory_equal(&violation, &untouched, sizeof(violation));
+}
+
+#define ASSERT_BAD(change)                               \
+	do {                                             \
+		struct smtpward_event event = example(); \
+                                                         \
+		change;                                  \
+		assert_bad(&event, sizeof(event));       \
+	} while (0)
+
+static void test_bad_events(void **state __attribute__((unused)))
+{
+	struct smtpward_event twice[2] = { example(), example() };
+
+	assert_bad(twice, 0);
+	assert_bad(twice, sizeof(twice[0]) - 1);
+	assert_bad(twice, sizeof(twice[0]) + 1);
+	assert_bad(twice, sizeof(twice));
+	ASSERT_BAD(event.verdict = SMTPWARD_ALLOW + 1);
+	ASSERT_BAD(event.verdict = 255);
+	ASSERT_BAD(event.rule = SMTPWARD_RULE_NONE + 1);
+	ASSERT_BAD(event.rule = 65535);
+	ASSERT_BAD(event.flags = 1U << 4);
+	ASSERT_BAD(event.flags = 1U << 31);
+
+	ASSERT_BAD(event.cgroup_len = SMTPWARD_CGROUP_SIZE + 1);
+	ASSERT_BAD(event.cgroup_len = UINT32_MAX);
+	/* one name too long, whose NUL is in exe */
+	ASSERT_BAD(event_set_cgroup(&event, NO_NAMES); event_set_exe(&event, NO_NAMES);
+		   event.exe[0] = '\0'; event.cgroup_len = SMTPWARD_CGROUP_SIZE + 1);
+	ASSERT_BAD(event.cgroup_len--); /* no NUL */
+	ASSERT_BAD(event.cgroup_len++); /* one byte behind it */
+	ASSERT_BAD(event_set_cgroup(&event, "a", 1));
+	ASSERT_BAD(event_set_cgroup(&event, "", 1));
+	ASSERT_BAD(event_set_cgroup(&event, TEXT("a\0")));
+	ASSERT_BAD(event_set_cgroup(&event, TEXT("a\0\0b")));
+	ASSERT_BAD(event_set_cgroup(&event, TEXT("\0b")));
+	ASSERT_BAD(event_set_cgroup(&event, TEXT("a\0b/c")));
+	ASSERT_BAD(event_set_cgroup(&event, TEXT("/")));
+	ASSERT_BAD(event_set_cgroup(&event, TEXT("memfd:a/b")));
+	ASSERT_BAD(event.flags = SMTPWARD_CGROUP_TOP);
+	ASSERT_BAD(event.flags = SMTPWARD_CGROUP_TOP | SMTPWARD_CGROUP_CUT;
+		   event_set_cgroup(&event, TEXT("a")));
+	ASSERT_BAD(event.flags = SMTPWARD_CGROUP_TOP | SMTPWARD_CGROUP_CUT;
+		   event_set_cgroup(&event, NO_NAMES));
+
+	ASSERT_BAD(event.exe_len = SMTPWARD_EXE_SIZE + 1);
+	ASSERT_BAD(event.exe_len = UINT32_MAX);
+	ASSERT_BAD(event.exe_len--);
+	ASSERT_BAD(event.exe_len++);
+	ASSERT_BAD(event_set_exe(&event, "", 1));
+	ASSERT_BAD(event_set_exe(&event, TEXT("a\0\0b")));
+	ASSERT_BAD(event_set_exe(&event, TEXT("a/b")));
+	ASSERT_BAD(event_set_exe(&event, TEXT("xmemfd:a/b")));
+	ASSERT_BAD(event_set_exe(&event, TEXT("memfd:a/b\0tmp")));
+	ASSERT_BAD(event_set_exe(&event, TEXT("memfd:a/b\0")));
+	ASSERT_BAD(event_set_exe(&event, "memfd:a/b", 9));
+}
+
+static void test_bad_callers(void **state __attribute__((unused)))
+{
+	const struct smtpward_caller cases[] = {
+		{ .cgroup_len = SMTPWARD_CGROUP_SIZE + 1, .cgroup = "a" },
+		{ .cgroup_len = 1, .cgroup = "a" },
+		{ .cgroup_len = 1, .cgroup = "" },
+		{ .cgroup_len = 3, .cgroup = "a\0" },
+		{ .cgroup_len = 4, .cgroup = "a/b" },
+		{ .cgroup_len = 2, .cgroup = "a", .flags = SMTPWARD_CGROUP_TOP },
+		{ .cgroup_len = 2, .cgroup = "a", .flags = SMTPWARD_EXE_CUT },
+		{ .cgroup_len = 2, .cgroup = "a", .flags = SMTPWARD_EXE_DELETED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct violation violation, untouched;
+
+		memset(&violation, 0x5a, sizeof(violation));
+		memset(&untouched, 0x5a, sizeof(untouched));
+		assert_int_equal(violation_from_caller(&(struct smtpward_caller_key){}, &cases[i],
+						       1, 1, 1, &violation),
+				 -EBADMSG);
+		assert_memory_equal(&violation, &untouched, sizeof(violation));
+	}
+}
+
+static void test_summaries(void **state __attribute__((unused)))
+{
+	const struct smtpward_caller_key key = { .cgroup_id = 7311, .euid = 33 };
+	struct smtpward_caller caller = {
+		.cgroup = "apache2.service\0system.slice",
+		.cgroup_len = sizeof("apache2.service\0system.slice"),
+	};
+	char line[VIOLATION_LINE_SIZE];
+	struct violation violation;
+
+	assert_int_equal(violation_from_caller(&key, &caller, 12, 0, 5, &violation), 0);
+	assert_int_equal(violation.time, 5);
+	assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
+	assert_string_equal(line, "v=1 suppressed=12 lost=0 euid=33 cgid=7311 "
+				  "unit=\"apache2.service\" "
+				  "cgroup=\"/system.slice/apache2.service\"");
+
+	violation_from_anyone(UINT64_MAX, 3, 6, &violation);
+	assert_int_equal(violation.time, 6);
+	assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
+	assert_string_equal(line, "v=1 suppressed=18446744073709551615 lost=3 unit=\"\" "
+				  "cgroup=\"\"");
+}
+
+static void test_time(void **state __attribute__((unused)))
+{
+	static const struct {
+		uint64_t time;
+		const char *want;
+	} cases[] = {
+		{ 0, "1970-01-01T00:00:00.000000Z" },
+		{ 999, "1970-01-01T00:00:00.000000Z" },
+		{ 1767323045123456789, "2026-01-02T03:04:05.123456Z" },
+		{ 1709251199999999999, "2024-02-29T23:59:59.999999Z" },
+		{ 1000, "1970-01-01T00:00:00.000001Z" },
+		{ UINT64_MAX, "2554-07-21T23:34:33.709551Z" },
+	};
+	struct smtpward_event event = example();
+	struct violation violation;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[VIOLATION_TIME_SIZE];
+
+		violation_time_text(cases[i].time, text);
+		assert_string_equal(text, cases[i].want);
+	}
+	assert_int_equal(violation_from_event(&event, sizeof(event), 500, &violation), 0);
+	assert_int_equal(violation.time, BOOT + 500);
+	assert_int_equal(violation_from_event(&event, sizeof(event), -500, &violation), 0);
+	assert_int_equal(violation.time, BOOT - 500);
+}
+
+/* Every size under the line's is refused without half a line, and none is overrun. */
+static void test_line_sizes(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = example();
+	char line[VIOLATION_LINE_SIZE];
+	struct violation violation;
+	int len;
+
+	event.comm[1] = '\n';
+	assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
+	len = violation_to_text(&violation, line, sizeof(line));
+	assert_true(len > 0);
+	for (int size = 0; size <= len + 1; size++) {
+		_cleanup_free_ char *dst = malloc(size + 1);
+
+		assert_non_null(dst);
+		memset(dst, '#', size + 1);
+		if (size <= len) {
+			assert_int_equal(violation_to_text(&violation, dst, size), -ENOSPC);
+			assert_int_equal(dst[0], size ? '\0' : '#');
+		} else {
+			assert_int_equal(violation_to_text(&violation, dst, size), len);
+			assert_string_equal(dst, line);
+		}
+		assert_int_equal(dst[size], '#');
+	}
+}
+
+static void test_forged_comm_exact(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = example();
+
+	memcpy(event.comm, "\" uid=0 x=\"", 12);
+	memcpy(event.parent, "a\nb\\c\x1b\x80\xff", 9);
+	assert_line(&event, "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 "
+			    NUMBERS_OF_EXAMPLE "unit=\"apache2.service\" "
+			    "cgroup=\"/system.slice/apache2.service\" exe=\"/usr/bin/php8.2\" "
+			    "parent=\"a\\x0ab\\x5cc\\x1b\\x80\\xff\" "
+			    "comm=\"\\x22 uid=0 x=\\x22\"");
+}
+
+static void assert_json(const struct violation *violation, const char *want)
+{
+	_cleanup_free_ char *text = NULL;
+
+	assert_int_equal(violation_to_json(violation, &text), 0);
+	assert_string_equal(text, want);
+}
+
+static void test_json(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = example();
+	struct violation violation;
+
+	memcpy(event.comm, "\" x\n\xff", 6);
+	assert_int_equal(violation_from_event(&event, sizeof(event), 1767323045123456789 - BOOT,
+					      &violation),
+			 0);
+	assert_json(&violation,
+		    "{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"verdict\":\"deny\","
+		    "\"rule\":\"default\",\"dst\":\"203.0.113.9\",\"dport\":25,\"uid\":33,"
+		    "\"euid\":33,\"gid\":33,\"auid\":1000,\"pid\":4242,\"ppid\":4200,"
+		    "\"netns\":4026531840,\"cgid\":7311,\"unit\":\"apache2.service\","
+		    "\"cgroup\":\"/system.slice/apache2.service\",\"exe\":\"/usr/bin/php8.2\","
+		    "\"parent\":\"apache2\",\"comm\":\"\\\\x22 x\\\\x0a\\\\xff\"}");
+	violation_from_anyone(12, UINT64_MAX, 1000, &violation);
+	assert_json(&violation, "{\"time\":\"1970-01-01T00:00:00.000001Z\",\"v\":1,"
+				"\"suppressed\":12,\"lost\":\"18446744073709551615\","
+				"\"unit\":\"\",\"cgroup\":\"\"}");
+}
+
+static int allocations_left;
+
+static void *scarce_malloc(size_t size)
+{
+	return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+/* Out of memory at each allocation in turn: said, and nothing leaks. */
+static void test_json_no_memory(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = example();
+	struct violation violation;
+	int r = -ENOMEM, failures;
+
+	assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
+	json_set_alloc_funcs(scarce_malloc, free);
+	for (failures = 0; r < 0; failures++) {
+		char *text = (char *)"untouched";
+
+		allocations_left = failures;
+		r = violation_to_json(&violation, &text);
+		if (r < 0) {
+			assert_int_equal(r, -ENOMEM);
+			assert_string_equal(text, "untouched");
+		} else {
+			free(text);
+		}
+	}
+	json_set_alloc_funcs(malloc, free);
+	assert_in_range(failures, 20, 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attempt),
+		cmocka_unit_test(test_attempt_extremes),
+		cmocka_unit_test(test_destination),
+		cmocka_unit_test(test_cgroup_paths),
+		cmocka_unit_test(test_exe_paths),
+		cmocka_unit_test(test_bad_events),
+		cmocka_unit_test(test_bad_callers),
+		cmocka_unit_test(test_summaries),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_line_sizes),
+		cmocka_unit_test(test_forged_comm_exact),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_no_memory),
+	};
+
+	return cmocka_run_group_tests_name("violation", tests, NULL, NULL);
+}

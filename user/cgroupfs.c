@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The cgroup v2 file system; see cgroupfs.h. */
+#include "cgroupfs.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "cleanup.h"
+
+/* mountinfo writes blank, tab, newline and backslash as three octal digits: see proc(5). */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++, to++) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
+		    text[2] <= '7' && text[3] >= '0' && text[3] <= '7') {
+			*to = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			text += 3;
+		} else {
+			*to = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/*
+ * ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAGS...] - TYPE SOURCE SUPER. Cuts
+ * line up; returns false where it is no cgroup2 mount.
+ */
+static bool split_line(char *line, char **ret_root, char **ret_mount_point)
+{
+	char *type = strstr(line, " - ");
+	char *field = line, *root = NULL, *mount_point = NULL;
+
+	if (!type || strncmp(type, " - cgroup2 ", strlen(" - cgroup2 ")))
+		return false;
+	for (int i = 0; i < 5 && field; i++) {
+		char *word = strsep(&field, " ");
+
+		if (i == 3)
+			root = word;
+		if (i == 4)
+			mount_point = word;
+	}
+	if (!root || !mount_point || !field)
+		return false;
+	*ret_root = root;
+	*ret_mount_point = mount_point;
+	return true;
+}
+
+int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path)
+{
+	_cleanup_free_ char *line = NULL, *found = NULL;
+	size_t size = 0;
+
+	while (getline(&line, &size, mountinfo) > 0) {
+		char *root, *mount_point;
+		bool whole;
+
+		if (!split_line(line, &root, &mount_point))
+			continue;
+		whole = !strcmp(root, "/");
+		if (found && !whole)
+			continue;
+		free(found);
+		found = strdup(mount_point);
+		if (!found)
+			return -ENOMEM;
+		if (whole)
+			break;
+	}
+	if (ferror(mountinfo))
+		return -EIO;
+	if (!found)
+		return -ENOENT;
+	unescape(found);
+	*ret_path = TAKE_PTR(found);
+	return 0;
+}
+
+int cgroupfs_find_root(char **ret_path)
+{
+	_cleanup_fclose_ FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
+
+	if (!mountinfo)
+		return -errno;
+	return cgroupfs_parse_mountinfo(mountinfo, ret_path);
+}
+
+int cgroupfs_open(const char *path, int *ret_fd)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	if (fd < 0 || fstatfs(fd, &fs))
+		return -errno;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return -EMEDIUMTYPE;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* A kernfs file handle is the node's 64-bit id: FILEID_KERNFS in fs/kernfs/mount.c. */
+#define FILEID_KERNFS 0xfe
+
+union id_handle {
+	struct file_handle handle;
+	char space[sizeof(struct file_handle) + sizeof(uint64_t)];
+};
+
+int cgroupfs_id(int dir_fd, const char *name, uint64_t *ret_id)
+{
+	union id_handle id = { .handle.handle_bytes = sizeof(uint64_t) };
+	int mount_id;
+
+	if (name_to_handle_at(dir_fd, name, &id.handle, &mount_id, *name ? 0 : AT_EMPTY_PATH))
+		return -errno;
+	if (id.handle.handle_bytes != sizeof(uint64_t) || id.handle.handle_type != FILEID_KERNFS)
+		return -EMEDIUMTYPE;
+	memcpy(ret_id, id.handle.f_handle, sizeof(uint64_t));
+	return 0;
+}
+
+int cgroupfs_open_id(int root_fd, uint64_t id, int *ret_fd)
+{
+	union id_handle handle = {
+		.handle = { .handle_bytes = sizeof(uint64_t), .handle_type = FILEID_KERNFS },
+	};
+	int fd;
+
+	memcpy(handle.handle.f_handle, &id, sizeof(id));
+	fd = open_by_handle_at(root_fd, &handle.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int cgroupfs_count(int dir_fd, uint64_t *ret_count)
+{
+	_cleanup_close_ int fd = openat(dir_fd, "cgroup.stat", O_RDONLY | O_CLOEXEC);
+	_cleanup_fclose_ FILE *stat = NULL;
+	unsigned long long count;
+
+	if (fd < 0)
+		return -errno;
+	stat = fdopen(fd, "r");
+	if (!stat)
+		return -errno;
+	TAKE_FD(fd);
+	if (fscanf(stat, "nr_descendants %llu", &count) != 1)
+		return -EBADMSG;
+	*ret_count = count;
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The cgroup v2 hierarchy as a file system: where it is mounted, and the ids that
+ * the kernel knows its directories by.
+ */
+#ifndef SMTPWARD_CGROUPFS_H
+#define SMTPWARD_CGROUPFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/*
+ * The mount point of the v2 hierarchy's root in a text like /proc/self/mountinfo,
+ * allocated. A hybrid layout has it beside the v1 controllers. Where it is mounted
+ * more than once, the first mount of the hierarchy's own root, or else the first
+ * mount of a part of it. -ENOENT where there is none.
+ */
+int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path);
+int cgroupfs_find_root(char **ret_path);
+
+/* Opens a cgroup directory. -ENOTDIR, -ENOENT ...; -EMEDIUMTYPE where it is no cgroup v2. */
+int cgroupfs_open(const char *path, int *ret_fd);
+
+/*
+ * The kernel's id of the cgroup directory `name` in dir_fd ("" for dir_fd itself):
+ * what bpf_get_current_cgroup_id() returns, and unique as long as the machine runs.
+ */
+int cgroupfs_id(int dir_fd, const char *name, uint64_t *ret_id);
+
+/* Opens the directory of the cgroup with this id. -ESTALE where it is gone. */
+int cgroupfs_open_id(int root_fd, uint64_t id, int *ret_fd);
+
+/* How many cgroups are below dir_fd now. */
+int cgroupfs_count(int dir_fd, uint64_t *ret_count);
+
+#endif /* SMTPWARD_CGROUPFS_H */

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* smtpward log: violations out of the kernel, into a sink. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "logging.h"
+#include "msg.h"
+
+struct log_config {
+	const char *pins;
+	const char *to;
+};
+
+static const struct option_spec options[] = {
+	OPTION_PINS(struct log_config, pins),
+	{ 0, "to", "SINK", "syslog (default), stderr, json (to stdout), or a file",
+	  OPTION_STRING, offsetof(struct log_config, to) },
+};
+
+static int open_sink(const char *to, struct sink **ret_sink)
+{
+	if (!strcmp(to, "syslog"))
+		return sink_syslog_open(SINK_SYSLOG_PATH, ret_sink);
+	if (!strcmp(to, "stderr"))
+		return sink_stream_open(STDERR_FILENO, false, ret_sink);
+	if (!strcmp(to, "json"))
+		return sink_stream_open(STDOUT_FILENO, true, ret_sink);
+	return sink_file_open(to, ret_sink);
+}
+
+static enum command_result run(void *userdata, int argc, char **argv)
+{
+	const struct log_config *config = userdata;
+	const char *to = config->to ?: "syslog";
+	_cleanup_(sink_freep) struct sink *sink = NULL;
+	enum command_result result = logging_block_signals();
+	int err;
+
+	if (result != COMMAND_DONE)
+		return result;
+	err = open_sink(to, &sink);
+	if (err) {
+		msg_error("cannot open %s: %s", to, strerror(-err));
+		return COMMAND_FAILED;
+	}
+	return logging_run(config->pins, sink, to);
+}
+
+const struct command cmd_log = {
+	.name = "log",
+	.summary = "stream violations to syslog, a file, stderr, or as JSON",
+	.description = "Writes a line for each violation, first those that piled up while nobody "
+		       "read.\nOne reader at a time. SIGHUP opens the file again; ending it lifts "
+		       "nothing and\nloses nothing.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.config_size = sizeof(struct log_config),
+	.run = run,
+};

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* smtpward run: load, then log, in one foreground process. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "enforcement.h"
+#include "given_policy.h"
+#include "logging.h"
+#include "msg.h"
+#include "sink.h"
+
+struct run_config {
+	const char *config;
+	const char *cgroup;
+	const char *pins;
+	bool trial;
+};
+
+static const struct option_spec options[] = {
+	OPTION_CONFIG(struct run_config, config),
+	OPTION_CGROUP(struct run_config, cgroup),
+	OPTION_PINS(struct run_config, pins),
+	{ 0, "trial", NULL, "lift enforcement at the end", OPTION_FLAG,
+	  offsetof(struct run_config, trial) },
+};
+
+/* The file that was named, the default one if there is one, or NULL: the built-in policy. */
+static const char *choose_policy(const struct run_config *config)
+{
+	if (config->config)
+		return config->config;
+	if (!access(COMMAND_CONFIG_PATH, F_OK) || errno != ENOENT)
+		return COMMAND_CONFIG_PATH;
+	msg_info("there is no " COMMAND_CONFIG_PATH ": this built-in policy is used");
+	return NULL;
+}
+
+static enum command_result print_policy(const struct given_policy *given)
+{
+	_cleanup_free_ char *text = NULL;
+	int err = policy_print(given->policy, &text);
+
+	if (err) {
+		msg_error("cannot print the policy: %s", strerror(-err));
+		return COMMAND_FAILED;
+	}
+	if (msg_get_level() >= MSG_INFO) {
+		fputs(text, stdout);
+		fflush(stdout);
+	}
+	return COMMAND_DONE;
+}
+
+/* Syslog and a terminal; either alone where the other is not there. */
+static int open_sink(struct sink **ret_sink, const char **ret_name)
+{
+	_cleanup_(sink_freep) struct sink *syslog = NULL, *terminal = NULL;
+	bool no_syslog = access(SINK_SYSLOG_PATH, F_OK);
+	int err = sink_stream_open(STDERR_FILENO, false, &terminal);
+
+	if (err)
+		return err;
+	if (no_syslog) {
+		msg_warning("there is no syslog socket (" SINK_SYSLOG_PATH
+			    "): violations go to stderr alone");
+		*ret_name = "stderr";
+		*ret_sink = TAKE_PTR(terminal);
+		return 0;
+	}
+	err = sink_syslog_open(SINK_SYSLOG_PATH, &syslog);
+	if (err)
+		return err;
+	msg_info("violations go to syslog, facility authpriv: journalctl -t smtpward -f");
+	*ret_name = "syslog";
+	if (!isatty(STDERR_FILENO)) {
+		*ret_sink = TAKE_PTR(syslog);
+		return 0;
+	}
+	err = sink_tee_open(syslog, terminal, ret_sink);
+	if (err)
+		return err;
+	TAKE_PTR(syslog);
+	TAKE_PTR(terminal);
+	return 0;
+}
+
+static enum command_result log_until_ended(const struct run_config *config)
+{
+	_cleanup_(sink_freep) struct sink *sink = NULL;
+	const char *name;
+	int err = open_sink(&sink, &name);
+
+	if (err) {
+		msg_error("cannot open a place for the violations: %s", strerror(-err));
+		return COMMAND_FAILED;
+	}
+	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
+	return logging_run(config->pins, sink, name);
+}
+
+static enum command_result end(const struct run_config *config, enum command_result result)
+{
+	if (config->trial) {
+		enum command_result lifted = enforcement_lift(config->pins);
+
+		return result == COMMAND_DONE ? lifted : result;
+	}
+	msg_info("the log ends, the policy stays in force: 'smtpward unload%s%s' lifts it",
+		 config->pins ? " --pins " : "", config->pins ?: "");
+	return result;
+}
+
+static enum command_result run(void *userdata, int argc, char **argv)
+{
+	const struct run_config *config = userdata;
+	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
+	const char *path = choose_policy(config);
+	enum command_result result = given_policy_read(path, &given);
+
+	if (result == COMMAND_DONE && !path)
+		result = print_policy(&given);
+	if (result == COMMAND_DONE)
+		result = logging_block_signals();
+	if (result == COMMAND_DONE)
+		result = enforcement_load(&given, config->cgroup, config->pins);
+	if (result != COMMAND_DONE)
+		return result;
+	return end(config, log_until_ended(config));
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.summary = "load a policy, then log, in the foreground",
+	.description = "Does what 'load' does and then what 'log' does, until it is ended. Without a "
+		       "policy\nfile it takes a built-in policy: port 25 is refused to everything but "
+		       "loopback.\nEnding it leaves enforcement on.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.config_size = sizeof(struct run_config),
+	.run = run,
+};

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* smtpward status: is it enforcing, since when, what, and with what counts? */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "msg.h"
+#include "policy.h"
+#include "state.h"
+
+struct status_config {
+	const char *pins;
+	bool json;
+};
+
+static const struct option_spec options[] = {
+	OPTION_PINS(struct status_config, pins),
+	OPTION_JSON(struct status_config, json),
+};
+
+static const char *const hook_words[] = {
+	[STATE_IN_FORCE] = "in force",
+	[STATE_NO_LINK] = "not attached: its pin is gone",
+	[STATE_DETACHED] = "not attached: somebody detached it, or its cgroup is gone",
+	[STATE_OTHER_PROGRAM] = "attached, with a program that is not this policy's",
+};
+
+static const char *const verdict_words[] = { "deny", "audit", "allow" };
+
+/* One table for text and JSON. trouble: shown as text only where it is not 0. */
+static const struct {
+	const char *name;
+	size_t offset;
+	bool trouble;
+} counters[] = {
+	{ "denied", offsetof(struct smtpward_counters, denied), false },
+	{ "audited", offsetof(struct smtpward_counters, audited), false },
+	{ "allowed", offsetof(struct smtpward_counters, allowed), false },
+	{ "recorded", offsetof(struct smtpward_counters, recorded), false },
+	{ "suppressed", offsetof(struct smtpward_counters, suppressed), false },
+	{ "lost", offsetof(struct smtpward_counters, lost), false },
+	{ "callers_full", offsetof(struct smtpward_counters, callers_full), true },
+	{ "cgroups_full", offsetof(struct smtpward_counters, cgroups_full), true },
+	{ "cgroup_unsure", offsetof(struct smtpward_counters, cgroup_unsure), true },
+	{ "broken", offsetof(struct smtpward_counters, broken), true },
+};
+
+static uint64_t counter_value(const struct state *state, size_t i)
+{
+	return *(const __u64 *)((const char *)&state->counters + counters[i].offset);
+}
+
+static const char *headline(const struct state *state)
+{
+	if (state->enforcing)
+		return "enforcing";
+	if (state->gate_open)
+		return "not enforcing: the policy is loaded half-way; 'smtpward load' completes it";
+	for (int hook = 0; hook < PINNED_HOOKS; hook++)
+		if (state->hooks[hook] != STATE_IN_FORCE)
+			return "not enforcing: a hook is not in force; 'smtpward load' puts it back";
+	if (!state->tracker)
+		return "not enforcing: the cgroup tracker is gone; 'smtpward load' puts it back";
+	return "not enforcing: mode audit, nothing is refused";
+}
+
+static void format_time(uint64_t seconds, char *dst, size_t size)
+{
+	time_t when = (time_t)seconds;
+	struct tm tm;
+
+	gmtime_r(&when, &tm);
+	strftime(dst, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static void print_policy(const struct smtpward_policy_info *policy)
+{
+	char since[32];
+
+	format_time(policy->loaded_at, since, sizeof(since));
+	printf("policy    %s: %" PRIu32 " rules, ports ", policy->config, policy->rules);
+	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
+		printf("%s%u", i ? ", " : "", policy->port[i]);
+	printf(", mode %s, reject %s\n", policy->mode == SMTPWARD_AUDIT ? "audit" : "enforce",
+	       policy_reject_name((int)policy->reject) ?: "?");
+	printf("since     %s, loaded by smtpward %s, generation %" PRIu64 "\n", since,
+	       policy->version, (uint64_t)policy->generation);
+	if (policy->attached_to != policy->root)
+		printf("scope     cgroup %" PRIu64
+		       " and below, not the root: sockets made outside are not seen\n",
+		       (uint64_t)policy->attached_to);
+}
+
+static void print_text(const struct state *state)
+{
+	printf("%s\n", headline(state));
+	print_policy(&state->policy);
+	for (int hook = 0; hook < PINNED_HOOKS; hook++)
+		printf("%s  %s\n", pinned_hook_names[hook], hook_words[state->hooks[hook]]);
+	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		if (!counters[i].trouble || counter_value(state, i))
+			printf("%-13s %" PRIu64 "\n", counters[i].name, counter_value(state, i));
+	for (uint32_t i = 0; i < state->policy.rules; i++)
+		printf("rule %-3u  %s%s  # %s:%u\n", i + 1, state->rules[i].text,
+		       state->rules[i].truncated ? "..." : "", state->rules[i].file,
+		       state->rules[i].line);
+}
+
+static json_t *json_of_rules(const struct state *state)
+{
+	json_t *rules = json_array();
+
+	for (uint32_t i = 0; i < state->policy.rules; i++) {
+		const struct smtpward_rule_info *rule = &state->rules[i];
+
+		json_array_append_new(rules,
+				      json_pack("{s:i, s:s, s:s, s:b, s:s, s:i}", "rule", i + 1,
+						"verdict", verdict_words[rule->verdict % 3], "text",
+						rule->text, "truncated", rule->truncated != 0,
+						"file", rule->file, "line", rule->line));
+	}
+	return rules;
+}
+
+static json_t *json_of_policy(const struct smtpward_policy_info *policy)
+{
+	json_t *ports = json_array();
+	char since[32];
+
+	format_time(policy->loaded_at, since, sizeof(since));
+	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
+		json_array_append_new(ports, json_integer(policy->port[i]));
+	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:b}", "config", policy->config,
+			 "loaded_at", since, "version", policy->version, "generation",
+			 (json_int_t)policy->generation, "ports", ports, "mode",
+			 policy->mode == SMTPWARD_AUDIT ? "audit" : "enforce", "reject",
+			 policy_reject_name((int)policy->reject) ?: "?", "cgroup",
+			 (json_int_t)policy->attached_to, "root",
+			 policy->attached_to == policy->root);
+}
+
+static json_t *json_of_state(const struct state *state)
+{
+	json_t *hooks = json_object(), *counts = json_object();
+
+	for (int hook = 0; hook < PINNED_HOOKS; hook++)
+		json_object_set_new(hooks, pinned_hook_names[hook],
+				    json_pack("{s:b, s:s, s:i, s:I}", "in_force",
+					      state->hooks[hook] == STATE_IN_FORCE, "state",
+					      hook_words[state->hooks[hook]], "program",
+					      (int)state->links[hook].program_id, "cgroup",
+					      (json_int_t)state->links[hook].cgroup_id));
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		json_object_set_new(counts, counters[i].name,
+				    json_integer((json_int_t)counter_value(state, i)));
+	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:o, s:o}", "enforcing", state->enforcing,
+			 "summary", headline(state), "policy", json_of_policy(&state->policy),
+			 "hooks", hooks, "tracker", state->tracker, "counters", counts, "rules",
+			 json_of_rules(state));
+}
+
+static enum command_result print_json(json_t *json)
+{
+	int failed = !json || json_dumpf(json, stdout, JSON_INDENT(2)) || putchar('\n') == EOF;
+
+	json_decref(json);
+	if (!failed)
+		return COMMAND_DONE;
+	msg_error("cannot print JSON");
+	return COMMAND_FAILED;
+}
+
+/* Nothing there, or nothing whole: the answer is no, and the reason says why. */
+static enum command_result answer_no(const struct status_config *config, const char *why)
+{
+	enum command_result result = COMMAND_DONE;
+
+	if (config->json)
+		result = print_json(json_pack("{s:b, s:s}", "enforcing", false, "summary", why));
+	else
+		printf("not enforcing: %s\n", why);
+	return result == COMMAND_DONE ? COMMAND_NO : result;
+}
+
+static enum command_result run(void *userdata, int argc, char **argv)
+{
+	const struct status_config *config = userdata;
+	_cleanup_(state_clear) struct state state = { 0 };
+	enum command_result result = COMMAND_DONE;
+	struct reason reason;
+	int err = state_read(config->pins ?: PINS_DEFAULT_PATH, &state, &reason);
+
+	if (err == -ENOENT)
+		return answer_no(config, "nothing is loaded");
+	if (err == -ENODATA)
+		return answer_no(config, reason.text);
+	if (err) {
+		msg_error("cannot tell: %s", reason.text);
+		return COMMAND_FAILED;
+	}
+	if (config->json)
+		result = print_json(json_of_state(&state));
+	else
+		print_text(&state);
+	if (result != COMMAND_DONE)
+		return result;
+	return state.enforcing ? COMMAND_DONE : COMMAND_NO;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.summary = "is it enforcing, since when, what, with what counts",
+	.description = "Tells what is in force now, from what the kernel has. Exit status 0 where the "
+		       "policy\nis enforced on both hooks, 3 where it is not.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.config_size = sizeof(struct status_config),
+	.run = run,
+};

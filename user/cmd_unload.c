@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* smtpward unload: the one way back. */
+#include "cleanup.h"
+#include "command.h"
+#include "enforcement.h"
+
+struct unload_config {
+	const char *pins;
+};
+
+static const struct option_spec options[] = {
+	OPTION_PINS(struct unload_config, pins),
+};
+
+static enum command_result run(void *userdata, int argc, char **argv)
+{
+	const struct unload_config *config = userdata;
+
+	return enforcement_lift(config->pins);
+}
+
+const struct command cmd_unload = {
+	.name = "unload",
+	.summary = "lift enforcement: the rollback, and the only one",
+	.description = "Lifts enforcement on both hooks at once and removes every program, map, link "
+		       "and pin.",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
+	.config_size = sizeof(struct unload_config),
+	.run = run,
+};

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Option parsing and --help from a command's table; see command.h. */
+#include "command.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "msg.h"
+
+static const struct option_spec common_options[] = {
+	{ 'v', "verbose", NULL, "say more, libbpf's and the kernel's words too", OPTION_FLAG, 0 },
+	{ 'q', "quiet", NULL, "say nothing but errors and warnings", OPTION_FLAG, 0 },
+	{ 'h', "help", NULL, "print this", OPTION_FLAG, 0 },
+};
+
+#define N_COMMON ARRAY_SIZE(common_options)
+#define OPTIONS_MAX 16
+
+/* getopt_long(3) hands back BASE + index for every option, so that letters need no table. */
+#define BASE 256
+
+static const struct option_spec *option_at(const struct command *command, size_t index)
+{
+	return index < command->n_options ? &command->options[index]
+					  : &common_options[index - command->n_options];
+}
+
+static size_t option_count(const struct command *command)
+{
+	return command->n_options + N_COMMON;
+}
+
+static void print_help(const struct command *command)
+{
+	printf("Usage: smtpward %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", command->name,
+	       command->arguments ? " " : "", command->arguments ?: "", command->description);
+	for (size_t i = 0; i < option_count(command); i++) {
+		const struct option_spec *option = option_at(command, i);
+		char letter[5] = "    ", name[32];
+
+		if (option->letter)
+			snprintf(letter, sizeof(letter), "-%c, ", option->letter);
+		snprintf(name, sizeof(name), "--%s%s%s", option->name, option->argument ? " " : "",
+			 option->argument ?: "");
+		printf("  %s%-18s %s\n", letter, name, option->help);
+	}
+}
+
+static void build_tables(const struct command *command, struct option *longs, char *letters)
+{
+	*letters++ = ':'; /* getopt_long(3) is to tell a missing argument from an unknown option */
+	for (size_t i = 0; i < option_count(command); i++) {
+		const struct option_spec *option = option_at(command, i);
+
+		longs[i] = (struct option){
+			.name = option->name,
+			.has_arg = option->argument ? required_argument : no_argument,
+			.val = BASE + (int)i,
+		};
+		if (!option->letter)
+			continue;
+		*letters++ = option->letter;
+		if (option->argument)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+}
+
+static const struct option_spec *find_option(const struct command *command, int value)
+{
+	if (value >= BASE)
+		return option_at(command, (size_t)value - BASE);
+	for (size_t i = 0; i < option_count(command); i++)
+		if (option_at(command, i)->letter == value)
+			return option_at(command, i);
+	return NULL;
+}
+
+static enum command_result bad_usage(const struct command *command)
+{
+	msg_error("see 'smtpward %s --help'", command->name);
+	return COMMAND_BAD_INPUT;
+}
+
+static void set_member(const struct option_spec *option, void *config)
+{
+	char *member = (char *)config + option->offset;
+
+	if (option->kind == OPTION_FLAG)
+		*(bool *)member = true;
+	else
+		*(const char **)member = optarg;
+}
+
+/* COMMAND_DONE with *ret_help, or COMMAND_BAD_INPUT after a message. */
+static enum command_result parse(const struct command *command, int argc, char **argv,
+				 void *config, bool *ret_help)
+{
+	struct option longs[OPTIONS_MAX + N_COMMON + 1] = { 0 };
+	char letters[2 * (OPTIONS_MAX + N_COMMON) + 2];
+	int value;
+
+	build_tables(command, longs, letters);
+	opterr = 0;
+	optind = 1;
+	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_spec *option = find_option(command, value);
+
+		if (!option) {
+			msg_error("%s %s", value == ':' ? "an argument is missing for" : "unknown option",
+				  argv[optind - 1]);
+			return bad_usage(command);
+		}
+		if (option->letter == 'h')
+			*ret_help = true;
+		else if (option->letter == 'v')
+			msg_set_level(MSG_DEBUG);
+		else if (option->letter == 'q')
+			msg_set_level(MSG_WARNING);
+		else
+			set_member(option, config);
+	}
+	if (*ret_help || argc - optind <= command->max_arguments)
+		return COMMAND_DONE;
+	msg_error("too many arguments: '%s'", argv[optind + command->max_arguments]);
+	return bad_usage(command);
+}
+
+enum command_result command_run(const struct command *command, int argc, char **argv)
+{
+	_cleanup_free_ void *config = calloc(1, command->config_size ?: 1);
+	enum command_result result;
+	bool help = false;
+
+	if (!config) {
+		msg_error("out of memory");
+		return COMMAND_FAILED;
+	}
+	result = parse(command, argc, argv, config, &help);
+	if (result != COMMAND_DONE)
+		return result;
+	if (help) {
+		print_help(command);
+		return COMMAND_DONE;
+	}
+	return command->run(config, argc - optind, argv + optind);
+}

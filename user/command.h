@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a command is: a configuration struct, its defaults, an option table and one
+ * function. The parser, --help and the shell's completion read the table.
+ */
+#ifndef SMTPWARD_COMMAND_H
+#define SMTPWARD_COMMAND_H
+
+#include <stddef.h>
+
+/* What became of a command. main.c alone turns it into an exit status. */
+enum command_result {
+	COMMAND_DONE,
+	COMMAND_FAILED,
+	COMMAND_BAD_INPUT, /* usage or policy */
+	COMMAND_NO,	   /* done, and the answer is no */
+};
+
+enum option_kind {
+	OPTION_FLAG,   /* a bool */
+	OPTION_STRING, /* a const char * */
+};
+
+struct option_spec {
+	char letter; /* 0: long form only */
+	const char *name;
+	const char *argument; /* what --help calls it; NULL for a flag */
+	const char *help;
+	enum option_kind kind;
+	size_t offset; /* of the member in the command's configuration */
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* as in "[FILE]"; NULL where there are none */
+	const char *summary;   /* one line */
+	const char *description;
+	const struct option_spec *options;
+	size_t n_options;
+	size_t config_size;
+	int max_arguments;
+	enum command_result (*run)(void *config, int argc, char **argv);
+};
+
+/* Options that several commands have; member is the one in the configuration. */
+#define OPTION_CONFIG(type, member)                                                        \
+	{ 'c', "config", "FILE", "policy to read (default: " COMMAND_CONFIG_PATH ")",      \
+	  OPTION_STRING, offsetof(type, member) }
+#define OPTION_CGROUP(type, member)                                                        \
+	{ 0, "cgroup", "DIR", "cgroup v2 directory to attach to (default: the root)",      \
+	  OPTION_STRING, offsetof(type, member) }
+#define OPTION_PINS(type, member)                                                          \
+	{ 0, "pins", "DIR", "directory on bpffs (default: /sys/fs/bpf/smtpward)",          \
+	  OPTION_STRING, offsetof(type, member) }
+#define OPTION_JSON(type, member)                                                          \
+	{ 0, "json", NULL, "print JSON", OPTION_FLAG, offsetof(type, member) }
+
+#define COMMAND_CONFIG_PATH "/etc/smtpward/smtpward.conf"
+
+/*
+ * Parses argv, which begins with the command's name, and runs it. Handles -h, -v
+ * and -q, which every command has.
+ */
+enum command_result command_run(const struct command *command, int argc, char **argv);
+
+extern const struct command cmd_run;
+extern const struct command cmd_load;
+extern const struct command cmd_log;
+extern const struct command cmd_unload;
+extern const struct command cmd_status;
+extern const struct command cmd_check;
+
+#endif /* SMTPWARD_COMMAND_H */

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Loading and lifting, with messages; see enforcement.h. */
+#include "enforcement.h"
+
+#include <errno.h>
+
+#include "install.h"
+#include "msg.h"
+#include "pins.h"
+
+enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
+				     const char *pins)
+{
+	const struct install_request request = {
+		.policy = given->policy,
+		.ruleset = given->ruleset,
+		.config = given->name,
+		.cgroup = cgroup,
+		.pins = pins ?: PINS_DEFAULT_PATH,
+	};
+	struct install_report report;
+	struct reason reason;
+
+	if (install_load(&request, &report, &reason)) {
+		msg_error("cannot load %s: %s", given->name, reason.text);
+		return COMMAND_FAILED;
+	}
+	if (report.below_root)
+		msg_warning("attached to %s only: a socket that was made outside of it is not seen",
+			    cgroup);
+	if (given->policy->mode == POLICY_AUDIT)
+		msg_warning("mode audit: nothing is refused");
+	msg_info("%s %s: %zu rules, in force without this process until 'smtpward unload'",
+		 report.replaced ? "replaced the policy by" : "loaded", given->name,
+		 given->policy->n_rules);
+	return COMMAND_DONE;
+}
+
+enum command_result enforcement_lift(const char *pins)
+{
+	struct reason reason;
+	int err = install_unload(pins ?: PINS_DEFAULT_PATH, &reason);
+
+	if (err == -ENOENT) {
+		msg_info("nothing is loaded at %s", pins ?: PINS_DEFAULT_PATH);
+		return COMMAND_DONE;
+	}
+	if (err) {
+		msg_error("cannot unload: %s", reason.text);
+		return COMMAND_FAILED;
+	}
+	msg_info("unloaded: nothing is refused any more");
+	return COMMAND_DONE;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What load and run have in common: a given policy put in force, and said so. */
+#ifndef SMTPWARD_ENFORCEMENT_H
+#define SMTPWARD_ENFORCEMENT_H
+
+#include "command.h"
+#include "given_policy.h"
+
+enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
+				     const char *pins);
+enum command_result enforcement_lift(const char *pins);
+
+#endif /* SMTPWARD_ENFORCEMENT_H */

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The map writer; see fill.h.
+ *
+ * How the walk over existing cgroups and the tracker share the work: the walk
+ * gives a cgroup its entry first and lists its children afterwards. A child that
+ * was made before the entry is in the list; one that was made after it finds its
+ * parent's entry and is the tracker's. What is left is a child whose mkdir(2) had
+ * already looked for the entry and was not yet visible when the list was read. The
+ * tracker runs under cgroup_mutex, and so does the rest of that mkdir(2); asking
+ * the kernel for a cgroup's programs takes that mutex too (cgroup_bpf_prog_query()
+ * in kernel/bpf/cgroup.c), so once it has answered, no such mkdir(2) is under way.
+ *
+ * A cgroup may go while its entry is being made, and its rmdir(2) may already have
+ * deleted nothing. So each entry is followed by a look whether its cgroup is still
+ * there: the directory goes before the tracker hears of it (cgroup_destroy_locked()
+ * in kernel/cgroup/cgroup.c), so if it is there, the tracker's turn is yet to come.
+ */
+#include "fill.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "cgroupfs.h"
+#include "cleanup.h"
+
+static int fill_map(const struct loader *loader, const char *name, const void *key,
+		    const void *value, struct reason *reason)
+{
+	int err = bpf_map_update_elem(loader_map(loader, name), key, value, BPF_ANY);
+
+	return err ? reason_errno(reason, err, "cannot fill %s", name) : 0;
+}
+
+static int fill_ids(const struct loader *loader, const char *name, const struct ruleset_id *ids,
+		    size_t n, struct reason *reason)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = fill_map(loader, name, &ids[i].id, &ids[i].rules, reason);
+	return err;
+}
+
+static int fill_affixes(const struct loader *loader, const char *name,
+			const struct ruleset_affix *affixes, size_t n, struct reason *reason)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = fill_map(loader, name, &affixes[i].affix, &affixes[i].match, reason);
+	return err;
+}
+
+static int fill_names(const struct loader *loader, const struct ruleset *ruleset,
+		      struct reason *reason)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < ruleset->n_names && !err; i++)
+		err = fill_map(loader, "map_names", &ruleset->names[i].name,
+			       &ruleset->names[i].match, reason);
+	for (uint32_t i = 0; i < ruleset->n_segments && !err; i++)
+		err = fill_map(loader, "map_paths", &i, &ruleset->paths[i], reason);
+	for (uint32_t i = 0; i < SMTPWARD_NAME_SIZE && ruleset->asks_star && !err; i++)
+		err = fill_map(loader, "map_lengths", &i, &ruleset->lengths[i], reason);
+	return err;
+}
+
+int fill_policy(const struct loader *loader, const struct ruleset *ruleset,
+		struct reason *reason)
+{
+	int err = fill_ids(loader, "map_users", ruleset->users, ruleset->n_users, reason);
+
+	if (!err)
+		err = fill_ids(loader, "map_groups", ruleset->groups, ruleset->n_groups, reason);
+	for (size_t i = 0; i < ruleset->n_addresses && !err; i++)
+		err = fill_map(loader, "map_addresses", &ruleset->addresses[i].prefix,
+			       &ruleset->addresses[i].rules, reason);
+	if (!err)
+		err = fill_names(loader, ruleset, reason);
+	if (!err)
+		err = fill_affixes(loader, "map_prefixes", ruleset->prefixes, ruleset->n_prefixes,
+				   reason);
+	if (!err)
+		err = fill_affixes(loader, "map_suffixes", ruleset->suffixes, ruleset->n_suffixes,
+				   reason);
+	return err;
+}
+
+static int fill_rule(const struct loader *loader, const struct policy_rule *rule, uint32_t index,
+		     struct reason *reason)
+{
+	struct smtpward_rule_info info = {
+		.verdict = rule->verdict,
+		.line = rule->place.line,
+	};
+	_cleanup_free_ char *text = NULL;
+	int err = policy_print_rule(rule, &text);
+
+	if (err)
+		return reason_errno(reason, err, "cannot print rule %u", index + 1);
+	info.truncated = strlen(text) >= sizeof(info.text);
+	snprintf(info.file, sizeof(info.file), "%s", rule->place.file);
+	snprintf(info.text, sizeof(info.text), "%s", text);
+	return fill_map(loader, "map_rules", &index, &info, reason);
+}
+
+int fill_description(const struct loader *loader, const struct policy *policy,
+		     const struct smtpward_policy_info *info, struct reason *reason)
+{
+	const uint32_t zero = 0;
+	int err = fill_map(loader, "map_policy", &zero, info, reason);
+
+	for (size_t i = 0; i < policy->n_rules && !err; i++)
+		err = fill_rule(loader, &policy->rules[i], i, reason);
+	return err;
+}
+
+/*
+ * The cgroups of one level of the hierarchy, by id alone: no path, so that no depth
+ * of nesting is too deep and no descriptor is kept.
+ */
+struct level_item {
+	uint64_t id;
+	struct smtpward_cgroup state;
+};
+
+struct level {
+	struct level_item *items;
+	size_t n_items;
+};
+
+static void level_clear(struct level *level)
+{
+	free(level->items);
+}
+
+static int level_add(struct level *level, uint64_t id, const struct smtpward_cgroup *state)
+{
+	struct level_item *grown =
+		reallocarray(level->items, level->n_items + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	level->items = grown;
+	grown[level->n_items++] = (struct level_item){ id, *state };
+	return 0;
+}
+
+struct walk {
+	const struct ruleset *ruleset;
+	int root_fd;
+	int cgroups_fd; /* map_cgroups */
+	int tracker_fd; /* map_tracker */
+};
+
+/* A cgroup that the map has no room for is missing, as it is for the tracker. */
+static int walk_missing(const struct walk *walk)
+{
+	const uint32_t zero = 0;
+	struct smtpward_tracker tracker;
+	int err = bpf_map_lookup_elem(walk->tracker_fd, &zero, &tracker);
+
+	if (err)
+		return err;
+	tracker.missing++;
+	return bpf_map_update_elem(walk->tracker_fd, &zero, &tracker, BPF_ANY);
+}
+
+static int walk_insert(const struct walk *walk, uint64_t id, const struct smtpward_cgroup *state)
+{
+	int err = bpf_map_update_elem(walk->cgroups_fd, &id, state, BPF_ANY);
+
+	return err == -E2BIG || err == -ENOMEM ? walk_missing(walk) : err;
+}
+
+static int walk_barrier(const struct walk *walk)
+{
+	__u32 n = 0;
+
+	return bpf_prog_query(walk->root_fd, BPF_CGROUP_INET4_CONNECT, 0, NULL, NULL, &n);
+}
+
+/* What a cgroup's own removal makes of a look at it. */
+static bool is_gone(int err)
+{
+	return err == -ENOENT || err == -ENODEV || err == -ESTALE;
+}
+
+/* Takes the entry back where the cgroup went before or while it was made. */
+static int walk_confirm(const struct walk *walk, int parent_fd, const char *name, uint64_t id)
+{
+	uint64_t now;
+	int err = cgroupfs_id(parent_fd, name, &now);
+
+	if (!err && now == id)
+		return 0;
+	if (err && !is_gone(err))
+		return err;
+	err = bpf_map_delete_elem(walk->cgroups_fd, &id);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int walk_child(const struct walk *walk, const struct level_item *parent, int parent_fd,
+		      const char *name, struct level *below)
+{
+	struct smtpward_cgroup state;
+	uint64_t id;
+	int err;
+
+	if (!ruleset_enter(walk->ruleset, &parent->state, name, &state))
+		return 0;
+	err = cgroupfs_id(parent_fd, name, &id);
+	if (err)
+		return is_gone(err) ? 0 : err;
+	err = walk_insert(walk, id, &state);
+	if (!err)
+		err = walk_confirm(walk, parent_fd, name, id);
+	return err ? err : level_add(below, id, &state);
+}
+
+static void cleanup_closedir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static int walk_list(const struct walk *walk, const struct level_item *item, struct level *below)
+{
+	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	_cleanup_close_ int fd = -1;
+	int err = cgroupfs_open_id(walk->root_fd, item->id, &fd);
+
+	if (err)
+		return is_gone(err) ? 0 : err;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	TAKE_FD(fd);
+	while (!err) {
+		struct dirent *entry;
+
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			return -errno;
+		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") &&
+		    strcmp(entry->d_name, ".."))
+			err = walk_child(walk, item, dirfd(dir), entry->d_name, below);
+	}
+	return err;
+}
+
+static int walk_level(const struct walk *walk, const struct level *level, struct level *below)
+{
+	int err = walk_barrier(walk);
+
+	for (size_t i = 0; i < level->n_items && !err; i++)
+		err = walk_list(walk, &level->items[i], below);
+	return err;
+}
+
+static int walk_all(const struct walk *walk)
+{
+	_cleanup_(level_clear) struct level level = { 0 };
+	uint64_t root;
+	int err = cgroupfs_id(walk->root_fd, "", &root);
+
+	if (!err)
+		err = walk_insert(walk, root, &walk->ruleset->root);
+	if (!err)
+		err = level_add(&level, root, &walk->ruleset->root);
+	while (!err && level.n_items) {
+		_cleanup_(level_clear) struct level above = level;
+
+		level = (struct level){ 0 };
+		err = walk_level(walk, &above, &level);
+	}
+	return err;
+}
+
+int fill_cgroups(const struct loader *loader, const struct ruleset *ruleset, int root_fd,
+		 struct reason *reason)
+{
+	const struct walk walk = {
+		.ruleset = ruleset,
+		.root_fd = root_fd,
+		.cgroups_fd = loader_map(loader, "map_cgroups"),
+		.tracker_fd = loader_map(loader, "map_tracker"),
+	};
+	int err = walk_all(&walk);
+
+	return err ? reason_errno(reason, err, "cannot walk the cgroups that exist") : 0;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The policy that a command was given; see given_policy.h. */
+#include "given_policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "msg.h"
+
+static void print_errors(const struct policy_errors *errors)
+{
+	for (size_t i = 0; i < errors->n_items; i++) {
+		const struct policy_error *error = &errors->items[i];
+
+		fputs(error->file, stderr);
+		if (error->line)
+			fprintf(stderr, ":%u", error->line);
+		if (error->column)
+			fprintf(stderr, ":%u", error->column);
+		fprintf(stderr, ": error: %s\n", error->text);
+	}
+}
+
+static int parse(const char *path, struct policy **ret_policy, struct policy_errors *errors)
+{
+	if (path)
+		return policy_parse(path, &policy_source_system, ret_policy, errors);
+	return policy_parse_text(POLICY_BUILTIN_NAME, policy_builtin_text,
+				 strlen(policy_builtin_text), &policy_source_system, ret_policy,
+				 errors);
+}
+
+static enum command_result compile(const struct policy *policy, struct ruleset **ret_ruleset)
+{
+	size_t rule = 0;
+	int err = ruleset_compile(policy, ret_ruleset, &rule);
+
+	if (!err)
+		return COMMAND_DONE;
+	if (err == -E2BIG) {
+		const struct policy_place *place = &policy->rules[rule].place;
+
+		fprintf(stderr,
+			"%s:%u:%u: error: the cgroup paths have more than %d segments in all: "
+			"name fewer paths, or shorter ones with a '*'\n",
+			place->file, place->line, place->column, SMTPWARD_SEGMENTS_MAX);
+		return COMMAND_BAD_INPUT;
+	}
+	msg_error("cannot compile the policy: %s", strerror(-err));
+	return COMMAND_FAILED;
+}
+
+enum command_result given_policy_read(const char *path, struct given_policy *ret_given)
+{
+	_cleanup_(policy_errors_clear) struct policy_errors errors = { 0 };
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	struct ruleset *ruleset = NULL;
+	enum command_result result;
+	int err = parse(path, &policy, &errors);
+
+	print_errors(&errors);
+	if (err == -EINVAL)
+		return COMMAND_BAD_INPUT;
+	if (err) {
+		msg_error("cannot read %s: %s", path ?: POLICY_BUILTIN_NAME, strerror(-err));
+		return COMMAND_FAILED;
+	}
+	result = compile(policy, &ruleset);
+	if (result != COMMAND_DONE)
+		return result;
+	ret_given->name = path ?: POLICY_BUILTIN_NAME;
+	ret_given->policy = TAKE_PTR(policy);
+	ret_given->ruleset = ruleset;
+	return COMMAND_DONE;
+}
+
+void given_policy_clear(struct given_policy *given)
+{
+	policy_free(given->policy);
+	ruleset_free(given->ruleset);
+}

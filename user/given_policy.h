@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The policy that a command was given: read, checked, compiled, its errors printed. */
+#ifndef SMTPWARD_GIVEN_POLICY_H
+#define SMTPWARD_GIVEN_POLICY_H
+
+#include "command.h"
+#include "policy.h"
+#include "ruleset.h"
+
+struct given_policy {
+	const char *name; /* of the file, or POLICY_BUILTIN_NAME */
+	struct policy *policy;
+	struct ruleset *ruleset;
+};
+
+/*
+ * Reads path, or the built-in policy where path is NULL. COMMAND_DONE, or else
+ * every error has been printed and *ret_given is untouched.
+ */
+enum command_result given_policy_read(const char *path, struct given_policy *ret_given);
+void given_policy_clear(struct given_policy *given);
+
+#endif /* SMTPWARD_GIVEN_POLICY_H */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Putting a policy in force and lifting it. install_load() is the first load, a
+ * reload and an upgrade; the steps and what a crash between them leaves are in
+ * install.c.
+ */
+#ifndef SMTPWARD_INSTALL_H
+#define SMTPWARD_INSTALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy.h"
+#include "reason.h"
+#include "ruleset.h"
+
+struct install_request {
+	const struct policy *policy;
+	const struct ruleset *ruleset;
+	const char *config;	 /* where the policy came from */
+	const char *cgroup;	 /* directory to attach to; NULL: the v2 root */
+	const char *pins;	 /* directory on bpffs */
+};
+
+struct install_report {
+	uint64_t generation;
+	bool replaced;	   /* another policy was in force */
+	bool below_root;   /* attached to a part of the hierarchy only */
+	uint64_t cgroups;  /* that exist now */
+};
+
+/*
+ * Returns 0, or -errno with a reason. Whatever happens, either what was in force
+ * before decides on both hooks or the new policy does. reason may be about a step
+ * after the switch; it says so.
+ */
+int install_load(const struct install_request *request, struct install_report *ret_report,
+		 struct reason *reason);
+
+/* Lifts enforcement and removes everything. -ENOENT where nothing is loaded. */
+int install_unload(const char *pins, struct reason *reason);
+
+#endif /* SMTPWARD_INSTALL_H */

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The BPF object; see loader.h. */
+#include "loader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "cleanup.h"
+#include "smtpward.skel.h"
+
+struct loader {
+	struct smtpward_bpf *skeleton;
+	bool tracks_cgroups;
+};
+
+const char *const loader_lasting_maps[] = {
+	"map_gate",	    "map_events",   "map_callers", "map_callers_rest",
+	"map_reported", "map_counters",
+};
+const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
+
+static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
+			  const struct loader_options *options)
+{
+	typeof(skeleton->rodata) constants = skeleton->rodata;
+
+	constants->generation = options->generation;
+	constants->root_cgroup = options->root_cgroup;
+	constants->ports_count = ruleset->n_ports;
+	memcpy(constants->ports, ruleset->ports, sizeof(constants->ports));
+	memcpy(constants->port_rules, ruleset->port_rules, sizeof(constants->port_rules));
+	constants->any_cgroup = ruleset->any_cgroup;
+	constants->any_user = ruleset->any_user;
+	constants->any_group = ruleset->any_group;
+	constants->any_address = ruleset->any_address;
+	constants->asks_cgroup = ruleset->asks_cgroup;
+	constants->asks_user = ruleset->asks_user;
+	constants->asks_group = ruleset->asks_group;
+	constants->asks_address = ruleset->asks_address;
+	constants->asks_star = ruleset->asks_star;
+	constants->rule_words = ruleset->rule_words;
+	memcpy(constants->verdicts, ruleset->verdicts, sizeof(constants->verdicts));
+	constants->denying = ruleset->denying;
+	constants->last_segments = ruleset->last_segments;
+	constants->segment_words = ruleset->segment_words;
+	constants->audit_mode = ruleset->audit_mode;
+	constants->reject = ruleset->reject == EPERM ? 0 : ruleset->reject;
+	constants->log_verdicts = ruleset->log;
+	constants->limit_interval_ns = ruleset->limit_interval_ns;
+	constants->limit_window_ns = ruleset->limit_window_ns;
+}
+
+/* A map has at least one entry. */
+static int set_size(struct bpf_map *map, size_t entries)
+{
+	return bpf_map__set_max_entries(map, entries ? entries : 1);
+}
+
+static int set_sizes(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
+		     const struct loader_options *options)
+{
+	const struct {
+		struct bpf_map *map;
+		size_t entries;
+	} sizes[] = {
+		{ skeleton->maps.map_events, options->events_size },
+		{ skeleton->maps.map_callers, options->callers_max },
+		{ skeleton->maps.map_reported, options->callers_max + 1UL },
+		{ skeleton->maps.map_cgroups, options->cgroups_max },
+		{ skeleton->maps.map_names, ruleset->n_names },
+		{ skeleton->maps.map_prefixes, ruleset->n_prefixes },
+		{ skeleton->maps.map_suffixes, ruleset->n_suffixes },
+		{ skeleton->maps.map_paths, ruleset->n_segments },
+		{ skeleton->maps.map_users, ruleset->n_users },
+		{ skeleton->maps.map_groups, ruleset->n_groups },
+		{ skeleton->maps.map_addresses, ruleset->n_addresses },
+		{ skeleton->maps.map_rules, ruleset->n_rules },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int err = set_size(sizes[i].map, sizes[i].entries);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int set_autoload(struct smtpward_bpf *skeleton, bool tracks_cgroups)
+{
+	int err = bpf_program__set_autoload(skeleton->progs.smtpward_mkdir, tracks_cgroups);
+
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.smtpward_rmdir, tracks_cgroups);
+	return err;
+}
+
+int loader_open(const struct ruleset *ruleset, const struct loader_options *options,
+		struct loader **ret_loader, struct reason *reason)
+{
+	_cleanup_(loader_freep) struct loader *loader = calloc(1, sizeof(*loader));
+	int err;
+
+	if (!loader)
+		return reason_errno(reason, -ENOMEM, "cannot open the BPF object");
+	loader->tracks_cgroups = ruleset->asks_cgroup;
+	loader->skeleton = smtpward_bpf__open();
+	if (!loader->skeleton)
+		return reason_errno(reason, -errno, "cannot open the BPF object");
+	set_constants(loader->skeleton, ruleset, options);
+	err = set_sizes(loader->skeleton, ruleset, options);
+	if (!err)
+		err = set_autoload(loader->skeleton, loader->tracks_cgroups);
+	if (err)
+		return reason_errno(reason, err, "cannot prepare the BPF object");
+	*ret_loader = TAKE_PTR(loader);
+	return 0;
+}
+
+static struct bpf_map *find_map(const struct loader *loader, const char *name)
+{
+	return bpf_object__find_map_by_name(loader->skeleton->obj, name);
+}
+
+int loader_reuse_map(struct loader *loader, const char *name, int fd)
+{
+	struct bpf_map *map = find_map(loader, name);
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (!map)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map))
+		return -EINVAL;
+	return bpf_map__reuse_fd(map, fd);
+}
+
+int loader_load(struct loader *loader, struct reason *reason)
+{
+	int err = smtpward_bpf__load(loader->skeleton);
+
+	if (!err)
+		return 0;
+	if (err == -EPERM)
+		return reason_set(reason, err,
+				  "the kernel refused the BPF programs: Operation not permitted; "
+				  "root with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN is needed, and no "
+				  "lockdown in confidentiality mode (-v shows the kernel's words)");
+	return reason_errno(reason, err,
+			    "the kernel refused the BPF programs (-v shows its words)");
+}
+
+int loader_map(const struct loader *loader, const char *name)
+{
+	const struct bpf_map *map = find_map(loader, name);
+
+	return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+int loader_hook(const struct loader *loader, enum loader_hook hook)
+{
+	return bpf_program__fd(hook == LOADER_CONNECT4 ? loader->skeleton->progs.smtpward_conn4
+						       : loader->skeleton->progs.smtpward_conn6);
+}
+
+int loader_before_map(const struct loader *loader, enum loader_hook hook)
+{
+	return bpf_map__fd(hook == LOADER_CONNECT4 ? loader->skeleton->maps.map_before4
+						   : loader->skeleton->maps.map_before6);
+}
+
+static bool is_lasting(const char *name)
+{
+	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
+		if (!strcmp(loader_lasting_maps[i], name))
+			return true;
+	return false;
+}
+
+int loader_each_object(const struct loader *loader,
+		       int (*object)(void *userdata, const char *name, int fd), void *userdata)
+{
+	const struct {
+		const char *name;
+		const struct bpf_program *program;
+	} programs[] = {
+		{ "prog_connect4", loader->skeleton->progs.smtpward_conn4 },
+		{ "prog_connect6", loader->skeleton->progs.smtpward_conn6 },
+	};
+	struct bpf_map *map;
+	int err;
+
+	bpf_object__for_each_map(map, loader->skeleton->obj) {
+		if (bpf_map__is_internal(map) || is_lasting(bpf_map__name(map)))
+			continue;
+		err = object(userdata, bpf_map__name(map), bpf_map__fd(map));
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		err = object(userdata, programs[i].name, bpf_program__fd(programs[i].program));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+bool loader_tracks_cgroups(const struct loader *loader)
+{
+	return loader->tracks_cgroups;
+}
+
+static int attach_tracepoint(const struct bpf_program *program)
+{
+	int fd = bpf_raw_tracepoint_open(NULL, bpf_program__fd(program));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_rmdir)
+{
+	_cleanup_close_ int removed = -1;
+	int made;
+
+	/* rmdir first: what mkdir adds must not outlive its cgroup. */
+	removed = attach_tracepoint(loader->skeleton->progs.smtpward_rmdir);
+	if (removed < 0)
+		return removed;
+	made = attach_tracepoint(loader->skeleton->progs.smtpward_mkdir);
+	if (made < 0)
+		return made;
+	*ret_mkdir = made;
+	*ret_rmdir = TAKE_FD(removed);
+	return 0;
+}
+
+void loader_free(struct loader *loader)
+{
+	if (!loader)
+		return;
+	smtpward_bpf__destroy(loader->skeleton);
+	free(loader);
+}
+
+void loader_freep(struct loader **loader)
+{
+	loader_free(*loader);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The BPF object: opened with a policy's constants and sizes, loaded, filled and
+ * attached. The one place that sees the skeleton.
+ */
+#ifndef SMTPWARD_LOADER_H
+#define SMTPWARD_LOADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "reason.h"
+#include "ruleset.h"
+
+struct loader;
+
+struct loader_options {
+	uint64_t generation;
+	uint64_t root_cgroup;  /* id of the v2 root */
+	uint32_t events_size;  /* bytes, a power of two and a multiple of the page size */
+	uint32_t callers_max;  /* entries of map_callers */
+	uint32_t cgroups_max;  /* entries of map_cgroups */
+};
+
+enum loader_hook {
+	LOADER_CONNECT4,
+	LOADER_CONNECT6,
+	LOADER_HOOKS,
+};
+
+/* The maps that last from policy to policy, by the names they are pinned under. */
+extern const char *const loader_lasting_maps[];
+extern const unsigned int loader_n_lasting_maps;
+
+int loader_open(const struct ruleset *ruleset, const struct loader_options *options,
+		struct loader **ret_loader, struct reason *reason);
+
+/* Before loading: go on with this map. -EINVAL where it is of another shape. */
+int loader_reuse_map(struct loader *loader, const char *name, int fd);
+
+int loader_load(struct loader *loader, struct reason *reason);
+
+/* Descriptors stay the loader's; -ENOENT where the policy does without. */
+int loader_map(const struct loader *loader, const char *name);
+int loader_hook(const struct loader *loader, enum loader_hook hook);
+
+/* Where the hook's program looks for the one that decided before it. */
+int loader_before_map(const struct loader *loader, enum loader_hook hook);
+
+/* Calls back for every map of the generation, every program, in no order. */
+int loader_each_object(const struct loader *loader,
+		       int (*object)(void *userdata, const char *name, int fd), void *userdata);
+
+/* Whether the policy needs the cgroup tracker at all. */
+bool loader_tracks_cgroups(const struct loader *loader);
+
+/* Starts the tracker. The links are the caller's. */
+int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_rmdir);
+
+void loader_free(struct loader *loader);
+void loader_freep(struct loader **loader);
+
+#endif /* SMTPWARD_LOADER_H */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The reader of map_events: turns records into lines until it is told to stop, and
+ * sums up what got no line of its own. A record leaves the kernel when its line is
+ * out of our hands; where the sink cannot take it, it waits.
+ */
+#ifndef SMTPWARD_LOGGER_H
+#define SMTPWARD_LOGGER_H
+
+#include "reason.h"
+#include "sink.h"
+
+enum logger_end {
+	LOGGER_STOPPED,	 /* by a signal */
+	LOGGER_UNLOADED, /* the pins are gone */
+};
+
+/*
+ * What the logger says while it runs, for the command to print. trouble: the sink
+ * cannot take lines because of err, said once until it can again (err 0).
+ */
+struct logger_notices {
+	void (*trouble)(void *userdata, int err);
+	void *userdata;
+};
+
+/*
+ * Opens the pinned maps and takes the reader's lock. -ENOENT where nothing is
+ * loaded, -EBUSY where another reader runs, each with a reason.
+ */
+struct logger;
+int logger_open(const char *pins, struct logger **ret_logger, struct reason *reason);
+
+/*
+ * Reads until SIGTERM, SIGINT or SIGHUP (blocked by the caller; SIGHUP reopens the
+ * sink) or until the policy is unloaded. Returns 0 with the cause in *ret_end.
+ */
+int logger_run(struct logger *logger, struct sink *sink, const struct logger_notices *notices,
+	       enum logger_end *ret_end, struct reason *reason);
+
+void logger_free(struct logger *logger);
+void logger_freep(struct logger **logger);
+
+#endif /* SMTPWARD_LOGGER_H */

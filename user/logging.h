@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What log and run have in common: violations streamed to a sink, with messages. */
+#ifndef SMTPWARD_LOGGING_H
+#define SMTPWARD_LOGGING_H
+
+#include "command.h"
+#include "sink.h"
+
+/* Blocks the signals that end the logger; before anything that must not be torn. */
+enum command_result logging_block_signals(void);
+
+/*
+ * Streams until a signal or an unload ends it. sink_name is what messages call the
+ * sink.
+ */
+enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name);
+
+#endif /* SMTPWARD_LOGGING_H */

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The command table, and the exit status of what a command came to. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "msg.h"
+
+static const struct command *const commands[] = {
+	&cmd_run, &cmd_load, &cmd_log, &cmd_unload, &cmd_status, &cmd_check,
+};
+
+static const int exit_status[] = {
+	[COMMAND_DONE] = 0,
+	[COMMAND_FAILED] = 1,
+	[COMMAND_BAD_INPUT] = 2,
+	[COMMAND_NO] = 3,
+};
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: smtpward COMMAND [OPTIONS]\n\n"
+	      "Keeps outbound SMTP to the services that a policy names.\n\nCommands:\n",
+	      out);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n'smtpward COMMAND --help' tells more, and smtpward(8) all.\n"
+	      "Exit status: 0 done; 1 failed; 2 bad usage or bad policy; 3 the answer is no.\n",
+	      out);
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+/* What was printed counts only once it is written: a full disk is a failure. */
+static enum command_result flush(enum command_result result)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return result;
+	msg_error("cannot write to stdout");
+	return COMMAND_FAILED;
+}
+
+static enum command_result run(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2) {
+		print_help(stderr);
+		return COMMAND_BAD_INPUT;
+	}
+	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
+		print_help(stdout);
+		return COMMAND_DONE;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("smtpward " SMTPWARD_VERSION);
+		return COMMAND_DONE;
+	}
+	command = find_command(argv[1]);
+	if (!command) {
+		msg_error("unknown command '%s': see 'smtpward --help'", argv[1]);
+		return COMMAND_BAD_INPUT;
+	}
+	return command_run(command, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	/* Writing into a closed pipe or past a limit is an error to report, not an end. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	msg_capture_libbpf();
+	return exit_status[flush(run(argc, argv))];
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a command tells its user, on stderr, as "smtpward: ...". For commands only:
+ * everything below them returns errors and says nothing. errno is kept.
+ */
+#ifndef SMTPWARD_MSG_H
+#define SMTPWARD_MSG_H
+
+enum msg_level {
+	MSG_ERROR,
+	MSG_WARNING,
+	MSG_INFO,  /* not with -q */
+	MSG_DEBUG, /* only with -v */
+};
+
+void msg_set_level(enum msg_level level);
+enum msg_level msg_get_level(void);
+
+void msg_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void msg_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void msg_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* libbpf's own messages: its warnings are ours to explain, so they are for -v. */
+void msg_capture_libbpf(void);
+
+#endif /* SMTPWARD_MSG_H */

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Pinned objects, read; see pinned.h. */
+#include "pinned.h"
+
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "cleanup.h"
+
+const char *const pinned_hook_names[PINNED_HOOKS] = { "connect4", "connect6" };
+const char *const pinned_link_names[PINNED_HOOKS] = { "link_connect4", "link_connect6" };
+const char *const pinned_program_names[PINNED_HOOKS] = { "prog_connect4", "prog_connect6" };
+
+int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
+{
+	char path[PINS_PATH_SIZE];
+	int err = pins_name(pins, generation, name, path);
+	int fd;
+
+	if (err)
+		return err;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int pinned_open_map(const struct pins *pins, uint64_t generation, const char *name,
+		    size_t value_size, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+	int err = pinned_open(pins, generation, name, &fd);
+
+	if (err)
+		return err;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	if (value_size && info.value_size != value_size)
+		return -EBADMSG;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int pinned_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
+		size_t value_size)
+{
+	_cleanup_close_ int fd = -1;
+	const uint32_t zero = 0;
+	int err = pinned_open_map(pins, generation, name, value_size, &fd);
+
+	return err ? err : bpf_map_lookup_elem(fd, &zero, value);
+}
+
+int pinned_read_counters(const struct pins *pins, struct smtpward_counters *ret_counters)
+{
+	_cleanup_free_ struct smtpward_counters *each = NULL;
+	struct smtpward_counters sum = { 0 };
+	_cleanup_close_ int fd = -1;
+	const uint32_t zero = 0;
+	int cpus = libbpf_num_possible_cpus();
+	int err;
+
+	if (cpus < 0)
+		return cpus;
+	err = pinned_open_map(pins, 0, "map_counters", sizeof(sum), &fd);
+	if (err)
+		return err;
+	each = calloc(cpus, sizeof(*each));
+	if (!each)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(fd, &zero, each);
+	if (err)
+		return err;
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (size_t i = 0; i < sizeof(sum) / sizeof(__u64); i++)
+			((__u64 *)&sum)[i] += ((const __u64 *)&each[cpu])[i];
+	*ret_counters = sum;
+	return 0;
+}
+
+int pinned_read_link(int fd, struct pinned_link *ret_link)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	if (info.type != BPF_LINK_TYPE_CGROUP)
+		return -EBADMSG;
+	ret_link->program_id = info.prog_id;
+	ret_link->cgroup_id = info.cgroup.cgroup_id;
+	return 0;
+}
+
+int pinned_program_id(int fd, uint32_t *ret_id)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	*ret_id = info.id;
+	return 0;
+}

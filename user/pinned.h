@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pinned objects as the kernel has them: opened by name, checked for their
+ * shape, read as what they are. Changes nothing.
+ */
+#ifndef SMTPWARD_PINNED_H
+#define SMTPWARD_PINNED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <smtpward/abi.h>
+
+#include "pins.h"
+
+enum pinned_hook {
+	PINNED_CONNECT4,
+	PINNED_CONNECT6,
+	PINNED_HOOKS,
+};
+
+/* "connect4", "connect6". */
+extern const char *const pinned_hook_names[PINNED_HOOKS];
+extern const char *const pinned_link_names[PINNED_HOOKS];
+extern const char *const pinned_program_names[PINNED_HOOKS];
+
+/* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
+int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
+
+/* The same for a map; -EBADMSG where its values are not value_size bytes; 0 takes any. */
+int pinned_open_map(const struct pins *pins, uint64_t generation, const char *name,
+		    size_t value_size, int *ret_fd);
+
+/* What a map of one entry holds. */
+int pinned_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
+		size_t value_size);
+
+/* The counters, summed over the CPUs. */
+int pinned_read_counters(const struct pins *pins, struct smtpward_counters *ret_counters);
+
+/* One link of the cgroup hooks: 0 for cgroup_id where it was detached. */
+struct pinned_link {
+	uint32_t program_id;
+	uint64_t cgroup_id;
+};
+
+int pinned_read_link(int fd, struct pinned_link *ret_link);
+int pinned_program_id(int fd, uint32_t *ret_id);
+
+#endif /* SMTPWARD_PINNED_H */

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The pin directory; see pins.h. */
+#include "pins.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "cleanup.h"
+
+#define GATE_NAME "map_gate"
+#define READER_NAME "reader"
+#define POLICY_NAME "policy"
+#define POLICY_NEW_NAME "policy_new"
+#define GENERATION_PREFIX "generation-"
+
+static void cleanup_closedir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+#define _cleanup_closedir_ _cleanup_(cleanup_closedir)
+
+static int open_dir(int at_fd, const char *name, DIR **ret_dir)
+{
+	_cleanup_close_ int fd =
+		openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir;
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	TAKE_FD(fd);
+	*ret_dir = dir;
+	return 0;
+}
+
+/* The next entry that is not "." or "..": 1, 0 at the end, -errno. */
+static int next_entry(DIR *dir, const char **ret_name)
+{
+	struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry)
+			return -errno;
+	} while (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."));
+	*ret_name = entry->d_name;
+	return 1;
+}
+
+static int make_dir(const char *path, struct reason *reason)
+{
+	if (!mkdir(path, 0700) || errno == EEXIST)
+		return 0;
+	if (errno == ENOENT)
+		return reason_set(reason, -ENOENT,
+				  "cannot make %s: the directory above it does not exist; "
+				  "mount a bpffs there: mount -t bpf bpf /sys/fs/bpf",
+				  path);
+	return reason_errno(reason, -errno, "cannot make %s", path);
+}
+
+/* A directory that was made on another file system by mistake is taken back. */
+static int refuse_file_system(const char *path, bool made, struct reason *reason)
+{
+	if (made && rmdir(path))
+		return reason_errno(reason, -errno, "%s is not on a bpffs, and removing it failed",
+				    path);
+	return reason_set(reason, -EMEDIUMTYPE,
+			  "%s is not on a bpffs: mount one: mount -t bpf bpf /sys/fs/bpf", path);
+}
+
+/* Empty, or ours by its map_gate. */
+static int check_owner(int fd, const char *path, struct reason *reason)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const char *name;
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st))
+		return reason_errno(reason, -errno, "cannot examine %s", path);
+	if (st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
+		return reason_set(reason, -EBUSY,
+				  "%s was not made by smtpward: others than its user may write to "
+				  "it; name another directory with --pins",
+				  path);
+	if (!fstatat(fd, GATE_NAME, &st, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	if (errno != ENOENT)
+		return reason_errno(reason, -errno, "cannot examine %s/%s", path, GATE_NAME);
+	err = open_dir(fd, ".", &dir);
+	if (err)
+		return reason_errno(reason, err, "cannot list %s", path);
+	err = next_entry(dir, &name);
+	if (err < 0)
+		return reason_errno(reason, err, "cannot list %s", path);
+	if (err)
+		return reason_set(reason, -EBUSY,
+				  "%s was not made by smtpward: it has %s and no " GATE_NAME
+				  "; remove it, or name another directory with --pins",
+				  path, name);
+	return 0;
+}
+
+static int open_checked(const char *path, bool made, int *ret_fd, struct reason *reason)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct statfs fs;
+	int err;
+
+	if (fd < 0 && errno == ENOTDIR)
+		return reason_set(reason, -EBUSY,
+				  "%s was not made by smtpward: it is no directory; remove it, or "
+				  "name another with --pins",
+				  path);
+	if (fd < 0)
+		return reason_errno(reason, -errno, "cannot open %s", path);
+	if (fstatfs(fd, &fs))
+		return reason_errno(reason, -errno, "cannot examine %s", path);
+	if (fs.f_type != BPF_FS_MAGIC)
+		return refuse_file_system(path, made, reason);
+	err = check_owner(fd, path, reason);
+	if (err)
+		return err;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static bool same_directory(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return !fstat(fd, &ours) && !lstat(path, &there) && ours.st_dev == there.st_dev &&
+	       ours.st_ino == there.st_ino;
+}
+
+static int lock(int fd, int operation)
+{
+	while (flock(fd, operation))
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int take(const char *path, int fd, struct pins *ret_pins, struct reason *reason)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return reason_errno(reason, -ENOMEM, "cannot open %s", path);
+	ret_pins->path = copy;
+	ret_pins->fd = fd;
+	return 0;
+}
+
+int pins_open(const char *path, struct pins *ret_pins, struct reason *reason)
+{
+	_cleanup_close_ int fd = -1;
+	int err = open_checked(path, false, &fd, reason);
+
+	if (!err)
+		err = take(path, fd, ret_pins, reason);
+	if (!err)
+		TAKE_FD(fd);
+	return err;
+}
+
+int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
+		     struct reason *reason)
+{
+	for (;;) {
+		_cleanup_close_ int fd = -1;
+		bool made = create && access(path, F_OK);
+		int err = 0;
+
+		if (made)
+			err = make_dir(path, reason);
+		if (!err)
+			err = open_checked(path, made, &fd, reason);
+		if (err)
+			return err;
+		err = lock(fd, LOCK_EX);
+		if (err)
+			return reason_errno(reason, err, "cannot lock %s", path);
+		/* An unload may have removed it while we waited: then begin again. */
+		if (!same_directory(fd, path))
+			continue;
+		err = check_owner(fd, path, reason);
+		if (!err)
+			err = take(path, fd, ret_pins, reason);
+		if (!err)
+			TAKE_FD(fd);
+		return err;
+	}
+}
+
+void pins_close(struct pins *pins)
+{
+	free(pins->path);
+	cleanup_close(&pins->fd);
+	*pins = (struct pins)PINS_CLOSED;
+}
+
+/* The holder of a flock(2) lock on fd, from /proc/locks; 0 where it is not there. */
+static pid_t lock_holder(int fd)
+{
+	_cleanup_fclose_ FILE *locks = fopen("/proc/locks", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	struct stat st;
+
+	if (!locks || fstat(fd, &st))
+		return 0;
+	while (getline(&line, &size, locks) > 0) {
+		unsigned int dev_major, dev_minor;
+		unsigned long inode;
+		int pid;
+
+		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
+			   &inode) == 4 &&
+		    makedev(dev_major, dev_minor) == st.st_dev && inode == st.st_ino)
+			return pid;
+	}
+	return 0;
+}
+
+int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
+{
+	_cleanup_close_ int fd = -1;
+	int err;
+
+	if (mkdirat(pins->fd, READER_NAME, 0700) && errno != EEXIST)
+		return -errno;
+	fd = openat(pins->fd, READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	err = lock(fd, LOCK_EX | LOCK_NB);
+	if (err == -EWOULDBLOCK) {
+		*reterr_pid = lock_holder(fd);
+		return -EBUSY;
+	}
+	if (err)
+		return err;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+bool pins_present(const struct pins *pins)
+{
+	return same_directory(pins->fd, pins->path);
+}
+
+int pins_name(const struct pins *pins, uint64_t generation, const char *name,
+	      char ret_path[static PINS_PATH_SIZE])
+{
+	int len;
+
+	if (generation)
+		len = snprintf(ret_path, PINS_PATH_SIZE, "%s/" GENERATION_PREFIX "%" PRIu64 "/%s",
+			       pins->path, generation, name);
+	else
+		len = snprintf(ret_path, PINS_PATH_SIZE, "%s/%s", pins->path, name);
+	return len < PINS_PATH_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+struct generation_name {
+	char text[sizeof(GENERATION_PREFIX) + 20];
+};
+
+static struct generation_name generation_name(uint64_t generation)
+{
+	struct generation_name name;
+
+	snprintf(name.text, sizeof(name.text), GENERATION_PREFIX "%" PRIu64, generation);
+	return name;
+}
+
+int pins_make_generation(const struct pins *pins, uint64_t generation)
+{
+	struct generation_name name = generation_name(generation);
+
+	return mkdirat(pins->fd, name.text, 0700) ? -errno : 0;
+}
+
+/* The number in a generation's name; 0 where it is none. */
+static uint64_t parse_generation(const char *name)
+{
+	struct generation_name again;
+	uint64_t number;
+
+	if (strncmp(name, GENERATION_PREFIX, strlen(GENERATION_PREFIX)))
+		return 0;
+	number = strtoull(name + strlen(GENERATION_PREFIX), NULL, 10);
+	again = generation_name(number);
+	return strcmp(again.text, name) ? 0 : number;
+}
+
+int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_t *ret_n)
+{
+	_cleanup_free_ uint64_t *numbers = NULL;
+	_cleanup_closedir_ DIR *dir = NULL;
+	const char *name;
+	size_t n = 0;
+	int err = open_dir(pins->fd, ".", &dir);
+
+	if (err)
+		return err;
+	while ((err = next_entry(dir, &name)) > 0) {
+		uint64_t number = parse_generation(name);
+		uint64_t *grown;
+
+		if (!number)
+			continue;
+		grown = reallocarray(numbers, n + 1, sizeof(*numbers));
+		if (!grown)
+			return -ENOMEM;
+		numbers = grown;
+		numbers[n++] = number;
+	}
+	if (err)
+		return err;
+	*ret_numbers = TAKE_PTR(numbers);
+	*ret_n = n;
+	return 0;
+}
+
+static int remove_directory(int at_fd, const char *name)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const char *entry;
+	int err = open_dir(at_fd, name, &dir);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	while ((err = next_entry(dir, &entry)) > 0)
+		if (unlinkat(dirfd(dir), entry, 0) && errno != ENOENT)
+			return -errno;
+	if (err)
+		return err;
+	return unlinkat(at_fd, name, AT_REMOVEDIR) ? -errno : 0;
+}
+
+int pins_remove_generation(const struct pins *pins, uint64_t generation)
+{
+	struct generation_name name = generation_name(generation);
+
+	return remove_directory(pins->fd, name.text);
+}
+
+int pins_point_to(const struct pins *pins, uint64_t generation)
+{
+	struct generation_name name = generation_name(generation);
+	int err = pins_remove(pins, POLICY_NEW_NAME);
+
+	if (err)
+		return err;
+	if (symlinkat(name.text, pins->fd, POLICY_NEW_NAME))
+		return -errno;
+	return renameat(pins->fd, POLICY_NEW_NAME, pins->fd, POLICY_NAME) ? -errno : 0;
+}
+
+int pins_remove(const struct pins *pins, const char *name)
+{
+	return unlinkat(pins->fd, name, 0) && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_entry(const struct pins *pins, const char *name)
+{
+	if (parse_generation(name) || !strcmp(name, READER_NAME))
+		return remove_directory(pins->fd, name);
+	return strcmp(name, GATE_NAME) ? pins_remove(pins, name) : 0;
+}
+
+int pins_remove_all(struct pins *pins)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const char *name;
+	int err = open_dir(pins->fd, ".", &dir);
+
+	if (err)
+		return err;
+	while ((err = next_entry(dir, &name)) > 0) {
+		err = remove_entry(pins, name);
+		if (err)
+			return err;
+	}
+	if (!err)
+		err = pins_remove(pins, GATE_NAME);
+	if (err)
+		return err;
+	if (rmdir(pins->path))
+		return -errno;
+	pins_close(pins);
+	return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The directory in bpffs that keeps everything alive, and its lock.
+ *
+ *   map_gate ...        the maps that last from policy to policy
+ *   link_connect4, 6    the hooks
+ *   generation-N/       one policy: its maps, programs and cgroup tracker
+ *   policy              -> the generation that decides, for people
+ *   reader/             locked by whoever reads map_events
+ *
+ * map_gate is the first thing made and the last thing removed: a directory that
+ * has other things and no map_gate is somebody else's.
+ */
+#ifndef SMTPWARD_PINS_H
+#define SMTPWARD_PINS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "reason.h"
+
+#define PINS_DEFAULT_PATH "/sys/fs/bpf/smtpward"
+
+#define PINS_PATH_SIZE 4096
+
+struct pins {
+	char *path;
+	int fd; /* the directory; -1 where it is not open */
+};
+
+#define PINS_CLOSED { .path = NULL, .fd = -1 }
+
+/*
+ * Opens the directory to read from it. -ENOENT where there is none, which is the
+ * same as nothing being loaded; -EMEDIUMTYPE where it is not on bpffs; -EBUSY where
+ * somebody else made it.
+ */
+int pins_open(const char *path, struct pins *ret_pins, struct reason *reason);
+
+/*
+ * The same to change it: waits for the lock that serialises load and unload. With
+ * create, the directory is made where it does not exist. Closing releases the lock.
+ */
+int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
+		     struct reason *reason);
+
+void pins_close(struct pins *pins);
+
+/*
+ * Takes the lock of the one reader, or names its holder: -EBUSY and the process id
+ * in *reterr_pid, 0 where it cannot be told. Closing *ret_fd releases it.
+ */
+int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid);
+
+/* Whether the directory is still the one at its path. */
+bool pins_present(const struct pins *pins);
+
+/* "PATH/name", or "PATH/generation-N/name" where generation is not 0. 0 or -ENAMETOOLONG. */
+int pins_name(const struct pins *pins, uint64_t generation, const char *name,
+	      char ret_path[static PINS_PATH_SIZE]);
+
+int pins_make_generation(const struct pins *pins, uint64_t generation);
+
+/* Generations that have a directory, in no order. The caller frees *ret_numbers. */
+int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_t *ret_n);
+
+/* Unpins all of a generation. Its directory may be missing. */
+int pins_remove_generation(const struct pins *pins, uint64_t generation);
+
+/* Points "policy" to a generation, in one step. */
+int pins_point_to(const struct pins *pins, uint64_t generation);
+
+/* Removes one name; missing is fine. */
+int pins_remove(const struct pins *pins, const char *name);
+
+/* Removes what is left but the pinned gate, then the gate, then the directory. */
+int pins_remove_all(struct pins *pins);
+
+#endif /* SMTPWARD_PINS_H */

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a policy owns, and how it is let go; the policy that is built in; the errors
+ * that a refused connect(2) may return.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "policy.h"
+#include "policy_parse.h"
+
+const char policy_builtin_text[] =
+	"# Used where there is no policy file: what no rule allows is refused.\n"
+	"ports 25\n"
+	"mode enforce\n"
+	"allow to 127.0.0.0/8, ::1    # handing mail to the local MTA\n";
+
+static const struct {
+	const char *name;
+	int number;
+} rejects[] = {
+	{ "EPERM", EPERM },
+	{ "EACCES", EACCES },
+	{ "ECONNREFUSED", ECONNREFUSED },
+	{ "EHOSTUNREACH", EHOSTUNREACH },
+	{ "ENETUNREACH", ENETUNREACH },
+	{ "ETIMEDOUT", ETIMEDOUT },
+};
+
+const char *policy_reject_name(int error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rejects); i++) {
+		if (rejects[i].number == error)
+			return rejects[i].name;
+	}
+	return NULL;
+}
+
+int policy_reject_number(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rejects); i++) {
+		if (!strcmp(rejects[i].name, name))
+			return rejects[i].number;
+	}
+	return 0;
+}
+
+static void free_strings(char **strings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(strings[i]);
+	free(strings);
+}
+
+static void free_ids(struct policy_id *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(ids[i].name);
+	free(ids);
+}
+
+void policy_rule_clear(struct policy_rule *rule)
+{
+	free_strings(rule->units, rule->n_units);
+	free_strings(rule->cgroups, rule->n_cgroups);
+	free_ids(rule->users, rule->n_users);
+	free_ids(rule->groups, rule->n_groups);
+	free(rule->to);
+	free(rule->ports);
+	*rule = (struct policy_rule){ 0 };
+}
+
+void policy_free(struct policy *policy)
+{
+	if (!policy)
+		return;
+	for (size_t i = 0; i < policy->n_rules; i++)
+		policy_rule_clear(&policy->rules[i]);
+	free(policy->rules);
+	free_strings(policy->files, policy->n_files);
+	free(policy);
+}
+
+void policy_freep(struct policy **policy)
+{
+	policy_free(*policy);
+}
+
+void policy_errors_clear(struct policy_errors *errors)
+{
+	for (size_t i = 0; i < errors->n_items; i++) {
+		free(errors->items[i].file);
+		free(errors->items[i].text);
+	}
+	free(errors->items);
+	*errors = (struct policy_errors){ 0 };
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model of a policy: what the text says, checked, before it becomes bit sets.
+ * Pure data. The parser reads files and looks up users through the callbacks of
+ * struct policy_source, so that tests and fuzzers need neither.
+ */
+#ifndef SMTPWARD_POLICY_H
+#define SMTPWARD_POLICY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <smtpward/abi.h>
+
+/* Where in the text something was said. Line and column count from 1, columns in bytes. */
+struct policy_place {
+	const char *file; /* owned by the policy or the error list it belongs to */
+	unsigned int line;
+	unsigned int column;
+};
+
+/* A user or a group. name is NULL where the policy gave the number. */
+struct policy_id {
+	char *name;
+	uint32_t id;
+};
+
+/* An address or prefix: network byte order, IPv4 as ::ffff:a.b.c.d with bits >= 96. */
+struct policy_prefix {
+	uint8_t address[16];
+	uint8_t bits; /* 0 to 128 */
+};
+
+/* A condition that was not named has a count of 0. */
+struct policy_rule {
+	uint8_t verdict; /* SMTPWARD_DENY, _AUDIT or _ALLOW */
+	struct policy_place place;
+	char **units; /* "postfix@-.service": no slash, at most one star */
+	size_t n_units;
+	char **cgroups; /* "/", "/lxc/101": absolute, no empty, "." or ".." segment */
+	size_t n_cgroups;
+	struct policy_id *users;
+	size_t n_users;
+	struct policy_id *groups;
+	size_t n_groups;
+	struct policy_prefix *to;
+	size_t n_to;
+	uint16_t *ports; /* host byte order, each one a guarded port */
+	size_t n_ports;
+};
+
+enum policy_mode {
+	POLICY_ENFORCE,
+	POLICY_AUDIT, /* nothing refused, all logged as it would be */
+};
+
+struct policy {
+	uint16_t ports[SMTPWARD_PORTS_MAX]; /* host byte order, in the order given */
+	size_t n_ports;
+	enum policy_mode mode;
+	int reject;	       /* errno, positive */
+	uint32_t log;	       /* bit N: the verdict N gets a line */
+	uint64_t limit_lines;  /* lines ... */
+	uint64_t limit_period; /* ... in so many seconds: 1, 60 or 3600 */
+	uint64_t limit_burst;
+	struct policy_rule *rules;
+	size_t n_rules;
+	char **files; /* every file read, in order; places point into it */
+	size_t n_files;
+};
+
+struct policy_error {
+	char *file;
+	unsigned int line;   /* 0: the error is the file's as a whole */
+	unsigned int column; /* 0: the error is the line's as a whole */
+	char *text;
+};
+
+/* Every error of a policy, in the order of reading. */
+struct policy_errors {
+	struct policy_error *items;
+	size_t n_items;
+};
+
+/*
+ * What the parser asks of the world. All functions return 0 or -errno.
+ *
+ * read: the whole text of a file, allocated, with its size (it may hold NULs). A
+ *   failure that errno does not name well enough sets *reterr_why to an allocated
+ *   sentence ("anyone can write to it: ...").
+ * expand: what an include pattern names, sorted, as paths that read takes, relative
+ *   to the file that includes it; *ret_n is 0 where a glob matches nothing. A plain
+ *   name is returned as it is, whether it exists or not.
+ * same: 1 where both paths are one file, so that include finds a cycle; 0 where not.
+ * user, group: -ENOENT where the name does not exist.
+ */
+struct policy_source {
+	int (*read)(void *userdata, const char *path, char **ret_text, size_t *ret_size,
+		    char **reterr_why);
+	int (*expand)(void *userdata, const char *includer, const char *pattern,
+		      char ***ret_paths, size_t *ret_n);
+	int (*same)(void *userdata, const char *a, const char *b);
+	int (*user)(void *userdata, const char *name, uint32_t *ret_uid);
+	int (*group)(void *userdata, const char *name, uint32_t *ret_gid);
+	void *userdata;
+};
+
+/* policy_source.c: the real world. Files, glob(3), getpwnam_r(3), getgrnam_r(3). */
+extern const struct policy_source policy_source_system;
+
+/* The policy that run uses where there is no file, and the name it goes by in messages. */
+#define POLICY_BUILTIN_NAME "built-in"
+extern const char policy_builtin_text[];
+
+/*
+ * policy_parse() reads path and what it includes. Returns 0 and a policy that the
+ * caller frees; -EINVAL with every error of all files in errors, each one said
+ * once; -ENOMEM. *ret_policy is untouched on failure. errors starts zeroed.
+ *
+ * policy_parse_text() is the same for a text in memory, named name in places.
+ */
+int policy_parse(const char *path, const struct policy_source *source,
+		 struct policy **ret_policy, struct policy_errors *errors);
+int policy_parse_text(const char *name, const char *text, size_t size,
+		      const struct policy_source *source, struct policy **ret_policy,
+		      struct policy_errors *errors);
+
+/*
+ * The canonical form: every setting, then every rule, one a line. Parsing it again
+ * gives the same policy, and printing that gives the same bytes. Returns 0 or
+ * -ENOMEM; the caller frees *ret_text.
+ */
+int policy_print(const struct policy *policy, char **ret_text);
+int policy_print_rule(const struct policy_rule *rule, char **ret_text);
+
+void policy_free(struct policy *policy);
+void policy_freep(struct policy **policy);
+void policy_errors_clear(struct policy_errors *errors);
+
+/* "EPERM" for EPERM and so on, for the errors that reject may name; NULL for others. */
+const char *policy_reject_name(int error);
+
+#endif /* SMTPWARD_POLICY_H */

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One line of a policy into words. Nothing here knows what a word means; what is
+ * decided here is which bytes may stand in a policy at all, and that a value in
+ * quotes reads exactly as the violation line writes it.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "policy_lex.h"
+
+const char *const policy_condition_names[POLICY_N_CONDITIONS] = {
+	[POLICY_UNIT] = "unit",	  [POLICY_CGROUP] = "cgroup", [POLICY_USER] = "user",
+	[POLICY_GROUP] = "group", [POLICY_TO] = "to",	      [POLICY_PORT] = "port",
+};
+
+void policy_why_set(struct policy_why *why, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why->text, sizeof(why->text), format, args);
+	va_end(args);
+}
+
+void *policy_grow(void *items, size_t n_items, size_t item_size)
+{
+	if (n_items & (n_items - 1))
+		return items;
+	if (n_items > SIZE_MAX / 2)
+		return NULL;
+	return reallocarray(items, n_items ? 2 * n_items : 1, item_size);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_control(char c)
+{
+	unsigned char byte = (unsigned char)c;
+
+	return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+struct lexer {
+	const char *line;
+	size_t size;
+	size_t at;
+	struct policy_words words;
+	char *out; /* where the next text goes in words.bytes */
+};
+
+static int lex_fail(struct policy_why *why, size_t at)
+{
+	why->column = (unsigned int)at + 1;
+	return -EINVAL;
+}
+
+/* The whole line, comments too: a terminal or an editor would not show what is there. */
+static int lex_bytes(const struct lexer *lexer, struct policy_why *why)
+{
+	for (size_t i = lexer->at; i < lexer->size; i++) {
+		char c = lexer->line[i];
+
+		if (!is_control(c))
+			continue;
+		if (c == '\r')
+			policy_why_set(why, "carriage return \\x0d: a Windows line end, "
+					    "save the file with Unix line ends");
+		else
+			policy_why_set(why, "%s \\x%02x: a policy is plain text",
+				       c ? "control byte" : "NUL byte", (unsigned char)c);
+		return lex_fail(why, i);
+	}
+	return 0;
+}
+
+static int lex_push(struct lexer *lexer, const struct policy_word *word)
+{
+	struct policy_words *words = &lexer->words;
+	struct policy_word *items = policy_grow(words->items, words->n_items, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	words->items = items;
+	items[words->n_items++] = *word;
+	return 0;
+}
+
+static int lex_plain(struct lexer *lexer, struct policy_why *why)
+{
+	while (lexer->at < lexer->size) {
+		char c = lexer->line[lexer->at];
+
+		if (is_blank(c) || c == ',')
+			break;
+		if (c == '"') {
+			policy_why_set(why, "quote inside a word: put the whole value in quotes, "
+					    "with \\x22 for a quote in it");
+			return lex_fail(why, lexer->at);
+		}
+		*lexer->out++ = c;
+		lexer->at++;
+	}
+	*lexer->out++ = '\0';
+	return 0;
+}
+
+/* \xNN and nothing else, so that no two ways to write a byte can be confused. */
+static int lex_escape(struct lexer *lexer, struct policy_why *why)
+{
+	const char *at = lexer->line + lexer->at;
+	size_t left = lexer->size - lexer->at;
+	int high = left > 3 && at[1] == 'x' ? hex_digit(at[2]) : -1;
+	int low = high >= 0 ? hex_digit(at[3]) : -1;
+
+	if (low < 0) {
+		policy_why_set(why, "in quotes a backslash begins \\xNN with two hex digits: "
+				    "write \\x5c for a backslash");
+		return lex_fail(why, lexer->at);
+	}
+	if (!high && !low) {
+		policy_why_set(why, "\\x00 in a value: no name can hold a NUL byte");
+		return lex_fail(why, lexer->at);
+	}
+	*lexer->out++ = (char)(high << 4 | low);
+	lexer->at += 4;
+	return 0;
+}
+
+static int lex_quoted(struct lexer *lexer, struct policy_why *why)
+{
+	size_t start = lexer->at++;
+	int r;
+
+	while (lexer->at < lexer->size && lexer->line[lexer->at] != '"') {
+		if (lexer->line[lexer->at] == '\\') {
+			r = lex_escape(lexer, why);
+			if (r < 0)
+				return r;
+		} else {
+			*lexer->out++ = lexer->line[lexer->at++];
+		}
+	}
+	if (lexer->at == lexer->size) {
+		policy_why_set(why, "unterminated quote: the closing quote must stand in this line");
+		return lex_fail(why, start);
+	}
+	*lexer->out++ = '\0';
+	lexer->at++;
+	if (lexer->at < lexer->size && !is_blank(lexer->line[lexer->at]) &&
+	    lexer->line[lexer->at] != ',') {
+		policy_why_set(why, "a closing quote must be followed by a blank, a comma or the "
+				    "end of the line");
+		return lex_fail(why, lexer->at);
+	}
+	return 0;
+}
+
+static int lex_word(struct lexer *lexer, struct policy_why *why)
+{
+	char c = lexer->line[lexer->at];
+	struct policy_word word = {
+		.text = lexer->out,
+		.column = (unsigned int)lexer->at + 1,
+		.quoted = c == '"',
+		.comma = c == ',',
+	};
+	int r = 0;
+
+	if (word.comma) {
+		word.text = "";
+		lexer->at++;
+	} else if (word.quoted) {
+		r = lex_quoted(lexer, why);
+	} else {
+		r = lex_plain(lexer, why);
+	}
+	return r < 0 ? r : lex_push(lexer, &word);
+}
+
+static void lexer_clear(struct lexer *lexer)
+{
+	policy_words_clear(&lexer->words);
+}
+
+int policy_lex_line(const char *line, size_t size, size_t from, struct policy_words *ret_words,
+		    struct policy_why *reterr)
+{
+	_cleanup_(lexer_clear) struct lexer lexer = { .line = line, .size = size, .at = from };
+	int r = lex_bytes(&lexer, reterr);
+
+	if (r < 0)
+		return r;
+	/* A word of one byte needs two: the NUL that takes the place of what follows it. */
+	lexer.out = lexer.words.bytes = malloc(size + 1);
+	if (!lexer.words.bytes)
+		return -ENOMEM;
+	while (lexer.at < size && line[lexer.at] != '#') {
+		if (is_blank(line[lexer.at])) {
+			lexer.at++;
+			continue;
+		}
+		r = lex_word(&lexer, reterr);
+		if (r < 0)
+			return r;
+	}
+	*ret_words = lexer.words;
+	lexer.words = (struct policy_words){ 0 };
+	return 0;
+}
+
+void policy_words_clear(struct policy_words *words)
+{
+	free(words->items);
+	free(words->bytes);
+	*words = (struct policy_words){ 0 };
+}
+
+bool policy_lex_reserved(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(policy_condition_names); i++) {
+		if (!strcmp(word, policy_condition_names[i]))
+			return true;
+	}
+	return false;
+}
+
+bool policy_lex_plain(const char *value)
+{
+	if (!*value || *value == '#' || policy_lex_reserved(value))
+		return false;
+	for (const char *p = value; *p; p++) {
+		if (is_control(*p) || is_blank(*p) || *p == ',' || *p == '"')
+			return false;
+	}
+	return true;
+}
+
+/* Leaves room for two quotes. */
+#define SHOWN_SIZE (sizeof(struct policy_shown) - 2)
+
+struct policy_shown policy_shown(const char *text)
+{
+	struct policy_shown shown = { "" };
+	size_t len = 0;
+
+	for (const char *p = text; *p; p++) {
+		unsigned char byte = (unsigned char)*p;
+		bool printable = byte >= 0x20 && byte < 0x7f;
+
+		if (len + sizeof("\\xNN...") > SHOWN_SIZE) {
+			strcpy(shown.text + len, "...");
+			break;
+		}
+		len += (size_t)sprintf(shown.text + len, printable ? "%c" : "\\x%02x", byte);
+	}
+	return shown;
+}
+
+struct policy_shown policy_shown_word(const struct policy_word *word)
+{
+	struct policy_shown inner = policy_shown(word->text), shown = inner;
+
+	if (word->comma)
+		strcpy(shown.text, ",");
+	else if (word->quoted)
+		snprintf(shown.text, sizeof(shown.text), "\"%.*s\"", (int)SHOWN_SIZE - 1, inner.text);
+	return shown;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The words of a policy line, and the way back: what quoting a value needs, and how
+ * bytes of a policy are shown in a message. Private to the policy modules.
+ */
+#ifndef SMTPWARD_POLICY_LEX_H
+#define SMTPWARD_POLICY_LEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The conditions of a rule, in canonical order. */
+enum policy_condition {
+	POLICY_UNIT,
+	POLICY_CGROUP,
+	POLICY_USER,
+	POLICY_GROUP,
+	POLICY_TO,
+	POLICY_PORT,
+	POLICY_N_CONDITIONS,
+};
+
+extern const char *const policy_condition_names[POLICY_N_CONDITIONS];
+
+/* Why a line or a value is wrong. The texts are bounded: see policy_shown(). */
+struct policy_why {
+	unsigned int column; /* set by policy_lex_line() only */
+	char text[400];
+};
+
+void policy_why_set(struct policy_why *why, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* A word or a comma. text is empty for a comma. */
+struct policy_word {
+	const char *text;
+	unsigned int column;
+	bool quoted;
+	bool comma;
+};
+
+struct policy_words {
+	struct policy_word *items;
+	size_t n_items;
+	char *bytes; /* of all texts */
+};
+
+/*
+ * The words of a line without its newline, from the byte with index from on; columns
+ * count from the line's start. Returns 0, -ENOMEM, or -EINVAL with reterr.
+ */
+int policy_lex_line(const char *line, size_t size, size_t from, struct policy_words *ret_words,
+		    struct policy_why *reterr);
+void policy_words_clear(struct policy_words *words);
+
+/* Whether a value, written without quotes in a rule, reads back as the same value. */
+bool policy_lex_plain(const char *value);
+
+/* Whether a word is the name of a condition, which only quotes turn into a value. */
+bool policy_lex_reserved(const char *word);
+
+/* A text as messages show it: no control bytes, no unbounded length. */
+struct policy_shown {
+	char text[128];
+};
+
+struct policy_shown policy_shown(const char *text);
+
+/* The same for a word that stands where a value cannot: with its quotes, or a comma. */
+struct policy_shown policy_shown_word(const struct policy_word *word);
+
+/*
+ * Room for one more at the end of an array that only ever grows by one: doubled
+ * whenever its length is a power of two, so the array needs no capacity beside it.
+ * Returns the array, moved or not, or NULL with the old one intact.
+ */
+void *policy_grow(void *items, size_t n_items, size_t item_size);
+
+#endif /* SMTPWARD_POLICY_LEX_H */

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The rules: a verdict, then conditions, each with one value or a list of them.
+ * What a condition is made of stands in one table.
+ */
+#include <errno.h>
+#include <search.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "policy_parse.h"
+#include "policy_value.h"
+
+#define EXPECTED_CONDITIONS "unit, cgroup, user, group, to or port"
+
+int policy_verdict(const char *word)
+{
+	if (!strcmp(word, "deny"))
+		return SMTPWARD_DENY;
+	if (!strcmp(word, "audit"))
+		return SMTPWARD_AUDIT;
+	if (!strcmp(word, "allow"))
+		return SMTPWARD_ALLOW;
+	return -1;
+}
+
+/*
+ * A value of a rule into the item at its place in the rule's list. Items are zeroed
+ * and stay so on failure.
+ */
+static int parse_unit(struct policy_parser *parser, const struct policy_line *line,
+		      const struct policy_word *word, void *item)
+{
+	struct policy_why why;
+	int r = policy_value_unit(word->text, item, &why);
+
+	return policy_check(parser, line, word, r, &why);
+}
+
+static int compare_path(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* A path costs its segments once, however many rules name it. */
+static int add_path(struct policy_parser *parser, const char *path, size_t segments)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char *const *found = copy ? tsearch(copy, &parser->paths, compare_path) : NULL;
+
+	if (!found)
+		return -ENOMEM;
+	if (*found != copy)
+		return 0;
+	copy = NULL; /* the tree's */
+	parser->n_segments += segments;
+	return 0;
+}
+
+static int parse_cgroup(struct policy_parser *parser, const struct policy_line *line,
+			const struct policy_word *word, void *item)
+{
+	struct policy_why why;
+	size_t segments = 0, before = parser->n_segments;
+	int r = policy_value_cgroup(word->text, item, &segments, &why);
+
+	r = policy_check(parser, line, word, r, &why);
+	if (!r)
+		r = add_path(parser, word->text, segments);
+	if (r < 0)
+		return r;
+	/* Said once, where it happens: all new paths after it are too many as well. */
+	if (before <= SMTPWARD_SEGMENTS_MAX && parser->n_segments > SMTPWARD_SEGMENTS_MAX)
+		return policy_fail(parser, line, word->column,
+				   "too many cgroup path segments: all paths together can have %d",
+				   SMTPWARD_SEGMENTS_MAX);
+	return 0;
+}
+
+static int parse_user(struct policy_parser *parser, const struct policy_line *line,
+		      const struct policy_word *word, void *item)
+{
+	struct policy_why why;
+	int r = policy_value_user(word->text, parser->source, item, &why);
+
+	return policy_check(parser, line, word, r, &why);
+}
+
+static int parse_group(struct policy_parser *parser, const struct policy_line *line,
+		       const struct policy_word *word, void *item)
+{
+	struct policy_why why;
+	int r = policy_value_group(word->text, parser->source, item, &why);
+
+	return policy_check(parser, line, word, r, &why);
+}
+
+static int parse_to(struct policy_parser *parser, const struct policy_line *line,
+		    const struct policy_word *word, void *item)
+{
+	struct policy_why why;
+	int r = policy_value_prefix(word->text, item, &why);
+
+	return policy_check(parser, line, word, r, &why);
+}
+
+static int parse_port(struct policy_parser *parser, const struct policy_line *line,
+		      const struct policy_word *word, void *item)
+{
+	struct policy_port_use *uses, use = {
+		.place = { line->file, line->number, word->column },
+	};
+	struct policy_why why;
+	int r = policy_value_port(word->text, &use.port, &why);
+
+	r = policy_check(parser, line, word, r, &why);
+	if (r < 0)
+		return r;
+	uses = policy_grow(parser->port_uses, parser->n_port_uses, sizeof(*uses));
+	if (!uses)
+		return -ENOMEM;
+	parser->port_uses = uses;
+	uses[parser->n_port_uses++] = use;
+	*(uint16_t *)item = use.port;
+	return 0;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int compare_id(const void *a, const void *b)
+{
+	const struct policy_id *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int compare_prefix(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct policy_prefix));
+}
+
+static int compare_port(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+#define LIST(member) offsetof(struct policy_rule, member), offsetof(struct policy_rule, n_##member)
+
+static const struct condition {
+	size_t items; /* offsets of the list and its length in the rule */
+	size_t n_items;
+	size_t item_size;
+	int (*parse)(struct policy_parser *parser, const struct policy_line *line,
+		     const struct policy_word *word, void *item);
+	int (*compare)(const void *a, const void *b); /* 0: the same value */
+} conditions[POLICY_N_CONDITIONS] = {
+	[POLICY_UNIT] = { LIST(units), sizeof(char *), parse_unit, compare_text },
+	[POLICY_CGROUP] = { LIST(cgroups), sizeof(char *), parse_cgroup, compare_text },
+	[POLICY_USER] = { LIST(users), sizeof(struct policy_id), parse_user, compare_id },
+	[POLICY_GROUP] = { LIST(groups), sizeof(struct policy_id), parse_group, compare_id },
+	[POLICY_TO] = { LIST(to), sizeof(struct policy_prefix), parse_to, compare_prefix },
+	[POLICY_PORT] = { LIST(ports), sizeof(uint16_t), parse_port, compare_port },
+};
+
+static void keep(void *item)
+{
+	(void)item; /* the tree borrows its items from the rule */
+}
+
+static void cleanup_tree(void **tree)
+{
+	tdestroy(*tree, keep);
+}
+
+/* A tree and not a scan: a block list may have thousands of prefixes. */
+static int check_twice(struct policy_parser *parser, const struct policy_line *line,
+		       const struct condition *condition, const struct policy_list *list,
+		       const char *items, size_t i, void **tree)
+{
+	const char *item = items + i * condition->item_size;
+	const struct policy_word *word = &list->first[2 * i], *before;
+	char *const *found = tsearch(item, tree, condition->compare);
+
+	if (!found)
+		return -ENOMEM;
+	if (*found == item)
+		return 0;
+	before = &list->first[2 * ((size_t)(*found - items) / condition->item_size)];
+	if (!strcmp(before->text, word->text))
+		return policy_fail(parser, line, word->column, "'%s' stands twice in this list",
+				   policy_shown(word->text).text);
+	return policy_fail(parser, line, word->column, "'%s' is the same as '%s' in this list",
+			   policy_shown(word->text).text, policy_shown(before->text).text);
+}
+
+static int parse_condition(struct policy_parser *parser, struct policy_line *line,
+			   const struct condition *condition, const struct policy_word *name,
+			   struct policy_rule *rule)
+{
+	_cleanup_(cleanup_tree) void *tree = NULL;
+	struct policy_list list;
+	char *items;
+	int r = policy_list(parser, line, name, &list), bad = 0;
+
+	if (r < 0)
+		return r;
+	items = calloc(list.n, condition->item_size);
+	if (!items)
+		return -ENOMEM;
+	/* The rule owns the list before it is filled: a zeroed item is one to let go. */
+	memcpy((char *)rule + condition->items, &items, sizeof(items));
+	memcpy((char *)rule + condition->n_items, &list.n, sizeof(list.n));
+	for (size_t i = 0; i < list.n; i++) {
+		r = condition->parse(parser, line, &list.first[2 * i],
+				     items + i * condition->item_size);
+		if (!r)
+			r = check_twice(parser, line, condition, &list, items, i, &tree);
+		if (r == -ENOMEM)
+			return r;
+		bad = r < 0 ? r : bad;
+	}
+	return bad;
+}
+
+static int find_condition(const struct policy_word *word)
+{
+	for (int i = 0; !word->quoted && i < POLICY_N_CONDITIONS; i++) {
+		if (!strcmp(word->text, policy_condition_names[i]))
+			return i;
+	}
+	return -1;
+}
+
+static int parse_conditions(struct policy_parser *parser, struct policy_line *line,
+			    struct policy_rule *rule)
+{
+	bool seen[POLICY_N_CONDITIONS] = { false };
+	const struct policy_word *word;
+	int bad = 0;
+
+	for (size_t n = 0; (word = policy_next(line)); n++) {
+		int i = find_condition(word), r;
+
+		if (i < 0)
+			return policy_fail(parser, line, word->column,
+					   "unknown condition '%s': expected " EXPECTED_CONDITIONS
+					   "%s",
+					   policy_shown_word(word).text,
+					   n ? ", or a comma before one more value" : "");
+		if (seen[i])
+			return policy_fail(parser, line, word->column,
+					   "'%s' stands twice in this rule: give it one list",
+					   word->text);
+		seen[i] = true;
+		r = parse_condition(parser, line, &conditions[i], word, rule);
+		if (r == -ENOMEM)
+			return r;
+		bad = r < 0 ? r : bad;
+	}
+	return bad;
+}
+
+static int add_rule(struct policy *policy, struct policy_rule *rule)
+{
+	struct policy_rule *rules = policy_grow(policy->rules, policy->n_rules, sizeof(*rules));
+
+	if (!rules)
+		return -ENOMEM;
+	policy->rules = rules;
+	rules[policy->n_rules++] = *rule;
+	*rule = (struct policy_rule){ 0 };
+	return 0;
+}
+
+int policy_parse_rule(struct policy_parser *parser, struct policy_line *line)
+{
+	const struct policy_word *word = &line->words.items[line->next];
+	int verdict = policy_verdict(word->text), r = 0, bad;
+	_cleanup_(policy_rule_clear) struct policy_rule rule = {
+		.place = { line->file, line->number, word->column },
+	};
+
+	if (verdict < 0)
+		return -ENOENT;
+	line->next++;
+	rule.verdict = (uint8_t)verdict;
+	if (++parser->n_rules == SMTPWARD_RULES_MAX + 1)
+		r = policy_fail(parser, line, word->column,
+				"too many rules: a policy can have %d", SMTPWARD_RULES_MAX);
+	if (r == -ENOMEM)
+		return r;
+	bad = parse_conditions(parser, line, &rule);
+	if (bad < 0 || r < 0 || parser->n_rules > SMTPWARD_RULES_MAX)
+		return bad < 0 ? bad : -EINVAL;
+	return add_rule(parser->policy, &rule);
+}

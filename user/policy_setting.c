@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The settings: ports, mode, reject, log, limit. Each stands once in all files
+ * together, so that no included file silently turns another's around.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "policy_parse.h"
+#include "policy_value.h"
+
+static int fail_twice(struct policy_parser *parser, const struct policy_line *line,
+		      const struct policy_word *word)
+{
+	return policy_fail(parser, line, word->column, "'%s' stands twice in this list",
+			   policy_shown(word->text).text);
+}
+
+static bool has_port(const uint16_t *ports, size_t n, uint16_t port)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ports[i] == port)
+			return true;
+	}
+	return false;
+}
+
+static int parse_ports(struct policy_parser *parser, struct policy_line *line,
+		       const struct policy_word *name)
+{
+	struct policy *policy = parser->policy;
+	struct policy_list list;
+	int r = policy_list(parser, line, name, &list), bad = 0;
+
+	if (r < 0)
+		return r;
+	policy->n_ports = 0;
+	for (size_t i = 0; i < list.n; i++) {
+		const struct policy_word *word = &list.first[2 * i];
+		struct policy_why why;
+		uint16_t port = 0;
+
+		r = policy_value_port(word->text, &port, &why);
+		r = policy_check(parser, line, word, r, &why);
+		if (!r && has_port(policy->ports, policy->n_ports, port))
+			r = fail_twice(parser, line, word);
+		if (!r && policy->n_ports == SMTPWARD_PORTS_MAX)
+			return policy_fail(parser, line, word->column,
+					   "too many ports: at most %d can be guarded",
+					   SMTPWARD_PORTS_MAX);
+		if (!r)
+			policy->ports[policy->n_ports++] = port;
+		if (r == -ENOMEM)
+			return r;
+		bad = r < 0 ? r : bad;
+	}
+	return policy_end(parser, line, "a comma or the end of the line", bad);
+}
+
+static int parse_mode(struct policy_parser *parser, struct policy_line *line,
+		      const struct policy_word *name)
+{
+	const struct policy_word *word;
+	int r = policy_value(parser, line, name, &word);
+
+	if (r < 0)
+		return r;
+	if (!strcmp(word->text, "enforce"))
+		parser->policy->mode = POLICY_ENFORCE;
+	else if (!strcmp(word->text, "audit"))
+		parser->policy->mode = POLICY_AUDIT;
+	else
+		r = policy_fail(parser, line, word->column,
+				"unknown mode '%s': expected enforce or audit",
+				policy_shown(word->text).text);
+	return policy_end(parser, line, "the end of the line", r);
+}
+
+static int parse_reject(struct policy_parser *parser, struct policy_line *line,
+			const struct policy_word *name)
+{
+	const struct policy_word *word;
+	int r = policy_value(parser, line, name, &word);
+
+	if (r < 0)
+		return r;
+	parser->policy->reject = policy_reject_number(word->text);
+	if (!parser->policy->reject)
+		r = policy_fail(parser, line, word->column,
+				"unknown error '%s': expected EPERM, EACCES, ECONNREFUSED, "
+				"EHOSTUNREACH, ENETUNREACH or ETIMEDOUT",
+				policy_shown(word->text).text);
+	return policy_end(parser, line, "the end of the line", r);
+}
+
+static int parse_log(struct policy_parser *parser, struct policy_line *line,
+		     const struct policy_word *name)
+{
+	struct policy_list list;
+	uint32_t log = 0;
+	int r = policy_list(parser, line, name, &list), bad = 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.n; i++) {
+		const struct policy_word *word = &list.first[2 * i];
+		int verdict = policy_verdict(word->text);
+
+		if (verdict < 0)
+			r = policy_fail(parser, line, word->column,
+					"unknown verdict '%s': expected deny, audit or allow",
+					policy_shown(word->text).text);
+		else if (log & 1U << verdict)
+			r = fail_twice(parser, line, word);
+		else
+			log |= 1U << verdict;
+		if (r == -ENOMEM)
+			return r;
+		bad = r < 0 ? r : bad;
+	}
+	parser->policy->log = log;
+	return policy_end(parser, line, "a comma or the end of the line", bad);
+}
+
+static int parse_limit(struct policy_parser *parser, struct policy_line *line,
+		       const struct policy_word *name)
+{
+	struct policy *policy = parser->policy;
+	const struct policy_word *rate, *burst, *number;
+	struct policy_why why;
+	int r = policy_value(parser, line, name, &rate), bad;
+
+	if (r < 0)
+		return r;
+	r = policy_value_rate(rate->text, &policy->limit_lines, &policy->limit_period, &why);
+	bad = policy_check(parser, line, rate, r, &why);
+	if (bad == -ENOMEM)
+		return bad;
+	burst = policy_next(line);
+	if (!burst && bad < 0)
+		return bad;
+	if (!burst || burst->quoted || strcmp(burst->text, "burst"))
+		return policy_fail(parser, line, burst ? burst->column : rate->column,
+				   "a limit has two parts: write 'limit N/s burst M'");
+	r = policy_value(parser, line, burst, &number);
+	if (r < 0)
+		return r;
+	r = policy_value_burst(number->text, &policy->limit_burst, &why);
+	r = policy_check(parser, line, number, r, &why);
+	return policy_end(parser, line, "the end of the line", r < 0 ? r : bad);
+}
+
+static const struct {
+	const char *name;
+	int (*parse)(struct policy_parser *parser, struct policy_line *line,
+		     const struct policy_word *name);
+} settings[POLICY_N_SETTINGS] = {
+	[POLICY_PORTS] = { "ports", parse_ports },    [POLICY_MODE] = { "mode", parse_mode },
+	[POLICY_REJECT] = { "reject", parse_reject }, [POLICY_LOG] = { "log", parse_log },
+	[POLICY_LIMIT] = { "limit", parse_limit },
+};
+
+int policy_parse_setting(struct policy_parser *parser, struct policy_line *line)
+{
+	const struct policy_word *name = &line->words.items[line->next];
+	struct policy_place *place = NULL;
+	size_t i;
+	int r;
+
+	for (i = 0; i < ARRAY_SIZE(settings) && strcmp(name->text, settings[i].name); i++)
+		;
+	if (i == ARRAY_SIZE(settings))
+		return -ENOENT;
+	place = &parser->settings[i];
+	if (place->file) {
+		r = policy_fail(parser, line, name->column,
+				"'%s' was set already at %s:%u: a setting stands once in all files "
+				"together", name->text, policy_shown(place->file).text,
+				place->line);
+	} else {
+		*place = (struct policy_place){ line->file, line->number, name->column };
+		line->next++;
+		r = settings[i].parse(parser, line, name);
+	}
+	if (r < 0 && i == POLICY_PORTS)
+		parser->ports_unknown = true;
+	return r;
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the parser asks of the real world: files, glob(3), and the databases of users
+ * and groups. A policy decides for root, so what others can write is no policy.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "policy.h"
+#include "policy_parse.h"
+
+/* Of one entry in the user or group database: a group may have very many members. */
+#define ENTRY_SIZE_MIN 1024
+#define ENTRY_SIZE_MAX (16U << 20)
+
+static int check_file(int fd, const char **reterr_why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode)) {
+		*reterr_why = "it is a directory";
+		return -EISDIR;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		*reterr_why = "it is not a regular file";
+		return -EINVAL;
+	}
+	if (st.st_mode & S_IWOTH) {
+		*reterr_why = "anyone can write to it, and it is a root policy: "
+			      "take that right away (chmod o-w)";
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* One byte over the maximum is enough for the parser to see that it is too large. */
+static int read_all(int fd, char **ret_text, size_t *ret_size)
+{
+	_cleanup_free_ char *text = malloc(POLICY_FILE_MAX + 1);
+	size_t size = 0;
+
+	if (!text)
+		return -ENOMEM;
+	while (size <= POLICY_FILE_MAX) {
+		ssize_t n = read(fd, text + size, POLICY_FILE_MAX + 1 - size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
+		size += (size_t)n;
+	}
+	*ret_text = TAKE_PTR(text);
+	*ret_size = size;
+	return 0;
+}
+
+static int source_read(void *userdata, const char *path, char **ret_text, size_t *ret_size,
+		       char **reterr_why)
+{
+	_cleanup_close_ int fd = -1;
+	const char *why = NULL;
+	int r;
+
+	(void)userdata;
+	/* Not blocking: a fifo is told from a file only once it is open. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	r = check_file(fd, &why);
+	if (why) {
+		char *copy = strdup(why);
+
+		if (!copy)
+			return -ENOMEM;
+		*reterr_why = copy;
+	}
+	return r < 0 ? r : read_all(fd, ret_text, ret_size);
+}
+
+/* Writes text with a backslash before each byte of special, without a NUL. */
+static char *copy_escaped(char *out, const char *text, size_t size, const char *special)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (strchr(special, text[i]))
+			*out++ = '\\';
+		*out++ = text[i];
+	}
+	return out;
+}
+
+/* The pattern's path. Escaped: for glob(3), to which only the pattern is a pattern. */
+static int join(const char *includer, const char *pattern, bool escape, char **ret_path)
+{
+	const char *slash = *pattern == '/' ? NULL : strrchr(includer, '/');
+	size_t dir_size = slash ? (size_t)(slash - includer) + 1 : 0, size = strlen(pattern);
+	char *path, *out;
+
+	path = malloc(2 * (dir_size + size) + 1);
+	if (!path)
+		return -ENOMEM;
+	out = copy_escaped(path, includer, dir_size, escape ? "*?[\\" : "");
+	out = copy_escaped(out, pattern, size, escape ? "\\" : "");
+	*out = '\0';
+	*ret_path = path;
+	return 0;
+}
+
+/* A folder that is not there holds nothing; one that cannot be read may hold rules. */
+static int glob_failed(const char *path, int error)
+{
+	(void)path;
+	errno = error;
+	return error != ENOENT && error != ENOTDIR;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int copy_paths(const glob_t *found, char ***ret_paths, size_t *ret_n)
+{
+	char **paths = calloc(found->gl_pathc, sizeof(*paths));
+
+	if (!paths)
+		return -ENOMEM;
+	for (size_t i = 0; i < found->gl_pathc; i++) {
+		paths[i] = strdup(found->gl_pathv[i]);
+		if (paths[i])
+			continue;
+		while (i)
+			free(paths[--i]);
+		free(paths);
+		return -ENOMEM;
+	}
+	/* Not glob's own order, which is the locale's. */
+	qsort(paths, found->gl_pathc, sizeof(*paths), compare_paths);
+	*ret_paths = paths;
+	*ret_n = found->gl_pathc;
+	return 0;
+}
+
+static int expand_glob(const char *path, char ***ret_paths, size_t *ret_n)
+{
+	_cleanup_(globfree) glob_t found = { 0 };
+
+	switch (glob(path, GLOB_NOSORT, glob_failed, &found)) {
+	case 0:
+		return copy_paths(&found, ret_paths, ret_n);
+	case GLOB_NOMATCH:
+		*ret_paths = NULL;
+		*ret_n = 0;
+		return 0;
+	case GLOB_NOSPACE:
+		return -ENOMEM;
+	default:
+		return errno ? -errno : -EIO; /* as glob_failed() left it */
+	}
+}
+
+static int source_expand(void *userdata, const char *includer, const char *pattern,
+			 char ***ret_paths, size_t *ret_n)
+{
+	bool is_glob = strpbrk(pattern, "*?[");
+	_cleanup_free_ char *path = NULL;
+	char **paths;
+	int r = join(includer, pattern, is_glob, &path);
+
+	(void)userdata;
+	if (r < 0)
+		return r;
+	if (is_glob)
+		return expand_glob(path, ret_paths, ret_n);
+	paths = malloc(sizeof(*paths));
+	if (!paths)
+		return -ENOMEM;
+	*paths = TAKE_PTR(path);
+	*ret_paths = paths;
+	*ret_n = 1;
+	return 0;
+}
+
+static int source_same(void *userdata, const char *a, const char *b)
+{
+	struct stat x, y;
+
+	(void)userdata;
+	if (stat(a, &x) < 0 || stat(b, &y) < 0)
+		return 0;
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* getpwnam(3): these errors may also mean that there is no such name. */
+static int lookup_error(int error)
+{
+	return error == ESRCH || error == ENOENT ? -ENOENT : -error;
+}
+
+static int source_user(void *userdata, const char *name, uint32_t *ret_uid)
+{
+	(void)userdata;
+	for (size_t size = ENTRY_SIZE_MIN; size <= ENTRY_SIZE_MAX; size *= 2) {
+		_cleanup_free_ char *buffer = malloc(size);
+		struct passwd entry, *found = NULL;
+		int error;
+
+		if (!buffer)
+			return -ENOMEM;
+		do {
+			error = getpwnam_r(name, &entry, buffer, size, &found);
+		} while (error == EINTR);
+		if (error == ERANGE)
+			continue;
+		if (!found)
+			return error ? lookup_error(error) : -ENOENT;
+		*ret_uid = found->pw_uid;
+		return 0;
+	}
+	return -ERANGE;
+}
+
+static int source_group(void *userdata, const char *name, uint32_t *ret_gid)
+{
+	(void)userdata;
+	for (size_t size = ENTRY_SIZE_MIN; size <= ENTRY_SIZE_MAX; size *= 2) {
+		_cleanup_free_ char *buffer = malloc(size);
+		struct group entry, *found = NULL;
+		int error;
+
+		if (!buffer)
+			return -ENOMEM;
+		do {
+			error = getgrnam_r(name, &entry, buffer, size, &found);
+		} while (error == EINTR);
+		if (error == ERANGE)
+			continue;
+		if (!found)
+			return error ? lookup_error(error) : -ENOENT;
+		*ret_gid = found->gr_gid;
+		return 0;
+	}
+	return -ERANGE;
+}
+
+const struct policy_source policy_source_system = {
+	.read = source_read,
+	.expand = source_expand,
+	.same = source_same,
+	.user = source_user,
+	.group = source_group,
+};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The values of a policy: a word into what it names. Private to the policy modules.
+ *
+ * All functions return 0, -ENOMEM, or -EINVAL with a reterr that says what is wrong
+ * and what to write instead.
+ */
+#ifndef SMTPWARD_POLICY_VALUE_H
+#define SMTPWARD_POLICY_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy.h"
+#include "policy_lex.h"
+
+#define POLICY_LIMIT_MAX 1000000
+
+int policy_value_port(const char *word, uint16_t *ret_port, struct policy_why *reterr);
+
+/* "10/s": so many lines in so many seconds. */
+int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_period,
+		      struct policy_why *reterr);
+int policy_value_burst(const char *word, uint64_t *ret_burst, struct policy_why *reterr);
+
+int policy_value_unit(const char *word, char **ret_unit, struct policy_why *reterr);
+int policy_value_cgroup(const char *word, char **ret_path, size_t *ret_segments,
+			struct policy_why *reterr);
+int policy_value_user(const char *word, const struct policy_source *source,
+		      struct policy_id *ret_id, struct policy_why *reterr);
+int policy_value_group(const char *word, const struct policy_source *source,
+		       struct policy_id *ret_id, struct policy_why *reterr);
+int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix,
+			struct policy_why *reterr);
+
+/* An address or prefix in canonical form. */
+struct policy_prefix_text {
+	char text[64];
+};
+
+struct policy_prefix_text policy_prefix_text(const struct policy_prefix *prefix);
+
+#endif /* SMTPWARD_POLICY_VALUE_H */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Text that somebody else chose, made safe to stand between two double quotes on
+ * one line of a log or a terminal: the one place that says which bytes are not
+ * written as they are.
+ */
+#ifndef SMTPWARD_QUOTE_H
+#define SMTPWARD_QUOTE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Room for any len bytes, quoted, with a NUL. */
+#define QUOTE_SIZE(len) (4 * (len) + 1)
+
+/*
+ * src without the quotes around it: '"', '\' and every byte under 0x20 or over 0x7e
+ * as \xNN in lower-case hex, so what comes out is printable ASCII, can be turned back
+ * into the same bytes, and ends where it seems to end. NUL-terminated. Returns the
+ * length, or -ENOSPC where size is under what it needs.
+ */
+ssize_t quote_text(const char *src, size_t len, char *dst, size_t size);
+
+#endif /* SMTPWARD_QUOTE_H */

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ring buffer reader; see ring.h. The layout is the kernel's user-space ABI
+ * (kernel/bpf/ringbuf.c): a page with the consumer's position, one with the
+ * producer's, then the data, mapped twice in a row so that no record is split. A
+ * record has a header of 8 bytes and is padded to 8.
+ *
+ * The data is looked at through a window that moves along, so that a large buffer
+ * does not make a large process.
+ */
+#include "ring.h"
+
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+
+#include "cleanup.h"
+
+#define WINDOW_SIZE (256UL << 10)
+
+struct ring {
+	int fd;
+	size_t page_size;
+	size_t size; /* of the data, a power of two */
+	unsigned long *consumer;
+	const unsigned long *producer;
+	const uint8_t *window;
+	size_t window_start; /* position modulo size, a multiple of the page size */
+	unsigned long next;  /* consumer position behind the record last found */
+};
+
+static void *map_page(const struct ring *ring, size_t page, int protection)
+{
+	void *map = mmap(NULL, ring->page_size, protection, MAP_SHARED, ring->fd,
+			 (off_t)(page * ring->page_size));
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static size_t window_size(const struct ring *ring)
+{
+	return ring->size < WINDOW_SIZE ? ring->size : WINDOW_SIZE;
+}
+
+static void unmap_window(struct ring *ring)
+{
+	if (ring->window)
+		munmap((void *)ring->window, window_size(ring));
+	ring->window = NULL;
+}
+
+/* Puts the window where the data at the position modulo size begins in its first page. */
+static int move_window(struct ring *ring, size_t offset)
+{
+	size_t start = offset & ~(ring->page_size - 1);
+	void *map;
+
+	unmap_window(ring);
+	map = mmap(NULL, window_size(ring), PROT_READ, MAP_SHARED, ring->fd,
+		   (off_t)(2 * ring->page_size + start));
+	if (map == MAP_FAILED)
+		return -errno;
+	ring->window = map;
+	ring->window_start = start;
+	return 0;
+}
+
+/* The address of len bytes at a position; moves the window where it does not show them. */
+static int look_at(struct ring *ring, unsigned long position, size_t len, const uint8_t **ret)
+{
+	size_t offset = position & (ring->size - 1);
+
+	if (!ring->window || offset < ring->window_start ||
+	    offset + len > ring->window_start + window_size(ring)) {
+		int err = len > window_size(ring) - ring->page_size ? -EBADMSG
+								    : move_window(ring, offset);
+
+		if (err)
+			return err;
+	}
+	*ret = ring->window + (offset - ring->window_start);
+	return 0;
+}
+
+int ring_open(int fd, struct ring **ret_ring)
+{
+	_cleanup_(ring_freep) struct ring *ring = calloc(1, sizeof(*ring));
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (!ring)
+		return -ENOMEM;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	if (info.type != BPF_MAP_TYPE_RINGBUF)
+		return -EINVAL;
+	ring->fd = fd;
+	ring->page_size = (size_t)sysconf(_SC_PAGESIZE);
+	ring->size = info.max_entries;
+	ring->consumer = map_page(ring, 0, PROT_READ | PROT_WRITE);
+	if (!ring->consumer)
+		return -errno;
+	ring->producer = map_page(ring, 1, PROT_READ);
+	if (!ring->producer)
+		return -errno;
+	*ret_ring = TAKE_PTR(ring);
+	return 0;
+}
+
+int ring_peek(struct ring *ring, const void **ret_record, size_t *ret_size)
+{
+	for (;;) {
+		unsigned long position = *ring->consumer;
+		const uint8_t *header, *record;
+		uint32_t word, len;
+		int err;
+
+		if (position >= __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE))
+			return 0;
+		err = look_at(ring, position, BPF_RINGBUF_HDR_SZ, &header);
+		if (err)
+			return err;
+		word = __atomic_load_n((const uint32_t *)header, __ATOMIC_ACQUIRE);
+		if (word & BPF_RINGBUF_BUSY_BIT)
+			return 0;
+		len = word & ~BPF_RINGBUF_DISCARD_BIT;
+		if (len > ring->size)
+			return -EBADMSG;
+		ring->next = position + ((BPF_RINGBUF_HDR_SZ + len + 7) & ~7UL);
+		if (word & BPF_RINGBUF_DISCARD_BIT) {
+			ring_advance(ring);
+			continue;
+		}
+		err = look_at(ring, position, BPF_RINGBUF_HDR_SZ + len, &record);
+		if (err)
+			return err;
+		*ret_record = record + BPF_RINGBUF_HDR_SZ;
+		*ret_size = len;
+		return 1;
+	}
+}
+
+void ring_advance(struct ring *ring)
+{
+	__atomic_store_n(ring->consumer, ring->next, __ATOMIC_RELEASE);
+}
+
+void ring_free(struct ring *ring)
+{
+	if (!ring)
+		return;
+	unmap_window(ring);
+	if (ring->producer)
+		munmap((void *)ring->producer, ring->page_size);
+	if (ring->consumer)
+		munmap(ring->consumer, ring->page_size);
+	free(ring);
+}
+
+void ring_freep(struct ring **ring)
+{
+	ring_free(*ring);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A policy as bit sets: the content of every policy map and constant of the BPF
+ * programs, before a kernel is involved. Pure data; see include/smtpward/match.h
+ * and verdict.h for what the sets mean.
+ */
+#ifndef SMTPWARD_RULESET_H
+#define SMTPWARD_RULESET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <smtpward/abi.h>
+
+#include "policy.h"
+
+struct ruleset_id {
+	uint32_t id;
+	struct smtpward_rules rules;
+};
+
+struct ruleset_address {
+	struct smtpward_prefix prefix;
+	struct smtpward_rules rules;
+};
+
+struct ruleset_name {
+	struct smtpward_name name;
+	struct smtpward_match match;
+};
+
+struct ruleset_affix {
+	struct smtpward_affix affix; /* of a suffix: reversed */
+	struct smtpward_match match;
+};
+
+struct ruleset {
+	uint16_t ports[SMTPWARD_PORTS_MAX]; /* host byte order */
+	uint32_t n_ports;
+	struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
+
+	/* The rules that do not ask for it; what a lookup without a result stands for. */
+	struct smtpward_rules any_cgroup, any_user, any_group, any_address;
+	bool asks_cgroup, asks_user, asks_group, asks_address, asks_star;
+
+	uint32_t n_rules;
+	uint32_t rule_words;
+	uint8_t verdicts[SMTPWARD_RULES_MAX];
+	struct smtpward_rules denying;
+
+	struct ruleset_id *users;
+	size_t n_users;
+	struct ruleset_id *groups;
+	size_t n_groups;
+	struct ruleset_address *addresses;
+	size_t n_addresses;
+
+	/* The automaton of cgroup paths. */
+	struct smtpward_cgroup root; /* its state at the v2 root */
+	struct smtpward_segments last_segments;
+	uint32_t n_segments;
+	uint32_t segment_words;
+	struct smtpward_rules paths[SMTPWARD_SEGMENTS_MAX]; /* by last segment */
+	struct ruleset_name *names; /* sorted */
+	size_t n_names;
+	struct ruleset_affix *prefixes;
+	size_t n_prefixes;
+	struct ruleset_affix *suffixes;
+	size_t n_suffixes;
+	struct smtpward_match lengths[SMTPWARD_NAME_SIZE]; /* by length; of 0: nothing */
+
+	bool audit_mode;
+	int reject; /* errno */
+	uint32_t log;
+	uint64_t limit_interval_ns;
+	uint64_t limit_window_ns;
+};
+
+/*
+ * Returns 0 and a ruleset that the caller frees; -E2BIG where the cgroup paths have
+ * more than SMTPWARD_SEGMENTS_MAX segments, with the index of the rule that went
+ * over in *reterr_rule; -ENOMEM. Outputs are untouched otherwise.
+ */
+int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset,
+		    size_t *reterr_rule);
+void ruleset_free(struct ruleset *ruleset);
+void ruleset_freep(struct ruleset **ruleset);
+
+/*
+ * The state of the cgroup `name` below one in the state `parent`: what the tracker
+ * does in the kernel. Returns whether the child needs an entry in map_cgroups.
+ * name has at most SMTPWARD_NAME_MAX bytes.
+ */
+bool ruleset_enter(const struct ruleset *ruleset, const struct smtpward_cgroup *parent,
+		   const char *name, struct smtpward_cgroup *ret_child);
+
+#endif /* SMTPWARD_RULESET_H */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where lines go. A sink takes one violation at a time and says what became of it;
+ * it never drops one, never waits and never logs. SIGPIPE and SIGXFSZ are the
+ * caller's to ignore.
+ */
+#ifndef SMTPWARD_SINK_H
+#define SMTPWARD_SINK_H
+
+#include "violation.h"
+
+struct sink;
+
+/*
+ * What each kind of sink is made of.
+ *
+ * write: 0 when the line is out of our hands; -EAGAIN when the sink cannot take it
+ *   now and the same violation is to be tried again; another -errno when it is
+ *   broken now (socket gone, disk full): also to be tried again, after a pause.
+ *   A line is written whole or not at all. What is tried again has to be the same
+ *   violation, unchanged: part of its line may be out already, and then write goes
+ *   on from there.
+ * poll_fd: a descriptor that polls writable when a write that said -EAGAIN may be
+ *   tried again, or -1 where only time helps.
+ * reopen: for a log that was rotated away, or a daemon that was replaced. 0 or
+ *   -errno; what was open stays open then.
+ */
+struct sink_ops {
+	const char *name;
+	int (*write)(struct sink *sink, const struct violation *violation);
+	int (*poll_fd)(struct sink *sink);
+	int (*reopen)(struct sink *sink);
+	void (*free)(struct sink *sink);
+};
+
+struct sink {
+	const struct sink_ops *ops;
+};
+
+/* The datagram socket of the machine's syslog daemon. */
+#define SINK_SYSLOG_PATH "/dev/log"
+
+/*
+ * Syslog by its datagram socket, RFC 3164, facility authpriv, warning for deny,
+ * notice for audit and summaries, info for allow, tag "smtpward[pid]". The time in
+ * the header is the call's, local. Opening succeeds where path does not exist yet:
+ * write says so then. -ENAMETOOLONG where path does not fit a socket address.
+ */
+int sink_syslog_open(const char *path, struct sink **ret);
+
+/* A file, appended to, made with mode 0600; refused where it is not a regular file. */
+int sink_file_open(const char *path, struct sink **ret);
+
+/*
+ * A descriptor that is not closed: the text form to stderr, JSON to stdout. It is
+ * shared with others, so it is not made non-blocking: where it blocks, write does.
+ * A signal without SA_RESTART ends that with -EAGAIN.
+ */
+int sink_stream_open(int fd, bool json, struct sink **ret);
+
+/* Both of two sinks, which it owns from then on; on failure they stay the caller's. */
+int sink_tee_open(struct sink *a, struct sink *b, struct sink **ret);
+
+int sink_write(struct sink *sink, const struct violation *violation);
+int sink_poll_fd(struct sink *sink);
+int sink_reopen(struct sink *sink);
+void sink_free(struct sink *sink);
+void sink_freep(struct sink **sink);
+
+/*
+ * For the sinks themselves: a line as file and stderr have it,
+ * "2026-01-02T03:04:05.123456Z smtpward[812]: v=1 ...\n", NUL-terminated. Returns
+ * its length or -errno.
+ */
+#define SINK_LINE_SIZE (VIOLATION_LINE_SIZE + 64)
+
+int sink_line(const struct violation *violation, char dst[SINK_LINE_SIZE]);
+
+#endif /* SMTPWARD_SINK_H */

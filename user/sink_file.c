@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lines to a file of our own: one write(2) a line, and none of a line that the disk
+ * has no room for.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+
+struct sink_file {
+	struct sink sink; /* first: the ops get a pointer to it */
+	char *path;
+	int fd;
+	/*
+	 * The line on its way. Bytes of it stay in the file only where they could be
+	 * neither followed by the rest nor taken back, as in an append-only file on a
+	 * full disk; the next write then brings the rest.
+	 */
+	char line[SINK_LINE_SIZE];
+	size_t len;
+	size_t done;
+	off_t start; /* of the line in the file */
+};
+
+/*
+ * Nothing but a regular file: a line in a FIFO or a device may be read by nobody.
+ * O_NONBLOCK and O_NOCTTY: opening one of those must not hang us or make it ours.
+ */
+static int file_open(const char *path, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	fd = open(path,
+		  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		  0600);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int file_begin(struct sink_file *file, const struct violation *violation)
+{
+	struct stat st;
+	int len;
+
+	if (fstat(file->fd, &st) < 0)
+		return -errno;
+	len = sink_line(violation, file->line);
+	if (len < 0)
+		return len;
+	file->start = st.st_size;
+	file->len = len;
+	return 0;
+}
+
+static int file_write(struct sink *sink, const struct violation *violation)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+	ssize_t written;
+	int r;
+
+	if (file->done == 0) {
+		r = file_begin(file, violation);
+		if (r < 0)
+			return r;
+	}
+	do
+		written = write(file->fd, file->line + file->done, file->len - file->done);
+	while (written < 0 && errno == EINTR);
+	if (written < 0)
+		return -errno;
+	file->done += written;
+	if (file->done < file->len) {
+		/* A regular file takes less than it was given for want of room only. */
+		if (ftruncate(file->fd, file->start) == 0)
+			file->done = 0;
+		return -ENOSPC;
+	}
+	file->done = 0;
+	return 0;
+}
+
+static int file_poll_fd(struct sink *sink __attribute__((unused)))
+{
+	return -1;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat sa, sb;
+
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}
+
+static int file_reopen(struct sink *sink)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	r = file_open(file->path, &fd);
+	if (r < 0)
+		return r;
+	/* The rest of a line belongs behind its beginning; a new file gets the line whole. */
+	if (!same_file(file->fd, fd))
+		file->done = 0;
+	close(file->fd);
+	file->fd = TAKE_FD(fd);
+	return 0;
+}
+
+static void file_free(struct sink *sink)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->path);
+	free(file);
+}
+
+static const struct sink_ops file_ops = {
+	.name = "file",
+	.write = file_write,
+	.poll_fd = file_poll_fd,
+	.reopen = file_reopen,
+	.free = file_free,
+};
+
+int sink_file_open(const char *path, struct sink **ret)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *copy = NULL;
+	struct sink_file *file;
+	int r;
+
+	r = file_open(path, &fd);
+	if (r < 0)
+		return r;
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	file->sink.ops = &file_ops;
+	file->path = TAKE_PTR(copy);
+	file->fd = TAKE_FD(fd);
+	*ret = &file->sink;
+	return 0;
+}

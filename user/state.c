@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is in force; see state.h. */
+#include "state.h"
+
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "cleanup.h"
+
+static int read_hook(const struct pins *pins, struct state *state, int hook)
+{
+	_cleanup_close_ int link_fd = -1, program_fd = -1;
+	uint32_t program_id = 0;
+	int err = pinned_open(pins, 0, pinned_link_names[hook], &link_fd);
+
+	state->hooks[hook] = STATE_NO_LINK;
+	if (err == -ENOENT)
+		return 0;
+	if (!err)
+		err = pinned_read_link(link_fd, &state->links[hook]);
+	if (err)
+		return err;
+	state->hooks[hook] = STATE_DETACHED;
+	if (!state->links[hook].cgroup_id)
+		return 0;
+	state->hooks[hook] = STATE_OTHER_PROGRAM;
+	err = pinned_open(pins, state->policy.generation, pinned_program_names[hook], &program_fd);
+	if (err == -ENOENT)
+		return 0;
+	if (!err)
+		err = pinned_program_id(program_fd, &program_id);
+	if (!err && program_id == state->links[hook].program_id)
+		state->hooks[hook] = STATE_IN_FORCE;
+	return err;
+}
+
+static int read_tracker(const struct pins *pins, struct state *state)
+{
+	static const char *const names[] = { "link_cgroup_mkdir", "link_cgroup_rmdir" };
+	struct smtpward_tracker tracker;
+	struct smtpward_cgroup root;
+	_cleanup_close_ int cgroups = -1;
+	int err = pinned_read(pins, state->policy.generation, "map_tracker", &tracker,
+			      sizeof(tracker));
+
+	if (err)
+		return err;
+	state->missing = tracker.missing;
+	state->tracker = true;
+	err = pinned_open_map(pins, state->policy.generation, "map_cgroups", sizeof(root),
+			      &cgroups);
+	if (err)
+		return err;
+	/* The root has an entry where the policy asks for cgroups, and only there. */
+	err = bpf_map_lookup_elem(cgroups, &state->policy.root, &root);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_close_ int fd = -1;
+
+		err = pinned_open(pins, state->policy.generation, names[i], &fd);
+		if (err && err != -ENOENT)
+			return err;
+		state->tracker &= !err;
+	}
+	return 0;
+}
+
+static int read_rules(const struct pins *pins, struct state *state)
+{
+	_cleanup_close_ int fd = -1;
+	int err = pinned_open_map(pins, state->policy.generation, "map_rules",
+				  sizeof(*state->rules), &fd);
+
+	if (err)
+		return err;
+	state->rules = calloc(state->policy.rules ?: 1, sizeof(*state->rules));
+	if (!state->rules)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < state->policy.rules && !err; i++)
+		err = bpf_map_lookup_elem(fd, &i, &state->rules[i]);
+	return err;
+}
+
+/* The generation that decides; where the gate is open, the last one that is there. */
+static int find_generation(const struct pins *pins, struct state *state, uint64_t *ret)
+{
+	_cleanup_free_ uint64_t *numbers = NULL;
+	struct smtpward_gate gate;
+	size_t n;
+	int err = pinned_read(pins, 0, "map_gate", &gate, sizeof(gate));
+
+	if (err)
+		return err;
+	state->gate_open = gate.generation == SMTPWARD_GATE_OPEN;
+	err = pins_list_generations(pins, &numbers, &n);
+	if (err)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		if (numbers[i] == gate.generation || (state->gate_open && numbers[i] > *ret))
+			*ret = numbers[i];
+	}
+	return 0;
+}
+
+static int read_all(const struct pins *pins, struct state *state)
+{
+	uint64_t generation = 0;
+	int err = find_generation(pins, state, &generation);
+
+	if (!err && !generation)
+		return -ENODATA;
+	if (!err)
+		err = pinned_read(pins, generation, "map_policy", &state->policy,
+				  sizeof(state->policy));
+	if (!err)
+		err = read_rules(pins, state);
+	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+		err = read_hook(pins, state, hook);
+	if (!err)
+		err = read_tracker(pins, state);
+	if (!err)
+		err = pinned_read_counters(pins, &state->counters);
+	return err;
+}
+
+int state_read(const char *path, struct state *ret_state, struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	_cleanup_(state_clear) struct state state = { 0 };
+	int err = pins_open(path, &pins, reason);
+
+	if (err)
+		return err;
+	err = read_all(&pins, &state);
+	if (err == -ENODATA || err == -ENOENT)
+		return reason_set(reason, -ENODATA,
+				  "%s has no whole policy: 'smtpward load' puts one there", path);
+	if (err)
+		return reason_errno(reason, err, "cannot read what is pinned in %s", path);
+	state.enforcing = !state.gate_open && state.policy.mode == SMTPWARD_DENY && state.tracker;
+	for (int hook = 0; hook < PINNED_HOOKS; hook++)
+		state.enforcing &= state.hooks[hook] == STATE_IN_FORCE;
+	*ret_state = state;
+	state.rules = NULL;
+	return 0;
+}
+
+void state_clear(struct state *state)
+{
+	free(state->rules);
+}

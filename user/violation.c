@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's record, checked and turned into what a line says.
+ *
+ * A record that no program of this ABI can have written is refused as a whole:
+ * half a line about somebody is worse than a count of records that were not
+ * understood. What the caller of connect(2) can choose is never a reason to refuse.
+ */
+#include "violation.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CGROUP_FLAGS (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP)
+#define EVENT_FLAGS (CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
+
+/* What stands for the names that a list leaves out. */
+static const char cut_text[] = "/...";
+static const char deleted_text[] = " (deleted)";
+
+_Static_assert(SMTPWARD_CGROUP_SIZE + sizeof(cut_text) + sizeof(deleted_text) - 1 <=
+		       VIOLATION_PATH_SIZE,
+	       "every joined path fits");
+_Static_assert(SMTPWARD_EXE_SIZE <= SMTPWARD_CGROUP_SIZE, "every joined path fits");
+
+/* Names, the last one first, each with its NUL. */
+struct names {
+	const char *list;
+	size_t len;
+	size_t missing_at; /* names are missing behind the first so many, from the root */
+};
+
+/* Behind more names than a list can hold: nothing is missing. */
+#define MISSING_NOWHERE SIZE_MAX
+
+/* The name nearest to the root of what *end leaves of the list; moves *end before it. */
+static const char *names_next(const struct names *names, size_t *end)
+{
+	const char *nul = memrchr(names->list, '\0', *end - 1);
+	const char *name = nul ? nul + 1 : names->list;
+
+	*end = name - names->list;
+	return name;
+}
+
+static size_t names_count(const struct names *names)
+{
+	size_t count = 0;
+
+	for (size_t end = names->len; end > 0; count++)
+		names_next(names, &end);
+	return count;
+}
+
+/* Each name must be one that a directory can hold: what joins them is then unambiguous. */
+static bool names_valid(const char *list, size_t len)
+{
+	if (len == 0)
+		return true;
+	if (list[0] == '\0' || list[len - 1] != '\0')
+		return false;
+	return !memchr(list, '/', len) && !memmem(list, len, "\0", 2);
+}
+
+static int names_from_cgroup(const char *list, size_t len, uint32_t flags, struct names *ret)
+{
+	struct names names = { .list = list, .len = len, .missing_at = MISSING_NOWHERE };
+
+	if (len > SMTPWARD_CGROUP_SIZE || !names_valid(list, len))
+		return -EBADMSG;
+	if (flags & SMTPWARD_CGROUP_CUT)
+		names.missing_at = 0;
+	if (flags & SMTPWARD_CGROUP_TOP) {
+		if (!(flags & SMTPWARD_CGROUP_CUT) || names_count(&names) < 2)
+			return -EBADMSG;
+		names.missing_at = 2;
+	}
+	*ret = names;
+	return 0;
+}
+
+/*
+ * An executable made by memfd_create(2) is in no directory: its list is one name,
+ * "memfd:" and then what the caller chose, slashes too. Refusing it would let a
+ * caller choose to be left out; it is printed as /proc/PID/exe shows it, and the
+ * "/memfd:" in front is nobody's to forge.
+ */
+static bool names_memfd(const char *list, size_t len)
+{
+	static const char prefix[] = "memfd:";
+
+	return len >= sizeof(prefix) && memcmp(list, prefix, sizeof(prefix) - 1) == 0 &&
+	       memchr(list, '\0', len) == list + len - 1;
+}
+
+static int names_from_exe(const char *list, size_t len, uint32_t flags, struct names *ret)
+{
+	struct names names = { .list = list, .len = len, .missing_at = MISSING_NOWHERE };
+
+	if (len > SMTPWARD_EXE_SIZE || (!names_memfd(list, len) && !names_valid(list, len)))
+		return -EBADMSG;
+	if (flags & SMTPWARD_EXE_CUT)
+		names.missing_at = 0;
+	*ret = names;
+	return 0;
+}
+
+static void path_append(struct violation_path *path, const char *text, size_t len)
+{
+	memcpy(path->text + path->len, text, len);
+	path->len += len;
+	path->text[path->len] = '\0';
+}
+
+static void path_append_string(struct violation_path *path, const char *text)
+{
+	path_append(path, text, strlen(text));
+}
+
+static void path_join(struct violation_path *path, const struct names *names)
+{
+	size_t end = names->len;
+
+	for (size_t depth = 0; end > 0 || depth == names->missing_at; depth++) {
+		if (depth == names->missing_at)
+			path_append_string(path, cut_text);
+		if (end == 0)
+			break;
+		path_append(path, "/", 1);
+		path_append_string(path, names_next(names, &end));
+	}
+}
+
+static bool is_slice(const char *name)
+{
+	static const char suffix[] = ".slice";
+	size_t len = strlen(name);
+
+	return len >= strlen(suffix) && strcmp(name + len - strlen(suffix), suffix) == 0;
+}
+
+/* Names behind a gap are not looked at: the unit may be among the missing ones. */
+static void path_unit(struct violation_path *path, const struct names *names)
+{
+	size_t end = names->len;
+
+	for (size_t depth = 0; end > 0 && depth != names->missing_at; depth++) {
+		const char *name = names_next(names, &end);
+
+		if (is_slice(name))
+			continue;
+		path_append_string(path, name);
+		return;
+	}
+}
+
+static void violation_set_cgroup(struct violation *violation, const struct names *names)
+{
+	path_join(&violation->cgroup, names);
+	if (violation->cgroup.len == 0)
+		path_append(&violation->cgroup, "/", 1);
+	path_unit(&violation->unit, names);
+}
+
+static void violation_set_exe(struct violation *violation, const struct names *names,
+			      uint32_t flags)
+{
+	path_join(&violation->exe, names);
+	if (flags & SMTPWARD_EXE_DELETED)
+		path_append_string(&violation->exe, deleted_text);
+}
+
+/* size is the source's; dst has one byte more, for a comm without a NUL. */
+static void copy_comm(char *dst, const char *src, size_t size)
+{
+	size_t len = strnlen(src, size);
+
+	memcpy(dst, src, len);
+	dst[len] = '\0';
+}
+
+int violation_from_event(const void *record, size_t size, int64_t realtime_offset,
+			 struct violation *ret)
+{
+	struct smtpward_event event;
+	struct names cgroup, exe;
+	int r;
+
+	if (size != sizeof(event))
+		return -EBADMSG;
+	memcpy(&event, record, sizeof(event)); /* record need not be aligned */
+	if (event.verdict > SMTPWARD_ALLOW || event.rule > SMTPWARD_RULE_NONE ||
+	    event.flags & ~EVENT_FLAGS)
+		return -EBADMSG;
+	r = names_from_cgroup(event.cgroup, event.cgroup_len, event.flags, &cgroup);
+	if (r < 0)
+		return r;
+	r = names_from_exe(event.exe, event.exe_len, event.flags, &exe);
+	if (r < 0)
+		return r;
+
+	*ret = (struct violation){
+		.kind = VIOLATION_ATTEMPT,
+		.time = event.time_ns + (uint64_t)realtime_offset,
+		.verdict = event.verdict,
+		.rule = event.rule,
+		.port = event.port,
+		.uid = event.uid,
+		.euid = event.euid,
+		.egid = event.egid,
+		.auid = event.auid,
+		.pid = event.pid,
+		.ppid = event.ppid,
+		.netns = event.netns,
+		.cgroup_id = event.cgroup_id,
+	};
+	memcpy(ret->address, event.address, sizeof(ret->address));
+	copy_comm(ret->comm, event.comm, sizeof(event.comm));
+	copy_comm(ret->parent, event.parent, sizeof(event.parent));
+	violation_set_cgroup(ret, &cgroup);
+	violation_set_exe(ret, &exe, event.flags);
+	return 0;
+}
+
+int violation_from_caller(const struct smtpward_caller_key *key,
+			  const struct smtpward_caller *caller, uint64_t suppressed,
+			  uint64_t lost, uint64_t time, struct violation *ret)
+{
+	struct names cgroup;
+	int r;
+
+	if (caller->flags & ~CGROUP_FLAGS)
+		return -EBADMSG;
+	r = names_from_cgroup(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
+	if (r < 0)
+		return r;
+
+	*ret = (struct violation){
+		.kind = VIOLATION_SUMMARY,
+		.time = time,
+		.euid = key->euid,
+		.cgroup_id = key->cgroup_id,
+		.suppressed = suppressed,
+		.lost = lost,
+	};
+	violation_set_cgroup(ret, &cgroup);
+	return 0;
+}
+
+void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time,
+			   struct violation *ret)
+{
+	*ret = (struct violation){
+		.kind = VIOLATION_SUMMARY,
+		.time = time,
+		.suppressed = suppressed,
+		.lost = lost,
+		.anyone = true,
+	};
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From the kernel's record to a line: what one line says, as a list of fields that
+ * the text and the JSON renderer share. Pure: no file descriptor, no clock, no
+ * logging.
+ */
+#ifndef SMTPWARD_VIOLATION_H
+#define SMTPWARD_VIOLATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <smtpward/abi.h>
+
+/* Room for any path that a record can hold, joined, with "/..." where it was cut. */
+#define VIOLATION_PATH_SIZE (SMTPWARD_CGROUP_SIZE + 16)
+
+/* A string of any bytes but NUL, with its length, always NUL-terminated. */
+struct violation_path {
+	char text[VIOLATION_PATH_SIZE];
+	size_t len;
+};
+
+enum violation_kind {
+	VIOLATION_ATTEMPT, /* one attempt */
+	VIOLATION_SUMMARY, /* attempts without a line of their own */
+};
+
+/*
+ * What one line says. time is CLOCK_REALTIME in nanoseconds: of the call for an
+ * attempt, of the writing for a summary.
+ */
+struct violation {
+	enum violation_kind kind;
+	uint64_t time;
+	uint8_t verdict;     /* attempt */
+	uint16_t rule;	     /* attempt: index, or SMTPWARD_RULE_NONE */
+	uint8_t address[16]; /* attempt: network byte order, IPv4 as ::ffff:a.b.c.d */
+	uint16_t port;	     /* attempt: host byte order */
+	uint32_t uid, egid, auid, pid, ppid, netns; /* attempt */
+	uint32_t euid;
+	uint64_t cgroup_id;
+	uint64_t suppressed, lost; /* summary */
+	bool anyone; /* summary: of callers that map_callers had no room for: euid, cgroup unknown */
+	struct violation_path cgroup;
+	struct violation_path unit; /* the first name in cgroup that is no slice; may be empty */
+	struct violation_path exe;  /* attempt; empty for a kernel thread */
+	char comm[SMTPWARD_COMM_SIZE + 1];
+	char parent[SMTPWARD_COMM_SIZE + 1];
+};
+
+/*
+ * An event as it lies in the ring buffer. realtime_offset is CLOCK_REALTIME minus
+ * CLOCK_BOOTTIME in nanoseconds. Returns 0, or -EBADMSG where size or content
+ * cannot be a record of this ABI; *ret is untouched then.
+ *
+ * Paths are joined from the root, "/" being the v2 root. Where names are missing
+ * "/..." stands for them: "/a/b/.../y/z", or "/.../y/z" where the top was cut as
+ * well. A deleted executable ends in " (deleted)".
+ */
+int violation_from_event(const void *record, size_t size, int64_t realtime_offset,
+			 struct violation *ret);
+
+/* What callers of (cgroup, euid) were kept from. Same returns. */
+int violation_from_caller(const struct smtpward_caller_key *key,
+			  const struct smtpward_caller *caller, uint64_t suppressed,
+			  uint64_t lost, uint64_t time, struct violation *ret);
+
+/* A summary that no caller can be named for. */
+void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time,
+			   struct violation *ret);
+
+/* Longest line that violation_to_text() writes, its NUL included. */
+#define VIOLATION_LINE_SIZE 16384
+
+/*
+ * The line of text from "v=1" on, without a newline, NUL-terminated. Returns its
+ * length, or -ENOSPC where size is under what it needs (never with
+ * VIOLATION_LINE_SIZE).
+ */
+int violation_to_text(const struct violation *violation, char *dst, size_t size);
+
+/*
+ * One JSON object on one line, without a newline: "time", then the fields of the
+ * text line by the same names in the same order. Strings hold what stands between
+ * the quotes there, \xNN included, so all of it is ASCII; "rule" is a number or
+ * "default". The caller frees it. 0 or -ENOMEM.
+ */
+int violation_to_json(const struct violation *violation, char **ret_json);
+
+/* RFC 3339, UTC, microseconds: "2026-01-02T03:04:05.123456Z" and its NUL. */
+#define VIOLATION_TIME_SIZE 28
+
+void violation_time_text(uint64_t time, char dst[VIOLATION_TIME_SIZE]);
+
+#endif /* SMTPWARD_VIOLATION_H */

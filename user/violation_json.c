@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One JSON object a line. Strings are quoted as in the text line before they become
+ * JSON: a name in a cgroup need not be UTF-8, which JSON cannot say, and whoever
+ * reads both forms finds the same characters in both.
+ */
+#include "violation.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "quote.h"
+#include "violation_fields.h"
+
+/* JSON integers are signed here; what is over is said in digits rather than wrongly. */
+static json_t *json_from_number(uint64_t number)
+{
+	if (number > INT64_MAX)
+		return json_sprintf("%" PRIu64, number);
+	return json_integer(number);
+}
+
+static json_t *json_from_string(const struct violation_field *field)
+{
+	char quoted[QUOTE_SIZE(VIOLATION_PATH_SIZE)];
+	ssize_t len = quote_text(field->text, field->len, quoted, sizeof(quoted));
+
+	if (len < 0)
+		return NULL;
+	return json_stringn(quoted, len);
+}
+
+static json_t *json_from_field(const struct violation_field *field)
+{
+	switch (field->kind) {
+	case VIOLATION_NUMBER:
+		return json_from_number(field->number);
+	case VIOLATION_WORD:
+		return json_stringn(field->text, field->len);
+	case VIOLATION_STRING:
+		return json_from_string(field);
+	}
+	return NULL;
+}
+
+int violation_to_json(const struct violation *violation, char **ret_json)
+{
+	json_auto_t *object = json_object();
+	char time[VIOLATION_TIME_SIZE];
+	struct violation_fields fields;
+	char *text;
+
+	violation_time_text(violation->time, time);
+	/* A failed allocation is passed on: setting NULL in an object, or in none, fails. */
+	if (json_object_set_new(object, "time", json_string(time)) < 0)
+		return -ENOMEM;
+	violation_fields(violation, &fields);
+	for (size_t i = 0; i < fields.count; i++) {
+		const struct violation_field *field = &fields.field[i];
+
+		if (json_object_set_new(object, field->name, json_from_field(field)) < 0)
+			return -ENOMEM;
+	}
+	text = json_dumps(object, JSON_COMPACT);
+	if (!text)
+		return -ENOMEM;
+	*ret_json = text;
+	return 0;
+}
