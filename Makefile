@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 #   make            the program: out/smtpward
-#   make check      unit tests and golden policies, also under ASan and UBSan; no root
+#   make tests      the test programs: out/tests/
+#   make SANITIZE=1 the same under ASan and UBSan, in out/sanitized/
 #   make clean
 #
-# scripts/test installs what is missing and runs everything; scripts/run runs it.
+# scripts/run installs what is missing, builds and runs the program; scripts/test
+# does so with the tests.
 
 VERSION := 0.1.0
 
-OUT := out
+SANITIZE ?=
+OUT := out$(if $(SANITIZE),/sanitized)
 CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
@@ -18,9 +21,13 @@ WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Ws
 	-Wstrict-prototypes -Wundef -Wformat=2
 HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
 CFLAGS ?= -O2 -g
+ifneq ($(SANITIZE),)
+# _FORTIFY_SOURCE hides from ASan what it wraps.
+HARDENING := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
+endif
 CPPFLAGS += -D_GNU_SOURCE -DSMTPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(OUT)
 C_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP
-LINK_FLAGS := -pie -Wl,-z,relro,-z,now
+LINK_FLAGS = -pie -Wl,-z,relro,-z,now $(filter -fsanitize=%,$(HARDENING))
 
 LIBS := libbpf libelf zlib jansson
 LIB_FLAGS = $(shell $(PKG_CONFIG) --libs $(LIBS))
@@ -33,14 +40,36 @@ BPF_FLAGS = -g -O2 -target bpf -mcpu=v2 -std=gnu11 -Wall -Wextra -Werror -Wno-un
 SOURCES := $(wildcard user/*.c)
 OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 
-.PHONY: all check clean
+# Each test_*.c is a program: of the unit with all of the product but its main(),
+# of the kernel with the fixtures beside it and the product as a process.
+UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
+KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c))
+FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/kernel/fixture*.c))
+
+.PHONY: all tests clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(OUT)/smtpward
 
-$(OUT)/smtpward: $(OBJECTS)
+tests: $(UNIT_TESTS) $(KERNEL_TESTS)
+
+$(OUT)/smtpward: $(OUT)/user/main.o $(OUT)/libsmtpward.a
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ $(LIB_FLAGS)
+
+$(OUT)/libsmtpward.a: $(filter-out %/main.o,$(OBJECTS))
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libsmtpward.a
+	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
+
+$(OUT)/tests/kernel/test_%: $(OUT)/tests/kernel/test_%.o $(FIXTURES)
+	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
+
+$(OUT)/tests/%.o: tests/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -I$(<D) $(C_FLAGS) $(HARDENING) $(CFLAGS) -c -o $@ $<
 
 $(OUT)/user/%.o: user/%.c Makefile
 	@mkdir -p $(@D)
@@ -60,4 +89,4 @@ $(OUT)/smtpward.bpf.o: bpf/smtpward.bpf.c Makefile
 clean:
 	rm -rf $(OUT)
 
--include $(wildcard $(OUT)/*.d $(OUT)/*/*.d)
+-include $(wildcard $(OUT)/*.d $(OUT)/*/*.d $(OUT)/*/*/*.d)

@@ -45,11 +45,12 @@ static __always_inline struct cgroup *names_cgroup_parent(struct cgroup *cgroup)
 	return BPF_CORE_READ(cgroup, self.parent, cgroup);
 }
 
-/* True where the walk up is over: at the root that paths start from, or past all cgroups. */
-static __always_inline bool names_cgroup_done(struct cgroup *cgroup)
+/* 0 at the root that paths start from, and past all cgroups; otherwise more. */
+static __always_inline int names_cgroup_level(struct cgroup *cgroup)
 {
-	return !cgroup || BPF_CORE_READ(cgroup, level) <= 0 ||
-	       BPF_CORE_READ(cgroup, kn, id) == root_cgroup;
+	if (!cgroup || BPF_CORE_READ(cgroup, kn, id) == root_cgroup)
+		return 0;
+	return BPF_CORE_READ(cgroup, level);
 }
 
 static __always_inline void names_cgroup_append(struct smtpward_event *event,
@@ -62,38 +63,50 @@ static __always_inline void names_cgroup_append(struct smtpward_event *event,
 		event->flags |= SMTPWARD_CGROUP_CUT;
 }
 
-/* The names that a cut list must still have: those next to the root. */
-static __always_inline void names_cgroup_top(struct smtpward_event *event, struct cgroup *cgroup)
+/* Writes the names below the top as far as there is room; returns where it stopped. */
+static __always_inline struct cgroup *names_cgroup_low(struct smtpward_event *event,
+						       struct cgroup *cgroup)
 {
-	event->flags |= SMTPWARD_CGROUP_CUT;
-	for (int i = 0; i < NAMES_LEVELS_SKIPPED; i++) {
-		if (!cgroup || BPF_CORE_READ(cgroup, level) <= NAMES_TOP)
+	for (int i = 0; i < NAMES_LEVELS; i++) {
+		if (names_cgroup_level(cgroup) <= NAMES_TOP)
+			return cgroup;
+		names_cgroup_append(event, cgroup, NAMES_TOP * SMTPWARD_NAME_SIZE);
+		if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT)
 			break;
 		cgroup = names_cgroup_parent(cgroup);
 	}
-	if (!cgroup || BPF_CORE_READ(cgroup, level) != NAMES_TOP)
-		return;
-	event->flags |= SMTPWARD_CGROUP_TOP;
-	for (int i = 0; i < NAMES_TOP; i++) {
-		names_cgroup_append(event, cgroup, 0);
+	return cgroup;
+}
+
+static __always_inline struct cgroup *names_cgroup_skip(struct smtpward_event *event,
+							struct cgroup *cgroup)
+{
+	for (int i = 0; i < NAMES_LEVELS_SKIPPED; i++) {
+		if (!cgroup || BPF_CORE_READ(cgroup, level) <= NAMES_TOP)
+			break;
+		event->flags |= SMTPWARD_CGROUP_CUT;
 		cgroup = names_cgroup_parent(cgroup);
 	}
+	return cgroup;
 }
 
 static __always_inline void names_cgroup(struct smtpward_event *event, struct task_struct *task)
 {
 	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 
-	for (int i = 0; i < NAMES_LEVELS; i++) {
-		if (names_cgroup_done(cgroup))
+	cgroup = names_cgroup_low(event, cgroup);
+	cgroup = names_cgroup_skip(event, cgroup);
+	if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT) {
+		if (names_cgroup_level(cgroup) != NAMES_TOP)
 			return;
-		names_cgroup_append(event, cgroup, NAMES_TOP * SMTPWARD_NAME_SIZE);
-		if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT)
-			break;
+		event->flags |= SMTPWARD_CGROUP_TOP;
+	}
+	for (int i = 0; i < NAMES_TOP; i++) {
+		if (!names_cgroup_level(cgroup))
+			return;
+		names_cgroup_append(event, cgroup, 0);
 		cgroup = names_cgroup_parent(cgroup);
 	}
-	if (!names_cgroup_done(cgroup))
-		names_cgroup_top(event, cgroup);
 }
 
 static __always_inline struct mount *names_mount(struct vfsmount *vfsmount)

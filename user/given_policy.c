@@ -8,13 +8,23 @@
 
 #include "cleanup.h"
 #include "msg.h"
+#include "quote.h"
+
+/* A glob may find a file whose name is not fit for a terminal. */
+static void print_file(const char *file)
+{
+	char quoted[QUOTE_SIZE(4096)];
+
+	if (quote_text(file, strlen(file), quoted, sizeof(quoted)) >= 0)
+		fputs(quoted, stderr);
+}
 
 static void print_errors(const struct policy_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct policy_error *error = &errors->items[i];
 
-		fputs(error->file, stderr);
+		print_file(error->file);
 		if (error->line)
 			fprintf(stderr, ":%u", error->line);
 		if (error->column)

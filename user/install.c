@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Putting a policy in force and lifting it.
+ * Putting a policy in force.
  *
  * A load, under the lock of the pin directory:
  *   1. load the programs of a new generation, going on with the lasting maps
@@ -11,14 +11,10 @@
  *   5. remove every other generation
  * Up to 4 the old policy is in force whole, from then on the new one; a crash in
  * between leaves things lying about that the next load removes in step 5.
- *
- * An unload opens the gate, which lifts enforcement on both hooks at once, and
- * then takes everything away.
  */
 #include "install.h"
 
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <time.h>
@@ -505,83 +501,4 @@ int install_load(const struct install_request *request, struct install_report *r
 		.below_root = install.attach_id != install.root_id,
 	};
 	return remove_others(&install, reason);
-}
-
-/* Lifting it. */
-
-static int open_gate(const struct pins *pins, struct reason *reason)
-{
-	const struct smtpward_gate open = { .generation = SMTPWARD_GATE_OPEN };
-	_cleanup_close_ int fd = -1;
-	const uint32_t zero = 0;
-	int err = pinned_open_map(pins, 0, "map_gate", sizeof(open), &fd);
-
-	if (err == -ENOENT)
-		return 0;
-	if (!err)
-		err = bpf_map_update_elem(fd, &zero, &open, BPF_ANY);
-	return err ? reason_errno(reason, err, "cannot write %s/map_gate", pins->path) : 0;
-}
-
-/*
- * Detaches one hook now: the kernel lets go of a link whose pin is removed a little
- * later, and who asks after unload shall find nothing.
- */
-static int detach(const struct pins *pins, int hook, uint32_t *ret_program_id,
-		  struct reason *reason)
-{
-	_cleanup_close_ int fd = -1;
-	struct pinned_link link;
-	int err = pinned_open(pins, 0, pinned_link_names[hook], &fd);
-
-	*ret_program_id = 0;
-	if (err == -ENOENT)
-		return 0;
-	if (!err)
-		err = pinned_read_link(fd, &link);
-	if (!err && link.cgroup_id && bpf_link_detach(fd))
-		err = -errno;
-	if (err)
-		return reason_errno(reason, err, "cannot detach the hook %s",
-				    pinned_hook_names[hook]);
-	*ret_program_id = link.program_id;
-	return 0;
-}
-
-/* Programs are freed after a grace period: a second is many. */
-static void wait_for_program(uint32_t id)
-{
-	const struct timespec pause = { .tv_nsec = 2000000 };
-
-	for (int i = 0; id && i < 500; i++) {
-		_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
-
-		if (fd < 0)
-			return;
-		nanosleep(&pause, NULL);
-	}
-}
-
-int install_unload(const char *path, struct reason *reason)
-{
-	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
-	uint32_t programs[PINNED_HOOKS] = { 0 };
-	int err;
-
-	if (geteuid())
-		return reason_set(reason, -EPERM, "this needs root");
-	err = pins_open_locked(path, false, &pins, reason);
-	if (!err)
-		err = open_gate(&pins, reason);
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
-		err = detach(&pins, hook, &programs[hook], reason);
-	if (err)
-		return err;
-	err = pins_remove_all(&pins);
-	if (err)
-		return reason_errno(reason, err,
-				    "enforcement is lifted, but removing %s failed", path);
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		wait_for_program(programs[hook]);
-	return 0;
 }

@@ -329,10 +329,14 @@ static void loop_take_signals(struct logger *logger, struct loop *loop)
 	struct signalfd_siginfo info;
 
 	while (read(loop->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGHUP)
+		int err = 0;
+
+		if (info.ssi_signo == SIGHUP)
+			err = sink_reopen(logger->sink);
+		else
 			loop->stop = true;
-		else if (sink_reopen(logger->sink))
-			logger->notices->trouble(logger->notices->userdata, -EBADF);
+		if (err)
+			logger->notices->trouble(logger->notices->userdata, err);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "pinned.h"
 
 #include <string.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -106,4 +107,108 @@ int pinned_program_id(int fd, uint32_t *ret_id)
 		return -errno;
 	*ret_id = info.id;
 	return 0;
+}
+
+/* Everything that is freed late. */
+
+static int ids_add(uint32_t **ids, size_t *n, uint32_t id)
+{
+	uint32_t *grown = reallocarray(*ids, *n + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	*ids = grown;
+	grown[(*n)++] = id;
+	return 0;
+}
+
+struct collection {
+	const struct pins *pins;
+	uint64_t generation;
+	struct pinned_ids *ids;
+};
+
+static int collect_map(struct pinned_ids *ids, int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	return ids_add(&ids->maps, &ids->n_maps, info.id);
+}
+
+static int collect_link(struct pinned_ids *ids, int fd)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	return ids_add(&ids->programs, &ids->n_programs, info.prog_id);
+}
+
+static int collect_pin(void *userdata, const char *name)
+{
+	const struct collection *collection = userdata;
+	bool is_map = !strncmp(name, "map_", strlen("map_"));
+	_cleanup_close_ int fd = -1;
+	int err;
+
+	if (!is_map && strncmp(name, "link_", strlen("link_")))
+		return 0;
+	err = pinned_open(collection->pins, collection->generation, name, &fd);
+	if (err)
+		return err;
+	return is_map ? collect_map(collection->ids, fd) : collect_link(collection->ids, fd);
+}
+
+int pinned_collect_ids(const struct pins *pins, struct pinned_ids *ret_ids)
+{
+	_cleanup_(pinned_ids_clear) struct pinned_ids ids = { 0 };
+	struct collection collection = { pins, 0, &ids };
+	_cleanup_free_ uint64_t *generations = NULL;
+	size_t n;
+	int err = pins_list_generations(pins, &generations, &n);
+
+	if (!err)
+		err = pins_each(pins, 0, collect_pin, &collection);
+	for (size_t i = 0; !err && i < n; i++) {
+		collection.generation = generations[i];
+		err = pins_each(pins, generations[i], collect_pin, &collection);
+	}
+	if (err)
+		return err;
+	*ret_ids = ids;
+	ids = (struct pinned_ids){ 0 };
+	return 0;
+}
+
+void pinned_ids_clear(struct pinned_ids *ids)
+{
+	free(ids->programs);
+	free(ids->maps);
+}
+
+static bool all_freed(const uint32_t *ids, size_t n, int (*open_by_id)(__u32 id))
+{
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_ int fd = open_by_id(ids[i]);
+
+		if (fd >= 0)
+			return false;
+	}
+	return true;
+}
+
+void pinned_wait_until_freed(const struct pinned_ids *ids)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+
+	for (int i = 0; i < 500; i++) {
+		if (all_freed(ids->programs, ids->n_programs, bpf_prog_get_fd_by_id) &&
+		    all_freed(ids->maps, ids->n_maps, bpf_map_get_fd_by_id))
+			return;
+		nanosleep(&pause, NULL);
+	}
 }

@@ -48,4 +48,21 @@ struct pinned_link {
 int pinned_read_link(int fd, struct pinned_link *ret_link);
 int pinned_program_id(int fd, uint32_t *ret_id);
 
+/*
+ * What the kernel frees some time after the last pin and descriptor are gone: the
+ * ids of the programs and maps of everything that is pinned.
+ */
+struct pinned_ids {
+	uint32_t *programs;
+	size_t n_programs;
+	uint32_t *maps;
+	size_t n_maps;
+};
+
+int pinned_collect_ids(const struct pins *pins, struct pinned_ids *ret_ids);
+void pinned_ids_clear(struct pinned_ids *ids);
+
+/* Waits until the kernel has freed them, at most a second: others may hold some. */
+void pinned_wait_until_freed(const struct pinned_ids *ids);
+
 #endif /* SMTPWARD_PINNED_H */

@@ -337,6 +337,24 @@ int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_
 	return 0;
 }
 
+int pins_each(const struct pins *pins, uint64_t generation,
+	      int (*pin)(void *userdata, const char *name), void *userdata)
+{
+	struct generation_name name = generation_name(generation);
+	_cleanup_closedir_ DIR *dir = NULL;
+	const char *entry;
+	int err = open_dir(pins->fd, generation ? name.text : ".", &dir);
+
+	if (err)
+		return err;
+	while ((err = next_entry(dir, &entry)) > 0) {
+		err = pin(userdata, entry);
+		if (err)
+			return err;
+	}
+	return err;
+}
+
 static int remove_directory(int at_fd, const char *name)
 {
 	_cleanup_closedir_ DIR *dir = NULL;

@@ -66,6 +66,10 @@ int pins_make_generation(const struct pins *pins, uint64_t generation);
 /* Generations that have a directory, in no order. The caller frees *ret_numbers. */
 int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_t *ret_n);
 
+/* Calls back for every pin of a generation, or, for 0, of the directory itself. */
+int pins_each(const struct pins *pins, uint64_t generation,
+	      int (*pin)(void *userdata, const char *name), void *userdata);
+
 /* Unpins all of a generation. Its directory may be missing. */
 int pins_remove_generation(const struct pins *pins, uint64_t generation);
 

@@ -53,8 +53,7 @@ int sink_file_open(const char *path, struct sink **ret);
 
 /*
  * A descriptor that is not closed: the text form to stderr, JSON to stdout. It is
- * shared with others, so it is not made non-blocking: where it blocks, write does.
- * A signal without SA_RESTART ends that with -EAGAIN.
+ * shared with others, so it is not made non-blocking; write asks before it writes.
  */
 int sink_stream_open(int fd, bool json, struct sink **ret);
 

@@ -6,6 +6,8 @@
 #include "sink.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -14,6 +16,7 @@ struct sink_stream {
 	struct sink sink; /* first: the ops get a pointer to it */
 	int fd;
 	bool json;
+	bool full; /* the last write found no room: fd polls for it */
 	char *line; /* on its way, with its newline, or NULL */
 	size_t len;
 	size_t done;
@@ -56,20 +59,37 @@ static int stream_render_json(const struct violation *violation, char **ret, siz
 }
 
 /*
- * EINTR ends it as a full pipe does: a reader that has stopped must not keep us
- * from a signal that says to end.
+ * No more than what a descriptor that polls writable takes without blocking: a pipe
+ * has a page free then, and a terminal or a socket a share of its buffer. So a reader
+ * that has stopped does not keep us from the signals that say to end.
  */
+static int stream_push_some(struct sink_stream *stream)
+{
+	struct pollfd pollfd = { .fd = stream->fd, .events = POLLOUT };
+	const size_t left = stream->len - stream->done;
+	ssize_t written;
+	int ready;
+
+	ready = poll(&pollfd, 1, 0);
+	if (ready < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	if (ready == 0)
+		return -EAGAIN;
+	/* Whatever else poll saw, write says what it is. */
+	written = write(stream->fd, stream->line + stream->done, left < PIPE_BUF ? left : PIPE_BUF);
+	if (written < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	stream->done += written;
+	return 0;
+}
+
 static int stream_push(struct sink_stream *stream)
 {
-	while (stream->done < stream->len) {
-		ssize_t written = write(stream->fd, stream->line + stream->done,
-					stream->len - stream->done);
+	int r = 0;
 
-		if (written < 0)
-			return errno == EINTR ? -EAGAIN : -errno;
-		stream->done += written;
-	}
-	return 0;
+	while (r == 0 && stream->done < stream->len)
+		r = stream_push_some(stream);
+	return r;
 }
 
 static void stream_forget(struct sink_stream *stream)
@@ -91,14 +111,18 @@ static int stream_write(struct sink *sink, const struct violation *violation)
 			return r;
 	}
 	r = stream_push(stream);
+	stream->full = r == -EAGAIN;
 	if (r == 0 || stream->done == 0)
 		stream_forget(stream);
 	return r;
 }
 
+/* A pipe that is broken polls writable for ever, and so does a file on a full disk. */
 static int stream_poll_fd(struct sink *sink)
 {
-	return ((struct sink_stream *)sink)->fd;
+	struct sink_stream *stream = (struct sink_stream *)sink;
+
+	return stream->full ? stream->fd : -1;
 }
 
 static int stream_reopen(struct sink *sink __attribute__((unused)))

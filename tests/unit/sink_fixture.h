@@ -51,6 +51,13 @@ static inline unsigned int count_fds(void)
 	return count;
 }
 
+static inline int remove_entry(const char *path, const struct stat *st __attribute__((unused)),
+			       int type __attribute__((unused)),
+			       struct FTW *ftw __attribute__((unused)))
+{
+	return remove(path);
+}
+
 static inline int setup(void **state)
 {
 	struct sandbox *sandbox = calloc(1, sizeof(*sandbox));

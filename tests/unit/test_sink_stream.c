@@ -14,13 +14,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
 #include "sink_fixture.h"
+
+static struct fault fault_write;
+
+ssize_t write(int fd, const void *data, size_t len)
+{
+	return fault_strikes(&fault_write) ? -1 : syscall(SYS_write, fd, data, len);
+}
 
 struct stream {
 	int reader, writer;
@@ -37,7 +44,7 @@ static struct stream *stream_start(int flags)
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	stream->reader = fds[0];
 	stream->writer = fds[1];
-	assert_true(fcntl(stream->writer, F_SETPIPE_SZ, 4096) >= 4096);
+	assert_true(fcntl(stream->writer, F_SETPIPE_SZ, 8192) >= 8192);
 	assert_int_equal(fcntl(stream->reader, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(fcntl(stream->writer, F_SETFL, flags), 0);
 	return stream;
@@ -80,7 +87,7 @@ static void test_stream_text(void **state __attribute__((unused)))
 	assert_int_equal(write_sample(sink, 1), 0);
 	stream_read_all(stream);
 	assert_samples(stream->text, 0, 2, false);
-	assert_int_equal(sink_poll_fd(sink), stream->writer);
+	assert_int_equal(sink_poll_fd(sink), -1);
 	assert_int_equal(sink_reopen(sink), 0);
 	sink_free(sink);
 	assert_int_equal(fcntl(stream->writer, F_GETFL) & O_NONBLOCK, 0);
@@ -111,7 +118,7 @@ static void test_stream_json(void **state __attribute__((unused)))
 	stream_end(stream);
 }
 
-/* Long lines through a pipe of one page, read in pieces that fit nothing. */
+/* Long lines through a pipe of two pages, read in pieces that fit nothing. */
 static void stream_squeeze(struct stream *stream, struct sink *sink, uint32_t lines)
 {
 	unsigned int refused = 0;
@@ -175,6 +182,7 @@ static void test_stream_full(void **state __attribute__((unused)))
 	while (write(stream->writer, "x", 1) == 1)
 		filled++;
 	assert_int_equal(write_sample(sink, 1), -EAGAIN);
+	assert_int_equal(sink_poll_fd(sink), stream->writer);
 	assert_false(polls_writable(sink_poll_fd(sink)));
 	stream_read_all(stream);
 	assert_int_equal(stream->used, filled);
@@ -196,6 +204,7 @@ static void test_stream_gone(void **state __attribute__((unused)))
 	assert_int_equal(close(stream->reader), 0);
 	assert_int_equal(write_long(sink, 1), -EPIPE);
 	assert_int_equal(write_long(sink, 1), -EPIPE);
+	assert_int_equal(sink_poll_fd(sink), -1);
 	sink_free(sink);
 	assert_int_equal(sink_stream_open(stream->writer, true, &sink), 0);
 	assert_int_equal(write_sample(sink, 1), -EPIPE);
@@ -204,30 +213,34 @@ static void test_stream_gone(void **state __attribute__((unused)))
 	free(stream);
 }
 
-static void on_alarm(int signal __attribute__((unused)))
+/* A reader that has stopped, and a pipe that would block: write does not. */
+static void test_stream_blocking(void **state __attribute__((unused)))
 {
-}
-
-/* A reader that has stopped, and a pipe that blocks: a signal still gets through. */
-static void test_stream_blocked(void **state __attribute__((unused)))
-{
-	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = {};
-	const struct sigaction action = { .sa_handler = on_alarm };
 	struct stream *stream = stream_start(0);
 	struct sink *sink = NULL;
-	int r;
 
 	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
-	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
-	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
-	assert_int_equal(write_long(sink, 0), -EAGAIN);
-	assert_int_equal(write_long(sink, 0), -EAGAIN);
-	while ((r = write_long(sink, 0)) == -EAGAIN)
-		stream_read_all(stream);
-	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
-	assert_int_equal(r, 0);
+	stream_squeeze(stream, sink, 20);
+	assert_samples(stream->text, 0, 20, true);
+	sink_free(sink);
+	stream_end(stream);
+}
+
+static void test_stream_interrupted(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(0);
+	struct sink *sink = NULL;
+
+	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	fault_write = (struct fault){ EINTR, 1 };
+	assert_int_equal(write_sample(sink, 0), -EAGAIN);
+	assert_int_equal(write_sample(sink, 0), 0);
+	fault_write = (struct fault){ ENOSPC, 1 };
+	assert_int_equal(write_sample(sink, 1), -ENOSPC);
+	assert_int_equal(sink_poll_fd(sink), -1);
+	assert_int_equal(write_sample(sink, 1), 0);
 	stream_read_all(stream);
-	assert_samples(stream->text, 0, 1, true);
+	assert_samples(stream->text, 0, 2, false);
 	sink_free(sink);
 	stream_end(stream);
 }
@@ -248,7 +261,8 @@ int main(void)
 		TEST(test_stream_slow_json),
 		TEST(test_stream_full),
 		TEST(test_stream_gone),
-		TEST(test_stream_blocked),
+		TEST(test_stream_blocking),
+		TEST(test_stream_interrupted),
 		TEST(test_free_nothing),
 	};
 

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests against the running kernel share: a mount namespace with a bpffs,
+ * a network namespace with addresses and listeners, a cgroup of our own, the real
+ * smtpward, and children that do what is to be refused.
+ *
+ * main() runs the tests in a child (fixture_main); the parent outlives it whatever
+ * happens and removes what is left: processes, cgroups, the directory. Nothing
+ * waits without a deadline. What runs in a child never asserts: it returns.
+ */
+#ifndef SMTPWARD_TEST_KERNEL_FIXTURE_H
+#define SMTPWARD_TEST_KERNEL_FIXTURE_H
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include <smtpward/abi.h>
+
+#include "cleanup.h"
+
+/* fixture.c */
+
+struct fixture {
+	const char *binary;	/* smtpward */
+	char dir[64];		/* a tmpfs of our own, traversable by everyone */
+	char pins[96];		/* on a bpffs below dir; does not exist until a load */
+	char root[PATH_MAX];	/* the v2 hierarchy */
+	char name[48];		/* of our cgroup below the root; ends in .slice */
+	char base[PATH_MAX + 64]; /* its directory */
+	int base_fd;
+	uint64_t root_id;
+};
+
+extern struct fixture fixture;
+
+/* Runs the tests in a supervised child. The exit status for main(). */
+int fixture_main(int (*tests)(void));
+
+/* Group setup and teardown, and the teardown after each test that tidies up. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+int fixture_tidy(void **state);
+
+/* Says why on stderr, then skips the test. */
+#define fixture_skip(...)                                          \
+	do {                                                       \
+		fprintf(stderr, "# SKIP-REASON %s: ", __func__);   \
+		fprintf(stderr, __VA_ARGS__);                      \
+		fputc('\n', stderr);                               \
+		skip();                                            \
+	} while (0)
+
+/* How often the long loops run; the environment's SMTPWARD_TEST_LOOPS or 10,000. */
+int fixture_loops(void);
+
+/* Deadlines, in milliseconds of CLOCK_MONOTONIC. */
+#define FIXTURE_PATIENCE 20000
+
+int64_t clock_ms(void);
+bool pause_until(int64_t deadline); /* a short nap; false where the deadline is over */
+
+/* fixture_cgroup.c. Paths are relative to our cgroup, "" is that itself. */
+
+int cgroup_open(const char *path, bool make); /* a directory's descriptor or -errno */
+void cgroup_make(const char *path);	      /* with all above it; asserts */
+void cgroup_remove(const char *path);	      /* with all below it; asserts */
+uint64_t cgroup_id(const char *path);
+int cgroup_enter_fd(int dir_fd); /* 0 or -errno */
+int cgroup_empty_tree(int parent_fd, const char *name); /* kills, removes: 0 or -errno */
+int cgroup_rmdir(int parent_fd, const char *name, int64_t deadline); /* waits while it is busy */
+bool cgroup_exists_id(uint64_t id);
+bool cgroup_find_mount(const char *type, const char *option, char *dst, size_t size);
+
+/* fixture_child.c */
+
+typedef int (*child_fn)(void *arg);
+
+#define CHILD_KEEP ((uid_t)-1)
+
+struct child {
+	const char *cgroup; /* relative to ours, or NULL: where the caller is */
+	int cgroup_fd;	    /* where cgroup is NULL and this is over 0 */
+	bool clone_into;    /* made in its cgroup, and not moved there */
+	uid_t uid, euid;    /* CHILD_KEEP, or what it becomes */
+	gid_t egid;
+	const gid_t *groups; /* supplementary, or NULL */
+	size_t n_groups;
+};
+
+#define CHILD(...) \
+	(&(const struct child){ .uid = CHILD_KEEP, .euid = CHILD_KEEP, .egid = CHILD_KEEP, __VA_ARGS__ })
+#define CHILD_IN(path) CHILD(.cgroup = (path))
+
+/* Runs fn(arg) in a child; its result, which child_start() fetches later with child_wait(). */
+int child_run(const struct child *child, child_fn fn, void *arg);
+
+struct child_handle {
+	pid_t pid;
+	int fd;
+};
+
+struct child_handle child_start(const struct child *child, child_fn fn, void *arg);
+int child_wait(struct child_handle *handle);
+
+/* Children that the tidying kills where the test did not get to end them. */
+void child_register(pid_t pid);
+void child_forget(pid_t pid);
+void child_kill_all(void);
+int child_reap(pid_t pid, int64_t deadline, int *ret_status); /* 0 or -ETIMEDOUT */
+
+/* fixture_net.c. Listening, v4 and v6: 25, 26, 587 and 2500 to 2515. */
+
+#define NET_OUTSIDE4 "192.0.2.1"
+#define NET_OUTSIDE4_OTHER "203.0.113.9"
+#define NET_OUTSIDE6 "2001:db8::1"
+
+void net_setup(void); /* asserts */
+void net_teardown(void);
+int net_up(bool listen); /* in a new network namespace; 0 or -errno */
+socklen_t net_address(const char *address, uint16_t port, struct sockaddr *ret); /* 0: no such */
+void net_close_at_once(int fd); /* a reset and no TIME_WAIT */
+
+/* The first packets of TCP connections on the loopback device, by destination port. */
+void wire_drain(void);
+int wire_syns(uint16_t port);
+
+/* fixture_connect.c: each of them 0, an errno, or -errno where the kernel lacks the way. */
+
+enum way {
+	WAY_CONNECT,
+	WAY_NONBLOCK,
+	WAY_AGAIN, /* again on the same fd, which must still be good for port 26 */
+	WAY_FASTOPEN,
+	WAY_FASTOPEN_CONNECT,
+	WAY_MPTCP,
+	WAY_URING,
+	WAY_URING_ASYNC,
+	WAY_URING_SQPOLL,
+	WAY_REPAIR,
+	WAY_UNSPEC_FIRST,
+	WAY_SELF, /* to its own port, bound before: a simultaneous open */
+	WAY_UDP,
+	WAY_UDP_SENDTO,
+	WAY_ICMP,
+	WAY_RAW,
+	WAY_SMC,
+	WAY_OTHER_NETNS,
+};
+
+struct attempt {
+	enum way way;
+	const char *to;
+	uint16_t port;
+};
+
+int attempt(void *attempt); /* a child_fn */
+
+/* The same in a child in a cgroup. */
+int attempt_in(const char *cgroup, const char *to, uint16_t port);
+
+/* fixture_uring.c: a connect(2) through io_uring; 0, errno, -errno where there is none. */
+int uring_connect(int fd, const void *address, socklen_t size, bool async, bool sqpoll);
+
+/* fixture_run.c */
+
+struct run {
+	int status; /* exit status, or 256 + the signal that ended it */
+	char out[65536];
+	char err[32768];
+};
+
+extern struct run run; /* what the last command left */
+
+/* Runs smtpward with these arguments, up to NULL; its exit status. */
+int smtpward(const char *command, ...) __attribute__((sentinel));
+int smtpward_child(const char *const *argv, child_fn before, void *arg);
+
+/* Writes a policy; format as for printf. policy_load() loads and asserts that it worked. */
+const char *policy_write(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void policy_load(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int policy_load_file(const char *file);
+void policy_unload(void);
+
+/* status --json: a counter by its name, or the whole. */
+json_t *status_json(void);
+uint64_t status_counter(const char *name);
+
+/* fixture_log.c */
+
+enum log_sink { LOG_FILE, LOG_JSON, LOG_STDERR };
+
+struct log {
+	pid_t pid;
+	int fd;	    /* what its lines are read from */
+	int notify; /* inotify, for a file */
+	char *text; /* all lines so far, NUL-terminated */
+	size_t used, size;
+};
+
+/* pid 0 runs "log"; to end it with a signal and have all its lines: log_end(). */
+void log_start(struct log *log, enum log_sink sink);
+void log_end(struct log *log, int signal);
+void log_close(struct log *log);
+int log_wait_exit(struct log *log); /* its exit status, all lines read */
+
+/* The n-th line (from 0) that holds needle; waits for it, asserts that it comes. */
+const char *log_line(struct log *log, const char *needle, unsigned int n);
+unsigned int log_count(const struct log *log, const char *needle);
+
+/* A line's fields, unquoted. */
+#define LINE_FIELDS 24
+
+struct line {
+	size_t n;
+	struct line_field {
+		char name[16];
+		char value[1280];
+		size_t len;
+	} fields[LINE_FIELDS];
+};
+
+void line_parse(const char *text, struct line *ret);	  /* of FILE and stderr; asserts */
+void line_parse_json(const char *text, struct line *ret); /* asserts */
+const struct line_field *line_field(const struct line *line, const char *name); /* asserts */
+void line_assert(const struct line *line, const char *name, const char *value);
+void line_assert_number(const struct line *line, const char *name, uint64_t number);
+uint64_t line_number(const struct line *line, const char *name); /* 0 where it is not there */
+
+/* fixture_bpf.c */
+
+/* A pinned object, by its name below the pins. */
+int bpf_pin_open(const char *name);
+
+/* Entries of map_cgroups whose cgroup is not there any more, when it has come to rest. */
+unsigned int bpf_stale_cgroups(void);
+unsigned int bpf_count_cgroups(void);
+
+/* The ids of all programs, maps and links. */
+struct bpf_ids {
+	uint32_t ids[3][4096];
+	size_t n[3];
+};
+
+void bpf_ids_read(struct bpf_ids *ids);
+/* Waits until no id is left that is not in before; 0 or the number that stays. */
+size_t bpf_ids_wait_gone(const struct bpf_ids *before, struct bpf_ids *after);
+
+#endif /* SMTPWARD_TEST_KERNEL_FIXTURE_H */

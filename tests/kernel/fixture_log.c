@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A logger at work, and its lines as fields. */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+static void log_path(char *dst, size_t size)
+{
+	snprintf(dst, size, "%s/lines", fixture.dir);
+}
+
+static void become_logger(const char *to, int sink_fd, enum log_sink sink)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sink != LOG_FILE)
+		dup2(sink_fd, sink == LOG_JSON ? STDOUT_FILENO : STDERR_FILENO);
+	execl(fixture.binary, "smtpward", "log", "--pins", fixture.pins, "--to", to, NULL);
+	_exit(127);
+}
+
+void log_start(struct log *log, enum log_sink sink)
+{
+	static const char *const names[] = { [LOG_JSON] = "json", [LOG_STDERR] = "stderr" };
+	char path[128];
+	int pipes[2] = { -1, -1 };
+
+	*log = (struct log){ .fd = -1, .notify = -1 };
+	log_path(path, sizeof(path));
+	if (sink == LOG_FILE) {
+		log->fd = open(path, O_RDONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		log->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+		assert_true(inotify_add_watch(log->notify, path, IN_MODIFY) >= 0);
+	} else {
+		assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+		log->fd = pipes[0];
+		assert_int_equal(fcntl(log->fd, F_SETFL, O_NONBLOCK), 0);
+	}
+	log->pid = fork();
+	if (!log->pid)
+		become_logger(sink == LOG_FILE ? path : names[sink], pipes[1], sink);
+	assert_true(log->pid > 0);
+	child_register(log->pid);
+	cleanup_close(&pipes[1]);
+}
+
+static void take(struct log *log)
+{
+	ssize_t got;
+
+	do {
+		if (log->size - log->used < 65536) {
+			log->size = log->size * 2 + 131072;
+			log->text = realloc(log->text, log->size);
+			assert_non_null(log->text);
+		}
+		got = read(log->fd, log->text + log->used, log->size - log->used - 1);
+		if (got > 0)
+			log->used += (size_t)got;
+		log->text[log->used] = '\0';
+	} while (got > 0);
+}
+
+static void sleep_until_more(struct log *log, int64_t deadline)
+{
+	struct pollfd wait = { .fd = log->notify >= 0 ? log->notify : log->fd, .events = POLLIN };
+	int64_t left = deadline - clock_ms();
+	char events[4096];
+
+	if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
+		return;
+	/* The other end is closed: no more lines, and nothing to wait for but the deadline. */
+	if (wait.revents == POLLHUP)
+		pause_until(deadline);
+	while (log->notify >= 0 && read(log->notify, events, sizeof(events)) > 0)
+		;
+}
+
+/* Copies out the n-th whole line with needle; NULL where it is not there yet. */
+static const char *find_line(const struct log *log, const char *needle, unsigned int n)
+{
+	static char line[32768];
+	const char *at = log->text;
+
+	while (at && *at) {
+		const char *end = strchr(at, '\n');
+		const char *hit = strstr(at, needle);
+
+		if (!end || !hit)
+			return NULL;
+		if (hit < end && !n--) {
+			snprintf(line, sizeof(line), "%.*s", (int)(end - at), at);
+			return line;
+		}
+		at = end + 1;
+	}
+	return NULL;
+}
+
+const char *log_line(struct log *log, const char *needle, unsigned int n)
+{
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+
+	for (;;) {
+		const char *line;
+
+		take(log);
+		line = find_line(log, needle, n);
+		if (line)
+			return line;
+		if (clock_ms() >= deadline)
+			fail_msg("the log has no line %u with '%s':\n%.2000s", n, needle, log->text);
+		sleep_until_more(log, deadline);
+	}
+}
+
+unsigned int log_count(const struct log *log, const char *needle)
+{
+	unsigned int n = 0;
+	const char *at = log->text, *end;
+
+	for (; at && (end = strchr(at, '\n')); at = end + 1) {
+		const char *hit = strstr(at, needle);
+
+		if (!hit)
+			break;
+		n += hit < end;
+	}
+	return n;
+}
+
+int log_wait_exit(struct log *log)
+{
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	int status;
+
+	/* A pipe that nobody empties would keep it from ending. */
+	for (;;) {
+		pid_t got = waitpid(log->pid, &status, WNOHANG);
+
+		take(log);
+		if (got == log->pid)
+			break;
+		if (!pause_until(deadline))
+			fail_msg("the logger does not end");
+	}
+	child_forget(log->pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+void log_end(struct log *log, int signal)
+{
+	assert_int_equal(kill(log->pid, signal), 0);
+	assert_int_equal(log_wait_exit(log), signal == SIGKILL ? 256 + SIGKILL : 0);
+}
+
+void log_close(struct log *log)
+{
+	cleanup_close(&log->fd);
+	cleanup_close(&log->notify);
+	free(log->text);
+	*log = (struct log){ .fd = -1, .notify = -1 };
+}
+
+/* Quoted text back into bytes; up to the closing quote where there is one. */
+static const char *unquote(const char *from, struct line_field *field)
+{
+	while (*from && *from != '"') {
+		unsigned int byte = (unsigned char)*from++;
+
+		if (byte < 0x20 || byte > 0x7e)
+			fail_msg("the byte %#x stands unquoted in a line", byte);
+		if (byte == '\\') {
+			if (sscanf(from, "x%2x", &byte) != 1)
+				fail_msg("'\\%.3s' is no quoted byte", from);
+			from += 3;
+		}
+		assert_true(field->len < sizeof(field->value) - 1);
+		field->value[field->len++] = (char)byte;
+	}
+	field->value[field->len] = '\0';
+	return from;
+}
+
+void line_parse(const char *text, struct line *ret)
+{
+	const char *at = strstr(text, "]: ");
+
+	assert_non_null(at);
+	ret->n = 0;
+	for (at += 3; *at; at += *at == ' ') {
+		struct line_field *field = &ret->fields[ret->n++];
+		size_t len = strcspn(at, "= ");
+
+		assert_true(ret->n <= LINE_FIELDS);
+		memset(field, 0, sizeof(*field));
+		if (at[len] != '=' || len >= sizeof(field->name))
+			fail_msg("no field where one should be: %s", at);
+		memcpy(field->name, at, len);
+		at += len + 1;
+		if (*at == '"') {
+			at = unquote(at + 1, field);
+			if (*at++ != '"' || (*at && *at != ' '))
+				fail_msg("a string does not end well: %s", text);
+			continue;
+		}
+		field->len = strcspn(at, " ");
+		assert_true(field->len < sizeof(field->value));
+		memcpy(field->value, at, field->len);
+		at += field->len;
+	}
+}
+
+static bool is_quoted_field(const char *name)
+{
+	static const char *const names[] = { "unit", "cgroup", "exe", "parent", "comm" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+void line_parse_json(const char *text, struct line *ret)
+{
+	json_error_t error;
+	json_auto_t *json = json_loads(text, 0, &error);
+	const char *name;
+	json_t *value;
+
+	if (!json)
+		fail_msg("%s: %s", error.text, text);
+	ret->n = 0;
+	json_object_foreach(json, name, value) {
+		struct line_field *field = &ret->fields[ret->n++];
+
+		assert_true(ret->n <= LINE_FIELDS);
+		memset(field, 0, sizeof(*field));
+		snprintf(field->name, sizeof(field->name), "%s", name);
+		if (json_is_integer(value))
+			field->len = (size_t)snprintf(field->value, sizeof(field->value),
+						      "%" JSON_INTEGER_FORMAT,
+						      json_integer_value(value));
+		else if (is_quoted_field(name))
+			unquote(json_string_value(value), field);
+		else
+			field->len = (size_t)snprintf(field->value, sizeof(field->value), "%s",
+						      json_string_value(value));
+	}
+}
+
+static const struct line_field *find_field(const struct line *line, const char *name)
+{
+	const struct line_field *found = NULL;
+
+	for (size_t i = 0; i < line->n; i++) {
+		if (strcmp(line->fields[i].name, name))
+			continue;
+		if (found)
+			fail_msg("two fields %s in one line", name);
+		found = &line->fields[i];
+	}
+	return found;
+}
+
+const struct line_field *line_field(const struct line *line, const char *name)
+{
+	const struct line_field *field = find_field(line, name);
+
+	if (!field)
+		fail_msg("the line has no field %s", name);
+	return field;
+}
+
+void line_assert(const struct line *line, const char *name, const char *value)
+{
+	const struct line_field *field = line_field(line, name);
+
+	if (field->len != strlen(value) || memcmp(field->value, value, field->len))
+		fail_msg("%s is '%s', not '%s'", name, field->value, value);
+}
+
+void line_assert_number(const struct line *line, const char *name, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	line_assert(line, name, text);
+}
+
+uint64_t line_number(const struct line *line, const char *name)
+{
+	const struct line_field *field = find_field(line, name);
+
+	return field ? strtoull(field->value, NULL, 10) : 0;
+}
