@@ -41,9 +41,9 @@ SOURCES := $(wildcard user/*.c)
 OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 
 # Each test_*.c is a program: of the unit with all of the product but its main(),
-# of the kernel with the fixtures beside it and the product as a process.
+# of the kernel with the fixtures of tests/kernel and the product as a process.
 UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
-KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c))
+KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c))
 FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/kernel/fixture*.c))
 
 .PHONY: all tests clean
@@ -64,12 +64,12 @@ $(OUT)/libsmtpward.a: $(filter-out %/main.o,$(OBJECTS))
 $(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libsmtpward.a
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
 
-$(OUT)/tests/kernel/test_%: $(OUT)/tests/kernel/test_%.o $(FIXTURES)
+$(KERNEL_TESTS): %: %.o $(FIXTURES)
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
 
 $(OUT)/tests/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -I$(<D) $(C_FLAGS) $(HARDENING) $(CFLAGS) -c -o $@ $<
+	$(CC) $(CPPFLAGS) -Itests/kernel $(C_FLAGS) $(HARDENING) $(CFLAGS) -c -o $@ $<
 
 $(OUT)/user/%.o: user/%.c Makefile
 	@mkdir -p $(@D)

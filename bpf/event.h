@@ -29,8 +29,10 @@ static __always_inline struct smtpward_caller *event_caller(const struct caller 
 	/* Where another CPU was first this fails, and its entry is as good. */
 	bpf_map_update_elem(&map_callers, &key, &caller_blank, BPF_NOEXIST);
 	entry = bpf_map_lookup_elem(&map_callers, &key);
-	if (entry)
+	if (entry) {
+		WRITE_ONCE(entry->born_ns, bpf_ktime_get_ns());
 		return entry;
+	}
 	COUNT(callers_full);
 	return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
 }

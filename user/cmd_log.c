@@ -46,7 +46,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 		msg_error("cannot open %s: %s", to, strerror(-err));
 		return COMMAND_FAILED;
 	}
-	return logging_run(config->pins, sink, to);
+	return logging_run(config->pins, sink, to, LOGGER_HANGUP_REOPENS);
 }
 
 const struct command cmd_log = {

@@ -99,7 +99,7 @@ static enum command_result log_until_ended(const struct run_config *config)
 		return COMMAND_FAILED;
 	}
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
-	return logging_run(config->pins, sink, name);
+	return logging_run(config->pins, sink, name, LOGGER_HANGUP_ENDS);
 }
 
 static enum command_result end(const struct run_config *config, enum command_result result)

@@ -104,6 +104,10 @@ static void print_text(const struct state *state)
 	for (int hook = 0; hook < PINNED_HOOKS; hook++)
 		printf("%s  %s\n", pinned_hook_names[hook], hook_words[state->hooks[hook]]);
 	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
+	if (state->reader)
+		printf("log       written by process %d\n", (int)state->reader);
+	else
+		printf("log       nobody writes it: 'smtpward log' does\n");
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		if (!counters[i].trouble || counter_value(state, i))
 			printf("%-13s %" PRIu64 "\n", counters[i].name, counter_value(state, i));
@@ -160,9 +164,9 @@ static json_t *json_of_state(const struct state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		json_object_set_new(counts, counters[i].name,
 				    json_integer((json_int_t)counter_value(state, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:o, s:o}", "enforcing", state->enforcing,
+	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:i, s:o, s:o}", "enforcing", state->enforcing,
 			 "summary", headline(state), "policy", json_of_policy(&state->policy),
-			 "hooks", hooks, "tracker", state->tracker, "counters", counts, "rules",
+			 "hooks", hooks, "tracker", state->tracker, "reader", (int)state->reader, "counters", counts, "rules",
 			 json_of_rules(state));
 }
 

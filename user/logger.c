@@ -28,6 +28,15 @@
 
 #define SUMMARY_SECONDS 10
 
+/*
+ * An entry of map_callers that nobody used for so long is removed, once all its
+ * counts have had their line. A program that found it just before the removal
+ * makes no difference: the first attempt after so long a time is within the limit,
+ * so it gets a line and is in no count that a line is due for.
+ */
+#define IDLE_NS 3600000000000ULL
+#define SWEEP_SECONDS 600
+
 /* Records between two looks at the signals. */
 #define BATCH 256
 
@@ -51,7 +60,9 @@ struct logger {
 	int trouble;	    /* what the sink said last, 0 where it takes lines */
 	int64_t realtime_offset;
 	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
-	unsigned int seconds; /* since the last summary */
+	unsigned int seconds;	    /* since the last summary */
+	unsigned int sweep_seconds; /* since all callers were looked at */
+	enum logger_hangup hangup;
 	enum pending pending;
 	struct violation violation;
 	struct smtpward_caller_key key; /* of a pending summary */
@@ -229,6 +240,8 @@ static int sum_up_caller(struct logger *logger, const struct smtpward_caller_key
 
 	if (err && err != -ENOENT)
 		return err;
+	if (reported.born_ns != caller->born_ns)
+		reported = (struct smtpward_reported){ 0 };
 	suppressed = caller->suppressed - reported.suppressed;
 	lost = caller->lost - reported.lost;
 	if (!suppressed && !lost)
@@ -238,10 +251,37 @@ static int sum_up_caller(struct logger *logger, const struct smtpward_caller_key
 	    violation_from_caller(key, caller, suppressed, lost, now, &logger->violation))
 		violation_from_anyone(suppressed, lost, now, &logger->violation);
 	logger->key = *key;
+	logger->reported.born_ns = caller->born_ns;
 	logger->reported.suppressed = caller->suppressed;
 	logger->reported.lost = caller->lost;
 	logger->pending = PENDING_SUMMARY;
 	return write_pending(logger);
+}
+
+/* Where a caller was idle for long, its entry makes room. */
+static int forget_idle(struct logger *logger, const struct smtpward_caller_key *key,
+		       const struct smtpward_caller *caller)
+{
+	uint64_t used = caller->next_ns > caller->born_ns ? caller->next_ns : caller->born_ns;
+	int err;
+
+	/* One that is being made just now has not even a time of birth. */
+	if (!caller->born_ns || clock_ns(CLOCK_MONOTONIC) < used + IDLE_NS)
+		return 0;
+	err = bpf_map_delete_elem(logger->callers_fd, key);
+	if (!err)
+		err = bpf_map_delete_elem(logger->reported_fd, key);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int sum_up_key(struct logger *logger, const struct smtpward_caller_key *key)
+{
+	int err = bpf_map_lookup_elem(logger->callers_fd, key, &logger->caller);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = sum_up_caller(logger, key, &logger->caller);
+	return err ? err : forget_idle(logger, key, &logger->caller);
 }
 
 static int sum_up_all(struct logger *logger)
@@ -250,21 +290,18 @@ static int sum_up_all(struct logger *logger)
 	struct smtpward_caller_key key, next;
 	const uint32_t zero = 0;
 	int err = bpf_map_lookup_elem(logger->rest_fd, &zero, &logger->caller);
+	int end;
 
 	if (!err)
 		err = sum_up_caller(logger, &rest, &logger->caller);
-	for (void *at = NULL; !err; at = &key) {
-		err = bpf_map_get_next_key(logger->callers_fd, at, &next);
-		if (err)
-			return err == -ENOENT ? 0 : err;
+	end = bpf_map_get_next_key(logger->callers_fd, NULL, &next);
+	while (!err && !end) {
 		key = next;
-		err = bpf_map_lookup_elem(logger->callers_fd, &key, &logger->caller);
-		if (!err)
-			err = sum_up_caller(logger, &key, &logger->caller);
-		else if (err == -ENOENT)
-			err = 0;
+		/* Before the key may go: what comes behind it can then not be told. */
+		end = bpf_map_get_next_key(logger->callers_fd, &key, &next);
+		err = sum_up_key(logger, &key);
 	}
-	return err;
+	return !err && end && end != -ENOENT ? end : err;
 }
 
 /* 0, 1 where the sink is stuck, or -errno. */
@@ -278,7 +315,7 @@ static int sum_up(struct logger *logger, struct reason *reason)
 	total = err ? logger->summed_up + 1 : counters.suppressed + counters.lost;
 	if (err && err != -ENOENT)
 		return reason_errno(reason, err, "cannot read %s/map_counters", logger->pins.path);
-	if (total == logger->summed_up)
+	if (total == logger->summed_up && logger->sweep_seconds < SWEEP_SECONDS)
 		return 0;
 	err = write_pending(logger);
 	if (!err)
@@ -286,9 +323,11 @@ static int sum_up(struct logger *logger, struct reason *reason)
 	if (err < 0)
 		return reason_errno(reason, err, "cannot sum up %s/map_callers",
 				    logger->pins.path);
-	if (!err)
-		logger->summed_up = total;
-	return err;
+	if (err)
+		return err;
+	logger->summed_up = total;
+	logger->sweep_seconds = 0;
+	return 0;
 }
 
 /* The loop. */
@@ -331,7 +370,7 @@ static void loop_take_signals(struct logger *logger, struct loop *loop)
 	while (read(loop->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		int err = 0;
 
-		if (info.ssi_signo == SIGHUP)
+		if (info.ssi_signo == SIGHUP && logger->hangup == LOGGER_HANGUP_REOPENS)
 			err = sink_reopen(logger->sink);
 		else
 			loop->stop = true;
@@ -349,6 +388,7 @@ static int loop_take_second(struct logger *logger, struct loop *loop, struct rea
 		return 0;
 	loop->unloaded = !pins_present(&logger->pins);
 	logger->seconds += seconds;
+	logger->sweep_seconds += seconds;
 	if (logger->seconds < SUMMARY_SECONDS || logger->trouble)
 		return 0;
 	err = sum_up(logger, reason);
@@ -397,8 +437,9 @@ static int loop_run(struct logger *logger, struct loop *loop, struct reason *rea
 	}
 }
 
-int logger_run(struct logger *logger, struct sink *sink, const struct logger_notices *notices,
-	       enum logger_end *ret_end, struct reason *reason)
+int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hangup,
+	       const struct logger_notices *notices, enum logger_end *ret_end,
+	       struct reason *reason)
 {
 	_cleanup_(loop_close) struct loop loop = { .signal_fd = -1, .timer_fd = -1 };
 	int err = loop_open(&loop);
@@ -407,6 +448,7 @@ int logger_run(struct logger *logger, struct sink *sink, const struct logger_not
 		return reason_errno(reason, err, "cannot set up the event loop");
 	logger->sink = sink;
 	logger->notices = notices;
+	logger->hangup = hangup;
 	err = loop_run(logger, &loop, reason);
 	if (!err)
 		err = sum_up(logger, reason);

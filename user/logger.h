@@ -24,6 +24,12 @@ struct logger_notices {
 	void *userdata;
 };
 
+/* What SIGHUP means: a log file was rotated away, or the terminal is gone. */
+enum logger_hangup {
+	LOGGER_HANGUP_REOPENS,
+	LOGGER_HANGUP_ENDS,
+};
+
 /*
  * Opens the pinned maps and takes the reader's lock. -ENOENT where nothing is
  * loaded, -EBUSY where another reader runs, each with a reason.
@@ -32,11 +38,12 @@ struct logger;
 int logger_open(const char *pins, struct logger **ret_logger, struct reason *reason);
 
 /*
- * Reads until SIGTERM, SIGINT or SIGHUP (blocked by the caller; SIGHUP reopens the
- * sink) or until the policy is unloaded. Returns 0 with the cause in *ret_end.
+ * Reads until SIGTERM or SIGINT, SIGHUP where that ends it (all three blocked by the
+ * caller), or until the policy is unloaded. Returns 0 with the cause in *ret_end.
  */
-int logger_run(struct logger *logger, struct sink *sink, const struct logger_notices *notices,
-	       enum logger_end *ret_end, struct reason *reason);
+int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hangup,
+	       const struct logger_notices *notices, enum logger_end *ret_end,
+	       struct reason *reason);
 
 void logger_free(struct logger *logger);
 void logger_freep(struct logger **logger);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "logger.h"
 #include "msg.h"
 #include "pins.h"
 
@@ -37,7 +36,8 @@ static void say_trouble(void *userdata, int err)
 		msg_info("%s takes lines again", sink_name);
 }
 
-enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name)
+enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
+				enum logger_hangup hangup)
 {
 	const struct logger_notices notices = { say_trouble, (void *)sink_name };
 	_cleanup_(logger_freep) struct logger *logger = NULL;
@@ -45,7 +45,7 @@ enum command_result logging_run(const char *pins, struct sink *sink, const char 
 	struct reason reason;
 
 	if (logger_open(pins ?: PINS_DEFAULT_PATH, &logger, &reason) ||
-	    logger_run(logger, sink, &notices, &end, &reason)) {
+	    logger_run(logger, sink, hangup, &notices, &end, &reason)) {
 		msg_error("cannot log: %s", reason.text);
 		return COMMAND_FAILED;
 	}

@@ -4,6 +4,7 @@
 #define SMTPWARD_LOGGING_H
 
 #include "command.h"
+#include "logger.h"
 #include "sink.h"
 
 /* Blocks the signals that end the logger; before anything that must not be torn. */
@@ -13,6 +14,7 @@ enum command_result logging_block_signals(void);
  * Streams until a signal or an unload ends it. sink_name is what messages call the
  * sink.
  */
-enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name);
+enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
+				enum logger_hangup hangup);
 
 #endif /* SMTPWARD_LOGGING_H */

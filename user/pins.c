@@ -258,6 +258,14 @@ int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 	return 0;
 }
 
+pid_t pins_find_reader(const struct pins *pins)
+{
+	_cleanup_close_ int fd = openat(pins->fd, READER_NAME,
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? 0 : lock_holder(fd);
+}
+
 bool pins_present(const struct pins *pins)
 {
 	return same_directory(pins->fd, pins->path);

@@ -54,6 +54,9 @@ void pins_close(struct pins *pins);
  */
 int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid);
 
+/* The process that holds it; 0 where none does, or it cannot be told. */
+pid_t pins_find_reader(const struct pins *pins);
+
 /* Whether the directory is still the one at its path. */
 bool pins_present(const struct pins *pins);
 

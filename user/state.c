@@ -122,6 +122,7 @@ static int read_all(const struct pins *pins, struct state *state)
 		err = read_tracker(pins, state);
 	if (!err)
 		err = pinned_read_counters(pins, &state->counters);
+	state->reader = pins_find_reader(pins);
 	return err;
 }
 

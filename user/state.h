@@ -30,6 +30,7 @@ struct state {
 	bool tracker; /* runs, or is not needed */
 	uint64_t missing; /* cgroups that the tracker has no room for */
 	struct smtpward_counters counters;
+	pid_t reader; /* who reads map_events; 0: nobody, or it cannot be told */
 	struct smtpward_rule_info *rules; /* policy.rules of them */
 };
 

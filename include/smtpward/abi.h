@@ -102,7 +102,8 @@ struct smtpward_prefix {
 
 /*
  * map_callers, by cgroup and effective user: the limit on lines and what it held
- * back. All counts only grow while the entry lives.
+ * back. All counts only grow while the entry lives. The reader of map_events removes
+ * entries that were idle for long and whose counts have all had their line.
  */
 struct smtpward_caller_key {
 	__u64 cgroup_id;
@@ -115,6 +116,7 @@ struct smtpward_caller_key {
 #define SMTPWARD_EXE_SIZE 768
 
 struct smtpward_caller {
+	__u64 born_ns;	  /* CLOCK_MONOTONIC: tells this entry from an earlier one */
 	__u64 next_ns;	  /* CLOCK_MONOTONIC: when the used-up allowance is back */
 	__u64 attempts;	  /* with a verdict that the policy logs */
 	__u64 suppressed; /* of these, held back by the limit */
@@ -130,6 +132,7 @@ struct smtpward_caller {
  * where the last one was. The all-zero key is map_callers_rest.
  */
 struct smtpward_reported {
+	__u64 born_ns; /* of the entry that this is about */
 	__u64 suppressed;
 	__u64 lost;
 };
@@ -240,7 +243,7 @@ _Static_assert(sizeof(struct smtpward_match) == 160, "ABI");
 _Static_assert(sizeof(struct smtpward_affix) == 260, "ABI");
 _Static_assert(sizeof(struct smtpward_prefix) == 20, "ABI");
 _Static_assert(sizeof(struct smtpward_caller_key) == 16, "ABI");
-_Static_assert(sizeof(struct smtpward_caller) == 1064, "ABI");
+_Static_assert(sizeof(struct smtpward_caller) == 1072, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");

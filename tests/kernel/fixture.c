@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -122,6 +123,15 @@ static int supervise(pid_t pid, const sigset_t *signals)
 	}
 }
 
+/* A cgroup that is 1,000 levels deep takes as many descriptors to walk. */
+static void raise_limits(void)
+{
+	const struct rlimit files = { 16384, 16384 };
+
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		fprintf(stderr, "# cannot raise RLIMIT_NOFILE: %s\n", strerror(errno));
+}
+
 static int child_main(int (*tests)(void), const sigset_t *mask)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -142,6 +152,7 @@ int fixture_main(int (*tests)(void))
 		sigaddset(&signals, (const int[]){ SIGTERM, SIGINT, SIGHUP, SIGCHLD }[i]);
 	sigprocmask(SIG_BLOCK, &signals, &mask);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	raise_limits();
 	make_names();
 	pid = fork();
 	if (!pid)

@@ -56,19 +56,20 @@ int fixture_teardown(void **state);
 int fixture_tidy(void **state);
 
 /* Says why on stderr, then skips the test. */
-#define fixture_skip(...)                                          \
-	do {                                                       \
-		fprintf(stderr, "# SKIP-REASON %s: ", __func__);   \
-		fprintf(stderr, __VA_ARGS__);                      \
-		fputc('\n', stderr);                               \
-		skip();                                            \
+#define fixture_skip_as(name, ...)                          \
+	do {                                                \
+		fprintf(stderr, "# SKIP-REASON %s: ", name); \
+		fprintf(stderr, __VA_ARGS__);               \
+		fputc('\n', stderr);                        \
+		skip();                                     \
 	} while (0)
+#define fixture_skip(...) fixture_skip_as(__func__, __VA_ARGS__)
 
 /* How often the long loops run; the environment's SMTPWARD_TEST_LOOPS or 10,000. */
 int fixture_loops(void);
 
 /* Deadlines, in milliseconds of CLOCK_MONOTONIC. */
-#define FIXTURE_PATIENCE 20000
+#define FIXTURE_PATIENCE 60000
 
 int64_t clock_ms(void);
 bool pause_until(int64_t deadline); /* a short nap; false where the deadline is over */
@@ -89,20 +90,17 @@ bool cgroup_find_mount(const char *type, const char *option, char *dst, size_t s
 
 typedef int (*child_fn)(void *arg);
 
-#define CHILD_KEEP ((uid_t)-1)
-
 struct child {
 	const char *cgroup; /* relative to ours, or NULL: where the caller is */
 	int cgroup_fd;	    /* where cgroup is NULL and this is over 0 */
 	bool clone_into;    /* made in its cgroup, and not moved there */
-	uid_t uid, euid;    /* CHILD_KEEP, or what it becomes */
+	uid_t uid, euid;    /* what it becomes; 0 is what the tests are */
 	gid_t egid;
 	const gid_t *groups; /* supplementary, or NULL */
 	size_t n_groups;
 };
 
-#define CHILD(...) \
-	(&(const struct child){ .uid = CHILD_KEEP, .euid = CHILD_KEEP, .egid = CHILD_KEEP, __VA_ARGS__ })
+#define CHILD(...) (&(const struct child){ __VA_ARGS__ })
 #define CHILD_IN(path) CHILD(.cgroup = (path))
 
 /* Runs fn(arg) in a child; its result, which child_start() fetches later with child_wait(). */

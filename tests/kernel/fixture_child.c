@@ -70,11 +70,11 @@ static int become(const struct child *child)
 {
 	if (child->groups && setgroups(child->n_groups, child->groups))
 		return -errno;
-	if (child->egid != CHILD_KEEP && setegid(child->egid))
+	if (child->egid && setegid(child->egid))
 		return -errno;
-	if (child->uid != CHILD_KEEP && setresuid(child->uid, child->uid, child->uid))
+	if (child->uid && setresuid(child->uid, child->uid, child->uid))
 		return -errno;
-	if (child->euid != CHILD_KEEP && seteuid(child->euid))
+	if (child->euid && seteuid(child->euid))
 		return -errno;
 	return 0;
 }

@@ -154,7 +154,7 @@ static void serve(struct pollfd *fds)
 			int fd;
 
 			while (fds[i].revents && (fd = accept(fds[i].fd, NULL, NULL)) >= 0)
-				net_close_at_once(fd);
+				close(fd);
 		}
 	}
 }

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Connects: decided over a ruleset's tables as the kernel looks things up, and a
+ * second time by the policy's own words; and policies and connects at random.
+ */
+#ifndef SMTPWARD_TEST_RULESET_CONNECT_H
+#define SMTPWARD_TEST_RULESET_CONNECT_H
+
+#include <smtpward/verdict.h>
+
+#include "ruleset_random.h"
+
+struct connect {
+	uint8_t address[16]; /* network byte order, IPv4 as ::ffff:a.b.c.d */
+	uint16_t port;
+	uint32_t euid, egid;
+	struct names names;
+	struct tracked tracked; /* the cgroup of these names */
+};
+
+/* Bit by bit. */
+static inline bool begins_with(const uint8_t *address, const uint8_t *prefix, uint32_t bits)
+{
+	for (uint32_t bit = 0; bit < bits; bit++)
+		if ((address[bit / 8] ^ prefix[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+/* As the kernel: a hash table; a trie, where the longest prefix answers; sets. */
+
+static inline const struct smtpward_rules *ids_find(const struct ruleset_id *ids, size_t n,
+						    uint32_t id, const struct smtpward_rules *any)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ids[i].id == id)
+			return &ids[i].rules;
+	return any;
+}
+
+static inline const struct smtpward_rules *addresses_find(const struct ruleset *ruleset,
+							  const uint8_t *address)
+{
+	const struct ruleset_address *longest = NULL;
+
+	for (size_t i = 0; i < ruleset->n_addresses; i++) {
+		const struct ruleset_address *entry = &ruleset->addresses[i];
+
+		if (begins_with(address, entry->prefix.address, entry->prefix.bits) &&
+		    (!longest || entry->prefix.bits > longest->prefix.bits))
+			longest = entry;
+	}
+	return longest ? &longest->rules : &ruleset->any_address;
+}
+
+static inline uint32_t first_by_tables(const struct ruleset *ruleset, const struct connect *connect)
+{
+	struct smtpward_satisfied by = {
+		.cgroup = &ruleset->any_cgroup,
+		.user = &ruleset->any_user,
+		.group = &ruleset->any_group,
+		.to = &ruleset->any_address,
+	};
+
+	for (uint32_t i = 0; i < ruleset->n_ports; i++)
+		if (ruleset->ports[i] == connect->port)
+			by.port = &ruleset->port_rules[i];
+	assert_non_null(by.port);
+	if (ruleset->asks_cgroup)
+		by.cgroup = tracked_rules(ruleset, &connect->tracked);
+	if (ruleset->asks_user)
+		by.user = ids_find(ruleset->users, ruleset->n_users, connect->euid, by.user);
+	if (ruleset->asks_group)
+		by.group = ids_find(ruleset->groups, ruleset->n_groups, connect->egid, by.group);
+	if (ruleset->asks_address)
+		by.to = addresses_find(ruleset, connect->address);
+	return smtpward_first_rule(&by, ruleset->rule_words);
+}
+
+/* By the policy's words. */
+
+static const uint8_t all_of_ipv4[16] = { [10] = 0xff, [11] = 0xff };
+
+static inline bool to_covers(const struct policy_prefix *prefix, const uint8_t *address)
+{
+	bool of_ipv4 = prefix->bits >= 96 && begins_with(prefix->address, all_of_ipv4, 96);
+
+	return of_ipv4 == begins_with(address, all_of_ipv4, 96) &&
+	       begins_with(address, prefix->address, prefix->bits);
+}
+
+static inline bool ids_name(const struct policy_id *ids, size_t n, uint32_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ids[i].id == id)
+			return true;
+	return !n;
+}
+
+static inline bool to_names(const struct policy_rule *rule, const uint8_t *address)
+{
+	for (size_t i = 0; i < rule->n_to; i++)
+		if (to_covers(&rule->to[i], address))
+			return true;
+	return !rule->n_to;
+}
+
+static inline bool ports_name(const struct policy_rule *rule, uint16_t port)
+{
+	for (size_t i = 0; i < rule->n_ports; i++)
+		if (rule->ports[i] == port)
+			return true;
+	return !rule->n_ports;
+}
+
+static inline uint32_t first_by_words(const struct policy *policy, const struct connect *connect)
+{
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (ports_name(rule, connect->port) && to_names(rule, connect->address) &&
+		    ids_name(rule->users, rule->n_users, connect->euid) &&
+		    ids_name(rule->groups, rule->n_groups, connect->egid) &&
+		    rule_covers(rule, &connect->names))
+			return (uint32_t)i;
+	}
+	return SMTPWARD_RULE_NONE;
+}
+
+/* At random. */
+
+static const uint32_t some_ids[] = { 0, 1, 8, 33, 256, 65536, 16777216, 4294967294 };
+#define SOME_ID some_ids[dice(ARRAY_SIZE(some_ids))]
+
+static inline struct policy_prefix random_prefix(void)
+{
+	static const uint8_t bits[] = { 0, 1, 8, 64, 80, 88, 95, 96, 97, 104, 127, 128, 128, 128 };
+	static const struct policy_prefix starts[] = {
+		{ { 0 }, 0 },
+		{ { [10] = 0xff, 0xff, 10, 0, 0, 1 }, 0 },
+		{ { [10] = 0xff, 0xff, 192, 0, 2, 25 }, 0 },
+		{ { [10] = 0xff, 0xff, 192, 0, 3, 0 }, 0 },
+		{ { [8] = 0xff, 0xff, 0, 0, 10, 0, 0, 1 }, 0 },
+		{ { [10] = 0xff, 0xfe, 10, 0, 0, 1 }, 0 },
+		{ { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 }, 0 },
+		{ { 0x20, 0x01, 0x0d, 0xb8, [8] = 1, [15] = 2 }, 0 },
+	};
+	struct policy_prefix prefix = starts[dice(ARRAY_SIZE(starts))];
+
+	prefix.bits = (uint8_t)(chance(50) ? bits[dice(ARRAY_SIZE(bits))] : dice(129));
+	if (chance(30))
+		prefix.address[dice(16)] ^= (uint8_t)(1 << dice(8));
+	for (uint32_t bit = prefix.bits; bit < 128; bit++)
+		prefix.address[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+	return prefix;
+}
+
+static inline void random_ids(struct policy_id **ids, size_t *n_ids)
+{
+	for (size_t n = 1 + dice(3); n; n--)
+		*(struct policy_id *)fixture_grow(ids, n_ids, sizeof(**ids)) =
+			(struct policy_id){ .id = SOME_ID };
+}
+
+static inline void random_rule(struct policy *policy, struct path_pool *pool)
+{
+	struct policy_rule *rule = add_rule(policy, (uint8_t)dice(3));
+
+	if (chance(60))
+		random_cgroups(rule, pool, 2);
+	if (chance(30))
+		random_ids(&rule->users, &rule->n_users);
+	if (chance(30))
+		random_ids(&rule->groups, &rule->n_groups);
+	if (chance(50))
+		for (size_t n = 1 + dice(3); n; n--)
+			*(struct policy_prefix *)fixture_grow(&rule->to, &rule->n_to,
+							      sizeof(*rule->to)) = random_prefix();
+	if (chance(30))
+		for (size_t n = 1 + dice(2); n; n--)
+			*(uint16_t *)fixture_grow(&rule->ports, &rule->n_ports,
+						  sizeof(*rule->ports)) =
+				policy->ports[dice(policy->n_ports)];
+}
+
+static inline void random_policy(struct policy *policy, struct path_pool *pool)
+{
+	policy->n_ports = 1 + dice(SMTPWARD_PORTS_MAX);
+	for (size_t i = 0; i < policy->n_ports; i++)
+		policy->ports[i] = (uint16_t)(25 + 255 * i);
+	for (size_t rules = chance(2) ? SMTPWARD_RULES_MAX : 1 + dice(16); rules; rules--)
+		random_rule(policy, pool);
+}
+
+/* One that a prefix covers, or just not. */
+static inline void random_address(const struct policy_prefix *prefix, uint8_t address[16])
+{
+	memcpy(address, prefix->address, 16);
+	for (uint32_t bit = prefix->bits; bit < 128; bit++)
+		if (chance(50))
+			address[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	/* A short prefix covers the addresses of IPv4 by its bits alone. */
+	if (chance(25) && begins_with(all_of_ipv4, prefix->address, prefix->bits))
+		memcpy(address, all_of_ipv4, 12);
+	if (chance(20))
+		address[dice(16)] ^= (uint8_t)(1 << dice(8));
+}
+
+/* All but the cgroup: what some rule asks for, in part. */
+static inline void random_connect(const struct policy *policy, struct connect *connect)
+{
+	const struct policy_rule *rule = &policy->rules[dice(policy->n_rules)];
+	const struct policy_prefix other = random_prefix();
+
+	random_address(rule->n_to ? &rule->to[dice(rule->n_to)] : &other, connect->address);
+	connect->port = rule->n_ports ? rule->ports[dice(rule->n_ports)]
+				      : policy->ports[dice(policy->n_ports)];
+	connect->euid = rule->n_users && chance(80) ? rule->users[dice(rule->n_users)].id : SOME_ID;
+	connect->egid = rule->n_groups && chance(80) ? rule->groups[dice(rule->n_groups)].id
+						     : SOME_ID;
+}
+
+/* A cgroup up to so many levels down. */
+static inline void random_caller(const struct policy *policy, const struct ruleset *ruleset,
+				 const struct path_pool *pool, struct connect *connect)
+{
+	const char *guide = pool->n ? pool_pick(pool) : NULL;
+
+	connect->names.n = 0;
+	connect->tracked = tracked_root(ruleset);
+	for (size_t depth = dice(6); depth; depth--) {
+		char *name = connect->names.items[connect->names.n];
+
+		random_step(policy, guide, connect->names.n++, name);
+		connect->tracked = tracked_child(ruleset, &connect->tracked, name);
+	}
+}
+
+#endif /* SMTPWARD_TEST_RULESET_CONNECT_H */

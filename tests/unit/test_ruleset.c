@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The compiler from a policy to the tables and constants of the kernel: each of them,
+ * the limits, and the whole decision over them against the policy's own words.
+ * Which rules cover a cgroup is test_match.c's.
+ */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <smtpward/verdict.h>
+
+#include "ruleset_connect.h"
+
+static void test_settings(void **state __attribute__((unused)))
+{
+	_cleanup_ruleset_ struct ruleset *a = compile_text("ports 587, 25\nmode audit\nlog allow\n"
+							   "reject EACCES\nallow\naudit\ndeny");
+	_cleanup_ruleset_ struct ruleset *b = compile_text("");
+
+	assert_int_equal(a->n_ports, 2);
+	assert_int_equal(a->ports[0], 587);
+	assert_int_equal(a->ports[1], 25);
+	assert_true(a->audit_mode);
+	assert_int_equal(a->log, 1 << SMTPWARD_ALLOW);
+	assert_int_equal(a->reject, EACCES);
+	assert_int_equal(a->n_rules, 3);
+	assert_int_equal(a->verdicts[0], SMTPWARD_ALLOW);
+	assert_int_equal(a->verdicts[1], SMTPWARD_AUDIT);
+	assert_int_equal(a->verdicts[2], SMTPWARD_DENY);
+	assert_set(&a->denying, "2");
+
+	assert_false(b->audit_mode);
+	assert_int_equal(b->reject, EPERM);
+	assert_int_equal(b->n_rules, 0);
+	assert_int_equal(b->rule_words, 0);
+	assert_int_equal(b->segment_words, 0);
+	assert_false(b->asks_cgroup || b->asks_user || b->asks_group || b->asks_address ||
+		     b->asks_star);
+	assert_set(&b->denying, "");
+}
+
+/* How many lines in a period of so many seconds, and the time that a burst takes to refill. */
+static void test_limit(void **state __attribute__((unused)))
+{
+	static const struct {
+		const char *limit;
+		uint64_t interval, window;
+	} cases[] = {
+		{ "limit 10/s burst 100", 100000000, 9900000000 },
+		{ "limit 1/s burst 1", 1000000000, 0 },
+		{ "limit 3/s burst 4", 333333333, 999999999 },
+		{ "limit 2/m burst 5", 30000000000, 120000000000 },
+		{ "limit 1/h burst 2", 3600000000000, 3600000000000 },
+		{ "limit 1000000/s burst 1", 1000, 0 },
+		{ "limit 1/h burst 1000000", 3600000000000, 3600000000000 * 999999 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_ruleset_ struct ruleset *ruleset = compile_text(cases[i].limit);
+
+		assert_int_equal(ruleset->limit_interval_ns, cases[i].interval);
+		assert_int_equal(ruleset->limit_window_ns, cases[i].window);
+	}
+}
+
+static void test_ports(void **state __attribute__((unused)))
+{
+	_cleanup_ruleset_ struct ruleset *ruleset =
+		compile_text("ports 25, 465, 587\nallow\nallow port 587\nallow port 587, 25\n"
+			     "deny port 465 user 0");
+
+	assert_set(&ruleset->port_rules[0], "0 2");
+	assert_set(&ruleset->port_rules[1], "0 3");
+	assert_set(&ruleset->port_rules[2], "0 1 2");
+	for (size_t i = 3; i < SMTPWARD_PORTS_MAX; i++)
+		assert_set(&ruleset->port_rules[i], "");
+}
+
+static const char *users_text(const struct ruleset *ruleset, uint32_t id)
+{
+	return set_text(ids_find(ruleset->users, ruleset->n_users, id, &ruleset->any_user));
+}
+
+static const char *groups_text(const struct ruleset *ruleset, uint32_t id)
+{
+	return set_text(ids_find(ruleset->groups, ruleset->n_groups, id, &ruleset->any_group));
+}
+
+static void test_ids(void **state __attribute__((unused)))
+{
+	_cleanup_ruleset_ struct ruleset *ruleset =
+		compile_text("allow user 33, 0\ndeny\nallow user 33 group 8\nallow group 8, 33\n"
+			     "allow user 4294967294");
+
+	assert_int_equal(ruleset->n_users, 3);
+	assert_int_equal(ruleset->n_groups, 2);
+	assert_string_equal(users_text(ruleset, 0), "0 1 3");
+	assert_string_equal(users_text(ruleset, 33), "0 1 2 3");
+	assert_string_equal(users_text(ruleset, 4294967294), "1 3 4");
+	assert_string_equal(users_text(ruleset, 8), "1 3");
+	assert_string_equal(groups_text(ruleset, 8), "0 1 2 3 4");
+	assert_string_equal(groups_text(ruleset, 33), "0 1 3 4");
+	assert_string_equal(groups_text(ruleset, 0), "0 1 4");
+}
+
+/* The rules without each condition, and whether any rule has it. */
+static void test_any(void **state __attribute__((unused)))
+{
+	static const struct {
+		const char *policy, *any; /* of cgroup, user, group, to */
+		const char *asks;	  /* cgroup, user, group, to, star */
+	} cases[] = {
+		{ "deny\ndeny", "0 1|0 1|0 1|0 1", "-----" },
+		{ "deny unit a.b\ndeny", "1|0 1|0 1|0 1", "c----" },
+		{ "deny cgroup /\ndeny", "1|0 1|0 1|0 1", "c----" },
+		{ "deny cgroup /a/*\ndeny", "1|0 1|0 1|0 1", "c---*" },
+		{ "deny unit *.b", "|0|0|0", "c---*" },
+		{ "deny user 0\ndeny unit a.b", "0|1|0 1|0 1", "cu---" },
+		{ "deny group 0", "0|0||0", "--g--" },
+		{ "deny to ::1\ndeny port 25", "0 1|0 1|0 1|1", "---t-" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_ruleset_ struct ruleset *r = compile_text(cases[i].policy);
+		const char asks[] = { r->asks_cgroup ? 'c' : '-', r->asks_user ? 'u' : '-',
+				      r->asks_group ? 'g' : '-',  r->asks_address ? 't' : '-',
+				      r->asks_star ? '*' : '-',	  '\0' };
+		char any[128];
+
+		snprintf(any, sizeof(any), "%s|%s|%s|%s", set_text(&r->any_cgroup),
+			 set_text(&r->any_user), set_text(&r->any_group), set_text(&r->any_address));
+		assert_string_equal(any, cases[i].any);
+		assert_string_equal(asks, cases[i].asks);
+	}
+}
+
+static const char *address_text(const struct ruleset *ruleset, const char *address)
+{
+	uint8_t bytes[16] = { [10] = 0xff, [11] = 0xff };
+
+	assert_true(inet_pton(AF_INET, address, bytes + 12) == 1 ||
+		    inet_pton(AF_INET6, address, bytes) == 1);
+	return set_text(addresses_find(ruleset, bytes));
+}
+
+struct address_case {
+	const char *address;
+	const char *rules;
+};
+
+static void assert_addresses(const char *policy, const struct address_case *cases)
+{
+	_cleanup_ruleset_ struct ruleset *ruleset = compile_text(policy);
+
+	for (; cases->address; cases++)
+		if (strcmp(address_text(ruleset, cases->address), cases->rules))
+			fail_msg("'%s' to %s: rules '%s', not '%s'", policy, cases->address,
+				 address_text(ruleset, cases->address), cases->rules);
+}
+
+static void test_addresses(void **state __attribute__((unused)))
+{
+	assert_addresses("deny to 10.0.0.0/8\ndeny to 10.1.0.0/16, ::1\ndeny to 10.1.0.1\ndeny\n"
+			 "deny to 0.0.0.0/0",
+			 (struct address_case[]){ { "10.1.0.1", "0 1 2 3 4" },
+						  { "10.1.0.2", "0 1 3 4" },
+						  { "10.2.0.1", "0 3 4" },
+						  { "11.1.0.1", "3 4" },
+						  { "255.255.255.255", "3 4" },
+						  { "::1", "1 3" },
+						  { "::2", "3" },
+						  { "::a01:1", "3" },
+						  { 0 } });
+	/* The longer prefix first, and prefixes that end within a byte. */
+	assert_addresses("deny to 2001:db8:8000::/33\ndeny to 2001:db8::/32\ndeny to 2001:db8:c000::/34\n"
+			 "deny to ::/0\ndeny to 2001:db8:4000::/34",
+			 (struct address_case[]){ { "2001:db8:c000::1", "0 1 2 3" },
+						  { "2001:db8:8000::1", "0 1 3" },
+						  { "2001:db8:4000::1", "1 3 4" },
+						  { "2001:db8::1", "1 3" },
+						  { "2001:db9::1", "3" },
+						  { "::1", "3" },
+						  { "10.0.0.1", "" },
+						  { 0 } });
+	assert_addresses("deny to 128.0.0.0/1\ndeny to 0.0.0.0/1\ndeny to 192.0.2.0/31",
+			 (struct address_case[]){ { "192.0.2.1", "0 2" },
+						  { "192.0.2.2", "0" },
+						  { "127.255.255.255", "1" },
+						  { "::ffff:128.0.0.0", "0" },
+						  { "::fffe:8000:0", "" },
+						  { 0 } });
+}
+
+/* What is under 96 bits is IPv6's, even where the mapped addresses lie in it. */
+static void test_families(void **state __attribute__((unused)))
+{
+	static const char *const prefixes[] = { "::/0", "::/1", "::/64", "::/80", "::fffe:0:0/95",
+						"::ffc0:0:0/90", "::fe00:0:0/87", "::8000:0:0/81" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		char policy[128];
+
+		snprintf(policy, sizeof(policy), "deny to %s\ndeny to 10.0.0.0/8", prefixes[i]);
+		assert_addresses(policy, (struct address_case[]){ { "192.0.2.1", "" },
+								  { "0.0.0.1", "" },
+								  { "255.255.255.255", "" },
+								  { "10.0.0.1", "1" },
+								  { 0 } });
+		snprintf(policy, sizeof(policy), "deny to %s\ndeny\ndeny to 0.0.0.0/0", prefixes[i]);
+		assert_addresses(policy, (struct address_case[]){ { "192.0.2.1", "1 2" }, { 0 } });
+	}
+	assert_addresses("deny to ::fffe:0:0/95\ndeny to ::/64\ndeny to ::ffff:0:0/96",
+			 (struct address_case[]){ { "::fffe:1:2", "0 1" },
+						  { "::fffd:1:2", "1" },
+						  { "::ffff:1.2.3.4", "2" },
+						  { "::1:ffff:102:304", "1" },
+						  { 0 } });
+	/* What begins like IPv4 with fewer zeros is IPv6. */
+	assert_addresses("deny to 1::ffff:0:0/96\ndeny to ::ffff:0:0:0/96\ndeny to ::/96",
+			 (struct address_case[]){ { "1::ffff:1.2.3.4", "0" },
+						  { "::ffff:0:102:304", "1" },
+						  { "::1.2.3.4", "2" },
+						  { "1.2.3.4", "" },
+						  { 0 } });
+}
+
+static void test_tables(void **state __attribute__((unused)))
+{
+	_cleanup_ruleset_ struct ruleset *ruleset =
+		compile_text("deny unit b.b, \xff.b, a.b, a*.b, a*.c, c*.b\ndeny cgroup /a.b/a*/b.b");
+
+	assert_int_equal(ruleset->n_names, 3);
+	for (size_t i = 1; i < ruleset->n_names; i++)
+		assert_true(memcmp(ruleset->names[i - 1].name.text, ruleset->names[i].name.text,
+				   SMTPWARD_NAME_SIZE) < 0);
+	/* No two entries have one key: "a" and "c"; ".b", ".c" and nothing, backwards. */
+	assert_int_equal(ruleset->n_prefixes, 2);
+	assert_int_equal(ruleset->n_suffixes, 3);
+	assert_int_equal(ruleset->n_segments, 3);
+	for (size_t word = 0; word < SMTPWARD_RULE_WORDS; word++)
+		assert_int_equal(ruleset->lengths[0].units.words[word], 0);
+	for (size_t word = 0; word < SMTPWARD_SEGMENT_WORDS; word++)
+		assert_int_equal(ruleset->lengths[0].segments.words[word], 0);
+	assert_int_equal(ruleset->root.slices, 1);
+	assert_int_equal(ruleset->root.pad, 0);
+}
+
+/* Limits. */
+
+static void add_path_of(struct policy *policy, size_t rule, size_t segments)
+{
+	char path[2 * SMTPWARD_SEGMENTS_MAX + 1] = "";
+
+	for (size_t i = 0; i < segments; i++)
+		memcpy(path + 2 * i, "/a", 3);
+	while (policy->n_rules <= rule)
+		add_rule(policy, SMTPWARD_DENY);
+	add_cgroup(&policy->rules[rule], path);
+}
+
+static void assert_too_big(const struct policy *policy, size_t expected)
+{
+	struct ruleset *const untouched = (struct ruleset *)&expected;
+	struct ruleset *ruleset = untouched;
+	size_t rule = 4711;
+
+	assert_int_equal(ruleset_compile(policy, &ruleset, &rule), -E2BIG);
+	assert_ptr_equal(ruleset, untouched);
+	assert_int_equal(rule, expected);
+}
+
+static void test_words(void **state __attribute__((unused)))
+{
+	_cleanup_policy_ struct policy *rules = policy_new();
+
+	for (size_t n = 1; n <= SMTPWARD_RULES_MAX; n++) {
+		_cleanup_ruleset_ struct ruleset *ruleset = NULL;
+
+		add_rule(rules, SMTPWARD_AUDIT);
+		ruleset = compile(rules);
+		assert_int_equal(ruleset->n_rules, n);
+		assert_int_equal(ruleset->rule_words, n <= 64 ? 1 : n <= 128 ? 2 : n <= 192 ? 3 : 4);
+	}
+	for (size_t n = 1; n <= SMTPWARD_SEGMENTS_MAX; n++) {
+		_cleanup_policy_ struct policy *policy = policy_new();
+		_cleanup_ruleset_ struct ruleset *ruleset = NULL;
+		size_t words = 0;
+
+		add_path_of(policy, 0, n);
+		ruleset = compile(policy);
+		while (64 * words < n)
+			words++;
+		assert_int_equal(ruleset->n_segments, n);
+		assert_int_equal(ruleset->segment_words, words);
+	}
+}
+
+static void test_segments(void **state __attribute__((unused)))
+{
+	_cleanup_policy_ struct policy *policy = policy_new();
+	_cleanup_ruleset_ struct ruleset *ruleset = NULL;
+
+	add_path_of(policy, 0, 1000);
+	add_path_of(policy, 1, 23);
+	ruleset = compile(policy);
+	assert_int_equal(ruleset->n_segments, 1023);
+	add_path_of(policy, 3, 1);
+	add_path_of(policy, 4, 1000); /* the same path costs nothing */
+	add_cgroup(&policy->rules[4], "/");
+	ruleset_freep(&ruleset);
+	ruleset = compile(policy);
+	assert_int_equal(ruleset->n_segments, 1024);
+	assert_int_equal(ruleset->segment_words, 16);
+	add_path_of(policy, 5, 2);
+	add_path_of(policy, 6, 3);
+	assert_too_big(policy, 5);
+}
+
+/* The whole decision. */
+
+static void decide_fail(const struct policy *policy, const struct connect *connect,
+			uint32_t by_tables, uint32_t by_words)
+{
+	_cleanup_free_ char *text = NULL;
+	char address[INET6_ADDRSTRLEN];
+
+	assert_int_equal(policy_print(policy, &text), 0);
+	inet_ntop(AF_INET6, connect->address, address, sizeof(address));
+	fail_msg("%s %u user %u group %u at %s: rule %u, not %u, of\n%s", address, connect->port,
+		 connect->euid, connect->egid, names_text(&connect->names), by_tables, by_words,
+		 text);
+}
+
+static void check_verdicts(const struct policy *policy, const struct ruleset *ruleset)
+{
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		assert_int_equal(ruleset->verdicts[i], policy->rules[i].verdict);
+		assert_int_equal(set_has(&ruleset->denying, i),
+				 policy->rules[i].verdict == SMTPWARD_DENY);
+	}
+}
+
+static void test_random(void **state __attribute__((unused)))
+{
+	size_t decided = 0, by_rule = 0, by_first = 0;
+
+	dice_seed(0xc0ec7);
+	while (decided < 250000) {
+		_cleanup_policy_ struct policy *policy = policy_new();
+		_cleanup_path_pool_ struct path_pool pool = { .n = 0 };
+		_cleanup_ruleset_ struct ruleset *ruleset = NULL;
+
+		random_policy(policy, &pool);
+		ruleset = compile(policy);
+		check_verdicts(policy, ruleset);
+		for (int i = 0; i < 200; i++, decided++) {
+			struct connect connect;
+			uint32_t by_tables, by_words;
+
+			random_caller(policy, ruleset, &pool, &connect);
+			random_connect(policy, &connect);
+			by_tables = first_by_tables(ruleset, &connect);
+			by_words = first_by_words(policy, &connect);
+			if (by_tables != by_words)
+				decide_fail(policy, &connect, by_tables, by_words);
+			by_rule += by_words != SMTPWARD_RULE_NONE;
+			by_first += by_words == 0;
+		}
+	}
+	print_message("%zu connects: %zu by a rule, %zu by the first\n", decided, by_rule, by_first);
+	assert_in_range(by_rule, decided / 2, decided * 19 / 20);
+	assert_in_range(by_first, decided / 20, decided / 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_any),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);
+}
