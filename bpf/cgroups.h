@@ -18,7 +18,7 @@
 struct cgroups_scratch {
 	struct smtpward_affix forward;
 	struct smtpward_affix backward;
-	struct smtpward_match match;
+	struct smtpward_segments match;
 	struct smtpward_cgroup child;
 	struct smtpward_segments completed;
 };
@@ -57,9 +57,9 @@ static __always_inline void cgroups_reverse_name(struct cgroups_scratch *scratch
 static __always_inline bool cgroups_match_name(struct cgroups_scratch *scratch, __u32 len)
 {
 	/* No name has length 0, so nothing matches there: an empty set to stand in. */
-	const struct smtpward_match *none =
+	const struct smtpward_segments *none =
 		bpf_map_lookup_elem(&map_lengths, &(const __u32){ 0 });
-	const struct smtpward_match *exact, *prefix, *suffix, *length;
+	const struct smtpward_segments *exact, *prefix, *suffix, *length;
 
 	if (!none)
 		return false;
@@ -90,30 +90,33 @@ static __always_inline int cgroups_is_slice(const struct cgroups_scratch *scratc
 	return 1;
 }
 
-/* Unites into rules those of every path that is complete. */
+static __always_inline void cgroups_unite(struct smtpward_rules *rules,
+					  const struct smtpward_rules *more)
+{
+	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
+		rules->words[i] |= more->words[i];
+}
+
+/* Unites into the cgroup the rules of every path and unit that is complete. */
 static __always_inline void cgroups_complete(const struct smtpward_segments *completed,
-					     struct smtpward_rules *rules)
+					     struct smtpward_cgroup *cgroup)
 {
 	for (__u32 word = 0; word < SMTPWARD_SEGMENT_WORDS && word < segment_words; word++) {
 		__u64 bits = completed->words[word];
 
 		for (__u32 i = 0; i < 64 && bits; i++) {
 			__u32 segment = word * 64 + smtpward_lowest_bit(bits);
-			const struct smtpward_rules *path;
+			const struct smtpward_path *path;
 
 			bits &= bits - 1;
 			path = bpf_map_lookup_elem(&map_paths, &segment);
 			if (!path)
 				continue;
-			rules->words[0] |= path->words[0];
-			rules->words[1] |= path->words[1];
-			rules->words[2] |= path->words[2];
-			rules->words[3] |= path->words[3];
+			cgroups_unite(&cgroup->by_unit, &path->by_unit);
+			cgroups_unite(&cgroup->by_path, &path->by_path);
 		}
 	}
 }
-
-_Static_assert(SMTPWARD_RULE_WORDS == 4, "cgroups_complete() unites four words");
 
 static __always_inline void cgroups_missing(void)
 {
@@ -150,11 +153,13 @@ static __always_inline void cgroups_made(struct cgroup *cgroup)
 		return;
 	}
 	smtpward_match_step(parent, &scratch->match,
+			    (const struct smtpward_segments *)&unit_segments,
 			    (const struct smtpward_segments *)&last_segments,
 			    cgroups_is_slice(scratch, len), &scratch->child,
 			    &scratch->completed);
-	cgroups_complete(&scratch->completed, &scratch->child.rules);
-	if (!smtpward_match_alive(&scratch->child, (const struct smtpward_rules *)&any_cgroup))
+	cgroups_complete(&scratch->completed, &scratch->child);
+	if (!smtpward_match_finish(&scratch->child, (const struct smtpward_rules *)&any_unit,
+				   (const struct smtpward_rules *)&any_path))
 		return;
 	if (bpf_map_update_elem(&map_cgroups, &id, &scratch->child, BPF_ANY))
 		cgroups_missing();

@@ -98,11 +98,12 @@ static __always_inline void event_fill(struct smtpward_event *event, const struc
 static __always_inline void event_name_caller(struct smtpward_caller *entry,
 					      const struct smtpward_event *event)
 {
-	if (entry->cgroup_len)
+	if (READ_ONCE(entry->flags) & SMTPWARD_CALLER_NAMED)
 		return;
 	bpf_probe_read_kernel(entry->cgroup, sizeof(entry->cgroup), event->cgroup);
-	entry->flags = event->flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
-	WRITE_ONCE(entry->cgroup_len, event->cgroup_len);
+	entry->cgroup_len = event->cgroup_len;
+	WRITE_ONCE(entry->flags, SMTPWARD_CALLER_NAMED |
+			(event->flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP)));
 }
 
 static __always_inline void event_record(const struct flow *flow, const struct caller *caller,

@@ -91,7 +91,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct smtpward_name);
-	__type(value, struct smtpward_match);
+	__type(value, struct smtpward_segments);
 } map_names SEC(".maps");
 
 struct {
@@ -99,22 +99,22 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, struct smtpward_affix);
-	__type(value, struct smtpward_match);
+	__type(value, struct smtpward_segments);
 } map_prefixes SEC(".maps"), map_suffixes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SMTPWARD_NAME_SIZE);
 	__type(key, __u32);
-	__type(value, struct smtpward_match);
+	__type(value, struct smtpward_segments);
 } map_lengths SEC(".maps");
 
-/* By the last segment of a path: the rules that the path is a condition of. */
+/* By a unit, or the last segment of a path: the rules that it is a condition of. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SMTPWARD_SEGMENTS_MAX);
 	__type(key, __u32);
-	__type(value, struct smtpward_rules);
+	__type(value, struct smtpward_path);
 } map_paths SEC(".maps");
 
 struct {
@@ -156,7 +156,12 @@ const volatile __u32 ports_count;
 const volatile __u16 ports[SMTPWARD_PORTS_MAX]; /* host byte order */
 const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 
-/* The rules that do not ask for a cgroup, a user, a group, an address. */
+/*
+ * The rules that do not ask for it: for a unit, for a path, for either of the two, for
+ * a user, a group, an address.
+ */
+const volatile struct smtpward_rules any_unit;
+const volatile struct smtpward_rules any_path;
 const volatile struct smtpward_rules any_cgroup;
 const volatile struct smtpward_rules any_user;
 const volatile struct smtpward_rules any_group;
@@ -173,6 +178,7 @@ const volatile __u32 rule_words;
 const volatile __u8 verdicts[SMTPWARD_RULES_MAX];
 const volatile struct smtpward_rules denying; /* the rules whose verdict is deny */
 
+const volatile struct smtpward_segments unit_segments;
 const volatile struct smtpward_segments last_segments;
 const volatile __u32 segment_words;
 

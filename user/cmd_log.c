@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward log: violations out of the kernel, into a sink. */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,22 +32,33 @@ static int open_sink(const char *to, struct sink **ret_sink)
 	return sink_file_open(to, ret_sink);
 }
 
+/* errno says it of any file; here it is one that has to be a log. */
+static const char *explain(int err)
+{
+	if (err == -EINVAL)
+		return "it is not a regular file";
+	if (err == -ELOOP)
+		return "it is a symbolic link; name the file itself";
+	return strerror(-err);
+}
+
 static enum command_result run(void *userdata, int argc, char **argv)
 {
 	const struct log_config *config = userdata;
 	const char *to = config->to ?: "syslog";
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 	enum command_result result = logging_block_signals();
+	bool unloaded;
 	int err;
 
 	if (result != COMMAND_DONE)
 		return result;
 	err = open_sink(to, &sink);
 	if (err) {
-		msg_error("cannot open %s: %s", to, strerror(-err));
+		msg_error("cannot open %s: %s", to, explain(err));
 		return COMMAND_FAILED;
 	}
-	return logging_run(config->pins, sink, to, LOGGER_HANGUP_REOPENS);
+	return logging_run(config->pins, sink, to, LOGGER_HANGUP_REOPENS, &unloaded);
 }
 
 const struct command cmd_log = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward run: load, then log, in one foreground process. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,7 +89,7 @@ static int open_sink(struct sink **ret_sink, const char **ret_name)
 	return 0;
 }
 
-static enum command_result log_until_ended(const struct run_config *config)
+static enum command_result log_until_ended(const struct run_config *config, bool *ret_unloaded)
 {
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 	const char *name;
@@ -99,11 +100,16 @@ static enum command_result log_until_ended(const struct run_config *config)
 		return COMMAND_FAILED;
 	}
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
-	return logging_run(config->pins, sink, name, LOGGER_HANGUP_ENDS);
+	return logging_run(config->pins, sink, name, LOGGER_HANGUP_ENDS, ret_unloaded);
 }
 
-static enum command_result end(const struct run_config *config, enum command_result result)
+static enum command_result log_and_end(const struct run_config *config)
 {
+	bool unloaded = false;
+	enum command_result result = log_until_ended(config, &unloaded);
+
+	if (unloaded)
+		return result;
 	if (config->trial) {
 		enum command_result lifted = enforcement_lift(config->pins);
 
@@ -121,6 +127,8 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	const char *path = choose_policy(config);
 	enum command_result result = given_policy_read(path, &given);
 
+	if (result == COMMAND_DONE)
+		result = enforcement_check_free(config->pins, config->trial);
 	if (result == COMMAND_DONE && !path)
 		result = print_policy(&given);
 	if (result == COMMAND_DONE)
@@ -129,7 +137,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 		result = enforcement_load(&given, config->cgroup, config->pins);
 	if (result != COMMAND_DONE)
 		return result;
-	return end(config, log_until_ended(config));
+	return log_and_end(config);
 }
 
 const struct command cmd_run = {

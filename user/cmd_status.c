@@ -111,6 +111,9 @@ static void print_text(const struct state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		if (!counters[i].trouble || counter_value(state, i))
 			printf("%-13s %" PRIu64 "\n", counters[i].name, counter_value(state, i));
+	if (state->missing)
+		printf("missing       %" PRIu64 " cgroups that the tracker has no room for\n",
+		       state->missing);
 	for (uint32_t i = 0; i < state->policy.rules; i++)
 		printf("rule %-3u  %s%s  # %s:%u\n", i + 1, state->rules[i].text,
 		       state->rules[i].truncated ? "..." : "", state->rules[i].file,
@@ -164,9 +167,9 @@ static json_t *json_of_state(const struct state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		json_object_set_new(counts, counters[i].name,
 				    json_integer((json_int_t)counter_value(state, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:i, s:o, s:o}", "enforcing", state->enforcing,
+	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:i, s:o, s:o}", "enforcing", state->enforcing,
 			 "summary", headline(state), "policy", json_of_policy(&state->policy),
-			 "hooks", hooks, "tracker", state->tracker, "reader", (int)state->reader, "counters", counts, "rules",
+			 "hooks", hooks, "tracker", state->tracker, "cgroups_missing", (json_int_t)state->missing, "reader", (int)state->reader, "counters", counts, "rules",
 			 json_of_rules(state));
 }
 

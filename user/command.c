@@ -84,6 +84,18 @@ static enum command_result bad_usage(const struct command *command)
 	return COMMAND_BAD_INPUT;
 }
 
+/* optopt is a letter of ours or the user's; a long option is a whole word. */
+static enum command_result bad_option(const struct command *command, int value, const char *word)
+{
+	const char *what = value == ':' ? "an argument is missing for" : "unknown option";
+
+	if (optopt > 0 && optopt < BASE)
+		msg_error("%s -%c", what, optopt);
+	else
+		msg_error("%s %s", what, word);
+	return bad_usage(command);
+}
+
 static void set_member(const struct option_spec *option, void *config)
 {
 	char *member = (char *)config + option->offset;
@@ -108,11 +120,8 @@ static enum command_result parse(const struct command *command, int argc, char *
 	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		const struct option_spec *option = find_option(command, value);
 
-		if (!option) {
-			msg_error("%s %s", value == ':' ? "an argument is missing for" : "unknown option",
-				  argv[optind - 1]);
-			return bad_usage(command);
-		}
+		if (!option)
+			return bad_option(command, value, argv[optind - 1]);
 		if (option->letter == 'h')
 			*ret_help = true;
 		else if (option->letter == 'v')

@@ -4,9 +4,35 @@
 
 #include <errno.h>
 
+#include "cleanup.h"
 #include "install.h"
 #include "msg.h"
 #include "pins.h"
+
+enum command_result enforcement_check_free(const char *path, bool trial)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	struct reason reason;
+	pid_t reader;
+	int err = pins_open(path ?: PINS_DEFAULT_PATH, &pins, &reason);
+
+	/* What is wrong with it otherwise is the load's to say. */
+	if (err)
+		return COMMAND_DONE;
+	reader = pins_find_reader(&pins);
+	if (reader) {
+		msg_error("%s is being read already: by process %d; to replace the policy alone "
+			  "there is 'smtpward load'",
+			  pins.path, (int)reader);
+		return COMMAND_FAILED;
+	}
+	if (!trial)
+		return COMMAND_DONE;
+	msg_error("a policy is loaded at %s: --trial would lift it at its end; unload it first, or "
+		  "try with another --pins",
+		  pins.path);
+	return COMMAND_FAILED;
+}
 
 enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
 				     const char *pins)
@@ -22,7 +48,7 @@ enum command_result enforcement_load(const struct given_policy *given, const cha
 	struct reason reason;
 
 	if (install_load(&request, &report, &reason)) {
-		msg_error("cannot load %s: %s", given->name, reason.text);
+		msg_error("%s: %s", given->name, reason.text);
 		return COMMAND_FAILED;
 	}
 	if (report.below_root)
@@ -30,7 +56,10 @@ enum command_result enforcement_load(const struct given_policy *given, const cha
 			    cgroup);
 	if (given->policy->mode == POLICY_AUDIT)
 		msg_warning("mode audit: nothing is refused");
-	msg_info("%s %s: %zu rules, in force without this process until 'smtpward unload'",
+	if (given->policy->mode == POLICY_AUDIT && !(given->policy->log & 1U << SMTPWARD_AUDIT))
+		msg_warning("the policy's log has no 'audit': what mode audit lets through is not "
+			    "written");
+	msg_info("%s %s: %zu rules, in force until 'smtpward unload', with a process or without",
 		 report.replaced ? "replaced the policy by" : "loaded", given->name,
 		 given->policy->n_rules);
 	return COMMAND_DONE;

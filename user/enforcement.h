@@ -3,8 +3,16 @@
 #ifndef SMTPWARD_ENFORCEMENT_H
 #define SMTPWARD_ENFORCEMENT_H
 
+#include <stdbool.h>
+
 #include "command.h"
 #include "given_policy.h"
+
+/*
+ * What run asks before it loads: whether somebody else reads the violations already,
+ * and whether a policy is loaded that a trial would lift at its end.
+ */
+enum command_result enforcement_check_free(const char *pins, bool trial);
 
 enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
 				     const char *pins);

@@ -51,7 +51,7 @@ static int fill_affixes(const struct loader *loader, const char *name,
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++)
-		err = fill_map(loader, name, &affixes[i].affix, &affixes[i].match, reason);
+		err = fill_map(loader, name, &affixes[i].affix, &affixes[i].segments, reason);
 	return err;
 }
 
@@ -62,7 +62,7 @@ static int fill_names(const struct loader *loader, const struct ruleset *ruleset
 
 	for (size_t i = 0; i < ruleset->n_names && !err; i++)
 		err = fill_map(loader, "map_names", &ruleset->names[i].name,
-			       &ruleset->names[i].match, reason);
+			       &ruleset->names[i].segments, reason);
 	for (uint32_t i = 0; i < ruleset->n_segments && !err; i++)
 		err = fill_map(loader, "map_paths", &i, &ruleset->paths[i], reason);
 	for (uint32_t i = 0; i < SMTPWARD_NAME_SIZE && ruleset->asks_star && !err; i++)

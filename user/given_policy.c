@@ -53,8 +53,8 @@ static enum command_result compile(const struct policy *policy, struct ruleset *
 		const struct policy_place *place = &policy->rules[rule].place;
 
 		fprintf(stderr,
-			"%s:%u:%u: error: the cgroup paths have more than %d segments in all: "
-			"name fewer paths, or shorter ones with a '*'\n",
+			"%s:%u:%u: error: too many names: units and the segments of cgroup paths "
+			"can be %d together\n",
 			place->file, place->line, place->column, SMTPWARD_SEGMENTS_MAX);
 		return COMMAND_BAD_INPUT;
 	}

@@ -33,6 +33,8 @@ static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *r
 	constants->ports_count = ruleset->n_ports;
 	memcpy(constants->ports, ruleset->ports, sizeof(constants->ports));
 	memcpy(constants->port_rules, ruleset->port_rules, sizeof(constants->port_rules));
+	constants->any_unit = ruleset->any_unit;
+	constants->any_path = ruleset->any_path;
 	constants->any_cgroup = ruleset->any_cgroup;
 	constants->any_user = ruleset->any_user;
 	constants->any_group = ruleset->any_group;
@@ -45,6 +47,7 @@ static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *r
 	constants->rule_words = ruleset->rule_words;
 	memcpy(constants->verdicts, ruleset->verdicts, sizeof(constants->verdicts));
 	constants->denying = ruleset->denying;
+	constants->unit_segments = ruleset->unit_segments;
 	constants->last_segments = ruleset->last_segments;
 	constants->segment_words = ruleset->segment_words;
 	constants->audit_mode = ruleset->audit_mode;
@@ -142,17 +145,29 @@ int loader_reuse_map(struct loader *loader, const char *name, int fd)
 	return bpf_map__reuse_fd(map, fd);
 }
 
+static bool is_confidential(void)
+{
+	_cleanup_fclose_ FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+	char text[128];
+
+	return file && fgets(text, sizeof(text), file) && strstr(text, "[confidentiality]");
+}
+
 int loader_load(struct loader *loader, struct reason *reason)
 {
 	int err = smtpward_bpf__load(loader->skeleton);
 
 	if (!err)
 		return 0;
+	if (is_confidential())
+		return reason_set(reason, err,
+				  "the kernel is locked down in confidentiality mode, in which BPF "
+				  "programs cannot read who calls: boot with lockdown=integrity");
 	if (err == -EPERM)
 		return reason_set(reason, err,
 				  "the kernel refused the BPF programs: Operation not permitted; "
-				  "root with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN is needed, and no "
-				  "lockdown in confidentiality mode (-v shows the kernel's words)");
+				  "root with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN is needed (-v "
+				  "shows the kernel's words)");
 	return reason_errno(reason, err,
 			    "the kernel refused the BPF programs (-v shows its words)");
 }

@@ -32,7 +32,7 @@
  * An entry of map_callers that nobody used for so long is removed, once all its
  * counts have had their line. A program that found it just before the removal
  * makes no difference: the first attempt after so long a time is within the limit,
- * so it gets a line and is in no count that a line is due for.
+ * and map_events, which we have just emptied, has room for its record.
  */
 #define IDLE_NS 3600000000000ULL
 #define SWEEP_SECONDS 600

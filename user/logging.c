@@ -37,7 +37,7 @@ static void say_trouble(void *userdata, int err)
 }
 
 enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
-				enum logger_hangup hangup)
+				enum logger_hangup hangup, bool *ret_unloaded)
 {
 	const struct logger_notices notices = { say_trouble, (void *)sink_name };
 	_cleanup_(logger_freep) struct logger *logger = NULL;
@@ -49,7 +49,8 @@ enum command_result logging_run(const char *pins, struct sink *sink, const char 
 		msg_error("cannot log: %s", reason.text);
 		return COMMAND_FAILED;
 	}
-	if (end == LOGGER_UNLOADED)
+	*ret_unloaded = end == LOGGER_UNLOADED;
+	if (*ret_unloaded)
 		msg_info("the policy was unloaded: there is nothing more to log");
 	return COMMAND_DONE;
 }

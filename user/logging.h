@@ -3,6 +3,8 @@
 #ifndef SMTPWARD_LOGGING_H
 #define SMTPWARD_LOGGING_H
 
+#include <stdbool.h>
+
 #include "command.h"
 #include "logger.h"
 #include "sink.h"
@@ -12,9 +14,9 @@ enum command_result logging_block_signals(void);
 
 /*
  * Streams until a signal or an unload ends it. sink_name is what messages call the
- * sink.
+ * sink. *ret_unloaded tells that nothing is in force any more.
  */
 enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
-				enum logger_hangup hangup);
+				enum logger_hangup hangup, bool *ret_unloaded);
 
 #endif /* SMTPWARD_LOGGING_H */

@@ -92,7 +92,7 @@ static int check_owner(int fd, const char *path, struct reason *reason)
 
 	if (fstat(fd, &st))
 		return reason_errno(reason, -errno, "cannot examine %s", path);
-	if (st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & (S_IWGRP | S_IWOTH))
 		return reason_set(reason, -EBUSY,
 				  "%s was not made by smtpward: others than its user may write to "
 				  "it; name another directory with --pins",
@@ -126,6 +126,8 @@ static int open_checked(const char *path, bool made, int *ret_fd, struct reason 
 				  "%s was not made by smtpward: it is no directory; remove it, or "
 				  "name another with --pins",
 				  path);
+	if (fd < 0 && errno == EACCES)
+		return reason_set(reason, -EACCES, "cannot open %s: this needs root", path);
 	if (fd < 0)
 		return reason_errno(reason, -errno, "cannot open %s", path);
 	if (fstatfs(fd, &fs))

@@ -43,7 +43,7 @@ struct policy_parser {
 	struct policy_port_use *port_uses;
 	size_t n_port_uses;
 	size_t n_rules; /* that were read: over the limit, and wrong ones, too */
-	void *paths; /* tsearch(3) tree of the different cgroup paths */
+	void *paths; /* tsearch(3) tree of the different units and cgroup paths */
 	size_t n_segments; /* of these */
 	unsigned int level; /* of the file that is being read, the first is 1 */
 	bool ports_unknown; /* an error may hide what 'ports' says */

@@ -26,25 +26,12 @@ int policy_verdict(const char *word)
 	return -1;
 }
 
-/*
- * A value of a rule into the item at its place in the rule's list. Items are zeroed
- * and stay so on failure.
- */
-static int parse_unit(struct policy_parser *parser, const struct policy_line *line,
-		      const struct policy_word *word, void *item)
-{
-	struct policy_why why;
-	int r = policy_value_unit(word->text, item, &why);
-
-	return policy_check(parser, line, word, r, &why);
-}
-
 static int compare_path(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
 
-/* A path costs its segments once, however many rules name it. */
+/* A path costs its segments once, however many rules name it. A unit is a path of one. */
 static int add_path(struct policy_parser *parser, const char *path, size_t segments)
 {
 	_cleanup_free_ char *copy = strdup(path);
@@ -59,24 +46,46 @@ static int add_path(struct policy_parser *parser, const char *path, size_t segme
 	return 0;
 }
 
-static int parse_cgroup(struct policy_parser *parser, const struct policy_line *line,
-			const struct policy_word *word, void *item)
+static int count_path(struct policy_parser *parser, const struct policy_line *line,
+		      const struct policy_word *word, size_t segments)
 {
-	struct policy_why why;
-	size_t segments = 0, before = parser->n_segments;
-	int r = policy_value_cgroup(word->text, item, &segments, &why);
+	const size_t before = parser->n_segments;
+	int r = add_path(parser, word->text, segments);
 
-	r = policy_check(parser, line, word, r, &why);
-	if (!r)
-		r = add_path(parser, word->text, segments);
 	if (r < 0)
 		return r;
 	/* Said once, where it happens: all new paths after it are too many as well. */
 	if (before <= SMTPWARD_SEGMENTS_MAX && parser->n_segments > SMTPWARD_SEGMENTS_MAX)
 		return policy_fail(parser, line, word->column,
-				   "too many cgroup path segments: all paths together can have %d",
+				   "too many names: units and the segments of cgroup paths can be "
+				   "%d together",
 				   SMTPWARD_SEGMENTS_MAX);
 	return 0;
+}
+
+/*
+ * A value of a rule into the item at its place in the rule's list. Items are zeroed
+ * and stay so on failure.
+ */
+static int parse_unit(struct policy_parser *parser, const struct policy_line *line,
+		      const struct policy_word *word, void *item)
+{
+	struct policy_why why;
+	int r = policy_value_unit(word->text, item, &why);
+
+	r = policy_check(parser, line, word, r, &why);
+	return r ? r : count_path(parser, line, word, 1);
+}
+
+static int parse_cgroup(struct policy_parser *parser, const struct policy_line *line,
+			const struct policy_word *word, void *item)
+{
+	struct policy_why why;
+	size_t segments = 0;
+	int r = policy_value_cgroup(word->text, item, &segments, &why);
+
+	r = policy_check(parser, line, word, r, &why);
+	return r ? r : count_path(parser, line, word, segments);
 }
 
 static int parse_user(struct policy_parser *parser, const struct policy_line *line,

@@ -27,12 +27,12 @@ struct ruleset_address {
 
 struct ruleset_name {
 	struct smtpward_name name;
-	struct smtpward_match match;
+	struct smtpward_segments segments;
 };
 
 struct ruleset_affix {
 	struct smtpward_affix affix; /* of a suffix: reversed */
-	struct smtpward_match match;
+	struct smtpward_segments segments;
 };
 
 struct ruleset {
@@ -40,8 +40,12 @@ struct ruleset {
 	uint32_t n_ports;
 	struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 
-	/* The rules that do not ask for it; what a lookup without a result stands for. */
-	struct smtpward_rules any_cgroup, any_user, any_group, any_address;
+	/*
+	 * The rules that do not ask for it; what a lookup without a result stands for.
+	 * any_cgroup: neither for a unit nor for a path.
+	 */
+	struct smtpward_rules any_unit, any_path, any_cgroup;
+	struct smtpward_rules any_user, any_group, any_address;
 	bool asks_cgroup, asks_user, asks_group, asks_address, asks_star;
 
 	uint32_t n_rules;
@@ -56,19 +60,20 @@ struct ruleset {
 	struct ruleset_address *addresses;
 	size_t n_addresses;
 
-	/* The automaton of cgroup paths. */
+	/* The automaton of units and cgroup paths. */
 	struct smtpward_cgroup root; /* its state at the v2 root */
+	struct smtpward_segments unit_segments;
 	struct smtpward_segments last_segments;
 	uint32_t n_segments;
 	uint32_t segment_words;
-	struct smtpward_rules paths[SMTPWARD_SEGMENTS_MAX]; /* by last segment */
+	struct smtpward_path paths[SMTPWARD_SEGMENTS_MAX]; /* by last segment, or unit */
 	struct ruleset_name *names; /* sorted */
 	size_t n_names;
 	struct ruleset_affix *prefixes;
 	size_t n_prefixes;
 	struct ruleset_affix *suffixes;
 	size_t n_suffixes;
-	struct smtpward_match lengths[SMTPWARD_NAME_SIZE]; /* by length; of 0: nothing */
+	struct smtpward_segments lengths[SMTPWARD_NAME_SIZE]; /* by length; of 0: nothing */
 
 	bool audit_mode;
 	int reject; /* errno */
@@ -78,9 +83,9 @@ struct ruleset {
 };
 
 /*
- * Returns 0 and a ruleset that the caller frees; -E2BIG where the cgroup paths have
- * more than SMTPWARD_SEGMENTS_MAX segments, with the index of the rule that went
- * over in *reterr_rule; -ENOMEM. Outputs are untouched otherwise.
+ * Returns 0 and a ruleset that the caller frees; -E2BIG where the units and the
+ * segments of cgroup paths are more than SMTPWARD_SEGMENTS_MAX, with the index of the
+ * rule that went over in *reterr_rule; -ENOMEM. Outputs are untouched otherwise.
  */
 int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset,
 		    size_t *reterr_rule);

@@ -57,8 +57,11 @@ int sink_file_open(const char *path, struct sink **ret);
  */
 int sink_stream_open(int fd, bool json, struct sink **ret);
 
-/* Both of two sinks, which it owns from then on; on failure they stay the caller's. */
-int sink_tee_open(struct sink *a, struct sink *b, struct sink **ret);
+/*
+ * A sink, and a copy that gets each line once the sink has it, as far as it can take
+ * it at once. It owns both from then on; on failure they stay the caller's.
+ */
+int sink_tee_open(struct sink *main, struct sink *copy, struct sink **ret);
 
 int sink_write(struct sink *sink, const struct violation *violation);
 int sink_poll_fd(struct sink *sink);

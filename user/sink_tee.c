@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two sinks as one: a line is out when both have it, and neither gets it twice
- * because the other was slow.
+ * A sink with a copy for somebody who looks on. What counts is the sink; the copy is
+ * a courtesy: a terminal that is stopped or gone holds nothing up, and misses lines.
  */
 #include "sink.h"
 
@@ -9,48 +9,40 @@
 
 struct sink_tee {
 	struct sink sink; /* first: the ops get a pointer to it */
-	struct sink *each[2];
-	bool done[2]; /* has the violation that is on its way */
+	struct sink *main;
+	struct sink *copy;
 };
 
 static int tee_write(struct sink *sink, const struct violation *violation)
 {
 	struct sink_tee *tee = (struct sink_tee *)sink;
-	int first = 0;
+	int err = sink_write(tee->main, violation);
 
-	for (int i = 0; i < 2; i++) {
-		int err = tee->done[i] ? 0 : sink_write(tee->each[i], violation);
-
-		tee->done[i] = !err;
-		if (err && !first)
-			first = err;
-	}
-	if (!first)
-		tee->done[0] = tee->done[1] = false;
-	return first;
+	if (!err)
+		sink_write(tee->copy, violation);
+	return err;
 }
 
 static int tee_poll_fd(struct sink *sink)
 {
 	struct sink_tee *tee = (struct sink_tee *)sink;
 
-	return sink_poll_fd(tee->each[tee->done[0] ? 1 : 0]);
+	return sink_poll_fd(tee->main);
 }
 
 static int tee_reopen(struct sink *sink)
 {
 	struct sink_tee *tee = (struct sink_tee *)sink;
-	int err = sink_reopen(tee->each[0]), other = sink_reopen(tee->each[1]);
 
-	return err ? err : other;
+	return sink_reopen(tee->main);
 }
 
 static void tee_free(struct sink *sink)
 {
 	struct sink_tee *tee = (struct sink_tee *)sink;
 
-	sink_free(tee->each[0]);
-	sink_free(tee->each[1]);
+	sink_free(tee->main);
+	sink_free(tee->copy);
 	free(tee);
 }
 
@@ -62,15 +54,15 @@ static const struct sink_ops tee_ops = {
 	.free = tee_free,
 };
 
-int sink_tee_open(struct sink *a, struct sink *b, struct sink **ret)
+int sink_tee_open(struct sink *main, struct sink *copy, struct sink **ret)
 {
 	struct sink_tee *tee = calloc(1, sizeof(*tee));
 
 	if (!tee)
 		return -ENOMEM;
 	tee->sink.ops = &tee_ops;
-	tee->each[0] = a;
-	tee->each[1] = b;
+	tee->main = main;
+	tee->copy = copy;
 	*ret = &tee->sink;
 	return 0;
 }

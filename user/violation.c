@@ -229,7 +229,7 @@ int violation_from_caller(const struct smtpward_caller_key *key,
 	struct names cgroup;
 	int r;
 
-	if (caller->flags & ~CGROUP_FLAGS)
+	if (caller->flags & ~(CGROUP_FLAGS | SMTPWARD_CALLER_NAMED))
 		return -EBADMSG;
 	r = names_from_cgroup(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
 	if (r < 0)
@@ -243,7 +243,8 @@ int violation_from_caller(const struct smtpward_caller_key *key,
 		.suppressed = suppressed,
 		.lost = lost,
 	};
-	violation_set_cgroup(ret, &cgroup);
+	if (caller->flags & SMTPWARD_CALLER_NAMED)
+		violation_set_cgroup(ret, &cgroup);
 	return 0;
 }
 

@@ -62,7 +62,10 @@ struct violation {
 int violation_from_event(const void *record, size_t size, int64_t realtime_offset,
 			 struct violation *ret);
 
-/* What callers of (cgroup, euid) were kept from. Same returns. */
+/*
+ * What callers of (cgroup, euid) were kept from. Same returns. The cgroup's path stays
+ * empty where no record of the caller had room, so that its names are not known.
+ */
 int violation_from_caller(const struct smtpward_caller_key *key,
 			  const struct smtpward_caller *caller, uint64_t suppressed,
 			  uint64_t lost, uint64_t time, struct violation *ret);

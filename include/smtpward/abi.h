@@ -16,7 +16,7 @@
 /* Limits of a policy. Stated in smtpward.conf(5); too much is an error there. */
 #define SMTPWARD_RULES_MAX 256
 #define SMTPWARD_PORTS_MAX 16
-#define SMTPWARD_SEGMENTS_MAX 1024 /* segments of all cgroup paths together */
+#define SMTPWARD_SEGMENTS_MAX 1024 /* units, and segments of cgroup paths, together */
 
 #define SMTPWARD_RULE_WORDS (SMTPWARD_RULES_MAX / 64)
 #define SMTPWARD_SEGMENT_WORDS (SMTPWARD_SEGMENTS_MAX / 64)
@@ -41,7 +41,10 @@ struct smtpward_rules {
 	__u64 words[SMTPWARD_RULE_WORDS];
 };
 
-/* A set of cgroup path segments, numbered through all paths of the policy. */
+/*
+ * A set of names to compare a cgroup's name with: the segments of the policy's cgroup
+ * paths, and its units, numbered through all of them.
+ */
 struct smtpward_segments {
 	__u64 words[SMTPWARD_SEGMENT_WORDS];
 };
@@ -67,21 +70,25 @@ struct smtpward_gate {
  * condition and by no other.
  */
 struct smtpward_cgroup {
-	struct smtpward_rules rules;   /* cover this cgroup and all below it */
+	struct smtpward_rules rules;   /* cover this cgroup and all below it: both of these */
+	struct smtpward_rules by_unit; /* ask for no unit, or for one that this is or is in */
+	struct smtpward_rules by_path; /* ask for no path, or for one that this is or is below */
 	struct smtpward_segments next; /* a child that matches one of these goes on */
 	__u32 slices;		       /* 1: nothing but *.slice from the root to here */
 	__u32 pad;
 };
 
-/*
- * What one name matches. Value of map_names (by the whole name), of map_prefixes
- * and map_suffixes (by a starred pattern's text before and behind the star), and
- * of map_lengths (by the name's length: the starred patterns that are no longer).
- */
-struct smtpward_match {
-	struct smtpward_rules units;
-	struct smtpward_segments segments;
+/* What is complete where a segment was the last of a path, or a unit. */
+struct smtpward_path {
+	struct smtpward_rules by_unit; /* ask for this unit */
+	struct smtpward_rules by_path; /* ask for this path */
 };
+
+/*
+ * map_names gives the segments that a whole name matches; map_prefixes and
+ * map_suffixes those of starred ones that it matches before and behind the star;
+ * map_lengths, by the name's length, the starred ones that are no longer.
+ */
 
 /* Key of map_names: the name, NUL-padded to the end. */
 struct smtpward_name {
@@ -122,7 +129,7 @@ struct smtpward_caller {
 	__u64 suppressed; /* of these, held back by the limit */
 	__u64 lost;	  /* of these, found no room in map_events */
 	__u32 cgroup_len;
-	__u32 flags; /* SMTPWARD_CGROUP_CUT */
+	__u32 flags; /* SMTPWARD_CALLER_NAMED, SMTPWARD_CGROUP_CUT, _TOP */
 	char cgroup[SMTPWARD_CGROUP_SIZE];
 };
 
@@ -209,6 +216,7 @@ struct smtpward_rule_info {
 #define SMTPWARD_CGROUP_TOP (1U << 1) /* cut, and the list's end is the two names next to the root */
 #define SMTPWARD_EXE_CUT (1U << 2)
 #define SMTPWARD_EXE_DELETED (1U << 3)
+#define SMTPWARD_CALLER_NAMED (1U << 4) /* of a caller: its cgroup's names are known */
 
 struct smtpward_event {
 	__u64 time_ns;	    /* CLOCK_BOOTTIME */
@@ -238,8 +246,8 @@ struct smtpward_event {
 _Static_assert(sizeof(struct smtpward_rules) == 32, "ABI");
 _Static_assert(sizeof(struct smtpward_segments) == 128, "ABI");
 _Static_assert(sizeof(struct smtpward_gate) == 8, "ABI");
-_Static_assert(sizeof(struct smtpward_cgroup) == 168, "ABI");
-_Static_assert(sizeof(struct smtpward_match) == 160, "ABI");
+_Static_assert(sizeof(struct smtpward_cgroup) == 232, "ABI");
+_Static_assert(sizeof(struct smtpward_path) == 64, "ABI");
 _Static_assert(sizeof(struct smtpward_affix) == 260, "ABI");
 _Static_assert(sizeof(struct smtpward_prefix) == 20, "ABI");
 _Static_assert(sizeof(struct smtpward_caller_key) == 16, "ABI");

@@ -11,8 +11,8 @@
  * child and everything below. Bits are numbered through all words, so a shift
  * carries from word to word.
  *
- * `unit NAME` needs no segments: it holds where all names so far were slices and
- * this one matches NAME.
+ * A unit is a path of one segment that may begin at every cgroup with nothing but
+ * slices above it, and that no slice matches.
  */
 #ifndef SMTPWARD_MATCH_H
 #define SMTPWARD_MATCH_H
@@ -25,49 +25,46 @@
 #define SMTPWARD_SLICE_SUFFIX_LEN 6
 
 /*
- * What a name matches, from the four tables. A starred pattern "a*b" matches a name
+ * What a name matches, from the four tables. A starred segment "a*b" matches a name
  * that begins with a, ends with b, and is long enough for both; one without a text
  * before or behind its star is in every set of that side. A table that has nothing
  * for the name gives an empty set.
  */
-SMTPWARD_INLINE void smtpward_match_name(const struct smtpward_match *exact,
-					 const struct smtpward_match *prefix,
-					 const struct smtpward_match *suffix,
-					 const struct smtpward_match *length,
-					 struct smtpward_match *ret)
+SMTPWARD_INLINE void smtpward_match_name(const struct smtpward_segments *exact,
+					 const struct smtpward_segments *prefix,
+					 const struct smtpward_segments *suffix,
+					 const struct smtpward_segments *length,
+					 struct smtpward_segments *ret)
 {
-	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
-		ret->units.words[i] = exact->units.words[i] |
-				      (prefix->units.words[i] & suffix->units.words[i] &
-				       length->units.words[i]);
 	for (int i = 0; i < SMTPWARD_SEGMENT_WORDS; i++)
-		ret->segments.words[i] = exact->segments.words[i] |
-					 (prefix->segments.words[i] & suffix->segments.words[i] &
-					  length->segments.words[i]);
+		ret->words[i] = exact->words[i] |
+				(prefix->words[i] & suffix->words[i] & length->words[i]);
 }
 
 /*
- * One step down: the child of parent whose name matches `match`. `last` has the
- * last segment of every path. Fills in all of child but the rules of the paths
- * that are complete now; those paths' last segments go to completed, and the
- * caller unites their rules into child->rules. is_slice: the child's name ends
- * with SMTPWARD_SLICE_SUFFIX.
+ * One step down: the child of parent whose name matches `match`. `units` has the
+ * units, `last` the last segment of every path and the units. What is complete now
+ * goes to completed; the caller unites its rules into child->by_unit and
+ * child->by_path and then calls smtpward_match_finish(). is_slice: the child's name
+ * ends with SMTPWARD_SLICE_SUFFIX.
  */
 SMTPWARD_INLINE void smtpward_match_step(const struct smtpward_cgroup *parent,
-					 const struct smtpward_match *match,
+					 const struct smtpward_segments *match,
+					 const struct smtpward_segments *units,
 					 const struct smtpward_segments *last, int is_slice,
 					 struct smtpward_cgroup *child,
 					 struct smtpward_segments *completed)
 {
+	const int unit_begins = parent->slices && !is_slice;
 	__u64 carry = 0;
 
 	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++) {
-		child->rules.words[i] = parent->rules.words[i];
-		if (parent->slices)
-			child->rules.words[i] |= match->units.words[i];
+		child->by_path.words[i] = parent->by_path.words[i];
+		child->by_unit.words[i] = parent->by_unit.words[i];
 	}
 	for (int i = 0; i < SMTPWARD_SEGMENT_WORDS; i++) {
-		__u64 reached = parent->next.words[i] & match->segments.words[i];
+		__u64 compared = parent->next.words[i] | (unit_begins ? units->words[i] : 0);
+		__u64 reached = compared & match->words[i];
 		__u64 going_on = reached & ~last->words[i];
 
 		completed->words[i] = reached & last->words[i];
@@ -79,16 +76,21 @@ SMTPWARD_INLINE void smtpward_match_step(const struct smtpward_cgroup *parent,
 }
 
 /*
- * Whether a cgroup in this state needs an entry: where it does not, nothing covers
- * it but the rules that ask for no cgroup, and nothing below it can be covered.
+ * Completes the child. Returns whether it needs an entry: where it does not, nothing
+ * covers it but the rules that ask for no cgroup, and so it is with all below it.
+ * any_unit and any_path: the rules that ask for no unit, for no path.
  */
-SMTPWARD_INLINE int smtpward_match_alive(const struct smtpward_cgroup *cgroup,
-					 const struct smtpward_rules *any)
+SMTPWARD_INLINE int smtpward_match_finish(struct smtpward_cgroup *cgroup,
+					  const struct smtpward_rules *any_unit,
+					  const struct smtpward_rules *any_path)
 {
 	__u64 alive = cgroup->slices;
 
-	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
-		alive |= cgroup->rules.words[i] ^ any->words[i];
+	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++) {
+		cgroup->rules.words[i] = cgroup->by_unit.words[i] & cgroup->by_path.words[i];
+		alive |= cgroup->by_unit.words[i] ^ any_unit->words[i];
+		alive |= cgroup->by_path.words[i] ^ any_path->words[i];
+	}
 	for (int i = 0; i < SMTPWARD_SEGMENT_WORDS; i++)
 		alive |= cgroup->next.words[i];
 	return alive != 0;

@@ -23,9 +23,25 @@ static void become_logger(const char *to, int sink_fd, enum log_sink sink)
 	_exit(127);
 }
 
+/* It takes no signal for its end before it blocks them, and so ends by none. */
+static bool blocks_sigterm(pid_t pid)
+{
+	_cleanup_fclose_ FILE *status = NULL;
+	unsigned long long blocked = 0;
+	char path[64], line[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+			break;
+	return blocked >> (SIGTERM - 1) & 1;
+}
+
 void log_start(struct log *log, enum log_sink sink)
 {
 	static const char *const names[] = { [LOG_JSON] = "json", [LOG_STDERR] = "stderr" };
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 	char path[128];
 	int pipes[2] = { -1, -1 };
 
@@ -46,6 +62,9 @@ void log_start(struct log *log, enum log_sink sink)
 	assert_true(log->pid > 0);
 	child_register(log->pid);
 	cleanup_close(&pipes[1]);
+	while (!blocks_sigterm(log->pid))
+		if (!pause_until(deadline))
+			fail_msg("the logger does not begin");
 }
 
 static void take(struct log *log)

@@ -241,15 +241,12 @@ static inline bool is_slice(const char *name)
 	return glob("*.slice", strlen("*.slice"), name);
 }
 
-/* Some name is the unit's, and all those above it are slices. */
+/* The first name that is no slice is the unit's. */
 static inline bool unit_covers(const char *unit, const struct names *names)
 {
-	for (size_t i = 0; i < names->n; i++) {
-		if (glob(unit, strlen(unit), names->items[i]))
-			return true;
+	for (size_t i = 0; i < names->n; i++)
 		if (!is_slice(names->items[i]))
-			return false;
-	}
+			return glob(unit, strlen(unit), names->items[i]);
 	return false;
 }
 
@@ -261,24 +258,37 @@ static inline bool unit_goes_on(const struct names *names)
 	return true;
 }
 
-/* unit and cgroup are one condition: either will do. */
-static inline bool rule_covers(const struct policy_rule *rule, const struct names *names)
+static inline bool some_unit_covers(const struct policy_rule *rule, const struct names *names)
 {
 	for (size_t i = 0; i < rule->n_units; i++)
 		if (unit_covers(rule->units[i], names))
 			return true;
+	return false;
+}
+
+static inline bool some_path_covers(const struct policy_rule *rule, const struct names *names)
+{
 	for (size_t i = 0; i < rule->n_cgroups; i++)
 		if (path_covers(rule->cgroups[i], names))
 			return true;
-	return !rule->n_units && !rule->n_cgroups;
+	return false;
 }
 
-static inline bool rule_goes_on(const struct policy_rule *rule, const struct names *names)
+/* Of a rule with both, both have to hold. */
+static inline bool rule_covers(const struct policy_rule *rule, const struct names *names)
+{
+	return (!rule->n_units || some_unit_covers(rule, names)) &&
+	       (!rule->n_cgroups || some_path_covers(rule, names));
+}
+
+/* Whether a unit or a path of the rule holds here, or may for one below that is to come. */
+static inline bool rule_tracks(const struct policy_rule *rule, const struct names *names)
 {
 	for (size_t i = 0; i < rule->n_cgroups; i++)
 		if (path_goes_on(rule->cgroups[i], names))
 			return true;
-	return rule->n_units && unit_goes_on(names);
+	return (rule->n_units && unit_goes_on(names)) || some_unit_covers(rule, names) ||
+	       some_path_covers(rule, names);
 }
 
 /* What the kernel has for a cgroup: its entry, or none. */

@@ -134,17 +134,48 @@ static void test_units(void **state __attribute__((unused)))
 		{ "deny unit a@*.service", "/x.slice/a@1.service", "0" },
 		{ "deny unit a@*.service", "/x.slice/a@.service", "0" },
 		{ "deny unit a@*.service", "/x.slice/a@service", "none" },
-		{ "deny unit u*", "/u.slice", "0" },
-		{ "deny unit u*", "/u.slice/a.service", "0" },
+		/* No unit is a slice, whatever its pattern is. */
+		{ "deny unit u*", "/u.slice", "" },
+		{ "deny unit u*", "/u.slice/a.service", "none" },
+		{ "deny unit u*", "/u.slice/u.slice/u.service", "0" },
 		{ "deny unit u*", "/v.slice/u", "0" },
-		{ "deny unit *", "/v.slice", "0" },
+		{ "deny unit *", "/v.slice", "" },
+		{ "deny unit *", "/v.slice/.slice/v", "0" },
+		{ "deny unit v.slice*", "/v.slice/v.slice", "" },
+		{ "deny unit v.slice*", "/v.slice/v.slice.scope", "0" },
 		{ "deny unit a.b, c.d\ndeny unit c.d", "/c.d", "0 1" },
 		{ "deny unit a.b\ndeny cgroup /x/a.b", "/x/a.b", "1" },
-		/* One condition: either will do. */
-		{ "deny unit a.b cgroup /c", "/c", "0" },
-		{ "deny unit a.b cgroup /c", "/a.b", "0" },
-		{ "deny unit a.b cgroup /c", "/c/a.b", "0" },
-		{ "deny unit a.b cgroup /c", "/d", "none" },
+	};
+
+	assert_all_covered(cases, ARRAY_SIZE(cases));
+}
+
+#define BOTH "deny unit a.b cgroup /x.slice, /y.slice/z\ndeny"
+
+/* Of a rule with both, both have to hold, in whatever order they come to. */
+static void test_unit_and_path(void **state __attribute__((unused)))
+{
+	static const struct cover_case cases[] = {
+		{ BOTH, "/", "1" },
+		{ BOTH, "/x.slice", "1" },
+		{ BOTH, "/x.slice/a.b", "0 1" },
+		{ BOTH, "/x.slice/w.slice/a.b/c", "0 1" },
+		{ BOTH, "/x.slice/a.c", "1" },
+		{ BOTH, "/a.b", "1" },
+		{ BOTH, "/a.b/x.slice", "1" },
+		{ BOTH, "/y.slice/a.b", "1" },
+		{ BOTH, "/y.slice/z", "1" },
+		{ BOTH, "/y.slice/z/a.b", "1" },
+		{ BOTH, "/d", "none" },
+		{ BOTH, "/w.slice/d", "none" },
+		{ "deny unit a.b cgroup /a.b/c/d", "/a.b/c", "" },
+		{ "deny unit a.b cgroup /a.b/c/d", "/a.b/c/d", "0" },
+		{ "deny unit a.b cgroup /*/a.b", "/x.slice/a.b", "0" },
+		{ "deny unit a.b cgroup /*/a.b", "/x/a.b", "" },
+		{ "deny unit a.b cgroup /", "/", "" },
+		{ "deny unit a.b cgroup /", "/a.b", "0" },
+		{ "deny unit a.b cgroup /", "/x.slice/b", "" },
+		{ "deny unit a.b\ndeny cgroup /x.slice", "/x.slice/a.b", "0 1" },
 	};
 
 	assert_all_covered(cases, ARRAY_SIZE(cases));
@@ -266,10 +297,7 @@ static void walk_fail(const struct walk *walk, const char *what,
 		 set_text(found), set_text(expected), text);
 }
 
-/*
- * What the second opinion has on this cgroup; returns whether it needs an entry: it,
- * or one below it that may come, is covered by a rule that asks for a cgroup.
- */
+/* What the second opinion has on this cgroup; returns whether it needs an entry. */
 static bool second_opinion(const struct walk *walk, struct smtpward_rules *ret_rules)
 {
 	bool needs_entry = false;
@@ -280,9 +308,9 @@ static bool second_opinion(const struct walk *walk, struct smtpward_rules *ret_r
 
 		if (rule_covers(rule, &walk->names))
 			set_add(ret_rules, i);
-		needs_entry |= rule_goes_on(rule, &walk->names);
+		needs_entry |= rule_tracks(rule, &walk->names);
 	}
-	return needs_entry || !set_equal(ret_rules, &walk->ruleset->any_cgroup);
+	return needs_entry;
 }
 
 /*
@@ -362,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_stars),
 		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_unit_and_path),
 		cmocka_unit_test(test_unit_lists),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_carry),

@@ -859,7 +859,8 @@ static void test_limits(void **state __attribute__((unused)))
 	policy_free(parse(same));
 	assert_fails(more, "257:2: too many rules: a policy can have 256\n"
 			   "261:11: there is no user 'x' on this machine\n");
-	assert_fails(over, "1:3997: too many cgroup path segments: all paths together can have 1024\n");
+	assert_fails(over, "1:3997: too many names: units and the segments of cgroup paths can be 1024 "
+			   "together\n");
 
 	/* Wrong rules are rules too. */
 	policy_freep(&policy);

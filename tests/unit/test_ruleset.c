@@ -113,17 +113,18 @@ static void test_ids(void **state __attribute__((unused)))
 static void test_any(void **state __attribute__((unused)))
 {
 	static const struct {
-		const char *policy, *any; /* of cgroup, user, group, to */
+		const char *policy, *any; /* of unit, path, both, user, group, to */
 		const char *asks;	  /* cgroup, user, group, to, star */
 	} cases[] = {
-		{ "deny\ndeny", "0 1|0 1|0 1|0 1", "-----" },
-		{ "deny unit a.b\ndeny", "1|0 1|0 1|0 1", "c----" },
-		{ "deny cgroup /\ndeny", "1|0 1|0 1|0 1", "c----" },
-		{ "deny cgroup /a/*\ndeny", "1|0 1|0 1|0 1", "c---*" },
-		{ "deny unit *.b", "|0|0|0", "c---*" },
-		{ "deny user 0\ndeny unit a.b", "0|1|0 1|0 1", "cu---" },
-		{ "deny group 0", "0|0||0", "--g--" },
-		{ "deny to ::1\ndeny port 25", "0 1|0 1|0 1|1", "---t-" },
+		{ "deny\ndeny", "0 1|0 1|0 1|0 1|0 1|0 1", "-----" },
+		{ "deny unit a.b\ndeny", "1|0 1|1|0 1|0 1|0 1", "c----" },
+		{ "deny cgroup /\ndeny", "0 1|1|1|0 1|0 1|0 1", "c----" },
+		{ "deny cgroup /a/*\ndeny", "0 1|1|1|0 1|0 1|0 1", "c---*" },
+		{ "deny unit *.b", "|0||0|0|0", "c---*" },
+		{ "deny unit a.b cgroup /a\ndeny unit a.b", "|1||0 1|0 1|0 1", "c----" },
+		{ "deny user 0\ndeny unit a.b", "0|0 1|0|1|0 1|0 1", "cu---" },
+		{ "deny group 0", "0|0|0|0||0", "--g--" },
+		{ "deny to ::1\ndeny port 25", "0 1|0 1|0 1|0 1|0 1|1", "---t-" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -133,8 +134,9 @@ static void test_any(void **state __attribute__((unused)))
 				      r->asks_star ? '*' : '-',	  '\0' };
 		char any[128];
 
-		snprintf(any, sizeof(any), "%s|%s|%s|%s", set_text(&r->any_cgroup),
-			 set_text(&r->any_user), set_text(&r->any_group), set_text(&r->any_address));
+		snprintf(any, sizeof(any), "%s|%s|%s|%s|%s|%s", set_text(&r->any_unit),
+			 set_text(&r->any_path), set_text(&r->any_cgroup), set_text(&r->any_user),
+			 set_text(&r->any_group), set_text(&r->any_address));
 		assert_string_equal(any, cases[i].any);
 		assert_string_equal(asks, cases[i].asks);
 	}

@@ -157,7 +157,7 @@ static void test_cgroup_paths(void **state __attribute__((unused)))
 
 		memcpy(caller.cgroup, cases[i].list, cases[i].len);
 		caller.cgroup_len = cases[i].len;
-		caller.flags = cases[i].flags;
+		caller.flags = cases[i].flags | SMTPWARD_CALLER_NAMED;
 		memset(&violation, 'X', sizeof(violation));
 		assert_int_equal(violation_from_caller(&(struct smtpward_caller_key){}, &caller, 1,
 						       0, 0, &violation),
@@ -301,6 +301,7 @@ static void test_summaries(void **state __attribute__((unused)))
 	struct smtpward_caller caller = {
 		.cgroup = "apache2.service\0system.slice",
 		.cgroup_len = sizeof("apache2.service\0system.slice"),
+		.flags = SMTPWARD_CALLER_NAMED,
 	};
 	char line[VIOLATION_LINE_SIZE];
 	struct violation violation;
@@ -311,6 +312,13 @@ static void test_summaries(void **state __attribute__((unused)))
 	assert_string_equal(line, "v=1 suppressed=12 lost=0 euid=33 cgid=7311 "
 				  "unit=\"apache2.service\" "
 				  "cgroup=\"/system.slice/apache2.service\"");
+
+	/* No record had room: not the root cgroup's path, but none. */
+	caller = (struct smtpward_caller){ 0 };
+	assert_int_equal(violation_from_caller(&key, &caller, 0, 7, 5, &violation), 0);
+	assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
+	assert_string_equal(line, "v=1 suppressed=0 lost=7 euid=33 cgid=7311 unit=\"\" "
+				  "cgroup=\"\"");
 
 	violation_from_anyone(UINT64_MAX, 3, 6, &violation);
 	assert_int_equal(violation.time, 6);
