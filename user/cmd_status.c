@@ -56,20 +56,6 @@ static uint64_t counter_value(const struct state *state, size_t i)
 	return *(const __u64 *)((const char *)&state->counters + counters[i].offset);
 }
 
-static const char *headline(const struct state *state)
-{
-	if (state->enforcing)
-		return "enforcing";
-	if (state->gate_open)
-		return "not enforcing: the policy is loaded half-way; 'smtpward load' completes it";
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		if (state->hooks[hook] != STATE_IN_FORCE)
-			return "not enforcing: a hook is not in force; 'smtpward load' puts it back";
-	if (!state->tracker)
-		return "not enforcing: the cgroup tracker is gone; 'smtpward load' puts it back";
-	return "not enforcing: mode audit, nothing is refused";
-}
-
 static void format_time(uint64_t seconds, char *dst, size_t size)
 {
 	time_t when = (time_t)seconds;
@@ -99,7 +85,7 @@ static void print_policy(const struct smtpward_policy_info *policy)
 
 static void print_text(const struct state *state)
 {
-	printf("%s\n", headline(state));
+	printf("%s\n", state_headline(state));
 	print_policy(&state->policy);
 	for (int hook = 0; hook < PINNED_HOOKS; hook++)
 		printf("%s  %s\n", pinned_hook_names[hook], hook_words[state->hooks[hook]]);
@@ -168,7 +154,7 @@ static json_t *json_of_state(const struct state *state)
 		json_object_set_new(counts, counters[i].name,
 				    json_integer((json_int_t)counter_value(state, i)));
 	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:i, s:o, s:o}", "enforcing", state->enforcing,
-			 "summary", headline(state), "policy", json_of_policy(&state->policy),
+			 "summary", state_headline(state), "policy", json_of_policy(&state->policy),
 			 "hooks", hooks, "tracker", state->tracker, "cgroups_missing", (json_int_t)state->missing, "reader", (int)state->reader, "counters", counts, "rules",
 			 json_of_rules(state));
 }
@@ -202,7 +188,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	_cleanup_(state_clear) struct state state = { 0 };
 	enum command_result result = COMMAND_DONE;
 	struct reason reason;
-	int err = state_read(config->pins ?: PINS_DEFAULT_PATH, &state, &reason);
+	int err = state_read(config->pins ?: PINS_DEFAULT_PATH, false, &state, &reason);
 
 	if (err == -ENOENT)
 		return answer_no(config, "nothing is loaded");

@@ -248,11 +248,11 @@ static int load_programs(struct install *install, struct reason *reason)
 
 /* Pinning. */
 
-static int pin(const struct install *install, uint64_t generation, const char *name, int fd,
+static int pin(const struct pins *pins, uint64_t generation, const char *name, int fd,
 	       struct reason *reason)
 {
 	char path[PINS_PATH_SIZE];
-	int err = pins_name(&install->pins, generation, name, path);
+	int err = pins_name(pins, generation, name, path);
 
 	if (!err && bpf_obj_pin(fd, path))
 		err = -errno;
@@ -280,7 +280,7 @@ static int pin_lasting_maps(const struct install *install, struct reason *reason
 
 		err = pinned_open(&install->pins, 0, name, &fd);
 		if (err == -ENOENT)
-			err = pin(install, 0, name, loader_map(install->loader, name), reason);
+			err = pin(&install->pins, 0, name, loader_map(install->loader, name), reason);
 		else if (err)
 			err = reason_errno(reason, err, "cannot open %s/%s", install->pins.path,
 					   name);
@@ -297,7 +297,8 @@ static int pin_object(void *userdata, const char *name, int fd)
 {
 	const struct pin_context *context = userdata;
 
-	return pin(context->install, context->install->generation, name, fd, context->reason);
+	return pin(&context->install->pins, context->install->generation, name, fd,
+		   context->reason);
 }
 
 static int pin_generation(const struct install *install, struct reason *reason)
@@ -321,9 +322,9 @@ static int start_tracker(const struct install *install, struct reason *reason)
 	err = loader_attach_tracker(install->loader, &made, &removed);
 	if (err)
 		return reason_errno(reason, err, "cannot attach the cgroup tracker");
-	err = pin(install, install->generation, "link_cgroup_rmdir", removed, reason);
+	err = pin(&install->pins, install->generation, "link_cgroup_rmdir", removed, reason);
 	if (!err)
-		err = pin(install, install->generation, "link_cgroup_mkdir", made, reason);
+		err = pin(&install->pins, install->generation, "link_cgroup_mkdir", made, reason);
 	if (!err)
 		err = fill_cgroups(install->loader, install->request->ruleset, install->root_fd,
 				   reason);
@@ -364,30 +365,47 @@ static int prepare_generation(const struct install *install, struct reason *reas
 		err = fill_policy(install->loader, install->request->ruleset, reason);
 	if (!err)
 		err = fill_description(install->loader, install->request->policy, &info, reason);
-	return err ? err : start_tracker(install, reason);
+	if (!err)
+		err = start_tracker(install, reason);
+	if (err)
+		return err;
+	err = loader_freeze_maps(install->loader);
+	return err ? reason_errno(reason, err, "cannot freeze the policy's maps") : 0;
 }
 
 /* The swap. */
 
-static int create_link(struct install *install, int hook, struct reason *reason)
+int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
+		 struct reason *reason)
 {
-	int err = pins_remove(&install->pins, pinned_link_names[hook]);
+	_cleanup_close_ int fd = -1;
+	int err = pins_remove(pins, pinned_link_names[hook]);
 
 	if (err)
-		return reason_errno(reason, err, "cannot remove %s/%s", install->pins.path,
+		return reason_errno(reason, err, "cannot remove %s/%s", pins->path,
 				    pinned_link_names[hook]);
-	install->link_fds[hook] = bpf_link_create(loader_hook(install->loader, hook),
-						  install->attach_fd, hook_types[hook], NULL);
-	if (install->link_fds[hook] < 0 && errno == EPERM)
+	fd = bpf_link_create(program_fd, cgroup_fd, hook_types[hook], NULL);
+	if (fd < 0 && errno == EPERM)
 		return reason_set(reason, -EPERM,
 				  "cannot attach to the hook %s: another program is attached there "
 				  "exclusively; 'bpftool cgroup show' names it",
 				  pinned_hook_names[hook]);
-	if (install->link_fds[hook] < 0)
+	if (fd < 0)
 		return reason_errno(reason, -errno, "cannot attach to the hook %s",
 				    pinned_hook_names[hook]);
-	install->made[hook] = true;
-	return pin(install, 0, pinned_link_names[hook], install->link_fds[hook], reason);
+	err = pin(pins, 0, pinned_link_names[hook], fd, reason);
+	if (!err && ret_fd)
+		*ret_fd = TAKE_FD(fd);
+	return err;
+}
+
+static int create_link(struct install *install, int hook, struct reason *reason)
+{
+	int err = install_link(&install->pins, hook, loader_hook(install->loader, hook),
+			       install->attach_fd, &install->link_fds[hook], reason);
+
+	install->made[hook] = !err;
+	return err;
 }
 
 static int replace_program(const struct install *install, int hook, struct reason *reason)

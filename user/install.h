@@ -37,7 +37,21 @@ struct install_report {
 int install_load(const struct install_request *request, struct install_report *ret_report,
 		 struct reason *reason);
 
+/*
+ * Puts back the hooks of the policy in force, from what is pinned. 0 where they are in
+ * force now; what else is amiss it does not look at.
+ */
+int install_heal(const char *pins, struct reason *reason);
+
 /* Lifts enforcement and removes everything. -ENOENT where nothing is loaded. */
 int install_unload(const char *pins, struct reason *reason);
+
+/*
+ * For the parts of this module: makes the link of a hook and pins it, in place of a pin
+ * of a link that is dead. The caller owns *ret_fd, where it asks for it.
+ */
+struct pins;
+int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
+		 struct reason *reason);
 
 #endif /* SMTPWARD_INSTALL_H */

@@ -227,6 +227,20 @@ int loader_each_object(const struct loader *loader,
 	return 0;
 }
 
+int loader_freeze_maps(const struct loader *loader)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, loader->skeleton->obj) {
+		if (bpf_map__is_internal(map) || is_lasting(bpf_map__name(map)) ||
+		    bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY)
+			continue;
+		if (bpf_map_freeze(bpf_map__fd(map)))
+			return -errno;
+	}
+	return 0;
+}
+
 bool loader_tracks_cgroups(const struct loader *loader)
 {
 	return loader->tracks_cgroups;

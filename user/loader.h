@@ -51,6 +51,12 @@ int loader_before_map(const struct loader *loader, enum loader_hook hook);
 int loader_each_object(const struct loader *loader,
 		       int (*object)(void *userdata, const char *name, int fd), void *userdata);
 
+/*
+ * Forbids user space to change the policy's maps from here on, other programs' user
+ * space too; the tracker still can. To be called when all of them are filled.
+ */
+int loader_freeze_maps(const struct loader *loader);
+
 /* Whether the policy needs the cgroup tracker at all. */
 bool loader_tracks_cgroups(const struct loader *loader);
 

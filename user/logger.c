@@ -28,6 +28,9 @@
 
 #define SUMMARY_SECONDS 10
 
+/* An alert comes within 5 seconds of its cause. */
+#define WATCH_SECONDS 2
+
 /*
  * An entry of map_callers that nobody used for so long is removed, once all its
  * counts have had their line. A program that found it just before the removal
@@ -45,6 +48,7 @@ enum pending {
 	PENDING_NONE,
 	PENDING_RECORD,	 /* the record leaves the ring buffer */
 	PENDING_SUMMARY, /* the counts are noted as reported */
+	PENDING_ALERT,	 /* nothing */
 };
 
 struct logger {
@@ -57,10 +61,13 @@ struct logger {
 	struct ring *ring;
 	struct sink *sink; /* the caller's */
 	const struct logger_notices *notices;
+	const struct logger_watch *watch;
+	char alert[512]; /* the last one; empty where all is well */
 	int trouble;	    /* what the sink said last, 0 where it takes lines */
 	int64_t realtime_offset;
 	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
 	unsigned int seconds;	    /* since the last summary */
+	unsigned int watch_seconds; /* since the last look at enforcement */
 	unsigned int sweep_seconds; /* since all callers were looked at */
 	enum logger_hangup hangup;
 	enum pending pending;
@@ -186,7 +193,8 @@ static int write_pending(struct logger *logger)
 	if (pending == PENDING_SUMMARY)
 		return bpf_map_update_elem(logger->reported_fd, &logger->key, &logger->reported,
 					   BPF_ANY);
-	ring_advance(logger->ring);
+	if (pending == PENDING_RECORD)
+		ring_advance(logger->ring);
 	return 0;
 }
 
@@ -379,6 +387,29 @@ static void loop_take_signals(struct logger *logger, struct loop *loop)
 	}
 }
 
+/* An alert is said once, until it is another one or all is well again. */
+static int watch(struct logger *logger)
+{
+	char alert[sizeof(logger->alert)];
+	bool healed = false;
+	int err = write_pending(logger);
+
+	if (err)
+		return err;
+	if (!logger->watch->look(logger->watch->userdata, alert, sizeof(alert), &healed))
+		alert[0] = '\0';
+	if (!strcmp(alert, logger->alert))
+		return 0;
+	memcpy(logger->alert, alert, sizeof(alert));
+	if (healed)
+		logger->alert[0] = '\0';
+	if (!alert[0])
+		return 0;
+	violation_from_alert(alert, healed, clock_ns(CLOCK_REALTIME), &logger->violation);
+	logger->pending = PENDING_ALERT;
+	return write_pending(logger);
+}
+
 static int loop_take_second(struct logger *logger, struct loop *loop, struct reason *reason)
 {
 	uint64_t seconds;
@@ -387,6 +418,13 @@ static int loop_take_second(struct logger *logger, struct loop *loop, struct rea
 	if (read(loop->timer_fd, &seconds, sizeof(seconds)) != sizeof(seconds))
 		return 0;
 	loop->unloaded = !pins_present(&logger->pins);
+	logger->watch_seconds += seconds;
+	if (logger->watch_seconds >= WATCH_SECONDS && !loop->unloaded) {
+		logger->watch_seconds = 0;
+		err = watch(logger);
+		if (err)
+			return err < 0 ? err : 0;
+	}
 	logger->seconds += seconds;
 	logger->sweep_seconds += seconds;
 	if (logger->seconds < SUMMARY_SECONDS || logger->trouble)
@@ -438,8 +476,8 @@ static int loop_run(struct logger *logger, struct loop *loop, struct reason *rea
 }
 
 int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hangup,
-	       const struct logger_notices *notices, enum logger_end *ret_end,
-	       struct reason *reason)
+	       const struct logger_notices *notices, const struct logger_watch *watching,
+	       enum logger_end *ret_end, struct reason *reason)
 {
 	_cleanup_(loop_close) struct loop loop = { .signal_fd = -1, .timer_fd = -1 };
 	int err = loop_open(&loop);
@@ -448,6 +486,7 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 		return reason_errno(reason, err, "cannot set up the event loop");
 	logger->sink = sink;
 	logger->notices = notices;
+	logger->watch = watching;
 	logger->hangup = hangup;
 	err = loop_run(logger, &loop, reason);
 	if (!err)

@@ -7,6 +7,9 @@
 #ifndef SMTPWARD_LOGGER_H
 #define SMTPWARD_LOGGER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "reason.h"
 #include "sink.h"
 
@@ -21,6 +24,15 @@ enum logger_end {
  */
 struct logger_notices {
 	void (*trouble)(void *userdata, int err);
+	void *userdata;
+};
+
+/*
+ * Looks whether enforcement is what it should be, every few seconds: returns true and
+ * words for the alert where it is not, or was not and has been put right.
+ */
+struct logger_watch {
+	bool (*look)(void *userdata, char *alert, size_t size, bool *ret_healed);
 	void *userdata;
 };
 
@@ -42,8 +54,8 @@ int logger_open(const char *pins, struct logger **ret_logger, struct reason *rea
  * caller), or until the policy is unloaded. Returns 0 with the cause in *ret_end.
  */
 int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hangup,
-	       const struct logger_notices *notices, enum logger_end *ret_end,
-	       struct reason *reason);
+	       const struct logger_notices *notices, const struct logger_watch *watch,
+	       enum logger_end *ret_end, struct reason *reason);
 
 void logger_free(struct logger *logger);
 void logger_freep(struct logger **logger);

@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
+#include "install.h"
 #include "msg.h"
 #include "pins.h"
+#include "state.h"
 
 enum command_result logging_block_signals(void)
 {
@@ -36,16 +39,40 @@ static void say_trouble(void *userdata, int err)
 		msg_info("%s takes lines again", sink_name);
 }
 
+/*
+ * What is amiss, and what can be put back from here is: that takes the rights of a
+ * load, so a log without them only says so.
+ */
+static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
+{
+	_cleanup_(state_clear) struct state state = { 0 };
+	const char *pins = userdata;
+	struct reason reason;
+	int err = state_read(pins, true, &state, &reason);
+
+	/* Under change, or taken away as a whole: neither is for an alert. */
+	if (err == -EAGAIN || err == -ENOENT || (!err && state_is_whole(&state)))
+		return false;
+	snprintf(alert, size, "%s", err ? reason.text : state_headline(&state));
+	if (err || state.gate_open || install_heal(pins, &reason))
+		return true;
+	state_clear(&state);
+	state = (struct state){ 0 };
+	*ret_healed = !state_read(pins, false, &state, &reason) && state_is_whole(&state);
+	return true;
+}
+
 enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
 				enum logger_hangup hangup, bool *ret_unloaded)
 {
 	const struct logger_notices notices = { say_trouble, (void *)sink_name };
+	const struct logger_watch watch = { look, (void *)(pins ?: PINS_DEFAULT_PATH) };
 	_cleanup_(logger_freep) struct logger *logger = NULL;
 	enum logger_end end;
 	struct reason reason;
 
 	if (logger_open(pins ?: PINS_DEFAULT_PATH, &logger, &reason) ||
-	    logger_run(logger, sink, hangup, &notices, &end, &reason)) {
+	    logger_run(logger, sink, hangup, &notices, &watch, &end, &reason)) {
 		msg_error("cannot log: %s", reason.text);
 		return COMMAND_FAILED;
 	}

@@ -180,8 +180,9 @@ int pins_open(const char *path, struct pins *ret_pins, struct reason *reason)
 	return err;
 }
 
-int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
-		     struct reason *reason)
+/* Opens, locks, and checks again: an unload may have removed it while we waited. */
+static int open_and_lock(const char *path, bool create, int operation, struct pins *ret_pins,
+			 struct reason *reason)
 {
 	for (;;) {
 		_cleanup_close_ int fd = -1;
@@ -194,10 +195,9 @@ int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
 			err = open_checked(path, made, &fd, reason);
 		if (err)
 			return err;
-		err = lock(fd, LOCK_EX);
+		err = lock(fd, operation);
 		if (err)
 			return reason_errno(reason, err, "cannot lock %s", path);
-		/* An unload may have removed it while we waited: then begin again. */
 		if (!same_directory(fd, path))
 			continue;
 		err = check_owner(fd, path, reason);
@@ -207,6 +207,17 @@ int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
 			TAKE_FD(fd);
 		return err;
 	}
+}
+
+int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct reason *reason)
+{
+	return open_and_lock(path, false, LOCK_SH | (try ? LOCK_NB : 0), ret_pins, reason);
+}
+
+int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
+		     struct reason *reason)
+{
+	return open_and_lock(path, create, LOCK_EX, ret_pins, reason);
 }
 
 void pins_close(struct pins *pins)

@@ -40,6 +40,12 @@ struct pins {
 int pins_open(const char *path, struct pins *ret_pins, struct reason *reason);
 
 /*
+ * The same, while nobody changes it: waits for the lock that a load or unload holds,
+ * or, with try, returns -EAGAIN where one does.
+ */
+int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct reason *reason);
+
+/*
  * The same to change it: waits for the lock that serialises load and unload. With
  * create, the directory is made where it does not exist. Closing releases the lock.
  */

@@ -83,14 +83,15 @@ static void names_unite(void *into, const void *more)
 		       &((const struct ruleset_name *)more)->segments);
 }
 
-/* The next free segment gets a name, or a starred pattern, of at most SMTPWARD_NAME_MAX bytes. */
+/* The next free segment gets a name or a starred pattern. */
 static int segment_add(struct ruleset *ruleset, struct stars *stars, const char *pattern,
 		       size_t len)
 {
 	const char *star = memchr(pattern, '*', len);
 	size_t segment = ruleset->n_segments++;
 
-	if (len > SMTPWARD_NAME_MAX)
+	/* The star itself stands for no byte: "*" and 255 others still fit. */
+	if (len - !!star > SMTPWARD_NAME_MAX)
 		return -EINVAL;
 	if (star)
 		return stars_add(stars, pattern, len, star, segment);

@@ -41,8 +41,8 @@ struct sink {
 #define SINK_SYSLOG_PATH "/dev/log"
 
 /*
- * Syslog by its datagram socket, RFC 3164, facility authpriv, warning for deny,
- * notice for audit and summaries, info for allow, tag "smtpward[pid]". The time in
+ * Syslog by its datagram socket, RFC 3164, facility authpriv, alert for alerts, warning
+ * for deny, notice for audit and summaries, info for allow, tag "smtpward[pid]". The time in
  * the header is the call's, local. Opening succeeds where path does not exist yet:
  * write says so then. -ENAMETOOLONG where path does not fit a socket address.
  */

@@ -35,6 +35,8 @@ struct sink_syslog {
 
 static int syslog_priority(const struct violation *violation)
 {
+	if (violation->kind == VIOLATION_ALERT)
+		return LOG_AUTHPRIV | LOG_ALERT;
 	if (violation->kind == VIOLATION_SUMMARY)
 		return LOG_AUTHPRIV | LOG_NOTICE;
 	switch (violation->verdict) {

@@ -126,11 +126,11 @@ static int read_all(const struct pins *pins, struct state *state)
 	return err;
 }
 
-int state_read(const char *path, struct state *ret_state, struct reason *reason)
+int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	_cleanup_(state_clear) struct state state = { 0 };
-	int err = pins_open(path, &pins, reason);
+	int err = pins_open_shared(path, try, &pins, reason);
 
 	if (err)
 		return err;
@@ -140,12 +140,35 @@ int state_read(const char *path, struct state *ret_state, struct reason *reason)
 				  "%s has no whole policy: 'smtpward load' puts one there", path);
 	if (err)
 		return reason_errno(reason, err, "cannot read what is pinned in %s", path);
-	state.enforcing = !state.gate_open && state.policy.mode == SMTPWARD_DENY && state.tracker;
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		state.enforcing &= state.hooks[hook] == STATE_IN_FORCE;
+	state.enforcing = state_is_whole(&state) && state.policy.mode == SMTPWARD_DENY;
 	*ret_state = state;
 	state.rules = NULL;
 	return 0;
+}
+
+bool state_is_whole(const struct state *state)
+{
+	for (int hook = 0; hook < PINNED_HOOKS; hook++)
+		if (state->hooks[hook] != STATE_IN_FORCE)
+			return false;
+	return !state->gate_open && state->tracker;
+}
+
+const char *state_headline(const struct state *state)
+{
+	if (state->enforcing)
+		return "enforcing";
+	if (state->gate_open)
+		return "not enforcing: the policy is loaded half-way; 'smtpward load' completes it";
+	if (state->hooks[PINNED_CONNECT4] != STATE_IN_FORCE)
+		return "not enforcing: the hook connect4 is not in force; 'smtpward load' puts it "
+		       "back";
+	if (state->hooks[PINNED_CONNECT6] != STATE_IN_FORCE)
+		return "not enforcing: the hook connect6 is not in force; 'smtpward load' puts it "
+		       "back";
+	if (!state->tracker)
+		return "not enforcing: the cgroup tracker is gone; 'smtpward load' puts it back";
+	return "not enforcing: mode audit, nothing is refused";
 }
 
 void state_clear(struct state *state)

@@ -22,7 +22,7 @@ enum state_hook {
 };
 
 struct state {
-	bool enforcing; /* both hooks and the tracker in force, mode enforce */
+	bool enforcing; /* whole, and mode enforce */
 	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
 	struct smtpward_policy_info policy;
 	enum state_hook hooks[PINNED_HOOKS];
@@ -34,8 +34,19 @@ struct state {
 	struct smtpward_rule_info *rules; /* policy.rules of them */
 };
 
-/* -ENOENT where nothing is loaded, and as pins_open() does. state_clear() frees it. */
-int state_read(const char *pins, struct state *ret_state, struct reason *reason);
+/*
+ * What is in force when no load or unload is under way: waits for one that is, or,
+ * with try, returns -EAGAIN. -ENOENT where nothing is loaded, -ENODATA where what is
+ * there is no whole policy, and as pins_open() does. state_clear() frees it.
+ */
+int state_read(const char *pins, bool try, struct state *ret_state, struct reason *reason);
+
+/* Whether both hooks and the tracker are as the load left them. */
+bool state_is_whole(const struct state *state);
+
+/* One line: enforcing, or why not and what to do. */
+const char *state_headline(const struct state *state);
+
 void state_clear(struct state *state);
 
 #endif /* SMTPWARD_STATE_H */

@@ -259,3 +259,14 @@ void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time,
 		.anyone = true,
 	};
 }
+
+void violation_from_alert(const char *alert, bool healed, uint64_t time, struct violation *ret)
+{
+	*ret = (struct violation){
+		.kind = VIOLATION_ALERT,
+		.time = time,
+		.healed = healed,
+	};
+	ret->alert.len = strnlen(alert, sizeof(ret->alert.text) - 1);
+	memcpy(ret->alert.text, alert, ret->alert.len);
+}

@@ -25,6 +25,7 @@ struct violation_path {
 enum violation_kind {
 	VIOLATION_ATTEMPT, /* one attempt */
 	VIOLATION_SUMMARY, /* attempts without a line of their own */
+	VIOLATION_ALERT,   /* enforcement itself is not what it should be */
 };
 
 /*
@@ -42,6 +43,8 @@ struct violation {
 	uint32_t euid;
 	uint64_t cgroup_id;
 	uint64_t suppressed, lost; /* summary */
+	struct violation_path alert; /* alert: what is wrong */
+	bool healed; /* alert: it was, and has been put right */
 	bool anyone; /* summary: of callers that map_callers had no room for: euid, cgroup unknown */
 	struct violation_path cgroup;
 	struct violation_path unit; /* the first name in cgroup that is no slice; may be empty */
@@ -73,6 +76,9 @@ int violation_from_caller(const struct smtpward_caller_key *key,
 /* A summary that no caller can be named for. */
 void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time,
 			   struct violation *ret);
+
+/* What is wrong, in words of ours; cut where it is longer than a path may be. */
+void violation_from_alert(const char *alert, bool healed, uint64_t time, struct violation *ret);
 
 /* Longest line that violation_to_text() writes, its NUL included. */
 #define VIOLATION_LINE_SIZE 16384

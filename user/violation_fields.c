@@ -104,8 +104,16 @@ void violation_fields(const struct violation *violation, struct violation_fields
 {
 	ret->count = 0;
 	add_number(ret, "v", 1);
-	if (violation->kind == VIOLATION_ATTEMPT)
+	switch (violation->kind) {
+	case VIOLATION_ATTEMPT:
 		fields_attempt(violation, ret);
-	else
+		break;
+	case VIOLATION_SUMMARY:
 		fields_summary(violation, ret);
+		break;
+	case VIOLATION_ALERT:
+		add_path(ret, "alert", &violation->alert);
+		add_word(ret, "healed", violation->healed ? "yes" : "no");
+		break;
+	}
 }

@@ -160,7 +160,7 @@ static int add_row(struct summary *summary, const char *series, const char *per,
 		return 0;
 	row = estimate(values, n);
 	verdict = judge(&row, aim);
-	printf("%-58s %11.*f  [%.*f, %.*f] %s  n=%zu%s%s%s%s\n", title, per ? 3 : 1, row.median,
+	printf("%-68s %11.*f  [%.*f, %.*f] %s  n=%zu%s%s%s%s\n", title, per ? 3 : 1, row.median,
 	       per ? 3 : 1, row.low, per ? 3 : 1, row.high, unit, n, *verdict ? "  aim " : "",
 	       *verdict ? aim : "", *verdict ? ": " : "", verdict);
 	return json_array_append_new(

@@ -209,8 +209,11 @@ struct log {
 	size_t used, size;
 };
 
-/* pid 0 runs "log"; to end it with a signal and have all its lines: log_end(). */
+/* A logger that has come so far that a signal ends it in order. */
 void log_start(struct log *log, enum log_sink sink);
+/* Any command that goes on, stdout and stderr together; before runs ahead of it. */
+void log_start_run(struct log *log, const char *const *argv, child_fn before);
+/* Ends it and has all of its lines. */
 void log_end(struct log *log, int signal);
 void log_close(struct log *log);
 int log_wait_exit(struct log *log); /* its exit status, all lines read */
@@ -247,14 +250,29 @@ int bpf_pin_open(const char *name);
 unsigned int bpf_stale_cgroups(void);
 unsigned int bpf_count_cgroups(void);
 
-/* The ids of all programs, maps and links. */
+/* Loads and attaches a program that lets everything pass, alone on its hook. */
+int bpf_attach_exclusive(int cgroup_fd, bool v6); /* the program's descriptor; asserts */
+
+/* How many programs are attached to connect4 or connect6 of a cgroup itself. */
+unsigned int bpf_count_attached(int cgroup_fd, bool v6);
+
+/* A small map that is not smtpward's. */
+int bpf_foreign_map(void);
+
+/* Ids of programs, maps and links. */
 struct bpf_ids {
 	uint32_t ids[3][4096];
 	size_t n[3];
 };
 
+/* Of all that there are, whoever made them. */
 void bpf_ids_read(struct bpf_ids *ids);
 /* Waits until no id is left that is not in before; 0 or the number that stays. */
 size_t bpf_ids_wait_gone(const struct bpf_ids *before, struct bpf_ids *after);
+
+/* Of all that is pinned below a directory, and of what that uses. */
+void bpf_ids_of_pins(const char *pins, struct bpf_ids *ret);
+/* Waits until the kernel has none of them any more; how many stay. */
+size_t bpf_ids_wait_dead(const struct bpf_ids *ids);
 
 #endif /* SMTPWARD_TEST_KERNEL_FIXTURE_H */

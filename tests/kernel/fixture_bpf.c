@@ -2,6 +2,9 @@
 /* The kernel's own view of what is loaded. */
 #include "fixture.h"
 
+#include <ftw.h>
+#include <sys/stat.h>
+
 #include <bpf/bpf.h>
 
 int bpf_pin_open(const char *name)
@@ -52,23 +55,143 @@ unsigned int bpf_stale_cgroups(void)
 	return n;
 }
 
+int bpf_foreign_map(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "foreign", 4, 4, 1, NULL);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static enum bpf_attach_type hook(bool v6)
+{
+	return v6 ? BPF_CGROUP_INET6_CONNECT : BPF_CGROUP_INET4_CONNECT;
+}
+
+int bpf_attach_exclusive(int cgroup_fd, bool v6)
+{
+	const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = hook(v6));
+	int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "exclusive", "GPL", pass,
+			       ARRAY_SIZE(pass), &options);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_prog_attach(fd, cgroup_fd, hook(v6), 0), 0);
+	return fd;
+}
+
+unsigned int bpf_count_attached(int cgroup_fd, bool v6)
+{
+	uint32_t n = 0;
+
+	assert_int_equal(bpf_prog_query(cgroup_fd, hook(v6), 0, NULL, NULL, &n), 0);
+	return n;
+}
+
+enum kind { PROGRAM, MAP, LINK };
+
+static void add_id(struct bpf_ids *ids, enum kind kind, uint32_t id)
+{
+	for (size_t i = 0; i < ids->n[kind]; i++)
+		if (ids->ids[kind][i] == id)
+			return;
+	assert_true(ids->n[kind] < ARRAY_SIZE(ids->ids[kind]));
+	ids->ids[kind][ids->n[kind]++] = id;
+}
+
+/* The kernel does not say what a descriptor is: /proc does. */
+static bool is_kind(int fd, const char *name)
+{
+	char path[64], target[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, name);
+}
+
+static void add_program(struct bpf_ids *ids, int fd)
+{
+	uint32_t maps[64];
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)maps, .nr_map_ids = 64 };
+	uint32_t size = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	add_id(ids, PROGRAM, info.id);
+	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(maps); i++)
+		add_id(ids, MAP, maps[i]);
+}
+
+static struct bpf_ids *collecting; /* nftw(3) hands on nothing */
+
+static int add_pin(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	struct bpf_ids *ids = collecting;
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info map = { 0 };
+	struct bpf_link_info link = { 0 };
+	uint32_t map_size = sizeof(map), link_size = sizeof(link);
+
+	if (type != FTW_F)
+		return 0;
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	if (is_kind(fd, "bpf-prog")) {
+		add_program(ids, fd);
+	} else if (is_kind(fd, "bpf-map")) {
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &map, &map_size), 0);
+		add_id(ids, MAP, map.id);
+	} else {
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &link, &link_size), 0);
+		add_id(ids, LINK, link.id);
+		add_id(ids, PROGRAM, link.prog_id);
+	}
+	return 0;
+}
+
+void bpf_ids_of_pins(const char *pins, struct bpf_ids *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	collecting = ret;
+	assert_int_equal(nftw(pins, add_pin, 8, FTW_PHYS), 0);
+}
+
+static int (*const by_id[])(__u32) = {
+	[PROGRAM] = bpf_prog_get_fd_by_id,
+	[MAP] = bpf_map_get_fd_by_id,
+	[LINK] = bpf_link_get_fd_by_id,
+};
+
+size_t bpf_ids_wait_dead(const struct bpf_ids *ids)
+{
+	int64_t deadline = clock_ms() + 2000;
+	size_t n;
+
+	do {
+		n = 0;
+		for (size_t kind = 0; kind < ARRAY_SIZE(by_id); kind++)
+			for (size_t i = 0; i < ids->n[kind]; i++) {
+				_cleanup_close_ int fd = by_id[kind](ids->ids[kind][i]);
+
+				n += fd >= 0;
+			}
+	} while (n && pause_until(deadline));
+	return n;
+}
+
 static int (*const next_id[])(__u32, __u32 *) = {
-	bpf_prog_get_next_id,
-	bpf_map_get_next_id,
-	bpf_link_get_next_id,
+	[PROGRAM] = bpf_prog_get_next_id,
+	[MAP] = bpf_map_get_next_id,
+	[LINK] = bpf_link_get_next_id,
 };
 
 void bpf_ids_read(struct bpf_ids *ids)
 {
-	for (size_t kind = 0; kind < ARRAY_SIZE(next_id); kind++) {
-		uint32_t id = 0;
-
-		ids->n[kind] = 0;
-		while (!next_id[kind](id, &id)) {
-			assert_true(ids->n[kind] < ARRAY_SIZE(ids->ids[kind]));
-			ids->ids[kind][ids->n[kind]++] = id;
-		}
-	}
+	memset(ids, 0, sizeof(*ids));
+	for (size_t kind = 0; kind < ARRAY_SIZE(next_id); kind++)
+		for (uint32_t id = 0; !next_id[kind](id, &id);)
+			add_id(ids, kind, id);
 }
 
 static bool was_there(const struct bpf_ids *before, size_t kind, uint32_t id)

@@ -14,15 +14,6 @@ static void log_path(char *dst, size_t size)
 	snprintf(dst, size, "%s/lines", fixture.dir);
 }
 
-static void become_logger(const char *to, int sink_fd, enum log_sink sink)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (sink != LOG_FILE)
-		dup2(sink_fd, sink == LOG_JSON ? STDOUT_FILENO : STDERR_FILENO);
-	execl(fixture.binary, "smtpward", "log", "--pins", fixture.pins, "--to", to, NULL);
-	_exit(127);
-}
-
 /* It takes no signal for its end before it blocks them, and so ends by none. */
 static bool blocks_sigterm(pid_t pid)
 {
@@ -38,33 +29,77 @@ static bool blocks_sigterm(pid_t pid)
 	return blocked >> (SIGTERM - 1) & 1;
 }
 
+static void become(const char *const *argv, int out, int err, child_fn before)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (out >= 0)
+		dup2(out, STDOUT_FILENO);
+	if (err >= 0)
+		dup2(err, STDERR_FILENO);
+	if (!before || !before(NULL))
+		execv(fixture.binary, (char *const *)argv);
+	_exit(127);
+}
+
+static void start(struct log *log, const char *const *argv, int out, int err, child_fn before)
+{
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+
+	log->pid = fork();
+	if (!log->pid)
+		become(argv, out, err, before);
+	assert_true(log->pid > 0);
+	child_register(log->pid);
+	while (!blocks_sigterm(log->pid))
+		if (!pause_until(deadline))
+			fail_msg("%s does not begin", argv[1]);
+}
+
+/* The end that lines come out of, which the logger's other end never blocks. */
+static int open_pipe(struct log *log)
+{
+	int pipes[2];
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	log->fd = pipes[0];
+	assert_int_equal(fcntl(log->fd, F_SETFL, O_NONBLOCK), 0);
+	return pipes[1];
+}
+
+static void open_file(struct log *log, const char *path)
+{
+	log->fd = open(path, O_RDONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	log->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	assert_true(inotify_add_watch(log->notify, path, IN_MODIFY) >= 0);
+}
+
 void log_start(struct log *log, enum log_sink sink)
 {
-	static const char *const names[] = { [LOG_JSON] = "json", [LOG_STDERR] = "stderr" };
-	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	_cleanup_close_ int other_end = -1;
 	char path[128];
-	int pipes[2] = { -1, -1 };
+	const char *argv[] = { "smtpward", "log", "--pins", fixture.pins, "--to", "stderr", NULL };
 
 	*log = (struct log){ .fd = -1, .notify = -1 };
 	log_path(path, sizeof(path));
 	if (sink == LOG_FILE) {
-		log->fd = open(path, O_RDONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		log->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-		assert_true(inotify_add_watch(log->notify, path, IN_MODIFY) >= 0);
+		argv[5] = path;
+		open_file(log, path);
 	} else {
-		assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-		log->fd = pipes[0];
-		assert_int_equal(fcntl(log->fd, F_SETFL, O_NONBLOCK), 0);
+		other_end = open_pipe(log);
 	}
-	log->pid = fork();
-	if (!log->pid)
-		become_logger(sink == LOG_FILE ? path : names[sink], pipes[1], sink);
-	assert_true(log->pid > 0);
-	child_register(log->pid);
-	cleanup_close(&pipes[1]);
-	while (!blocks_sigterm(log->pid))
-		if (!pause_until(deadline))
-			fail_msg("the logger does not begin");
+	if (sink == LOG_JSON)
+		argv[5] = "json";
+	start(log, argv, sink == LOG_JSON ? other_end : -1, sink == LOG_STDERR ? other_end : -1,
+	      NULL);
+}
+
+void log_start_run(struct log *log, const char *const *argv, child_fn before)
+{
+	_cleanup_close_ int other_end = -1;
+
+	*log = (struct log){ .fd = -1, .notify = -1 };
+	other_end = open_pipe(log);
+	start(log, argv, other_end, other_end, before);
 }
 
 static void take(struct log *log)
@@ -99,23 +134,26 @@ static void sleep_until_more(struct log *log, int64_t deadline)
 		;
 }
 
-/* Copies out the n-th whole line with needle; NULL where it is not there yet. */
-static const char *find_line(const struct log *log, const char *needle, unsigned int n)
+/*
+ * The next whole line with needle, from *at, which moves behind it; NULL where it is
+ * not there yet, and *at is then at the line that has no end so far.
+ */
+static const char *next_line(const struct log *log, const char *needle, size_t *at)
 {
 	static char line[32768];
-	const char *at = log->text;
+	const char *end;
 
-	while (at && *at) {
-		const char *end = strchr(at, '\n');
-		const char *hit = strstr(at, needle);
+	while ((end = memchr(log->text + *at, '\n', log->used - *at))) {
+		const char *begin = log->text + *at;
+		size_t len = (size_t)(end - begin);
 
-		if (!end || !hit)
-			return NULL;
-		if (hit < end && !n--) {
-			snprintf(line, sizeof(line), "%.*s", (int)(end - at), at);
-			return line;
-		}
-		at = end + 1;
+		*at += len + 1;
+		if (!memmem(begin, len, needle, strlen(needle)))
+			continue;
+		assert_true(len < sizeof(line));
+		memcpy(line, begin, len);
+		line[len] = '\0';
+		return line;
 	}
 	return NULL;
 }
@@ -123,14 +161,16 @@ static const char *find_line(const struct log *log, const char *needle, unsigned
 const char *log_line(struct log *log, const char *needle, unsigned int n)
 {
 	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	unsigned int passed = 0;
+	size_t at = 0;
 
 	for (;;) {
 		const char *line;
 
 		take(log);
-		line = find_line(log, needle, n);
-		if (line)
-			return line;
+		while ((line = next_line(log, needle, &at)))
+			if (passed++ == n)
+				return line;
 		if (clock_ms() >= deadline)
 			fail_msg("the log has no line %u with '%s':\n%.2000s", n, needle, log->text);
 		sleep_until_more(log, deadline);
@@ -140,15 +180,9 @@ const char *log_line(struct log *log, const char *needle, unsigned int n)
 unsigned int log_count(const struct log *log, const char *needle)
 {
 	unsigned int n = 0;
-	const char *at = log->text, *end;
 
-	for (; at && (end = strchr(at, '\n')); at = end + 1) {
-		const char *hit = strstr(at, needle);
-
-		if (!hit)
-			break;
-		n += hit < end;
-	}
+	for (size_t at = 0; next_line(log, needle, &at);)
+		n++;
 	return n;
 }
 

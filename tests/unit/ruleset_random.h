@@ -159,17 +159,21 @@ static inline void random_name(char name[SMTPWARD_NAME_SIZE])
 
 /* Paths. */
 
-/* All of a policy's paths, each of them once. */
+/* All of a policy's paths and units, each of them once. */
 struct path_pool {
-	char *items[SMTPWARD_SEGMENTS_MAX];
+	char *items[SMTPWARD_SEGMENTS_MAX]; /* paths */
 	size_t n;
-	size_t segments;
+	char *units[SMTPWARD_SEGMENTS_MAX];
+	size_t n_units;
+	size_t segments; /* of both */
 };
 
 static inline void path_pool_clear(struct path_pool *pool)
 {
 	for (size_t i = 0; i < pool->n; i++)
 		free(pool->items[i]);
+	for (size_t i = 0; i < pool->n_units; i++)
+		free(pool->units[i]);
 }
 
 #define _cleanup_path_pool_ _cleanup_(path_pool_clear)
@@ -220,6 +224,21 @@ static inline const char *pool_add(struct path_pool *pool, const char *path)
 	return pool->items[pool->n++];
 }
 
+/* False where there is no room for one more. */
+static inline bool pool_add_unit(struct path_pool *pool, const char *unit)
+{
+	for (size_t i = 0; i < pool->n_units; i++)
+		if (!strcmp(pool->units[i], unit))
+			return true;
+	if (pool->segments == SMTPWARD_SEGMENTS_MAX)
+		return false;
+	pool->units[pool->n_units] = strdup(unit);
+	assert_non_null(pool->units[pool->n_units]);
+	pool->n_units++;
+	pool->segments++;
+	return true;
+}
+
 #define RANDOM_SEGMENTS_MAX 6
 
 /* A new path, often one that begins like an old one. One that is too long: "/". */
@@ -256,7 +275,8 @@ static inline void random_cgroups(struct policy_rule *rule, struct path_pool *po
 			char unit[PATTERN_SIZE];
 
 			random_pattern(unit);
-			add_unit(rule, unit);
+			if (pool_add_unit(pool, unit))
+				add_unit(rule, unit);
 		}
 	}
 }

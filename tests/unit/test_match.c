@@ -231,7 +231,7 @@ static void test_long_names(void **state __attribute__((unused)))
 	assert_false(child.entry);
 }
 
-/* Paths whose segments lie on both sides of a word's end, at every distance from one. */
+/* Paths whose segments lie on both sides of a word's end, or just not, for each word. */
 
 static void assert_step(const struct ruleset *ruleset, struct tracked *at, const char *name,
 			const char *rules)
@@ -274,7 +274,8 @@ static void check_carry(size_t before)
 static void test_carry(void **state __attribute__((unused)))
 {
 	for (size_t before = 1; before <= SMTPWARD_SEGMENTS_MAX - 6; before++)
-		check_carry(before);
+		if (before <= 2 * 64 || before % 64 >= 64 - 6 || before % 64 <= 1)
+			check_carry(before);
 }
 
 /* Random policies over random trees. */

@@ -244,11 +244,9 @@ static void test_tables(void **state __attribute__((unused)))
 	/* No two entries have one key: "a" and "c"; ".b", ".c" and nothing, backwards. */
 	assert_int_equal(ruleset->n_prefixes, 2);
 	assert_int_equal(ruleset->n_suffixes, 3);
-	assert_int_equal(ruleset->n_segments, 3);
-	for (size_t word = 0; word < SMTPWARD_RULE_WORDS; word++)
-		assert_int_equal(ruleset->lengths[0].units.words[word], 0);
+	assert_int_equal(ruleset->n_segments, 6 + 3);
 	for (size_t word = 0; word < SMTPWARD_SEGMENT_WORDS; word++)
-		assert_int_equal(ruleset->lengths[0].segments.words[word], 0);
+		assert_int_equal(ruleset->lengths[0].words[word], 0);
 	assert_int_equal(ruleset->root.slices, 1);
 	assert_int_equal(ruleset->root.pad, 0);
 }
@@ -277,6 +275,17 @@ static void assert_too_big(const struct policy *policy, size_t expected)
 	assert_int_equal(rule, expected);
 }
 
+static void assert_segment_words(size_t segments, size_t words)
+{
+	_cleanup_policy_ struct policy *policy = policy_new();
+	_cleanup_ruleset_ struct ruleset *ruleset = NULL;
+
+	add_path_of(policy, 0, segments);
+	ruleset = compile(policy);
+	assert_int_equal(ruleset->n_segments, segments);
+	assert_int_equal(ruleset->segment_words, words);
+}
+
 static void test_words(void **state __attribute__((unused)))
 {
 	_cleanup_policy_ struct policy *rules = policy_new();
@@ -289,17 +298,9 @@ static void test_words(void **state __attribute__((unused)))
 		assert_int_equal(ruleset->n_rules, n);
 		assert_int_equal(ruleset->rule_words, n <= 64 ? 1 : n <= 128 ? 2 : n <= 192 ? 3 : 4);
 	}
-	for (size_t n = 1; n <= SMTPWARD_SEGMENTS_MAX; n++) {
-		_cleanup_policy_ struct policy *policy = policy_new();
-		_cleanup_ruleset_ struct ruleset *ruleset = NULL;
-		size_t words = 0;
-
-		add_path_of(policy, 0, n);
-		ruleset = compile(policy);
-		while (64 * words < n)
-			words++;
-		assert_int_equal(ruleset->n_segments, n);
-		assert_int_equal(ruleset->segment_words, words);
+	for (size_t words = 1; words <= SMTPWARD_SEGMENT_WORDS; words++) {
+		assert_segment_words(64 * words - 63, words);
+		assert_segment_words(64 * words, words);
 	}
 }
 
@@ -309,12 +310,15 @@ static void test_segments(void **state __attribute__((unused)))
 	_cleanup_ruleset_ struct ruleset *ruleset = NULL;
 
 	add_path_of(policy, 0, 1000);
-	add_path_of(policy, 1, 23);
+	add_path_of(policy, 1, 22);
 	ruleset = compile(policy);
-	assert_int_equal(ruleset->n_segments, 1023);
+	assert_int_equal(ruleset->n_segments, 1022);
 	add_path_of(policy, 3, 1);
-	add_path_of(policy, 4, 1000); /* the same path costs nothing */
+	add_unit(&policy->rules[3], "a");
+	/* The same ones cost nothing, and neither does the root. */
+	add_path_of(policy, 4, 1000);
 	add_cgroup(&policy->rules[4], "/");
+	add_unit(&policy->rules[4], "a");
 	ruleset_freep(&ruleset);
 	ruleset = compile(policy);
 	assert_int_equal(ruleset->n_segments, 1024);
@@ -322,6 +326,35 @@ static void test_segments(void **state __attribute__((unused)))
 	add_path_of(policy, 5, 2);
 	add_path_of(policy, 6, 3);
 	assert_too_big(policy, 5);
+}
+
+/* As many units as can be, each in a word's every place; and one too many. */
+static void test_units(void **state __attribute__((unused)))
+{
+	_cleanup_policy_ struct policy *policy = policy_new();
+	_cleanup_ruleset_ struct ruleset *ruleset = NULL;
+	struct tracked root;
+	char unit[16];
+
+	for (int i = 0; i < SMTPWARD_SEGMENTS_MAX; i++) {
+		sprintf(unit, i % 2 ? "%d.a*" : "%d.a", i);
+		if (i % 4 == 0)
+			add_rule(policy, SMTPWARD_DENY);
+		add_unit(&policy->rules[i / 4], unit);
+	}
+	ruleset = compile(policy);
+	root = tracked_root(ruleset);
+	for (int i = 0; i < SMTPWARD_SEGMENTS_MAX; i++) {
+		struct tracked child;
+		char rule[16];
+
+		sprintf(unit, "%d.a", i);
+		sprintf(rule, "%d", i / 4);
+		child = tracked_child(ruleset, &root, unit);
+		assert_set(&child.cgroup.rules, rule);
+	}
+	add_unit(&policy->rules[7], "b");
+	assert_too_big(policy, SMTPWARD_RULES_MAX - 1);
 }
 
 /* The whole decision. */
@@ -393,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_random),
 	};
 

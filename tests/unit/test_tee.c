@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two sinks as one: every line reaches both, and neither gets it twice because the
- * other could not take it. Both are fakes that fail when told to.
+ * A sink with a copy: what the sink says counts, the copy gets a line after it, once
+ * and if it can, and never holds it up. Both are fakes that fail when told to.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,15 +16,14 @@
 #include "cleanup.h"
 #include "sink.h"
 
-#define _cleanup_sink_ _cleanup_(sink_freep)
-
 struct fake {
 	struct sink sink; /* first: the ops get a pointer to it */
 	int error;	  /* of the next writes; 0: they are taken */
 	int reopen_error;
 	int fd;
 	const struct violation *expected;
-	uint32_t taken;	 /* lines, each with a pid one above the last one's */
+	uint32_t last;	/* pid of the last line that was taken */
+	uint32_t taken; /* lines */
 	unsigned int tries, reopens, frees;
 };
 
@@ -36,7 +35,8 @@ static int fake_write(struct sink *sink, const struct violation *violation)
 	fake->tries++;
 	if (fake->error)
 		return fake->error;
-	assert_int_equal(violation->pid, fake->taken + 1);
+	assert_true(violation->pid > fake->last); /* no line twice, none out of turn */
+	fake->last = violation->pid;
 	fake->taken++;
 	return 0;
 }
@@ -69,7 +69,7 @@ static const struct sink_ops fake_ops = {
 };
 
 struct pair {
-	struct fake a, b;
+	struct fake main, copy;
 	struct violation violation;
 	struct sink *tee;
 };
@@ -79,10 +79,10 @@ static int setup(void **state)
 	struct pair *pair = calloc(1, sizeof(*pair));
 
 	assert_non_null(pair);
-	pair->a = (struct fake){ .sink.ops = &fake_ops, .fd = 7, .expected = &pair->violation };
-	pair->b = (struct fake){ .sink.ops = &fake_ops, .fd = 8, .expected = &pair->violation };
+	pair->main = (struct fake){ .sink.ops = &fake_ops, .fd = 7, .expected = &pair->violation };
+	pair->copy = (struct fake){ .sink.ops = &fake_ops, .fd = 8, .expected = &pair->violation };
 	pair->violation.pid = 1;
-	assert_int_equal(sink_tee_open(&pair->a.sink, &pair->b.sink, &pair->tee), 0);
+	assert_int_equal(sink_tee_open(&pair->main.sink, &pair->copy.sink, &pair->tee), 0);
 	*state = pair;
 	return 0;
 }
@@ -92,22 +92,22 @@ static int teardown(void **state)
 	_cleanup_free_ struct pair *pair = *state;
 
 	sink_free(pair->tee);
-	assert_int_equal(pair->a.frees, 1);
-	assert_int_equal(pair->b.frees, 1);
+	assert_int_equal(pair->main.frees, 1);
+	assert_int_equal(pair->copy.frees, 1);
 	return 0;
 }
 
-static int write_with(struct pair *pair, int a_error, int b_error)
+static int write_with(struct pair *pair, int main_error, int copy_error)
 {
-	pair->a.error = a_error;
-	pair->b.error = b_error;
+	pair->main.error = main_error;
+	pair->copy.error = copy_error;
 	return sink_write(pair->tee, &pair->violation);
 }
 
-static void assert_taken(const struct pair *pair, uint32_t a, uint32_t b)
+static void assert_taken(const struct pair *pair, uint32_t by_main, uint32_t by_copy)
 {
-	assert_int_equal(pair->a.taken, a);
-	assert_int_equal(pair->b.taken, b);
+	assert_int_equal(pair->main.taken, by_main);
+	assert_int_equal(pair->copy.taken, by_copy);
 }
 
 static void test_both(void **state)
@@ -120,107 +120,82 @@ static void test_both(void **state)
 	pair->violation.pid = 2;
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 2, 2);
-	assert_int_equal(pair->a.tries + pair->b.tries, 4);
+	assert_int_equal(pair->main.tries + pair->copy.tries, 4);
 }
 
-/* One is stuck for a while: the other has the line at once, and once. */
-static void stick(struct pair *pair, struct fake *stuck, struct fake *other, int error)
+/* A line waits for the sink, however long, and the copy has it no earlier. */
+static void wait_for_main(struct pair *pair, int error)
 {
-	stuck->error = error;
-	other->error = 0;
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(sink_write(pair->tee, &pair->violation), error);
-		assert_int_equal(sink_poll_fd(pair->tee), stuck->fd);
-		assert_int_equal(other->taken, pair->violation.pid);
+	for (unsigned int i = 1; i <= 3; i++) {
+		assert_int_equal(write_with(pair, error, 0), error);
+		assert_int_equal(sink_poll_fd(pair->tee), pair->main.fd);
+		assert_taken(pair, 0, 0);
+		assert_int_equal(pair->main.tries, i);
+		assert_int_equal(pair->copy.tries, 0);
 	}
-	assert_int_equal(other->tries, pair->violation.pid);
-	stuck->error = 0;
-	other->error = -EPIPE; /* not asked again for this line */
-	assert_int_equal(sink_write(pair->tee, &pair->violation), 0);
-	assert_taken(pair, pair->violation.pid, pair->violation.pid);
-	assert_int_equal(other->tries, pair->violation.pid);
-	/* The next line goes to both again. */
-	pair->violation.pid++;
 	assert_int_equal(write_with(pair, 0, 0), 0);
-	assert_taken(pair, pair->violation.pid, pair->violation.pid);
-}
-
-static void test_first_stuck(void **state)
-{
-	struct pair *pair = *state;
-
-	stick(pair, &pair->a, &pair->b, -EAGAIN);
-}
-
-static void test_second_stuck(void **state)
-{
-	struct pair *pair = *state;
-
-	stick(pair, &pair->b, &pair->a, -EAGAIN);
-}
-
-static void test_first_broken(void **state)
-{
-	struct pair *pair = *state;
-
-	stick(pair, &pair->a, &pair->b, -ENOSPC);
-}
-
-static void test_second_broken(void **state)
-{
-	struct pair *pair = *state;
-
-	stick(pair, &pair->b, &pair->a, -ENOSPC);
-}
-
-static void test_both_stuck(void **state)
-{
-	struct pair *pair = *state;
-
-	assert_int_equal(write_with(pair, -EAGAIN, -EAGAIN), -EAGAIN);
-	assert_int_equal(sink_poll_fd(pair->tee), pair->a.fd);
-	assert_int_equal(write_with(pair, -EAGAIN, -ENOSPC), -EAGAIN);
-	assert_int_equal(write_with(pair, -ENOSPC, -EAGAIN), -ENOSPC);
-	assert_taken(pair, 0, 0);
-	assert_int_equal(write_with(pair, 0, -EAGAIN), -EAGAIN);
-	assert_int_equal(sink_poll_fd(pair->tee), pair->b.fd);
-	assert_int_equal(write_with(pair, -EPIPE, -EAGAIN), -EAGAIN);
-	assert_taken(pair, 1, 0);
-	assert_int_equal(write_with(pair, -EPIPE, 0), 0);
 	assert_taken(pair, 1, 1);
+	pair->violation.pid = 2;
+	assert_int_equal(write_with(pair, 0, 0), 0);
+	assert_taken(pair, 2, 2);
 }
 
-/* Where only time helps there is nothing to poll. */
-static void test_no_poll(void **state)
+static void test_main_stuck(void **state)
+{
+	wait_for_main(*state, -EAGAIN);
+}
+
+static void test_main_broken(void **state)
+{
+	wait_for_main(*state, -ENOSPC);
+}
+
+/* The copy misses lines; the sink gets each of them once, and nobody hears of it. */
+static void test_copy(void **state)
+{
+	static const int errors[] = { -EAGAIN, -EPIPE, -EIO, -ENOMEM };
+	struct pair *pair = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++, pair->violation.pid++)
+		assert_int_equal(write_with(pair, 0, errors[i]), 0);
+	assert_taken(pair, 4, 0);
+	assert_int_equal(pair->copy.tries, 4); /* at each line again, and once */
+	assert_int_equal(write_with(pair, 0, 0), 0);
+	assert_taken(pair, 5, 1);
+}
+
+static void test_poll_fd(void **state)
 {
 	struct pair *pair = *state;
 
-	pair->a.fd = -1;
 	assert_int_equal(write_with(pair, -EAGAIN, 0), -EAGAIN);
+	assert_int_equal(sink_poll_fd(pair->tee), 7);
+	pair->main.fd = -1; /* only time helps */
 	assert_int_equal(sink_poll_fd(pair->tee), -1);
 }
 
-/* Every way that two sinks can hesitate over four lines, each at most three times a line. */
+/* Every way that both can be ready or not over some writes. */
 static void test_schedules(void **state)
 {
-	enum { LINES = 4 };
+	enum { WRITES = 8 };
+	struct pair *pair = *state;
 
-	for (unsigned int schedule = 0; schedule < 1 << (4 * LINES); schedule++) {
-		struct pair *pair = *state;
+	for (unsigned int schedule = 0; schedule < 1 << (2 * WRITES); schedule++) {
+		uint32_t by_main = 0, by_copy = 0;
 
-		pair->a.taken = pair->b.taken = 0;
-		for (uint32_t line = 0; line < LINES; line++) {
-			unsigned int a_waits = schedule >> 4 * line & 3;
-			unsigned int b_waits = schedule >> (4 * line + 2) & 3;
-			unsigned int round = 0, rounds = a_waits > b_waits ? a_waits : b_waits;
+		pair->main.taken = pair->copy.taken = 0;
+		pair->main.last = pair->copy.last = 0;
+		pair->violation.pid = 1;
+		for (int i = 0; i < WRITES; i++) {
+			bool main_takes = schedule >> 2 * i & 1, copy_takes = schedule >> 2 * i & 2;
+			int r = write_with(pair, main_takes ? 0 : -EAGAIN,
+					   copy_takes ? 0 : -EAGAIN);
 
-			pair->violation.pid = line + 1;
-			for (; round < rounds; round++)
-				assert_int_equal(write_with(pair, round < a_waits ? -EAGAIN : 0,
-							    round < b_waits ? -EAGAIN : 0),
-						 -EAGAIN);
-			assert_int_equal(write_with(pair, 0, 0), 0);
-			assert_taken(pair, line + 1, line + 1);
+			by_main += main_takes;
+			by_copy += main_takes && copy_takes;
+			assert_int_equal(r, main_takes ? 0 : -EAGAIN);
+			assert_taken(pair, by_main, by_copy);
+			pair->violation.pid += !r;
 		}
 	}
 }
@@ -230,45 +205,38 @@ static void test_reopen(void **state)
 	struct pair *pair = *state;
 
 	assert_int_equal(sink_reopen(pair->tee), 0);
-	pair->a.reopen_error = -EACCES;
+	assert_int_equal(pair->main.reopens, 1);
+	pair->main.reopen_error = -EACCES;
 	assert_int_equal(sink_reopen(pair->tee), -EACCES);
-	pair->b.reopen_error = -ENOENT;
-	assert_int_equal(sink_reopen(pair->tee), -EACCES);
-	pair->a.reopen_error = 0;
-	assert_int_equal(sink_reopen(pair->tee), -ENOENT);
-	assert_int_equal(pair->a.reopens, 4);
-	assert_int_equal(pair->b.reopens, 4);
-	/* In the middle of a line: who has it has it. */
-	assert_int_equal(write_with(pair, 0, -EAGAIN), -EAGAIN);
-	assert_int_equal(sink_reopen(pair->tee), -ENOENT);
-	assert_int_equal(write_with(pair, 0, 0), 0);
-	assert_taken(pair, 1, 1);
+	/* A copy that cannot is no reason to say that the log was not reopened. */
+	pair->main.reopen_error = 0;
+	pair->copy.reopen_error = -EACCES;
+	assert_int_equal(sink_reopen(pair->tee), 0);
+	assert_int_equal(pair->main.reopens, 3);
 }
 
-/* A tee of tees is a tee. */
+/* What a tee owns may be a tee. */
 static void test_nested(void **state)
 {
 	struct pair *pair = *state;
-	struct fake third = { .sink.ops = &fake_ops, .fd = 9, .expected = &pair->violation };
-	_cleanup_sink_ struct sink *all = NULL;
+	struct fake log = { .sink.ops = &fake_ops, .fd = 9, .expected = &pair->violation };
+	struct sink *both = NULL;
 
-	assert_int_equal(sink_tee_open(&third.sink, pair->tee, &all), 0);
-	assert_int_equal(sink_write(all, &pair->violation), 0);
+	assert_int_equal(sink_tee_open(&log.sink, pair->tee, &both), 0);
+	assert_int_equal(sink_write(both, &pair->violation), 0);
+	assert_taken(pair, 1, 1);
+	assert_int_equal(sink_poll_fd(both), 9);
 	pair->violation.pid = 2;
-	pair->b.error = -EAGAIN;
-	assert_int_equal(sink_write(all, &pair->violation), -EAGAIN);
-	assert_int_equal(sink_poll_fd(all), pair->b.fd);
-	assert_int_equal(sink_write(all, &pair->violation), -EAGAIN);
-	pair->b.error = 0;
-	assert_int_equal(sink_write(all, &pair->violation), 0);
-	assert_taken(pair, 2, 2);
-	assert_int_equal(third.taken, 2);
-	sink_free(TAKE_PTR(all));
-	assert_int_equal(third.frees, 1);
-	assert_int_equal(pair->a.frees + pair->b.frees, 2);
-	/* It owned the inner one; teardown frees one more. */
-	pair->a.frees = pair->b.frees = 0;
-	assert_int_equal(sink_tee_open(&pair->a.sink, &pair->b.sink, &pair->tee), 0);
+	pair->main.error = -EAGAIN;
+	assert_int_equal(sink_write(both, &pair->violation), 0);
+	assert_taken(pair, 1, 1);
+	assert_int_equal(log.taken, 2);
+	sink_free(both);
+	assert_int_equal(log.frees, 1);
+	assert_int_equal(pair->main.frees, 1);
+	assert_int_equal(pair->copy.frees, 1);
+	pair->main.frees = pair->copy.frees = 0;
+	assert_int_equal(sink_tee_open(&pair->main.sink, &pair->copy.sink, &pair->tee), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -277,12 +245,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_both),
-		TEST(test_first_stuck),
-		TEST(test_second_stuck),
-		TEST(test_first_broken),
-		TEST(test_second_broken),
-		TEST(test_both_stuck),
-		TEST(test_no_poll),
+		TEST(test_main_stuck),
+		TEST(test_main_broken),
+		TEST(test_copy),
+		TEST(test_poll_fd),
 		TEST(test_schedules),
 		TEST(test_reopen),
 		TEST(test_nested),

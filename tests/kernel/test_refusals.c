@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where a load cannot be: the message says which of it is missing and what to do, the
+ * exit status is 1, and all is as it was before.
+ */
+#include "fixture.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define NOT_ENFORCING 3
+
+static const char *policy;
+
+/* Loads with something in the way; what it said must hold all of these words. */
+static void assert_refused(child_fn obstacle, const char *cgroup, const char *pins,
+			   const char *words, const char *more_words)
+{
+	const char *argv[] = { "smtpward", "load", "-c", policy, "--cgroup", cgroup, "--pins",
+			       pins, NULL };
+	int status = smtpward_child(argv, obstacle, NULL);
+
+	if (status != 1 || !strstr(run.err, words) || !strstr(run.err, more_words))
+		fail_msg("status %d and not 1, or without '%s' or '%s': %s", status, words,
+			 more_words, run.err);
+}
+
+static void assert_nothing_loaded(void)
+{
+	assert_int_not_equal(access(fixture.pins, F_OK), 0);
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), NOT_ENFORCING);
+	assert_int_equal(bpf_count_attached(fixture.base_fd, false), 0);
+	assert_int_equal(bpf_count_attached(fixture.base_fd, true), 0);
+	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), 0);
+	assert_int_equal(attempt_in("", NET_OUTSIDE6, 25), 0);
+}
+
+static int own_mounts(void)
+{
+	return unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+/* Every v2 mount goes; where one is under others, so do they. */
+static int without_cgroup2(void *arg)
+{
+	char path[PATH_MAX];
+
+	if (own_mounts())
+		return 1;
+	while (cgroup_find_mount("cgroup2", NULL, path, sizeof(path)))
+		if (umount2(path, MNT_DETACH))
+			return 1;
+	return 0;
+}
+
+static int without_btf(void *arg)
+{
+	return own_mounts() || mount("tmpfs", "/sys/kernel/btf", "tmpfs", 0, NULL);
+}
+
+static int as_nobody(void *arg)
+{
+	return setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534);
+}
+
+static void test_no_cgroup2(void **state)
+{
+	assert_refused(without_cgroup2, "/", fixture.pins, "cgroup v2", "mount");
+	assert_nothing_loaded();
+}
+
+static void test_no_btf(void **state)
+{
+	assert_refused(without_btf, fixture.base, fixture.pins, "BTF", "CONFIG_DEBUG_INFO_BTF");
+	assert_nothing_loaded();
+}
+
+static void test_not_root(void **state)
+{
+	const char *status[] = { "smtpward", "status", "--pins", fixture.pins, NULL };
+	const char *unload[] = { "smtpward", "unload", "--pins", fixture.pins, NULL };
+	const char *log[] = { "smtpward", "log", "--pins", fixture.pins, "--to", "stderr", NULL };
+
+	assert_refused(as_nobody, fixture.base, fixture.pins, "root", "");
+	assert_nothing_loaded();
+	policy_load("deny\n");
+	assert_refused(as_nobody, fixture.base, fixture.pins, "root", "");
+	assert_int_equal(smtpward_child(unload, as_nobody, NULL), 1);
+	assert_non_null(strstr(run.err, "root"));
+	/* Who may not look does not get an answer, and no wrong one. */
+	assert_int_equal(smtpward_child(status, as_nobody, NULL), 1);
+	assert_int_equal(smtpward_child(log, as_nobody, NULL), 1);
+	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), EPERM);
+}
+
+static void test_no_cgroup2_directory(void **state)
+{
+	char path[PATH_MAX + 80];
+
+	assert_refused(NULL, fixture.dir, fixture.pins, fixture.dir, "cgroup v2");
+	snprintf(path, sizeof(path), "%s/not-there", fixture.base);
+	assert_refused(NULL, path, fixture.pins, path, "No such file");
+	assert_nothing_loaded();
+}
+
+/* Each kind of thing that may be where the pins are to go stays as it is. */
+
+static const char *beside(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/bpf/%s", fixture.dir, name);
+	return path;
+}
+
+static void test_foreign_map_in_pins(void **state)
+{
+	_cleanup_close_ int map = bpf_foreign_map(), still = -1;
+	char pin[160];
+
+	assert_int_equal(mkdir(beside("foreign"), 0700), 0);
+	snprintf(pin, sizeof(pin), "%s/their_map", beside("foreign"));
+	assert_int_equal(bpf_obj_pin(map, pin), 0);
+	assert_refused(NULL, fixture.base, beside("foreign"), "not made by smtpward", "their_map");
+	assert_int_equal(smtpward("unload", "--pins", beside("foreign"), NULL), 1);
+	assert_int_equal(smtpward("status", "--pins", beside("foreign"), NULL), 1);
+	still = bpf_obj_get(pin);
+	assert_true(still >= 0);
+	assert_int_equal(unlink(pin), 0);
+	assert_int_equal(rmdir(beside("foreign")), 0);
+	assert_nothing_loaded();
+}
+
+static void test_map_in_place_of_pins(void **state)
+{
+	_cleanup_close_ int map = bpf_foreign_map();
+
+	assert_int_equal(bpf_obj_pin(map, beside("their_map")), 0);
+	assert_refused(NULL, fixture.base, beside("their_map"), "their_map", "--pins");
+	assert_int_equal(smtpward("unload", "--pins", beside("their_map"), NULL), 1);
+	assert_int_equal(unlink(beside("their_map")), 0);
+	assert_nothing_loaded();
+}
+
+/* A map of that name that is none of ours, as another version's might be. */
+static void test_foreign_gate(void **state)
+{
+	_cleanup_close_ int map = bpf_foreign_map();
+	char pin[160];
+
+	assert_int_equal(mkdir(beside("foreign"), 0700), 0);
+	snprintf(pin, sizeof(pin), "%s/map_gate", beside("foreign"));
+	assert_int_equal(bpf_obj_pin(map, pin), 0);
+	assert_refused(NULL, fixture.base, beside("foreign"), "map_gate", "");
+	assert_int_equal(unlink(pin), 0);
+	assert_int_equal(rmdir(beside("foreign")), 0);
+	assert_nothing_loaded();
+}
+
+static void test_directory_of_others(void **state)
+{
+	assert_int_equal(mkdir(beside("shared"), 0700), 0);
+	assert_int_equal(chmod(beside("shared"), 0777), 0);
+	assert_refused(NULL, fixture.base, beside("shared"), "write", "--pins");
+	assert_int_equal(chmod(beside("shared"), 0700), 0);
+	assert_int_equal(chown(beside("shared"), 65534, 65534), 0);
+	assert_refused(NULL, fixture.base, beside("shared"), "not made by smtpward", "--pins");
+	assert_int_equal(rmdir(beside("shared")), 0);
+	assert_int_equal(symlink("/", beside("link")), 0);
+	assert_refused(NULL, fixture.base, beside("link"), "link", "");
+	assert_int_equal(unlink(beside("link")), 0);
+	assert_nothing_loaded();
+}
+
+static void test_no_bpffs(void **state)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/tmpfs", fixture.dir);
+	assert_refused(NULL, fixture.base, path, "bpffs", "mount -t bpf bpf /sys/fs/bpf");
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_refused(NULL, fixture.base, path, "bpffs", "mount -t bpf bpf /sys/fs/bpf");
+	assert_int_equal(rmdir(path), 0);
+	snprintf(path, sizeof(path), "%s/not/there", fixture.dir);
+	assert_refused(NULL, fixture.base, path, "does not exist", "mount -t bpf bpf /sys/fs/bpf");
+	assert_nothing_loaded();
+}
+
+/* One that allows no other beside it, on either hook: neither hook is left attached. */
+static void test_exclusive_program(void **state)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		_cleanup_close_ int program = bpf_attach_exclusive(fixture.base_fd, v6);
+
+		assert_refused(NULL, fixture.base, fixture.pins, v6 ? "connect6" : "connect4",
+			       "exclusive");
+		assert_int_not_equal(access(fixture.pins, F_OK), 0);
+		assert_int_equal(bpf_count_attached(fixture.base_fd, v6), 1);
+		assert_int_equal(bpf_count_attached(fixture.base_fd, !v6), 0);
+		assert_int_equal(bpf_prog_detach2(program, fixture.base_fd,
+						  v6 ? BPF_CGROUP_INET6_CONNECT
+						     : BPF_CGROUP_INET4_CONNECT),
+				 0);
+		assert_nothing_loaded();
+	}
+}
+
+/* After every one of them a load where nothing is in the way. */
+static int tidy(void **state)
+{
+	policy_load("deny\n");
+	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), EPERM);
+	assert_int_equal(attempt_in("", NET_OUTSIDE6, 25), EPERM);
+	return fixture_tidy(state);
+}
+
+static int setup(void **state)
+{
+	fixture_setup(state);
+	policy = policy_write("deny\n");
+	return 0;
+}
+
+static int tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_no_cgroup2, tidy),
+		cmocka_unit_test_teardown(test_no_btf, tidy),
+		cmocka_unit_test_teardown(test_not_root, tidy),
+		cmocka_unit_test_teardown(test_no_cgroup2_directory, tidy),
+		cmocka_unit_test_teardown(test_foreign_map_in_pins, tidy),
+		cmocka_unit_test_teardown(test_map_in_place_of_pins, tidy),
+		cmocka_unit_test_teardown(test_foreign_gate, tidy),
+		cmocka_unit_test_teardown(test_directory_of_others, tidy),
+		cmocka_unit_test_teardown(test_no_bpffs, tidy),
+		cmocka_unit_test_teardown(test_exclusive_program, tidy),
+	};
+
+	return cmocka_run_group_tests_name("refusals", tests, setup, fixture_teardown);
+}
+
+int main(void)
+{
+	return fixture_main(tests);
+}
