@@ -201,7 +201,7 @@ static int choose_sizes(const struct install *install, struct loader_options *op
 	mebibytes = (uint64_t)machine.totalram * machine.mem_unit >> 20;
 	options->events_size = mebibytes >= 2048 ? 4 << 20 : 1 << 20;
 	options->callers_max = between(4096, mebibytes * 4, 65536);
-	options->cgroups_max = between(16384, mebibytes * 4, 1 << 20);
+	options->cgroups_max = between(16384, mebibytes, 1 << 20);
 	if (options->cgroups_max < cgroups * 2)
 		options->cgroups_max = between(0, cgroups * 2, 1 << 24);
 	return 0;
