@@ -140,6 +140,17 @@ int cgroupfs_open_id(int root_fd, uint64_t id, int *ret_fd)
 	return 0;
 }
 
+int cgroupfs_exists(int root_fd, uint64_t id, bool *ret_exists)
+{
+	_cleanup_close_ int fd = -1;
+	int err = cgroupfs_open_id(root_fd, id, &fd);
+
+	if (err && err != -ESTALE)
+		return err;
+	*ret_exists = !err;
+	return 0;
+}
+
 int cgroupfs_count(int dir_fd, uint64_t *ret_count)
 {
 	_cleanup_close_ int fd = openat(dir_fd, "cgroup.stat", O_RDONLY | O_CLOEXEC);

@@ -31,6 +31,12 @@ int cgroupfs_id(int dir_fd, const char *name, uint64_t *ret_id);
 /* Opens the directory of the cgroup with this id. -ESTALE where it is gone. */
 int cgroupfs_open_id(int root_fd, uint64_t id, int *ret_fd);
 
+/*
+ * Whether that cgroup is there. The kernel detaches the links of one that went only a
+ * little later: until then they name a cgroup that is not there.
+ */
+int cgroupfs_exists(int root_fd, uint64_t id, bool *ret_exists);
+
 /* How many cgroups are below dir_fd now. */
 int cgroupfs_count(int dir_fd, uint64_t *ret_count);
 

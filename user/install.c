@@ -140,21 +140,24 @@ static int read_gate(struct install *install, struct reason *reason)
 	return 0;
 }
 
-/* A link that somebody detached is as good as none. */
+/* A link that somebody detached, or whose cgroup is gone, is as good as none. */
 static int open_link(struct install *install, int hook, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	const char *name = pinned_link_names[hook];
 	struct pinned_link link;
+	bool exists = false;
 	int err = pinned_open(&install->pins, 0, name, &fd);
 
 	if (err == -ENOENT)
 		return 0;
 	if (!err)
 		err = pinned_read_link(fd, &link);
+	if (!err && link.cgroup_id)
+		err = cgroupfs_exists(install->root_fd, link.cgroup_id, &exists);
 	if (err)
 		return reason_errno(reason, err, "cannot open %s/%s", install->pins.path, name);
-	if (!link.cgroup_id)
+	if (!exists)
 		return 0;
 	if (link.cgroup_id != install->attach_id)
 		return reason_set(reason, -EBUSY,

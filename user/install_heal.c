@@ -15,7 +15,7 @@
 #include "pinned.h"
 #include "pins.h"
 
-/* The cgroup that the policy was attached to, by its id. */
+/* The cgroup that the policy was attached to, by its id. -ESTALE where it is gone. */
 static int open_attach_cgroup(const struct smtpward_policy_info *policy, int *ret_fd,
 			      struct reason *reason)
 {

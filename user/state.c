@@ -9,26 +9,22 @@
 #include "cgroupfs.h"
 #include "cleanup.h"
 
-/* Whether a cgroup is there: the kernel detaches the links of one that went a little later. */
-static int find_cgroup(uint64_t id, bool *ret_present)
+static int cgroup_exists(uint64_t id, bool *ret_exists)
 {
-	_cleanup_close_ int root_fd = -1, fd = -1;
+	_cleanup_close_ int root_fd = -1;
 	_cleanup_free_ char *root = NULL;
 	int err = cgroupfs_find_root(&root);
 
 	if (!err)
 		err = cgroupfs_open(root, &root_fd);
-	if (!err)
-		err = cgroupfs_open_id(root_fd, id, &fd);
-	*ret_present = !err;
-	return err == -ESTALE ? 0 : err;
+	return err ? err : cgroupfs_exists(root_fd, id, ret_exists);
 }
 
 static int read_hook(const struct pins *pins, struct state *state, int hook)
 {
 	_cleanup_close_ int link_fd = -1, program_fd = -1;
 	uint32_t program_id = 0;
-	bool present = false;
+	bool exists = false;
 	int err = pinned_open(pins, 0, pinned_link_names[hook], &link_fd);
 
 	state->hooks[hook] = STATE_NO_LINK;
@@ -40,8 +36,8 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 		return err;
 	state->hooks[hook] = STATE_DETACHED;
 	if (state->links[hook].cgroup_id)
-		err = find_cgroup(state->links[hook].cgroup_id, &present);
-	if (err || !present)
+		err = cgroup_exists(state->links[hook].cgroup_id, &exists);
+	if (err || !exists)
 		return err;
 	state->hooks[hook] = STATE_OTHER_PROGRAM;
 	err = pinned_open(pins, state->policy.generation, pinned_program_names[hook], &program_fd);

@@ -109,6 +109,8 @@ static int become_strace(void *arg)
 		argv[n++] = "-e";
 		argv[n++] = inject;
 	}
+	/* LeakSanitizer traces, which cannot be done to who is traced. */
+	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 	argv[n++] = fixture.binary;
 	for (size_t i = 1; fault->scenario->argv[i]; i++)
 		argv[n++] = fault->scenario->argv[i];

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Full tables: more callers than the limiter holds, more cgroups than the tracker
- * holds. Nothing passes that did not, everything is still counted, other ports are
+ * More cgroups than the tracker holds: nothing passes that did not, other ports are
  * never touched, and status says what is full.
  */
 #include "fixture.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <bpf/bpf.h>
@@ -20,51 +18,6 @@ static unsigned int max_entries(const char *pin)
 
 	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
 	return info.max_entries;
-}
-
-/* An attempt by each of so many users; 0 where all were refused. */
-static int attempt_by_users(void *arg)
-{
-	const unsigned int *users = arg;
-	struct attempt refused = { WAY_CONNECT, "192.0.2.1", 25 };
-
-	alarm(300);
-	for (unsigned int i = 0; i < *users; i++) {
-		if (seteuid(100000 + i))
-			return 1;
-		if (attempt(&refused) != EPERM)
-			return 2;
-		if (seteuid(0))
-			return 3;
-	}
-	return 0;
-}
-
-static void test_more_callers_than_fit(void **state)
-{
-	struct child_handle child;
-	unsigned int users, over = 500;
-	struct log log;
-
-	cgroup_make("other");
-	policy_load("limit 1/h burst 1\n");
-	users = max_entries("map_callers") + over;
-	log_start(&log, LOG_FILE);
-	child = child_start(CHILD_IN("other"), attempt_by_users, &users);
-	for (int64_t deadline = clock_ms() + 120000; status_counter("denied") < users;)
-		assert_true(pause_until(deadline));
-	assert_int_equal(child_wait(&child), 0);
-	assert_int_equal(status_counter("callers_full"), over);
-	assert_int_equal(status_counter("denied"), users);
-	/* All that found no room share one limit: one line. */
-	assert_int_equal(status_counter("suppressed"), over - 1);
-	assert_int_equal(status_counter("recorded") + status_counter("suppressed") +
-				 status_counter("lost"),
-			 users);
-	assert_int_equal(attempt_in("other", "192.0.2.1", 26), 0);
-	log_end(&log, SIGTERM);
-	assert_int_equal(log_count(&log, "verdict=deny"), status_counter("recorded"));
-	log_close(&log);
 }
 
 static void make_many(int parent_fd, unsigned int from, unsigned int to)
@@ -116,7 +69,6 @@ static void test_more_cgroups_than_fit(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
-		TEST(test_more_callers_than_fit),
 		TEST(test_more_cgroups_than_fit),
 	};
 

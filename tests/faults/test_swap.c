@@ -22,7 +22,7 @@ static unsigned int swaps(void)
 {
 	const char *text = getenv("SMTPWARD_TEST_SWAPS");
 
-	return text && atoi(text) > 0 ? (unsigned int)atoi(text) : 150;
+	return text && atoi(text) > 0 ? (unsigned int)atoi(text) : 60;
 }
 
 /* What the attackers count, in memory that they share with us. */

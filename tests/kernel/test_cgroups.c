@@ -253,7 +253,18 @@ static int mkdir_loop(void *userdata)
 	return err ? 1 : 0;
 }
 
-static void churn_around(void (*action)(struct churn *churn), struct churn *churn)
+static child_fn mixed_loop(unsigned int number)
+{
+	return number ? churn_loop : mkdir_loop;
+}
+
+static child_fn fast_loop(unsigned int number)
+{
+	return mkdir_loop;
+}
+
+static void churn_around(child_fn (*loop)(unsigned int number),
+			 void (*action)(struct churn *churn), struct churn *churn)
 {
 	struct child_handle handles[WORKERS];
 	struct churner churners[WORKERS];
@@ -263,8 +274,7 @@ static void churn_around(void (*action)(struct churn *churn), struct churn *chur
 		snprintf(path, sizeof(path), "w%u.slice", i);
 		churners[i] = (struct churner){ churn, cgroup_open(path, true), i };
 		assert_true(churners[i].dir_fd >= 0);
-		handles[i] = child_start(CHILD_IN(path), i == 0 ? mkdir_loop : churn_loop,
-					 &churners[i]);
+		handles[i] = child_start(CHILD_IN(path), loop(i), &churners[i]);
 	}
 	action(churn);
 	__atomic_store_n(&churn->stop, 1, __ATOMIC_RELEASE);
@@ -308,6 +318,15 @@ static void load_from_nothing(struct churn *churn)
 	load_policy();
 }
 
+/* A walk that makes an entry for a cgroup which is gone by then must take it back. */
+static void load_without_asking(struct churn *churn)
+{
+	for (int i = 0; i < 20; i++) {
+		load_policy();
+		assert_int_equal(bpf_stale_cgroups(), 0);
+	}
+}
+
 static struct churn *make_churn(void)
 {
 	struct churn *churn = mmap(NULL, sizeof(*churn), PROT_READ | PROT_WRITE,
@@ -317,11 +336,12 @@ static struct churn *make_churn(void)
 	return churn;
 }
 
-static void assert_churn(void (*action)(struct churn *churn))
+static void assert_churn(child_fn (*loop)(unsigned int number),
+			 void (*action)(struct churn *churn))
 {
 	struct churn *churn = make_churn();
 
-	churn_around(action, churn);
+	churn_around(loop, action, churn);
 	if (churn->wrong)
 		fail_msg("%u of %u verdicts were wrong", churn->wrong, churn->asked);
 	assert_int_equal(bpf_stale_cgroups(), 0);
@@ -332,12 +352,17 @@ static void assert_churn(void (*action)(struct churn *churn))
 
 static void test_load_over_load_in_churn(void **state)
 {
-	assert_churn(load_again_and_again);
+	assert_churn(mixed_loop, load_again_and_again);
 }
 
 static void test_first_load_in_churn(void **state)
 {
-	assert_churn(load_from_nothing);
+	assert_churn(mixed_loop, load_from_nothing);
+}
+
+static void test_load_over_load_in_fast_churn(void **state)
+{
+	assert_churn(fast_loop, load_without_asking);
 }
 
 /* A process that is in its cgroup before the load is judged as one that comes later. */
@@ -374,6 +399,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_was_there_before, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_over_load_in_churn, fixture_tidy),
 		cmocka_unit_test_teardown(test_first_load_in_churn, fixture_tidy),
+		cmocka_unit_test_teardown(test_load_over_load_in_fast_churn, fixture_tidy),
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(rows) + ARRAY_SIZE(others)] = { 0 };
 

@@ -120,6 +120,11 @@ static void assert_result(const struct row *row, const char *cgroup, int expecte
 	wire_drain();
 	result = child_run(CHILD_IN(cgroup), attempt, &connect);
 	syns = wire_syns(row->port);
+	/* A kernel without the protocol is closed that way: an answer, and no skip. */
+	if (result == -EAFNOSUPPORT || result == -EPROTONOSUPPORT) {
+		assert_int_equal(syns, 0);
+		return;
+	}
 	if (result < 0)
 		fixture_skip_as(row->name, "this kernel has no such way: %s", strerror(-result));
 	if (result != expected)

@@ -130,10 +130,11 @@ static inline void random_name_for(const char *pattern, size_t len, char name[SM
 	const char *star = memchr(pattern, '*', len);
 	size_t before = star ? (size_t)(star - pattern) : len;
 	size_t behind = star ? len - before - 1 : 0;
+	size_t shorter = before < behind ? before : behind;
 
 	memcpy(text, pattern, before);
 	if (star && chance(20))
-		text[before - (before && behind ? 1 + dice(before < behind ? before : behind) : 0)] = '\0';
+		text[before - (shorter ? 1 + dice(shorter) : 0)] = '\0';
 	else if (star && chance(60))
 		append_text(text, 3, NAME_BYTES);
 	else if (star && chance(5))

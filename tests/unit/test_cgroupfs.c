@@ -54,7 +54,8 @@ static void assert_none(const char *text)
 
 static void test_layouts(void **state __attribute__((unused)))
 {
-	assert_found(PROC "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n",
+	assert_found(PROC "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 "
+			  "rw,nsdelegate\n",
 		     "/sys/fs/cgroup");
 	assert_found(PROC TMPFS LEGACY HYBRID, "/sys/fs/cgroup/unified");
 	assert_found(PROC TMPFS HYBRID LEGACY, "/sys/fs/cgroup/unified");
@@ -174,13 +175,15 @@ static void test_long_lines(void **state __attribute__((unused)))
 	memset(path, 'p', PATH);
 	path[0] = '/';
 	path[PATH] = '\0';
-	assert_true(asprintf(&text, "1 2 0:1 / /x rw %s - ext4 %s rw\n40 29 0:23 / %s rw %s - cgroup2 %s rw\n",
+	assert_true(asprintf(&text,
+			     "1 2 0:1 / /x rw %s - ext4 %s rw\n"
+			     "40 29 0:23 / %s rw %s - cgroup2 %s rw\n",
 			     tags, tags, path, tags, tags) > LONG);
 	assert_found(text, path);
 }
 
-static ssize_t read_fails(void *cookie __attribute__((unused)), char *buffer __attribute__((unused)),
-			  size_t size __attribute__((unused)))
+static ssize_t read_fails(void *cookie __attribute__((unused)),
+			  char *buffer __attribute__((unused)), size_t size __attribute__((unused)))
 {
 	errno = EIO;
 	return -1;
@@ -212,7 +215,9 @@ static void test_no_cgroup(void **state __attribute__((unused)))
 	assert_int_equal(cgroupfs_open("", &fd), -ENOENT);
 	assert_int_equal(fd, -4711);
 
-	/* procfs has no handles, or none of this kind. */
+	/* Other file systems have no handles, shorter or longer ones, or of another type. */
+	assert_true(cgroupfs_id(AT_FDCWD, "/", &id) < 0);
+	assert_true(cgroupfs_id(AT_FDCWD, "/tmp", &id) < 0);
 	assert_true(cgroupfs_id(proc, "", &id) < 0);
 	assert_true(cgroupfs_id(proc, "self", &id) < 0);
 	assert_int_equal(cgroupfs_id(proc, "no-such-entry", &id), -ENOENT);
@@ -258,7 +263,7 @@ static void test_real(void **state __attribute__((unused)))
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int root = -1, again = -1, proc = -1;
-	uint64_t id = 0, other = 0, count = 0;
+	uint64_t id = UINT64_MAX, other = UINT64_MAX, count = 0; /* so that half an id shows */
 	struct stat st, child;
 	int r = cgroupfs_find_root(&path);
 

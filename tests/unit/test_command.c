@@ -238,8 +238,9 @@ static void test_unknown_letter(void **state __attribute__((unused)))
 
 static void test_help(void **state __attribute__((unused)))
 {
-	static const char *const lines[] = { "show -h", "show --help", "show -dh", "show a b c d -h",
-					     "show -h a b c", "show -c x --help" };
+	static const char *const lines[] = { "show -h", "show --help", "show -dh",
+					     "show a b c d -h", "show -h a b c",
+					     "show -c x --help" };
 	static const char expected[] =
 		"Usage: smtpward show [OPTIONS] [A [B]]\n"
 		"\n"
@@ -318,7 +319,8 @@ static void assert_table(const struct command *command)
 		assert_true(!option->letter || !strchr("vqh", option->letter));
 		for (size_t k = 0; k < i; k++) {
 			assert_string_not_equal(option->name, command->options[k].name);
-			assert_true(!option->letter || option->letter != command->options[k].letter);
+			assert_true(!option->letter ||
+				    option->letter != command->options[k].letter);
 			assert_true(option->offset != command->options[k].offset);
 		}
 	}

@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-#include "ruleset_fixture.h"
+#include <smtpward/match.h>
+
 #include "ruleset_random.h"
 
 struct cover_case {
@@ -65,7 +66,8 @@ static void test_paths(void **state __attribute__((unused)))
 		{ "deny cgroup /a, /b/c", "/b/c", "0" },
 		{ "deny cgroup /a, /b/c", "/a/c", "0" },
 		{ "deny cgroup /a, /b/c", "/b/a", "none" },
-		{ "deny cgroup /a/b\ndeny cgroup /c\ndeny cgroup /a/b\ndeny cgroup /a", "/a/b", "0 2 3" },
+		{ "deny cgroup /a/b\ndeny cgroup /c\ndeny cgroup /a/b\ndeny cgroup /a", "/a/b",
+		  "0 2 3" },
 		{ "deny cgroup /a\ndeny cgroup /a/b/c", "/a/b/c", "0 1" },
 		{ "deny cgroup /a\ndeny cgroup /b", "/a/b", "0" },
 		{ "deny cgroup /a\xff/\x80", "/a\xff/\x80", "0" },
@@ -108,7 +110,7 @@ static void test_stars(void **state __attribute__((unused)))
 		{ STAR_AT, "/axbc", "0 1" },
 		{ STAR_AT, "/abxc", "0 2" },
 		{ "deny cgroup /*\xff", "/\x80\xff", "0" },
-		/* Each value of a list stands for itself: no first half of one with another's second. */
+		/* No first half of one value of a list with another's second. */
 		{ "deny cgroup /a*b, /c*d", "/axd", "none" },
 		{ "deny cgroup /a*b, /c*d", "/cxb", "none" },
 	};
@@ -190,7 +192,8 @@ static void test_unit_lists(void **state __attribute__((unused)))
 		{ "deny unit a*.b, c*.d", "/ax.d", "none" },
 		{ "deny unit a*.b, c*.d", "/cx.b", "none" },
 		{ "deny unit a*.b\ndeny unit c*.d", "/ax.d", "none" },
-		{ "deny unit postfix@*.service, docker-*.scope", "/x.slice/docker-1.service", "none" },
+		{ "deny unit postfix@*.service, docker-*.scope", "/x.slice/docker-1.service",
+		  "none" },
 		/* Long enough for the one that it is not. */
 		{ "deny unit .aa*aa., .bb*, *bb.", "/.aa.", "none" },
 	};
@@ -229,6 +232,37 @@ static void test_long_names(void **state __attribute__((unused)))
 	assert_set(&child.cgroup.rules, "2");
 	child = tracked_child(ruleset, &root, name + 1);
 	assert_false(child.entry);
+}
+
+/* One step alone, with the unit 0, the paths 1 to 3 and 62 to 64, and 65 and 66 of one each. */
+static void test_step(void **state __attribute__((unused)))
+{
+	static const struct smtpward_segments units = { { 1 << 0 } };
+	static const struct smtpward_segments last = { { 1 << 0 | 1 << 3,
+							 1 << 0 | 1 << 1 | 1 << 2 } };
+	static const struct smtpward_segments match = { { 1 << 0 | 1 << 2 | 1 << 3 | 1ULL << 63,
+							  1 << 0 | 1 << 2 } };
+	struct smtpward_cgroup parent = {
+		.next = { { 1 << 1 | 1 << 2 | 1ULL << 63, 1 << 1 | 1 << 2 } },
+		.slices = 1,
+		.pad = 4711,
+	};
+	struct smtpward_segments completed;
+	struct smtpward_cgroup child;
+
+	memset(&child, 0xff, sizeof(child));
+	smtpward_match_step(&parent, &match, &units, &last, 0, &child, &completed);
+	assert_int_equal(completed.words[0], 1 << 0);
+	assert_int_equal(completed.words[1], 1 << 2);
+	assert_int_equal(child.next.words[0], 1 << 3);
+	assert_int_equal(child.next.words[1], 1 << 0);
+	assert_int_equal(child.slices, 0);
+	assert_int_equal(child.pad, 0);
+	smtpward_match_step(&parent, &match, &units, &last, 1, &child, &completed);
+	assert_int_equal(completed.words[0], 0);
+	assert_int_equal(child.slices, 1);
+	for (size_t i = 2; i < SMTPWARD_SEGMENT_WORDS; i++)
+		assert_int_equal(completed.words[i] | child.next.words[i], 0);
 }
 
 /* Paths whose segments lie on both sides of a word's end, or just not, for each word. */
@@ -288,8 +322,8 @@ struct walk {
 	size_t compared, covered, without_entry;
 };
 
-static void walk_fail(const struct walk *walk, const char *what,
-		      const struct smtpward_rules *found, const struct smtpward_rules *expected)
+static void walk_fail(const struct walk *walk, const char *what, const struct smtpward_rules *found,
+		      const struct smtpward_rules *expected)
 {
 	_cleanup_free_ char *text = NULL;
 
@@ -334,7 +368,8 @@ static void walk_cgroup(struct walk *walk, const struct tracked *at, const char 
 	if (walk->names.n == 8)
 		return;
 	for (size_t children = walk->names.n < 3 ? 5 : dice(3); children; children--) {
-		const char *next = walk->pool->n && (!guide || chance(25)) ? pool_pick(walk->pool) : guide;
+		bool other_guide = walk->pool->n && (!guide || chance(25));
+		const char *next = other_guide ? pool_pick(walk->pool) : guide;
 		char *name = walk->names.items[walk->names.n];
 		struct tracked child;
 
@@ -394,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_unit_and_path),
 		cmocka_unit_test(test_unit_lists),
 		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_step),
 		cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_random),
 	};

@@ -4,11 +4,7 @@
  * allocation fails in its turn, and then all after it as well. What comes of it is
  * -ENOMEM and nothing else; all that was allocated is let go, and outputs are as
  * they were.
- *
- * The allocator's functions are defined here, in the program, which puts them before
- * libc's and the sanitizer's: those do the work, as RTLD_NEXT finds them.
  */
-#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,168 +16,9 @@
 #include <cmocka.h>
 
 #include "cleanup.h"
+#include "memory_fixture.h"
 #include "policy.h"
 #include "ruleset.h"
-
-/*
- * The allocator. The compiler knows malloc(3) and that it changes nothing of ours:
- * volatile, because here it does.
- */
-
-static volatile struct {
-	bool armed;
-	bool for_good;
-	unsigned long calls;
-	unsigned long fail_at; /* 0: never */
-	unsigned long failed;
-	long blocks; /* allocated and not freed while armed */
-} memory;
-
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
-/* dlsym(3) itself may ask for memory, before malloc(3) is found: it gets some from here. */
-static union {
-	max_align_t align;
-	char bytes[4096];
-} first_memory;
-static size_t first_memory_used;
-
-static void *first_alloc(size_t size)
-{
-	size_t at = first_memory_used;
-
-	if (size > sizeof(first_memory) - at)
-		return NULL;
-	first_memory_used += (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-	return first_memory.bytes + at;
-}
-
-static bool is_first(const void *p)
-{
-	uintptr_t at = (uintptr_t)p, start = (uintptr_t)&first_memory;
-
-	return at >= start && at < start + sizeof(first_memory);
-}
-
-static struct {
-	__typeof__(&malloc) malloc;
-	__typeof__(&calloc) calloc;
-	__typeof__(&realloc) realloc;
-	__typeof__(&free) free;
-	bool looking;
-} next;
-
-/* False while they are looked up. */
-static bool next_ready(void)
-{
-	if (next.free)
-		return true;
-	if (next.looking)
-		return false;
-	next.looking = true;
-	next.malloc = NEXT(malloc);
-	next.calloc = NEXT(calloc);
-	next.realloc = NEXT(realloc);
-	next.free = NEXT(free);
-	return true;
-}
-
-static bool fails(void)
-{
-	bool failing;
-
-	if (!memory.armed)
-		return false;
-	memory.calls++;
-	failing = memory.fail_at && (memory.for_good ? memory.calls >= memory.fail_at
-						     : memory.calls == memory.fail_at);
-	if (failing) {
-		memory.failed++;
-		errno = ENOMEM;
-	}
-	return failing;
-}
-
-static void *count(void *p)
-{
-	if (memory.armed && p)
-		memory.blocks++;
-	return p;
-}
-
-void *malloc(size_t size)
-{
-	if (!next_ready())
-		return first_alloc(size);
-	return fails() ? NULL : count(next.malloc(size));
-}
-
-void *calloc(size_t n, size_t size)
-{
-	if (!next_ready())
-		return first_alloc(n * size);
-	return fails() ? NULL : count(next.calloc(n, size));
-}
-
-void *realloc(void *p, size_t size)
-{
-	if (!next_ready() || is_first(p))
-		abort();
-	if (fails())
-		return NULL;
-	return p ? next.realloc(p, size) : count(next.realloc(p, size));
-}
-
-/* The sanitizer's own would not come by here. */
-void *reallocarray(void *p, size_t n, size_t size)
-{
-	size_t bytes;
-
-	if (__builtin_mul_overflow(n, size, &bytes)) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return realloc(p, bytes);
-}
-
-char *strndup(const char *text, size_t max)
-{
-	size_t len = strnlen(text, max);
-	char *copy = malloc(len + 1);
-
-	if (!copy)
-		return NULL;
-	copy[len] = '\0';
-	return memcpy(copy, text, len);
-}
-
-char *strdup(const char *text)
-{
-	return strndup(text, strlen(text));
-}
-
-void free(void *p)
-{
-	if (!p || is_first(p) || !next_ready())
-		return;
-	if (memory.armed)
-		memory.blocks--;
-	next.free(p);
-}
-
-static void arm(unsigned long fail_at, bool for_good)
-{
-	memory.calls = memory.failed = 0;
-	memory.fail_at = fail_at;
-	memory.for_good = for_good;
-	memory.blocks = 0;
-	memory.armed = true;
-}
-
-static void disarm(void)
-{
-	memory.armed = false;
-}
 
 /* A world of two files and of every name. */
 
@@ -241,13 +78,27 @@ static const struct policy_source source = {
 };
 
 /*
- * The work that is done while memory runs out: 0 or -errno, with nothing kept;
- * -EBADE where an output was touched by what failed. Outputs begin as `untouched`.
+ * The work that is done while memory runs out: 0 or -errno, and nothing is kept.
+ * -EBADE where an output was touched by what failed, or a success is not the one that
+ * there is with memory enough. Outputs begin as `untouched`.
  */
 
-static const char *policy_text;
-static struct policy *policy;
+static const char *policy_text;	 /* to parse ... */
+static char *policy_printed;	 /* ... and what comes of it, NULL where it is wrong */
+static struct policy *policy;	 /* to print and to compile ... */
+static char *rule_printed;	 /* ... its last rule ... */
+static struct ruleset *compiled; /* ... and all of it */
 static void *const untouched = (void *)&memory;
+
+static int check_policy(struct policy *parsed)
+{
+	_cleanup_(policy_freep) struct policy *owned = parsed;
+	_cleanup_free_ char *text = NULL;
+
+	if (!policy_printed || policy_print(owned, &text))
+		return -EBADE;
+	return strcmp(text, policy_printed) ? -EBADE : 0;
+}
 
 static int parse(void)
 {
@@ -256,13 +107,24 @@ static int parse(void)
 	int r = policy_parse_text("p", policy_text, strlen(policy_text), &source, &parsed, &errors);
 	size_t n_errors = errors.n_items;
 
+	relent();
 	policy_errors_clear(&errors);
 	if (!r)
-		policy_free(parsed);
-	else if (parsed != untouched)
-		return -EBADE;
-	/* Errors and -EINVAL come together; -ENOMEM may come with those found before. */
-	return (!r && n_errors) || (r == -EINVAL && !n_errors) ? -EBADE : r;
+		return n_errors ? -EBADE : check_policy(parsed);
+	/* With -ENOMEM there may be the errors found before. */
+	return parsed != untouched || (r == -EINVAL && !n_errors) ? -EBADE : r;
+}
+
+static int check_text(int r, char *text, const char *expected)
+{
+	int same;
+
+	relent();
+	if (r)
+		return text == untouched ? r : -EBADE;
+	same = !strcmp(text, expected);
+	free(text);
+	return same ? 0 : -EBADE;
 }
 
 static int print(void)
@@ -270,9 +132,7 @@ static int print(void)
 	char *text = untouched;
 	int r = policy_print(policy, &text);
 
-	if (!r)
-		free(text);
-	return r && text != untouched ? -EBADE : r;
+	return check_text(r, text, policy_printed);
 }
 
 static int print_rule(void)
@@ -280,9 +140,24 @@ static int print_rule(void)
 	char *text = untouched;
 	int r = policy_print_rule(&policy->rules[policy->n_rules - 1], &text);
 
-	if (!r)
-		free(text);
-	return r && text != untouched ? -EBADE : r;
+	return check_text(r, text, rule_printed);
+}
+
+static bool same_table(const void *a, size_t n_a, const void *b, size_t n_b, size_t size)
+{
+	return n_a == n_b && (!n_a || !memcmp(a, b, n_a * size));
+}
+
+#define SAME_TABLE(a, b, table) \
+	same_table((a)->table, (a)->n_##table, (b)->table, (b)->n_##table, sizeof(*(a)->table))
+
+static bool same_ruleset(const struct ruleset *a, const struct ruleset *b)
+{
+	return SAME_TABLE(a, b, users) && SAME_TABLE(a, b, groups) && SAME_TABLE(a, b, addresses) &&
+	       SAME_TABLE(a, b, names) && SAME_TABLE(a, b, prefixes) &&
+	       SAME_TABLE(a, b, suffixes) && !memcmp(&a->root, &b->root, sizeof(a->root)) &&
+	       !memcmp(a->paths, b->paths, sizeof(a->paths)) &&
+	       !memcmp(a->lengths, b->lengths, sizeof(a->lengths));
 }
 
 static int compile(void)
@@ -291,9 +166,14 @@ static int compile(void)
 	size_t rule = 4711;
 	int r = ruleset_compile(policy, &ruleset, &rule);
 
-	if (!r)
+	relent();
+	if (rule != 4711 || (r && ruleset != untouched))
+		return -EBADE;
+	if (!r && !same_ruleset(ruleset, compiled))
+		r = -EBADE;
+	if (!r || r == -EBADE)
 		ruleset_free(ruleset);
-	return (r && ruleset != untouched) || rule != 4711 ? -EBADE : r;
+	return r;
 }
 
 /* Runs work with its allocation number `at` failing, and returns what it returned. */
@@ -360,16 +240,49 @@ static const char bad[] =
 	"deny unit \"x\n"
 	"deni\n";
 
+static struct policy *read_policy(const char *text)
+{
+	struct policy_errors errors = { 0 };
+	struct policy *parsed = NULL;
+
+	if (policy_parse_text("p", text, strlen(text), &source, &parsed, &errors))
+		fail_msg("%s", errors.n_items ? errors.items[0].text : "no memory");
+	return parsed;
+}
+
+/* The policy of a text, and all that comes of it with memory enough. */
+static void set_policy(const char *text)
+{
+	size_t rule;
+
+	policy_text = text;
+	policy = read_policy(text);
+	assert_int_equal(policy_print(policy, &policy_printed), 0);
+	if (policy->n_rules)
+		assert_int_equal(policy_print_rule(&policy->rules[policy->n_rules - 1],
+						   &rule_printed), 0);
+	assert_int_equal(ruleset_compile(policy, &compiled, &rule), 0);
+}
+
+static void clear_policy(void)
+{
+	policy_free(TAKE_PTR(policy));
+	free(TAKE_PTR(policy_printed));
+	free(TAKE_PTR(rule_printed));
+	ruleset_free(TAKE_PTR(compiled));
+}
+
 static void test_parse(void **state __attribute__((unused)))
 {
-	policy_text = good;
-	run_out("a policy", parse, 0);
+	static const char *const texts[] = { good, policy_builtin_text, "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		set_policy(texts[i]);
+		run_out("parse", parse, 0);
+		clear_policy();
+	}
 	policy_text = bad;
-	run_out("a wrong policy", parse, -EINVAL);
-	policy_text = policy_builtin_text;
-	run_out("the built-in policy", parse, 0);
-	policy_text = "";
-	run_out("no policy", parse, 0);
+	run_out("parse what is wrong", parse, -EINVAL);
 }
 
 /* So many that tables grow and move, and the printed text as well. */
@@ -381,20 +294,10 @@ static char *many_rules(void)
 
 	assert_non_null(text);
 	for (int i = 0; i < MANY_RULES; i++)
-		at += sprintf(at, "deny unit a%d*.service, b%d.service cgroup /c%d/d, /e%d* user %d, %d "
-				  "group %d to 10.0.%d.0/24, 2001:db8:%d::/48\n",
+		at += sprintf(at, "deny unit a%d*.service, b%d.service cgroup /c%d/d, /e%d* "
+				  "user %d, %d group %d to 10.0.%d.0/24, 2001:db8:%d::/48\n",
 			      i, i, i, i, i, i + 1, i, i, i);
 	return text;
-}
-
-static struct policy *read_policy(const char *text)
-{
-	struct policy_errors errors = { 0 };
-	struct policy *parsed = NULL;
-
-	if (policy_parse_text("p", text, strlen(text), &source, &parsed, &errors))
-		fail_msg("%s", errors.n_items ? errors.items[0].text : "no memory");
-	return parsed;
 }
 
 static void for_each_policy(const char *what, int (*work)(void))
@@ -403,9 +306,9 @@ static void for_each_policy(const char *what, int (*work)(void))
 	const char *const texts[] = { good, policy_builtin_text, many };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		policy = read_policy(texts[i]);
+		set_policy(texts[i]);
 		run_out(what, work, 0);
-		policy_free(TAKE_PTR(policy));
+		clear_policy();
 	}
 }
 

@@ -180,8 +180,8 @@ static void test_addresses(void **state __attribute__((unused)))
 						  { "::a01:1", "3" },
 						  { 0 } });
 	/* The longer prefix first, and prefixes that end within a byte. */
-	assert_addresses("deny to 2001:db8:8000::/33\ndeny to 2001:db8::/32\ndeny to 2001:db8:c000::/34\n"
-			 "deny to ::/0\ndeny to 2001:db8:4000::/34",
+	assert_addresses("deny to 2001:db8:8000::/33\ndeny to 2001:db8::/32\n"
+			 "deny to 2001:db8:c000::/34\ndeny to ::/0\ndeny to 2001:db8:4000::/34",
 			 (struct address_case[]){ { "2001:db8:c000::1", "0 1 2 3" },
 						  { "2001:db8:8000::1", "0 1 3" },
 						  { "2001:db8:4000::1", "1 3 4" },
@@ -214,7 +214,8 @@ static void test_families(void **state __attribute__((unused)))
 								  { "255.255.255.255", "" },
 								  { "10.0.0.1", "1" },
 								  { 0 } });
-		snprintf(policy, sizeof(policy), "deny to %s\ndeny\ndeny to 0.0.0.0/0", prefixes[i]);
+		snprintf(policy, sizeof(policy), "deny to %s\ndeny\ndeny to 0.0.0.0/0",
+			 prefixes[i]);
 		assert_addresses(policy, (struct address_case[]){ { "192.0.2.1", "1 2" }, { 0 } });
 	}
 	assert_addresses("deny to ::fffe:0:0/95\ndeny to ::/64\ndeny to ::ffff:0:0/96",
@@ -235,16 +236,17 @@ static void test_families(void **state __attribute__((unused)))
 static void test_tables(void **state __attribute__((unused)))
 {
 	_cleanup_ruleset_ struct ruleset *ruleset =
-		compile_text("deny unit b.b, \xff.b, a.b, a*.b, a*.c, c*.b\ndeny cgroup /a.b/a*/b.b");
+		compile_text("deny unit b.b, \xff.b, a.b, a*.b, a*.c, c*.b, *.b, *.c, e*\n"
+			     "deny cgroup /a.b/a*/b.b");
 
 	assert_int_equal(ruleset->n_names, 3);
 	for (size_t i = 1; i < ruleset->n_names; i++)
 		assert_true(memcmp(ruleset->names[i - 1].name.text, ruleset->names[i].name.text,
 				   SMTPWARD_NAME_SIZE) < 0);
-	/* No two entries have one key: "a" and "c"; ".b", ".c" and nothing, backwards. */
-	assert_int_equal(ruleset->n_prefixes, 2);
+	/* No two entries have one key: "a", "c", "e", ""; "b.", "c.", "". */
+	assert_int_equal(ruleset->n_prefixes, 4);
 	assert_int_equal(ruleset->n_suffixes, 3);
-	assert_int_equal(ruleset->n_segments, 6 + 3);
+	assert_int_equal(ruleset->n_segments, 9 + 3);
 	for (size_t word = 0; word < SMTPWARD_SEGMENT_WORDS; word++)
 		assert_int_equal(ruleset->lengths[0].words[word], 0);
 	assert_int_equal(ruleset->root.slices, 1);
@@ -296,7 +298,7 @@ static void test_words(void **state __attribute__((unused)))
 		add_rule(rules, SMTPWARD_AUDIT);
 		ruleset = compile(rules);
 		assert_int_equal(ruleset->n_rules, n);
-		assert_int_equal(ruleset->rule_words, n <= 64 ? 1 : n <= 128 ? 2 : n <= 192 ? 3 : 4);
+		assert_int_equal(ruleset->rule_words, 1 + (n > 64) + (n > 128) + (n > 192));
 	}
 	for (size_t words = 1; words <= SMTPWARD_SEGMENT_WORDS; words++) {
 		assert_segment_words(64 * words - 63, words);
@@ -408,7 +410,8 @@ static void test_random(void **state __attribute__((unused)))
 			by_first += by_words == 0;
 		}
 	}
-	print_message("%zu connects: %zu by a rule, %zu by the first\n", decided, by_rule, by_first);
+	print_message("%zu connects: %zu by a rule, %zu by the first\n", decided, by_rule,
+		      by_first);
 	assert_in_range(by_rule, decided / 2, decided * 19 / 20);
 	assert_in_range(by_first, decided / 20, decided / 2);
 }

@@ -76,7 +76,8 @@ static void test_each_rule(void **state __attribute__((unused)))
 			const struct smtpward_rules kept = parts[part];
 
 			parts[part] = (struct smtpward_rules){ 0 };
-			assert_int_equal(first_rule(parts, SMTPWARD_RULE_WORDS), SMTPWARD_RULE_NONE);
+			assert_int_equal(first_rule(parts, SMTPWARD_RULE_WORDS),
+					 SMTPWARD_RULE_NONE);
 			memset(&parts[part], 0xff, sizeof(parts[part]));
 			assert_int_equal(first_rule(parts, SMTPWARD_RULE_WORDS), rule);
 			parts[part] = kept;

@@ -109,7 +109,7 @@ write_policy() {
 	END
 }
 
-# 256 rules, 1,024 segments, each with a star, and every condition in every rule.
+# 256 rules, 1,024 names, each with a star, and every condition in every rule.
 write_largest_policy() {
 	awk 'BEGIN {
 		printf "ports 25"
@@ -118,9 +118,9 @@ write_largest_policy() {
 		printf "\nlimit 1000/s burst 1000\n"
 		for (i = 0; i < 256; i++)
 			printf "%s unit u%d-*.service " \
-				"cgroup /a-*-%d.slice/b-*-%d.slice/c-*-%d.slice/d-*-%d.slice " \
+				"cgroup /a-*-%d.slice/b-*-%d.slice/c-*-%d.slice " \
 				"user %d group %d to 127.0.%d.0/24, 2001:db8:%x::/48 port 25, %d\n",
-				i == 255 ? "allow" : "deny", i, i, i, i, i,
+				i == 255 ? "allow" : "deny", i, i, i, i,
 				1000 + i, 2000 + i, i, i, 2501 + (i % 15)
 	}' >$policy
 }
@@ -252,7 +252,7 @@ test_reload() {
 
 # largest_path NAME
 largest_path() {
-	echo "/a-$1-255.slice/b-$1-255.slice/c-$1-255.slice/d-$1-255.slice/u255-$1.service"
+	echo "/a-$1-255.slice/b-$1-255.slice/c-$1-255.slice/u255-$1.service"
 }
 
 test_largest() {

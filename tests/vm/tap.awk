@@ -7,6 +7,7 @@
 
 function report(passed, text) {
 	printf "%s %d - %s %s\n", passed ? "ok" : "not ok", ++total, kernel, text
+	fflush()
 }
 
 function fail(text) {

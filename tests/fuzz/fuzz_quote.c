@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Quoting: any bytes go in, safe ones come out, and go back to the same bytes. Every
+ * size under what is needed is refused; no size is written over or read over.
+ */
+#include <errno.h>
+
+#include "cleanup.h"
+#include "fuzz.h"
+#include "quote.h"
+
+#define CANARY '#'
+
+static size_t needed(const uint8_t *data, size_t size)
+{
+	size_t need = 1;
+
+	for (size_t i = 0; i < size; i++)
+		need += fuzz_plain(data[i]) ? 1 : 4;
+	return need;
+}
+
+static void check_back(const char *quoted, size_t len, const uint8_t *data, size_t size)
+{
+	_cleanup_free_ char *back = malloc(len + 1);
+
+	fuzz_assert(back);
+	fuzz_assert(fuzz_unquote(quoted, len, back) == size);
+	fuzz_assert(!size || !memcmp(back, data, size));
+}
+
+/* The last size bytes of the block: what is written behind them is ASan's to see. */
+static void check_size(char *block, size_t block_size, size_t size, size_t need,
+		       const uint8_t *data, size_t data_size)
+{
+	const size_t front = block_size - size;
+	char *dst = block + front;
+	ssize_t len;
+
+	memset(block, CANARY, block_size);
+	len = quote_text((const char *)data, data_size, dst, size);
+	for (size_t i = front > 8 ? front - 8 : 0; i < front; i++)
+		fuzz_assert(block[i] == CANARY);
+	if (size < need) {
+		fuzz_assert(len == -ENOSPC);
+		return;
+	}
+	fuzz_assert(len == (ssize_t)need - 1);
+	fuzz_assert(dst[len] == '\0' && strlen(dst) == (size_t)len);
+	for (size_t i = need; i < size; i++)
+		fuzz_assert(dst[i] == CANARY);
+	check_back(dst, len, data, data_size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const size_t need = needed(data, size), most = need + 2;
+	_cleanup_free_ char *block = malloc(most);
+
+	fuzz_assert(block);
+	fuzz_assert(need <= QUOTE_SIZE(size));
+	for (size_t room = 0; room <= most; room++)
+		check_size(block, most, room, need, data, size);
+	return 0;
+}

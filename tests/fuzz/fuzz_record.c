@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a record to its two lines. A second opinion, slow and simple, says which
+ * records there can be and what the lines say of them; a strict reader takes both
+ * lines apart again.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "fuzz.h"
+#include "violation.h"
+
+#define FIELDS_MAX 18
+#define NAMES_MAX (SMTPWARD_CGROUP_SIZE / 2)
+
+/* What a line has to say, in order. */
+
+enum kind {
+	NUMBER,
+	WORD,
+	STRING,
+};
+
+struct field {
+	const char *name;
+	enum kind kind;
+	uint64_t number;
+	char text[2 * SMTPWARD_CGROUP_SIZE];
+	size_t len;
+	const char *value; /* where it stands in the line of text ... */
+	size_t value_len; /* ... without its quotes */
+};
+
+struct expected {
+	struct field fields[FIELDS_MAX];
+	size_t n;
+	uint64_t time;
+};
+
+static struct field *expect(struct expected *line, const char *name, enum kind kind)
+{
+	struct field *field = &line->fields[line->n++];
+
+	fuzz_assert(line->n <= FIELDS_MAX);
+	field->name = name;
+	field->kind = kind;
+	field->number = 0;
+	field->len = 0;
+	return field;
+}
+
+static void field_add(struct field *field, const char *text, size_t len)
+{
+	fuzz_assert(len <= sizeof(field->text) - field->len);
+	memcpy(field->text + field->len, text, len);
+	field->len += len;
+}
+
+static void field_add_text(struct field *field, const char *text)
+{
+	field_add(field, text, strlen(text));
+}
+
+static void expect_number(struct expected *line, const char *name, uint64_t number)
+{
+	expect(line, name, NUMBER)->number = number;
+}
+
+static void expect_word(struct expected *line, const char *name, const char *word)
+{
+	field_add_text(expect(line, name, WORD), word);
+}
+
+static void expect_comm(struct expected *line, const char *name, const char *comm)
+{
+	field_add(expect(line, name, STRING), comm, strnlen(comm, SMTPWARD_COMM_SIZE));
+}
+
+/* Lists of names. */
+
+struct names {
+	const char *items[NAMES_MAX]; /* the first one is next to the root */
+	size_t n;
+	size_t gap; /* names are missing before this one; over n: none are */
+};
+
+/* False where a name is empty, has a slash in it or no end. */
+static bool names_split(const char *list, size_t len, struct names *ret)
+{
+	struct names names = { .gap = SIZE_MAX };
+
+	for (size_t at = 0; at < len; names.n++) {
+		size_t name = strnlen(list + at, len - at);
+
+		if (!name || name == len - at || memchr(list + at, '/', name))
+			return false;
+		memmove(names.items + 1, names.items, names.n * sizeof(*names.items));
+		names.items[0] = list + at;
+		at += name + 1;
+	}
+	*ret = names;
+	return true;
+}
+
+static bool cgroup_names(const char *list, size_t len, uint32_t flags, struct names *ret)
+{
+	if (len > SMTPWARD_CGROUP_SIZE || !names_split(list, len, ret))
+		return false;
+	if (flags & SMTPWARD_CGROUP_CUT)
+		ret->gap = flags & SMTPWARD_CGROUP_TOP ? 2 : 0;
+	if (flags & SMTPWARD_CGROUP_TOP)
+		return flags & SMTPWARD_CGROUP_CUT && ret->n >= 2;
+	return true;
+}
+
+static bool exe_names(const char *list, size_t len, uint32_t flags, struct names *ret)
+{
+	if (len > SMTPWARD_EXE_SIZE)
+		return false;
+	if (!names_split(list, len, ret)) {
+		/* memfd_create(2) takes slashes; it is then the only name. */
+		if (strnlen(list, len) != len - 1 || strncmp(list, "memfd:", 6))
+			return false;
+		*ret = (struct names){ .items = { list }, .n = 1, .gap = SIZE_MAX };
+	}
+	if (flags & SMTPWARD_EXE_CUT)
+		ret->gap = 0;
+	return true;
+}
+
+static void expect_path(struct field *field, const struct names *names)
+{
+	for (size_t i = 0; i <= names->n; i++) {
+		if (i == names->gap)
+			field_add_text(field, "/...");
+		if (i == names->n)
+			break;
+		field_add_text(field, "/");
+		field_add_text(field, names->items[i]);
+	}
+}
+
+static bool ends_in_slice(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len >= 6 && !strcmp(name + len - 6, ".slice");
+}
+
+static void expect_cgroup(struct expected *line, const struct names *names)
+{
+	struct field *unit = expect(line, "unit", STRING);
+	struct field *path = expect(line, "cgroup", STRING);
+	size_t i = 0;
+
+	while (i < names->n && i < names->gap && ends_in_slice(names->items[i]))
+		i++;
+	if (i < names->n && i < names->gap)
+		field_add_text(unit, names->items[i]);
+	expect_path(path, names);
+	if (!path->len)
+		field_add_text(path, "/");
+}
+
+/* Records. */
+
+static void expect_destination(struct expected *line, const uint8_t address[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	bool ipv4 = !memcmp(address, mapped, sizeof(mapped));
+	char text[INET6_ADDRSTRLEN];
+
+	fuzz_assert(inet_ntop(ipv4 ? AF_INET : AF_INET6, address + (ipv4 ? 12 : 0), text,
+			      sizeof(text)));
+	expect_word(line, "dst", text);
+}
+
+static bool expect_event(const struct smtpward_event *event, int64_t offset, struct expected *line)
+{
+	static const char *const verdicts[] = { "deny", "audit", "allow" };
+	struct names cgroup, exe;
+	struct field *field;
+
+	if (event->verdict > 2 || event->rule > 256 || event->flags > 15 ||
+	    !cgroup_names(event->cgroup, event->cgroup_len, event->flags, &cgroup) ||
+	    !exe_names(event->exe, event->exe_len, event->flags, &exe))
+		return false;
+	line->time = event->time_ns + (uint64_t)offset;
+	expect_word(line, "verdict", verdicts[event->verdict]);
+	if (event->rule == 256)
+		expect_word(line, "rule", "default");
+	else
+		expect_number(line, "rule", event->rule + 1);
+	expect_destination(line, event->address);
+	expect_number(line, "dport", event->port);
+	expect_number(line, "uid", event->uid);
+	expect_number(line, "euid", event->euid);
+	expect_number(line, "gid", event->egid);
+	expect_number(line, "auid", event->auid);
+	expect_number(line, "pid", event->pid);
+	expect_number(line, "ppid", event->ppid);
+	expect_number(line, "netns", event->netns);
+	expect_number(line, "cgid", event->cgroup_id);
+	expect_cgroup(line, &cgroup);
+	field = expect(line, "exe", STRING);
+	expect_path(field, &exe);
+	if (event->flags & SMTPWARD_EXE_DELETED)
+		field_add_text(field, " (deleted)");
+	expect_comm(line, "parent", event->parent);
+	expect_comm(line, "comm", event->comm);
+	return true;
+}
+
+/* What the line says of a caller; nothing is known of one that is NULL. */
+static bool expect_caller(const struct smtpward_caller_key *key,
+			  const struct smtpward_caller *caller, uint64_t suppressed,
+			  uint64_t lost, struct expected *line)
+{
+	struct names cgroup;
+
+	if (caller && (caller->flags & ~0x13U ||
+		       !cgroup_names(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup)))
+		return false;
+	expect_number(line, "suppressed", suppressed);
+	expect_number(line, "lost", lost);
+	if (caller) {
+		expect_number(line, "euid", key->euid);
+		expect_number(line, "cgid", key->cgroup_id);
+	}
+	if (caller && caller->flags & SMTPWARD_CALLER_NAMED) {
+		expect_cgroup(line, &cgroup);
+	} else {
+		expect(line, "unit", STRING);
+		expect(line, "cgroup", STRING);
+	}
+	return true;
+}
+
+/* The line of text. */
+
+static const char *read_text(const char *at, const char *text, size_t len)
+{
+	fuzz_assert(!strncmp(at, text, len));
+	return at + len;
+}
+
+static const char *read_number(const char *at, uint64_t number)
+{
+	char *end = NULL;
+
+	fuzz_assert(*at >= '0' && *at <= '9' && (*at != '0' || at[1] < '0' || at[1] > '9'));
+	errno = 0;
+	fuzz_assert(strtoull(at, &end, 10) == number && !errno);
+	return end;
+}
+
+static const char *read_string(const char *at, struct field *field)
+{
+	char back[4 * sizeof(field->text)];
+	const char *end;
+
+	at = read_text(at, "\"", 1);
+	end = strchr(at, '"');
+	fuzz_assert(end && (size_t)(end - at) <= sizeof(back));
+	fuzz_assert(fuzz_unquote(at, end - at, back) == field->len);
+	fuzz_assert(!memcmp(back, field->text, field->len));
+	return end + 1;
+}
+
+static void read_line(const char *line, size_t len, struct expected *expected)
+{
+	const char *at = line;
+
+	for (size_t i = 0; i < len; i++)
+		fuzz_assert(line[i] >= 0x20 && line[i] <= 0x7e);
+	for (size_t i = 0; i < expected->n; i++) {
+		struct field *field = &expected->fields[i];
+		const char *from;
+
+		if (i)
+			at = read_text(at, " ", 1);
+		at = read_text(at, field->name, strlen(field->name));
+		from = at = read_text(at, "=", 1);
+		if (field->kind == NUMBER)
+			at = read_number(at, field->number);
+		else if (field->kind == WORD)
+			at = read_text(at, field->text, field->len);
+		else
+			at = read_string(at, field);
+		field->value = from + (field->kind == STRING);
+		field->value_len = at - from - 2 * (field->kind == STRING);
+	}
+	fuzz_assert(at == line + len && !*at);
+}
+
+/* A line is written whole or not at all. */
+static void check_room(const struct violation *violation, const char *line, size_t len)
+{
+	const size_t small[] = { 1, len / 2 + 1, len };
+	_cleanup_free_ char *exact = malloc(len + 1);
+
+	fuzz_assert(exact);
+	fuzz_assert(violation_to_text(violation, exact, len + 1) == (int)len);
+	fuzz_assert(!memcmp(exact, line, len + 1));
+	for (size_t i = 0; i < ARRAY_SIZE(small); i++) {
+		char *dst = exact + len + 1 - small[i];
+
+		*dst = '#';
+		fuzz_assert(violation_to_text(violation, dst, small[i]) == -ENOSPC && !*dst);
+	}
+	*exact = '#';
+	fuzz_assert(violation_to_text(violation, exact, 0) == -ENOSPC && *exact == '#');
+}
+
+/* JSON. */
+
+static void check_time(const char *text, uint64_t time)
+{
+	unsigned int micro = 0;
+	struct tm tm = { 0 };
+	int end = 0;
+
+	fuzz_assert(strlen(text) == VIOLATION_TIME_SIZE - 1);
+	fuzz_assert(sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ%n", &tm.tm_year, &tm.tm_mon,
+			   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &micro, &end) == 7);
+	fuzz_assert(!text[end]);
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	fuzz_assert((uint64_t)timegm(&tm) * 1000000 + micro == time / 1000);
+}
+
+/* The number as such, as far as JSON has it here, or what stands in the line of text. */
+static void check_value(const json_t *value, const struct field *field)
+{
+	if (field->kind == NUMBER && field->number <= INT64_MAX) {
+		fuzz_assert(json_is_integer(value));
+		fuzz_assert((uint64_t)json_integer_value(value) == field->number);
+		return;
+	}
+	fuzz_assert(json_is_string(value) && json_string_length(value) == field->value_len);
+	fuzz_assert(!memcmp(json_string_value(value), field->value, field->value_len));
+}
+
+static void read_json(const char *text, const struct expected *expected)
+{
+	json_auto_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	size_t i = 0;
+	const char *key;
+	json_t *value;
+
+	for (const char *byte = text; *byte; byte++)
+		fuzz_assert(*byte >= 0x20 && *byte <= 0x7e);
+	fuzz_assert(json_is_object(object) && json_object_size(object) == expected->n + 1);
+	json_object_foreach(object, key, value) {
+		if (i == 0) {
+			fuzz_assert(!strcmp(key, "time") && json_is_string(value));
+			check_time(json_string_value(value), expected->time);
+		} else {
+			fuzz_assert(!strcmp(key, expected->fields[i - 1].name));
+			check_value(value, &expected->fields[i - 1]);
+		}
+		i++;
+	}
+}
+
+/* valid: what the second opinion says; r: what the product did. */
+static void check_lines(bool valid, int r, const struct violation *violation,
+			struct expected *expected)
+{
+	static char line[VIOLATION_LINE_SIZE];
+	_cleanup_free_ char *json = NULL;
+	int len;
+
+	if (!valid) {
+		fuzz_assert(r == -EBADMSG);
+		for (size_t i = 0; i < sizeof(*violation); i++)
+			fuzz_assert(((const uint8_t *)violation)[i] == 0xa5);
+		return;
+	}
+	fuzz_assert(!r);
+	len = violation_to_text(violation, line, sizeof(line));
+	fuzz_assert(len > 0 && len < VIOLATION_LINE_SIZE);
+	read_line(line, len, expected);
+	check_room(violation, line, len);
+	fuzz_assert(!violation_to_json(violation, &json));
+	read_json(json, expected);
+}
+
+/* Input. */
+
+/*
+ * A list of names: its length, then its bytes. A tidy one has only names that there
+ * can be.
+ */
+static uint32_t take_list(struct input *input, bool tidy, char *list, size_t size)
+{
+	uint16_t len = 0;
+
+	input_bytes(input, &len, sizeof(len));
+	len %= size + 2; /* one over is too long */
+	memset(list, 'X', size);
+	input_bytes(input, list, len < size ? len : size);
+	if (!tidy || !len)
+		return len;
+	if (len > size)
+		len = size;
+	for (size_t i = 0; i < len; i++)
+		if (list[i] == '/' || (!list[i] && (!i || !list[i - 1] || i + 2 == len)))
+			list[i] = '_';
+	list[len - 1] = '\0';
+	return len > 1 ? len : 0;
+}
+
+static void fuzz_event(const struct smtpward_event *event, size_t size, int64_t offset)
+{
+	struct expected *expected = calloc(1, sizeof(*expected));
+	_cleanup_free_ char *record = fuzz_copy(event, size);
+	struct violation violation;
+	bool valid;
+
+	fuzz_assert(expected);
+	memset(&violation, 0xa5, sizeof(violation));
+	expect_number(expected, "v", 1);
+	valid = size == sizeof(*event) && expect_event(event, offset, expected);
+	check_lines(valid, violation_from_event(record, size, offset, &violation), &violation,
+		    expected);
+	free(expected);
+}
+
+/* The record as it is, of any size. */
+static void take_raw_event(struct input *input)
+{
+	int64_t offset = input_number(input);
+	struct smtpward_event *event = calloc(2, sizeof(*event));
+
+	fuzz_assert(event);
+	fuzz_event(event, input_bytes(input, event, 2 * sizeof(*event)), offset);
+	free(event);
+}
+
+/* One that is often valid. */
+static void take_event(struct input *input)
+{
+	int64_t offset = input_number(input);
+	bool tidy = input_below(input, 8);
+	struct smtpward_event event = { 0 };
+
+	input_bytes(input, &event, offsetof(struct smtpward_event, cgroup));
+	event.verdict %= 4;
+	event.rule %= SMTPWARD_RULE_NONE + 2;
+	event.flags %= 1U << 5;
+	event.cgroup_len = take_list(input, tidy, event.cgroup, sizeof(event.cgroup));
+	event.exe_len = take_list(input, tidy, event.exe, sizeof(event.exe));
+	fuzz_event(&event, sizeof(event), offset);
+}
+
+static void take_caller(struct input *input)
+{
+	struct expected *expected = calloc(1, sizeof(*expected));
+	uint64_t suppressed = input_number(input), lost = input_number(input);
+	bool tidy = input_below(input, 8);
+	struct smtpward_caller_key key = { 0 };
+	struct smtpward_caller caller = { 0 };
+	struct violation violation;
+	bool valid;
+
+	fuzz_assert(expected);
+	memset(&violation, 0xa5, sizeof(violation));
+	expected->time = input_number(input);
+	input_bytes(input, &key, sizeof(key));
+	input_bytes(input, &caller, offsetof(struct smtpward_caller, cgroup));
+	caller.flags %= 1U << 6;
+	caller.cgroup_len = take_list(input, tidy, caller.cgroup, sizeof(caller.cgroup));
+	expect_number(expected, "v", 1);
+	valid = expect_caller(&key, &caller, suppressed, lost, expected);
+	check_lines(valid,
+		    violation_from_caller(&key, &caller, suppressed, lost, expected->time,
+					  &violation),
+		    &violation, expected);
+	free(expected);
+}
+
+static void take_anyone(struct input *input)
+{
+	struct expected *expected = calloc(1, sizeof(*expected));
+	uint64_t suppressed = input_number(input), lost = input_number(input);
+	struct violation violation;
+
+	fuzz_assert(expected);
+	memset(&violation, 0xa5, sizeof(violation));
+	expected->time = input_number(input);
+	expect_number(expected, "v", 1);
+	expect_caller(NULL, NULL, suppressed, lost, expected);
+	violation_from_anyone(suppressed, lost, expected->time, &violation);
+	check_lines(true, 0, &violation, expected);
+	free(expected);
+}
+
+static void take_alert(struct input *input)
+{
+	struct expected *expected = calloc(1, sizeof(*expected));
+	bool healed = input_below(input, 2);
+	char alert[2 * SMTPWARD_CGROUP_SIZE] = "";
+	struct violation violation;
+
+	fuzz_assert(expected);
+	memset(&violation, 0xa5, sizeof(violation));
+	expected->time = input_number(input);
+	input_bytes(input, alert, sizeof(alert) - 1);
+	expect_number(expected, "v", 1);
+	field_add(expect(expected, "alert", STRING), alert,
+		  strnlen(alert, VIOLATION_PATH_SIZE - 1));
+	expect_word(expected, "healed", healed ? "yes" : "no");
+	violation_from_alert(alert, healed, expected->time, &violation);
+	check_lines(true, 0, &violation, expected);
+	free(expected);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const takes[])(struct input *input) = {
+		take_event, take_raw_event, take_caller, take_anyone, take_alert,
+	};
+	struct input input = { data, size };
+
+	takes[input_below(&input, ARRAY_SIZE(takes))](&input);
+	return 0;
+}
