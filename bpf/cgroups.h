@@ -120,8 +120,7 @@ static __always_inline void cgroups_complete(const struct smtpward_segments *com
 
 static __always_inline void cgroups_missing(void)
 {
-	struct smtpward_tracker *tracker =
-		bpf_map_lookup_elem(&map_tracker, &(const __u32){ 0 });
+	struct smtpward_tracker *tracker = bpf_map_lookup_elem(&map_tracker, &(const __u32){ 0 });
 
 	if (tracker)
 		count(&tracker->missing);
@@ -155,8 +154,7 @@ static __always_inline void cgroups_made(struct cgroup *cgroup)
 	smtpward_match_step(parent, &scratch->match,
 			    (const struct smtpward_segments *)&unit_segments,
 			    (const struct smtpward_segments *)&last_segments,
-			    cgroups_is_slice(scratch, len), &scratch->child,
-			    &scratch->completed);
+			    cgroups_is_slice(scratch, len), &scratch->child, &scratch->completed);
 	cgroups_complete(&scratch->completed, &scratch->child);
 	if (!smtpward_match_finish(&scratch->child, (const struct smtpward_rules *)&any_unit,
 				   (const struct smtpward_rules *)&any_path))

@@ -76,8 +76,7 @@ static __always_inline void event_fill_task(struct smtpward_event *event)
 }
 
 static __always_inline void event_fill(struct smtpward_event *event, const struct flow *flow,
-				       const struct caller *caller,
-				       const struct decision *decision)
+				       const struct caller *caller, const struct decision *decision)
 {
 	event->time_ns = bpf_ktime_get_boot_ns();
 	event->generation = generation;
@@ -102,8 +101,8 @@ static __always_inline void event_name_caller(struct smtpward_caller *entry,
 		return;
 	bpf_probe_read_kernel(entry->cgroup, sizeof(entry->cgroup), event->cgroup);
 	entry->cgroup_len = event->cgroup_len;
-	WRITE_ONCE(entry->flags, SMTPWARD_CALLER_NAMED |
-			(event->flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP)));
+	WRITE_ONCE(entry->flags, SMTPWARD_CALLER_NAMED | (event->flags & (SMTPWARD_CGROUP_CUT |
+									  SMTPWARD_CGROUP_TOP)));
 }
 
 static __always_inline void event_record(const struct flow *flow, const struct caller *caller,

@@ -197,12 +197,12 @@ static __always_inline void count(__u64 *counter)
 }
 
 /* Counts in map_counters. Atomic: a program can be preempted by another on its CPU. */
-#define COUNT(member)                                                                   \
-	({                                                                              \
-		struct smtpward_counters *_counters =                                   \
-			bpf_map_lookup_elem(&map_counters, &(const __u32){ 0 });        \
-		if (_counters)                                                          \
-			count(&_counters->member);                                      \
+#define COUNT(member)                                                            \
+	({                                                                       \
+		struct smtpward_counters *_counters =                            \
+			bpf_map_lookup_elem(&map_counters, &(const __u32){ 0 }); \
+		if (_counters)                                                   \
+			count(&_counters->member);                               \
 	})
 
 #endif /* SMTPWARD_BPF_MAPS_H */

@@ -53,8 +53,8 @@ static __always_inline int names_cgroup_level(struct cgroup *cgroup)
 	return BPF_CORE_READ(cgroup, level);
 }
 
-static __always_inline void names_cgroup_append(struct smtpward_event *event,
-						struct cgroup *cgroup, __u32 keep_free)
+static __always_inline void names_cgroup_append(struct smtpward_event *event, struct cgroup *cgroup,
+						__u32 keep_free)
 {
 	const char *name = BPF_CORE_READ(cgroup, kn, name);
 

@@ -40,11 +40,11 @@ static inline void cleanup_fclose(FILE **file)
 #define _cleanup_close_ _cleanup_(cleanup_close)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
-#define TAKE_PTR(ptr)                        \
-	({                                   \
+#define TAKE_PTR(ptr)                         \
+	({                                    \
 		__typeof__(ptr) _ptr = (ptr); \
-		(ptr) = NULL;                \
-		_ptr;                        \
+		(ptr) = NULL;                 \
+		_ptr;                         \
 	})
 
 #define TAKE_FD(fd)             \

@@ -45,9 +45,10 @@ const struct command cmd_check = {
 	.name = "check",
 	.arguments = "[FILE]",
 	.summary = "check a policy and print it in canonical form",
-	.description = "Checks a policy, with all that it includes, and prints it in canonical form. "
-		       "Says\nevery error and not just the first. Touches no kernel and needs no "
-		       "root.",
+	.description =
+		"Checks a policy, with all that it includes, and prints it in canonical form. "
+		"Says\nevery error and not just the first. Touches no kernel and needs no "
+		"root.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct check_config),

@@ -32,9 +32,10 @@ static enum command_result run(void *userdata, int argc, char **argv)
 const struct command cmd_load = {
 	.name = "load",
 	.summary = "put a policy in force: first load, reload and upgrade",
-	.description = "Reads the policy, checks all of it, puts it in the kernel and pins it there. "
-		       "Over a\nloaded policy it swaps in one step; where anything fails, the old "
-		       "policy stays.",
+	.description =
+		"Reads the policy, checks all of it, puts it in the kernel and pins it there. "
+		"Over a\nloaded policy it swaps in one step; where anything fails, the old "
+		"policy stays.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct load_config),

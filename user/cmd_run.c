@@ -143,9 +143,10 @@ static enum command_result run(void *userdata, int argc, char **argv)
 const struct command cmd_run = {
 	.name = "run",
 	.summary = "load a policy, then log, in the foreground",
-	.description = "Does what 'load' does and then what 'log' does, until it is ended. Without a "
-		       "policy\nfile it takes a built-in policy: port 25 is refused to everything but "
-		       "loopback.\nEnding it leaves enforcement on.",
+	.description =
+		"Does what 'load' does and then what 'log' does, until it is ended. Without a "
+		"policy\nfile it takes a built-in policy: port 25 is refused to everything but "
+		"loopback.\nEnding it leaves enforcement on.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct run_config),

@@ -153,10 +153,11 @@ static json_t *json_of_state(const struct state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		json_object_set_new(counts, counters[i].name,
 				    json_integer((json_int_t)counter_value(state, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:i, s:o, s:o}", "enforcing", state->enforcing,
-			 "summary", state_headline(state), "policy", json_of_policy(&state->policy),
-			 "hooks", hooks, "tracker", state->tracker, "cgroups_missing", (json_int_t)state->missing, "reader", (int)state->reader, "counters", counts, "rules",
-			 json_of_rules(state));
+	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:i, s:o, s:o}", "enforcing",
+			 state->enforcing, "summary", state_headline(state), "policy",
+			 json_of_policy(&state->policy), "hooks", hooks, "tracker", state->tracker,
+			 "cgroups_missing", (json_int_t)state->missing, "reader",
+			 (int)state->reader, "counters", counts, "rules", json_of_rules(state));
 }
 
 static enum command_result print_json(json_t *json)
@@ -210,8 +211,9 @@ static enum command_result run(void *userdata, int argc, char **argv)
 const struct command cmd_status = {
 	.name = "status",
 	.summary = "is it enforcing, since when, what, with what counts",
-	.description = "Tells what is in force now, from what the kernel has. Exit status 0 where the "
-		       "policy\nis enforced on both hooks, 3 where it is not.",
+	.description =
+		"Tells what is in force now, from what the kernel has. Exit status 0 where the "
+		"policy\nis enforced on both hooks, 3 where it is not.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct status_config),

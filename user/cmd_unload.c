@@ -22,8 +22,9 @@ static enum command_result run(void *userdata, int argc, char **argv)
 const struct command cmd_unload = {
 	.name = "unload",
 	.summary = "lift enforcement: the rollback, and the only one",
-	.description = "Lifts enforcement on both hooks at once and removes every program, map, link "
-		       "and pin.",
+	.description =
+		"Lifts enforcement on both hooks at once and removes every program, map, link "
+		"and pin.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct unload_config),

@@ -107,8 +107,8 @@ static void set_member(const struct option_spec *option, void *config)
 }
 
 /* COMMAND_DONE with *ret_help, or COMMAND_BAD_INPUT after a message. */
-static enum command_result parse(const struct command *command, int argc, char **argv,
-				 void *config, bool *ret_help)
+static enum command_result parse(const struct command *command, int argc, char **argv, void *config,
+				 bool *ret_help)
 {
 	struct option longs[OPTIONS_MAX + N_COMMON + 1] = { 0 };
 	char letters[2 * (OPTIONS_MAX + N_COMMON) + 2];

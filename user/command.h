@@ -43,17 +43,25 @@ struct command {
 };
 
 /* Options that several commands have; member is the one in the configuration. */
-#define OPTION_CONFIG(type, member)                                                        \
-	{ 'c', "config", "FILE", "policy to read (default: " COMMAND_CONFIG_PATH ")",      \
-	  OPTION_STRING, offsetof(type, member) }
-#define OPTION_CGROUP(type, member)                                                        \
-	{ 0, "cgroup", "DIR", "cgroup v2 directory to attach to (default: the root)",      \
-	  OPTION_STRING, offsetof(type, member) }
-#define OPTION_PINS(type, member)                                                          \
-	{ 0, "pins", "DIR", "directory on bpffs (default: /sys/fs/bpf/smtpward)",          \
-	  OPTION_STRING, offsetof(type, member) }
-#define OPTION_JSON(type, member)                                                          \
-	{ 0, "json", NULL, "print JSON", OPTION_FLAG, offsetof(type, member) }
+#define OPTION_CONFIG(type, member)                                                         \
+	{                                                                                   \
+		'c', "config", "FILE", "policy to read (default: " COMMAND_CONFIG_PATH ")", \
+			OPTION_STRING, offsetof(type, member)                               \
+	}
+#define OPTION_CGROUP(type, member)                                                         \
+	{                                                                                   \
+		0, "cgroup", "DIR", "cgroup v2 directory to attach to (default: the root)", \
+			OPTION_STRING, offsetof(type, member)                               \
+	}
+#define OPTION_PINS(type, member)                                                       \
+	{                                                                               \
+		0, "pins", "DIR", "directory on bpffs (default: /sys/fs/bpf/smtpward)", \
+			OPTION_STRING, offsetof(type, member)                           \
+	}
+#define OPTION_JSON(type, member)                                                  \
+	{                                                                          \
+		0, "json", NULL, "print JSON", OPTION_FLAG, offsetof(type, member) \
+	}
 
 #define COMMAND_CONFIG_PATH "/etc/smtpward/smtpward.conf"
 

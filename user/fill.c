@@ -70,8 +70,7 @@ static int fill_names(const struct loader *loader, const struct ruleset *ruleset
 	return err;
 }
 
-int fill_policy(const struct loader *loader, const struct ruleset *ruleset,
-		struct reason *reason)
+int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason)
 {
 	int err = fill_ids(loader, "map_users", ruleset->users, ruleset->n_users, reason);
 
@@ -141,8 +140,7 @@ static void level_clear(struct level *level)
 
 static int level_add(struct level *level, uint64_t id, const struct smtpward_cgroup *state)
 {
-	struct level_item *grown =
-		reallocarray(level->items, level->n_items + 1, sizeof(*grown));
+	struct level_item *grown = reallocarray(level->items, level->n_items + 1, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;

@@ -11,8 +11,7 @@
 #include "reason.h"
 #include "ruleset.h"
 
-int fill_policy(const struct loader *loader, const struct ruleset *ruleset,
-		struct reason *reason);
+int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason);
 
 /* What status shows. info is complete; the rules' texts come from policy. */
 int fill_description(const struct loader *loader, const struct policy *policy,

@@ -34,20 +34,17 @@ static const enum bpf_attach_type hook_types[PINNED_HOOKS] = {
 	[PINNED_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
 };
 
-_Static_assert((int)PINNED_CONNECT4 == (int)LOADER_CONNECT4 &&
-	       (int)PINNED_CONNECT6 == (int)LOADER_CONNECT6, "one numbering of hooks");
-
 /* What a load works on. */
 struct install {
 	const struct install_request *request;
 	struct pins pins;
 	struct loader *loader;
-	int root_fd;	    /* the v2 root */
+	int root_fd; /* the v2 root */
 	uint64_t root_id;
-	int attach_fd;	    /* where the hooks go */
+	int attach_fd; /* where the hooks go */
 	uint64_t attach_id;
-	uint64_t gate;	    /* what it says; 0 where there was none */
-	uint64_t generation; /* the new one */
+	uint64_t gate;		      /* what it says; 0 where there was none */
+	uint64_t generation;	      /* the new one */
 	int link_fds[PINNED_HOOKS];   /* -1 where there is none yet */
 	int before_fds[PINNED_HOOKS]; /* the programs that the links had */
 	bool made[PINNED_HOOKS];      /* the link is this load's */
@@ -77,10 +74,11 @@ static int check_kernel(const struct ruleset *ruleset, struct reason *reason)
 				  "CONFIG_DEBUG_INFO_BTF is needed, as Debian's are since 5.10");
 	if (ruleset->reject != EPERM &&
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) != 1)
-		return reason_set(reason, -EOPNOTSUPP,
-				  "reject %s needs Linux 5.18 or newer: this kernel can only refuse "
-				  "with EPERM",
-				  policy_reject_name(ruleset->reject));
+		return reason_set(
+			reason, -EOPNOTSUPP,
+			"reject %s needs Linux 5.18 or newer: this kernel can only refuse "
+			"with EPERM",
+			policy_reject_name(ruleset->reject));
 	return 0;
 }
 
@@ -160,10 +158,11 @@ static int open_link(struct install *install, int hook, struct reason *reason)
 	if (!exists)
 		return 0;
 	if (link.cgroup_id != install->attach_id)
-		return reason_set(reason, -EBUSY,
-				  "%s holds a policy that is attached to another cgroup (id %" PRIu64
-				  "): unload it first, or name another directory with --pins",
-				  install->pins.path, link.cgroup_id);
+		return reason_set(
+			reason, -EBUSY,
+			"%s holds a policy that is attached to another cgroup (id %" PRIu64
+			"): unload it first, or name another directory with --pins",
+			install->pins.path, link.cgroup_id);
 	install->before_fds[hook] = bpf_prog_get_fd_by_id(link.program_id);
 	if (install->before_fds[hook] < 0)
 		return reason_errno(reason, -errno, "cannot open the program of %s", name);
@@ -266,8 +265,8 @@ static int write_gate(const struct install *install, uint64_t generation, struct
 {
 	const struct smtpward_gate gate = { .generation = generation };
 	const uint32_t zero = 0;
-	int err = bpf_map_update_elem(loader_map(install->loader, "map_gate"), &zero, &gate,
-				      BPF_ANY);
+	int err =
+		bpf_map_update_elem(loader_map(install->loader, "map_gate"), &zero, &gate, BPF_ANY);
 
 	return err ? reason_errno(reason, err, "cannot write map_gate") : 0;
 }
@@ -283,7 +282,8 @@ static int pin_lasting_maps(const struct install *install, struct reason *reason
 
 		err = pinned_open(&install->pins, 0, name, &fd);
 		if (err == -ENOENT)
-			err = pin(&install->pins, 0, name, loader_map(install->loader, name), reason);
+			err = pin(&install->pins, 0, name, loader_map(install->loader, name),
+				  reason);
 		else if (err)
 			err = reason_errno(reason, err, "cannot open %s/%s", install->pins.path,
 					   name);
@@ -417,7 +417,8 @@ static int replace_program(const struct install *install, int hook, struct reaso
 	int err = bpf_map_update_elem(loader_before_map(install->loader, hook), &zero,
 				      &install->before_fds[hook], BPF_ANY);
 
-	if (!err && bpf_link_update(install->link_fds[hook], loader_hook(install->loader, hook), NULL))
+	if (!err &&
+	    bpf_link_update(install->link_fds[hook], loader_hook(install->loader, hook), NULL))
 		err = -errno;
 	return err ? reason_errno(reason, err, "cannot replace the program of the hook %s",
 				  pinned_hook_names[hook])
@@ -475,9 +476,10 @@ static int remove_others(const struct install *install, struct reason *reason)
 	for (size_t i = 0; !err && i < n; i++)
 		if (numbers[i] != install->generation)
 			err = pins_remove_generation(&install->pins, numbers[i]);
-	return err ? reason_errno(reason, err,
-				  "the new policy is in force, but removing the old one from %s failed",
-				  install->pins.path)
+	return err ? reason_errno(
+			     reason, err,
+			     "the new policy is in force, but removing the old one from %s failed",
+			     install->pins.path)
 		   : 0;
 }
 

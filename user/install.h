@@ -17,16 +17,16 @@
 struct install_request {
 	const struct policy *policy;
 	const struct ruleset *ruleset;
-	const char *config;	 /* where the policy came from */
-	const char *cgroup;	 /* directory to attach to; NULL: the v2 root */
-	const char *pins;	 /* directory on bpffs */
+	const char *config; /* where the policy came from */
+	const char *cgroup; /* directory to attach to; NULL: the v2 root */
+	const char *pins;   /* directory on bpffs */
 };
 
 struct install_report {
 	uint64_t generation;
-	bool replaced;	   /* another policy was in force */
-	bool below_root;   /* attached to a part of the hierarchy only */
-	uint64_t cgroups;  /* that exist now */
+	bool replaced;	  /* another policy was in force */
+	bool below_root;  /* attached to a part of the hierarchy only */
+	uint64_t cgroups; /* that exist now */
 };
 
 /*

@@ -27,8 +27,9 @@ static int open_attach_cgroup(const struct smtpward_policy_info *policy, int *re
 		err = cgroupfs_open(root, &root_fd);
 	if (!err)
 		err = cgroupfs_open_id(root_fd, policy->attached_to, ret_fd);
-	return err ? reason_errno(reason, err, "cannot open the cgroup that it was attached to (id %" PRIu64
-				  ")", (uint64_t)policy->attached_to)
+	return err ? reason_errno(reason, err,
+				  "cannot open the cgroup that it was attached to (id %" PRIu64 ")",
+				  (uint64_t)policy->attached_to)
 		   : 0;
 }
 
@@ -55,8 +56,10 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 		return 0;
 	if (link.cgroup_id)
 		return bpf_link_update(link_fd, program_fd, NULL)
-			       ? reason_errno(reason, -errno, "cannot replace the program of the "
-					      "hook %s", pinned_hook_names[hook])
+			       ? reason_errno(reason, -errno,
+					      "cannot replace the program of the "
+					      "hook %s",
+					      pinned_hook_names[hook])
 			       : 0;
 	err = open_attach_cgroup(policy, &cgroup_fd, reason);
 	return err ? err : install_link(pins, hook, program_fd, cgroup_fd, NULL, reason);

@@ -66,8 +66,8 @@ int install_unload(const char *path, struct reason *reason)
 	known = !pinned_collect_ids(&pins, &ids);
 	err = pins_remove_all(&pins);
 	if (err)
-		return reason_errno(reason, err,
-				    "enforcement is lifted, but removing %s failed", path);
+		return reason_errno(reason, err, "enforcement is lifted, but removing %s failed",
+				    path);
 	if (known)
 		pinned_wait_until_freed(&ids);
 	return 0;

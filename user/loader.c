@@ -18,8 +18,7 @@ struct loader {
 };
 
 const char *const loader_lasting_maps[] = {
-	"map_gate",	    "map_events",   "map_callers", "map_callers_rest",
-	"map_reported", "map_counters",
+	"map_gate", "map_events", "map_callers", "map_callers_rest", "map_reported", "map_counters",
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
 
@@ -179,15 +178,15 @@ int loader_map(const struct loader *loader, const char *name)
 	return map ? bpf_map__fd(map) : -ENOENT;
 }
 
-int loader_hook(const struct loader *loader, enum loader_hook hook)
+int loader_hook(const struct loader *loader, enum pinned_hook hook)
 {
-	return bpf_program__fd(hook == LOADER_CONNECT4 ? loader->skeleton->progs.smtpward_conn4
+	return bpf_program__fd(hook == PINNED_CONNECT4 ? loader->skeleton->progs.smtpward_conn4
 						       : loader->skeleton->progs.smtpward_conn6);
 }
 
-int loader_before_map(const struct loader *loader, enum loader_hook hook)
+int loader_before_map(const struct loader *loader, enum pinned_hook hook)
 {
-	return bpf_map__fd(hook == LOADER_CONNECT4 ? loader->skeleton->maps.map_before4
+	return bpf_map__fd(hook == PINNED_CONNECT4 ? loader->skeleton->maps.map_before4
 						   : loader->skeleton->maps.map_before6);
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pinned.h"
 #include "reason.h"
 #include "ruleset.h"
 
@@ -16,16 +17,10 @@ struct loader;
 
 struct loader_options {
 	uint64_t generation;
-	uint64_t root_cgroup;  /* id of the v2 root */
-	uint32_t events_size;  /* bytes, a power of two and a multiple of the page size */
-	uint32_t callers_max;  /* entries of map_callers */
-	uint32_t cgroups_max;  /* entries of map_cgroups */
-};
-
-enum loader_hook {
-	LOADER_CONNECT4,
-	LOADER_CONNECT6,
-	LOADER_HOOKS,
+	uint64_t root_cgroup; /* id of the v2 root */
+	uint32_t events_size; /* bytes, a power of two and a multiple of the page size */
+	uint32_t callers_max; /* entries of map_callers */
+	uint32_t cgroups_max; /* entries of map_cgroups */
 };
 
 /* The maps that last from policy to policy, by the names they are pinned under. */
@@ -42,10 +37,10 @@ int loader_load(struct loader *loader, struct reason *reason);
 
 /* Descriptors stay the loader's; -ENOENT where the policy does without. */
 int loader_map(const struct loader *loader, const char *name);
-int loader_hook(const struct loader *loader, enum loader_hook hook);
+int loader_hook(const struct loader *loader, enum pinned_hook hook);
 
 /* Where the hook's program looks for the one that decided before it. */
-int loader_before_map(const struct loader *loader, enum loader_hook hook);
+int loader_before_map(const struct loader *loader, enum pinned_hook hook);
 
 /* Calls back for every map of the generation, every program, in no order. */
 int loader_each_object(const struct loader *loader,

@@ -63,9 +63,9 @@ struct logger {
 	const struct logger_notices *notices;
 	const struct logger_watch *watch;
 	char alert[512]; /* the last one; empty where all is well */
-	int trouble;	    /* what the sink said last, 0 where it takes lines */
+	int trouble;	 /* what the sink said last, 0 where it takes lines */
 	int64_t realtime_offset;
-	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
+	uint64_t summed_up;	    /* suppressed + lost when the last summary was complete */
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */
 	unsigned int sweep_seconds; /* since all callers were looked at */
@@ -95,9 +95,10 @@ static int open_maps(struct logger *logger, struct reason *reason)
 					  maps[i].fd);
 
 		if (err == -EBADMSG)
-			return reason_set(reason, err,
-					  "%s/%s was made by a version of smtpward with another ABI",
-					  logger->pins.path, maps[i].name);
+			return reason_set(
+				reason, err,
+				"%s/%s was made by a version of smtpward with another ABI",
+				logger->pins.path, maps[i].name);
 		if (err)
 			return reason_errno(reason, err, "cannot open %s/%s", logger->pins.path,
 					    maps[i].name);
@@ -329,8 +330,7 @@ static int sum_up(struct logger *logger, struct reason *reason)
 	if (!err)
 		err = sum_up_all(logger);
 	if (err < 0)
-		return reason_errno(reason, err, "cannot sum up %s/map_callers",
-				    logger->pins.path);
+		return reason_errno(reason, err, "cannot sum up %s/map_callers", logger->pins.path);
 	if (err)
 		return err;
 	logger->summed_up = total;

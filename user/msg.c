@@ -34,14 +34,14 @@ static void msg_print(enum msg_level level, const char *prefix, const char *form
 	errno = saved;
 }
 
-#define MSG(name, level, prefix)                      \
-	void name(const char *format, ...)            \
-	{                                             \
-		va_list args;                         \
-                                                      \
-		va_start(args, format);               \
+#define MSG(name, level, prefix)                        \
+	void name(const char *format, ...)              \
+	{                                               \
+		va_list args;                           \
+                                                        \
+		va_start(args, format);                 \
 		msg_print(level, prefix, format, args); \
-		va_end(args);                         \
+		va_end(args);                           \
 	}
 
 MSG(msg_error, MSG_ERROR, "")

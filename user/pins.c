@@ -214,8 +214,7 @@ int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct r
 	return open_and_lock(path, false, LOCK_SH | (try ? LOCK_NB : 0), ret_pins, reason);
 }
 
-int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
-		     struct reason *reason)
+int pins_open_locked(const char *path, bool create, struct pins *ret_pins, struct reason *reason)
 {
 	return open_and_lock(path, create, LOCK_EX, ret_pins, reason);
 }
@@ -273,8 +272,8 @@ int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 
 pid_t pins_find_reader(const struct pins *pins)
 {
-	_cleanup_close_ int fd = openat(pins->fd, READER_NAME,
-					O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_close_ int fd =
+		openat(pins->fd, READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 ? 0 : lock_holder(fd);
 }

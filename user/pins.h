@@ -30,7 +30,10 @@ struct pins {
 	int fd; /* the directory; -1 where it is not open */
 };
 
-#define PINS_CLOSED { .path = NULL, .fd = -1 }
+#define PINS_CLOSED                    \
+	{                              \
+		.path = NULL, .fd = -1 \
+	}
 
 /*
  * Opens the directory to read from it. -ENOENT where there is none, which is the
@@ -49,8 +52,7 @@ int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct r
  * The same to change it: waits for the lock that serialises load and unload. With
  * create, the directory is made where it does not exist. Closing releases the lock.
  */
-int pins_open_locked(const char *path, bool create, struct pins *ret_pins,
-		     struct reason *reason);
+int pins_open_locked(const char *path, bool create, struct pins *ret_pins, struct reason *reason);
 
 void pins_close(struct pins *pins);
 

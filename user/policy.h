@@ -97,8 +97,8 @@ struct policy_errors {
 struct policy_source {
 	int (*read)(void *userdata, const char *path, char **ret_text, size_t *ret_size,
 		    char **reterr_why);
-	int (*expand)(void *userdata, const char *includer, const char *pattern,
-		      char ***ret_paths, size_t *ret_n);
+	int (*expand)(void *userdata, const char *includer, const char *pattern, char ***ret_paths,
+		      size_t *ret_n);
 	int (*same)(void *userdata, const char *a, const char *b);
 	int (*user)(void *userdata, const char *name, uint32_t *ret_uid);
 	int (*group)(void *userdata, const char *name, uint32_t *ret_gid);
@@ -119,8 +119,8 @@ extern const char policy_builtin_text[];
  *
  * policy_parse_text() is the same for a text in memory, named name in places.
  */
-int policy_parse(const char *path, const struct policy_source *source,
-		 struct policy **ret_policy, struct policy_errors *errors);
+int policy_parse(const char *path, const struct policy_source *source, struct policy **ret_policy,
+		 struct policy_errors *errors);
 int policy_parse_text(const char *name, const char *text, size_t size,
 		      const struct policy_source *source, struct policy **ret_policy,
 		      struct policy_errors *errors);

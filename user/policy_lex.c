@@ -161,7 +161,8 @@ static int lex_quoted(struct lexer *lexer, struct policy_why *why)
 		}
 	}
 	if (lexer->at == lexer->size) {
-		policy_why_set(why, "unterminated quote: the closing quote must stand in this line");
+		policy_why_set(why,
+			       "unterminated quote: the closing quote must stand in this line");
 		return lex_fail(why, start);
 	}
 	*lexer->out++ = '\0';
@@ -283,6 +284,7 @@ struct policy_shown policy_shown_word(const struct policy_word *word)
 	if (word->comma)
 		strcpy(shown.text, ",");
 	else if (word->quoted)
-		snprintf(shown.text, sizeof(shown.text), "\"%.*s\"", (int)SHOWN_SIZE - 1, inner.text);
+		snprintf(shown.text, sizeof(shown.text), "\"%.*s\"", (int)SHOWN_SIZE - 1,
+			 inner.text);
 	return shown;
 }

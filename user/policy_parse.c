@@ -100,8 +100,9 @@ static int list_value(struct policy_parser *parser, struct policy_line *line,
 
 	if (!word && comma) {
 		parser->continued = true;
-		return policy_fail(parser, line, comma->column,
-				   "a value is missing after this comma: a list ends with its line");
+		return policy_fail(
+			parser, line, comma->column,
+			"a value is missing after this comma: a list ends with its line");
 	}
 	if (!word)
 		return policy_fail(parser, line, owner->column, "'%s' needs a value", owner->text);
@@ -111,7 +112,8 @@ static int list_value(struct policy_parser *parser, struct policy_line *line,
 	if (!word->quoted && policy_lex_reserved(word->text))
 		return policy_fail(parser, line, word->column,
 				   "expected a value, found the condition '%s' "
-				   "(in quotes it is a value)", word->text);
+				   "(in quotes it is a value)",
+				   word->text);
 	return 0;
 }
 
@@ -277,8 +279,8 @@ static int parse_words(struct policy_parser *parser, struct policy_line *line)
 /* Whether a line that has no words, for a wrong byte in it, may be one about ports. */
 static bool may_hide_ports(const char *line, size_t size)
 {
-	static const char *const others[] = { "mode", "reject", "log", "limit", "allow", "audit",
-					      "deny" };
+	static const char *const others[] = { "mode",  "reject", "log", "limit",
+					      "allow", "audit",	 "deny" };
 	size_t start = 0;
 
 	while (start < size && (line[start] == ' ' || line[start] == '\t'))
@@ -326,7 +328,8 @@ static int parse_text(struct policy_parser *parser, const char *file, const char
 	parser->continued = false;
 	if (size >= sizeof(bom) && !memcmp(text, bom, sizeof(bom))) {
 		from = sizeof(bom);
-		r = policy_fail_at(parser, &start, "UTF-8 byte order mark: save the file without it");
+		r = policy_fail_at(parser, &start,
+				   "UTF-8 byte order mark: save the file without it");
 	}
 	while (size && r != -ENOMEM) {
 		const char *end = memchr(text, '\n', size);

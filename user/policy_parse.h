@@ -17,8 +17,8 @@
 #include "policy_lex.h"
 
 #define POLICY_FILE_MAX (1U << 20) /* bytes of one file */
-#define POLICY_FILES_MAX 64  /* the two limits on include: their texts name the numbers */
-#define POLICY_LEVELS_MAX 16 /* the first file is one */
+#define POLICY_FILES_MAX 64	   /* the two limits on include: their texts name the numbers */
+#define POLICY_LEVELS_MAX 16	   /* the first file is one */
 
 enum policy_setting {
 	POLICY_PORTS,
@@ -42,9 +42,9 @@ struct policy_parser {
 	struct policy_place settings[POLICY_N_SETTINGS]; /* file is NULL: not set */
 	struct policy_port_use *port_uses;
 	size_t n_port_uses;
-	size_t n_rules; /* that were read: over the limit, and wrong ones, too */
-	void *paths; /* tsearch(3) tree of the different units and cgroup paths */
-	size_t n_segments; /* of these */
+	size_t n_rules;	    /* that were read: over the limit, and wrong ones, too */
+	void *paths;	    /* tsearch(3) tree of the different units and cgroup paths */
+	size_t n_segments;  /* of these */
 	unsigned int level; /* of the file that is being read, the first is 1 */
 	bool ports_unknown; /* an error may hide what 'ports' says */
 	bool too_many_files;

@@ -299,8 +299,8 @@ int policy_parse_rule(struct policy_parser *parser, struct policy_line *line)
 	line->next++;
 	rule.verdict = (uint8_t)verdict;
 	if (++parser->n_rules == SMTPWARD_RULES_MAX + 1)
-		r = policy_fail(parser, line, word->column,
-				"too many rules: a policy can have %d", SMTPWARD_RULES_MAX);
+		r = policy_fail(parser, line, word->column, "too many rules: a policy can have %d",
+				SMTPWARD_RULES_MAX);
 	if (r == -ENOMEM)
 		return r;
 	bad = parse_conditions(parser, line, &rule);

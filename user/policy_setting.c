@@ -176,8 +176,8 @@ int policy_parse_setting(struct policy_parser *parser, struct policy_line *line)
 	if (place->file) {
 		r = policy_fail(parser, line, name->column,
 				"'%s' was set already at %s:%u: a setting stands once in all files "
-				"together", name->text, policy_shown(place->file).text,
-				place->line);
+				"together",
+				name->text, policy_shown(place->file).text, place->line);
 	} else {
 		*place = (struct policy_place){ line->file, line->number, name->column };
 		line->next++;

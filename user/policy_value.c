@@ -157,7 +157,8 @@ static int check_unit(const char *word, struct policy_why *reterr)
 			       "'%s' is a slice, which 'unit' never matches: use 'cgroup /path'",
 			       shown.text);
 	else if (!strchr(word, '.') && !ends_with(word, "*"))
-		policy_why_set(reterr, "'%s' is no unit name, its suffix is missing: write '%s.service'",
+		policy_why_set(reterr,
+			       "'%s' is no unit name, its suffix is missing: write '%s.service'",
 			       shown.text, shown.text);
 	else
 		return 0;
@@ -200,8 +201,8 @@ static int check_path(const char *word, size_t *ret_segments, struct policy_why 
 		len = strcspn(at, "/");
 		if (!len) {
 			policy_why_set(reterr, "'%s' %s", shown.text,
-				       *at ? "has an empty segment: write one '/' between names" :
-					     "ends in a slash: leave that out");
+				       *at ? "has an empty segment: write one '/' between names"
+					   : "ends in a slash: leave that out");
 			return -EINVAL;
 		}
 		if (check_name(at, len, reterr) < 0)
@@ -357,7 +358,7 @@ static int check_host_bits(const struct policy_prefix *prefix, struct policy_why
 	struct policy_prefix masked = *prefix;
 
 	for (unsigned int bit = prefix->bits; bit < 128; bit++)
-		masked.address[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		masked.address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	if (!memcmp(&masked, prefix, sizeof(masked)))
 		return 0;
 	policy_why_set(reterr, "host bits are set: write %s", policy_prefix_text(&masked).text);
@@ -395,15 +396,18 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix,
 	if (len < sizeof(address))
 		memcpy(address, word, len);
 	if (parse_address(address, &prefix, &dotted) < 0) {
-		policy_why_set(reterr, "'%s' is not an IPv4 or IPv6 address (names are not looked up)",
+		policy_why_set(reterr,
+			       "'%s' is not an IPv4 or IPv6 address (names are not looked up)",
 			       shown.text);
 		return -EINVAL;
 	}
 	max = dotted ? 32 : 128;
 	if (word[len]) {
 		if (parse_number(word + len + 1, max, &bits) < 0) {
-			policy_why_set(reterr, "'%s': expected a prefix length from 0 to %d after "
-					       "the slash", shown.text, (int)max);
+			policy_why_set(reterr,
+				       "'%s': expected a prefix length from 0 to %d after "
+				       "the slash",
+				       shown.text, (int)max);
 			return -EINVAL;
 		}
 		prefix.bits = (uint8_t)(128 - max + bits);

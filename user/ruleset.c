@@ -93,7 +93,8 @@ static int ids_compare(const void *a, const void *b)
 
 static void ids_unite(void *into, const void *more)
 {
-	ruleset_rules_unite(&((struct ruleset_id *)into)->rules, &((const struct ruleset_id *)more)->rules);
+	ruleset_rules_unite(&((struct ruleset_id *)into)->rules,
+			    &((const struct ruleset_id *)more)->rules);
 }
 
 static int compile_ids(const struct policy *policy, struct ruleset *ruleset)
@@ -111,9 +112,9 @@ static int compile_ids(const struct policy *policy, struct ruleset *ruleset)
 				      rule, &ruleset->any_group);
 	}
 	ruleset_table_unite(ruleset->users, &ruleset->n_users, sizeof(*ruleset->users), ids_compare,
-		    ids_unite);
-	ruleset_table_unite(ruleset->groups, &ruleset->n_groups, sizeof(*ruleset->groups), ids_compare,
-		    ids_unite);
+			    ids_unite);
+	ruleset_table_unite(ruleset->groups, &ruleset->n_groups, sizeof(*ruleset->groups),
+			    ids_compare, ids_unite);
 	return err;
 }
 
@@ -165,7 +166,7 @@ static int addresses_compare(const void *a, const void *b)
 static void addresses_unite(void *into, const void *more)
 {
 	ruleset_rules_unite(&((struct ruleset_address *)into)->rules,
-		    &((const struct ruleset_address *)more)->rules);
+			    &((const struct ruleset_address *)more)->rules);
 }
 
 /* Gives each prefix the rules of those that cover it, from the shortest on. */
@@ -180,7 +181,8 @@ static void addresses_inherit(struct ruleset *ruleset)
 					       &entry->prefix))
 			depth--;
 		if (depth)
-			ruleset_rules_unite(&entry->rules, &ruleset->addresses[covering[depth - 1]].rules);
+			ruleset_rules_unite(&entry->rules,
+					    &ruleset->addresses[covering[depth - 1]].rules);
 		covering[depth++] = i;
 	}
 }
@@ -204,13 +206,12 @@ static int compile_addresses(const struct policy *policy, struct ruleset *rulese
 			err = addresses_add(ruleset, from->to[i].address, from->to[i].bits, &rules);
 	}
 	ruleset_table_unite(ruleset->addresses, &ruleset->n_addresses, sizeof(*ruleset->addresses),
-		    addresses_compare, addresses_unite);
+			    addresses_compare, addresses_unite);
 	addresses_inherit(ruleset);
 	return err;
 }
 
-int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset,
-		    size_t *reterr_rule)
+int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset, size_t *reterr_rule)
 {
 	_cleanup_(ruleset_freep) struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	size_t rule = 0;

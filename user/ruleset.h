@@ -67,7 +67,7 @@ struct ruleset {
 	uint32_t n_segments;
 	uint32_t segment_words;
 	struct smtpward_path paths[SMTPWARD_SEGMENTS_MAX]; /* by last segment, or unit */
-	struct ruleset_name *names; /* sorted */
+	struct ruleset_name *names;			   /* sorted */
 	size_t n_names;
 	struct ruleset_affix *prefixes;
 	size_t n_prefixes;
@@ -87,8 +87,7 @@ struct ruleset {
  * segments of cgroup paths are more than SMTPWARD_SEGMENTS_MAX, with the index of the
  * rule that went over in *reterr_rule; -ENOMEM. Outputs are untouched otherwise.
  */
-int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset,
-		    size_t *reterr_rule);
+int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset, size_t *reterr_rule);
 void ruleset_free(struct ruleset *ruleset);
 void ruleset_freep(struct ruleset **ruleset);
 

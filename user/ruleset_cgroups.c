@@ -278,7 +278,7 @@ int ruleset_compile_cgroups(const struct policy *policy, struct ruleset *ruleset
 static const struct smtpward_segments no_segments;
 
 static const struct smtpward_segments *names_find(const struct ruleset *ruleset, const char *text,
-					       size_t len)
+						  size_t len)
 {
 	struct smtpward_name key = { 0 };
 	const struct ruleset_name *found;
@@ -292,7 +292,7 @@ static const struct smtpward_segments *names_find(const struct ruleset *ruleset,
 }
 
 static const struct smtpward_segments *affixes_find(const struct ruleset_affix *affixes, size_t n,
-						 const char *text, size_t len)
+						    const char *text, size_t len)
 {
 	const struct ruleset_affix *longest = NULL;
 

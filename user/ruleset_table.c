@@ -34,8 +34,8 @@ void *ruleset_table_add(void *array, size_t *n, size_t size)
 }
 
 void ruleset_table_unite(void *items, size_t *n, size_t size,
-			int (*compare)(const void *a, const void *b),
-			void (*unite)(void *into, const void *more))
+			 int (*compare)(const void *a, const void *b),
+			 void (*unite)(void *into, const void *more))
 {
 	char *last = items, *item = items;
 	size_t kept = 0;

@@ -16,7 +16,7 @@ struct sink_stream {
 	struct sink sink; /* first: the ops get a pointer to it */
 	int fd;
 	bool json;
-	bool full; /* the last write found no room: fd polls for it */
+	bool full;  /* the last write found no room: fd polls for it */
 	char *line; /* on its way, with its newline, or NULL */
 	size_t len;
 	size_t done;
@@ -105,8 +105,8 @@ static int stream_write(struct sink *sink, const struct violation *violation)
 	int r;
 
 	if (!stream->line) {
-		r = stream->json ? stream_render_json(violation, &stream->line, &stream->len) :
-				   stream_render_text(violation, &stream->line, &stream->len);
+		r = stream->json ? stream_render_json(violation, &stream->line, &stream->len)
+				 : stream_render_text(violation, &stream->line, &stream->len);
 		if (r < 0)
 			return r;
 	}

@@ -29,7 +29,7 @@
 struct sink_syslog {
 	struct sink sink; /* first: the ops get a pointer to it */
 	struct sockaddr_un address;
-	int fd; /* connected, or -1 */
+	int fd;	   /* connected, or -1 */
 	bool full; /* the last write found the daemon's queue full: fd polls for room */
 };
 
@@ -60,9 +60,9 @@ static int syslog_datagram(const struct violation *violation, char dst[SYSLOG_DA
 
 	if (!localtime_r(&seconds, &tm))
 		return -errno;
-	head = snprintf(dst, SYSLOG_DATAGRAM_SIZE, "<%d>%s %2d %02d:%02d:%02d smtpward[%d]: ",
-			syslog_priority(violation), months[tm.tm_mon], tm.tm_mday, tm.tm_hour,
-			tm.tm_min, tm.tm_sec, getpid());
+	head = snprintf(dst, SYSLOG_DATAGRAM_SIZE,
+			"<%d>%s %2d %02d:%02d:%02d smtpward[%d]: ", syslog_priority(violation),
+			months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, getpid());
 	text = violation_to_text(violation, dst + head, SYSLOG_DATAGRAM_SIZE - head);
 	return text < 0 ? text : head + text;
 }

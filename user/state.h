@@ -27,7 +27,7 @@ struct state {
 	struct smtpward_policy_info policy;
 	enum state_hook hooks[PINNED_HOOKS];
 	struct pinned_link links[PINNED_HOOKS];
-	bool tracker; /* runs, or is not needed */
+	bool tracker;	  /* runs, or is not needed */
 	uint64_t missing; /* cgroups that the tracker has no room for */
 	struct smtpward_counters counters;
 	pid_t reader; /* who reads map_events; 0: nobody, or it cannot be told */

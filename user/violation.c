@@ -223,8 +223,8 @@ int violation_from_event(const void *record, size_t size, int64_t realtime_offse
 }
 
 int violation_from_caller(const struct smtpward_caller_key *key,
-			  const struct smtpward_caller *caller, uint64_t suppressed,
-			  uint64_t lost, uint64_t time, struct violation *ret)
+			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
+			  uint64_t time, struct violation *ret)
 {
 	struct names cgroup;
 	int r;
@@ -248,8 +248,7 @@ int violation_from_caller(const struct smtpward_caller_key *key,
 	return 0;
 }
 
-void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time,
-			   struct violation *ret)
+void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct violation *ret)
 {
 	*ret = (struct violation){
 		.kind = VIOLATION_SUMMARY,

@@ -42,10 +42,11 @@ struct violation {
 	uint32_t uid, egid, auid, pid, ppid, netns; /* attempt */
 	uint32_t euid;
 	uint64_t cgroup_id;
-	uint64_t suppressed, lost; /* summary */
+	uint64_t suppressed, lost;   /* summary */
 	struct violation_path alert; /* alert: what is wrong */
-	bool healed; /* alert: it was, and has been put right */
-	bool anyone; /* summary: of callers that map_callers had no room for: euid, cgroup unknown */
+	bool healed;		     /* alert: it was, and has been put right */
+	bool anyone; /* summary: of callers that map_callers had no room for: euid, cgroup unknown
+		      */
 	struct violation_path cgroup;
 	struct violation_path unit; /* the first name in cgroup that is no slice; may be empty */
 	struct violation_path exe;  /* attempt; empty for a kernel thread */
@@ -70,8 +71,8 @@ int violation_from_event(const void *record, size_t size, int64_t realtime_offse
  * empty where no record of the caller had room, so that its names are not known.
  */
 int violation_from_caller(const struct smtpward_caller_key *key,
-			  const struct smtpward_caller *caller, uint64_t suppressed,
-			  uint64_t lost, uint64_t time, struct violation *ret);
+			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
+			  uint64_t time, struct violation *ret);
 
 /* A summary that no caller can be named for. */
 void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time,

@@ -16,24 +16,22 @@ static void add(struct violation_fields *fields, const struct violation_field *f
 
 static void add_number(struct violation_fields *fields, const char *name, uint64_t number)
 {
-	add(fields, &(struct violation_field){
-			    .name = name, .kind = VIOLATION_NUMBER, .number = number });
+	add(fields,
+	    &(struct violation_field){ .name = name, .kind = VIOLATION_NUMBER, .number = number });
 }
 
 static void add_word(struct violation_fields *fields, const char *name, const char *word)
 {
-	add(fields, &(struct violation_field){ .name = name,
-					       .kind = VIOLATION_WORD,
-					       .text = word,
-					       .len = strlen(word) });
+	add(fields,
+	    &(struct violation_field){
+		    .name = name, .kind = VIOLATION_WORD, .text = word, .len = strlen(word) });
 }
 
 static void add_string(struct violation_fields *fields, const char *name, const char *text,
 		       size_t len)
 {
-	add(fields,
-	    &(struct violation_field){
-		    .name = name, .kind = VIOLATION_STRING, .text = text, .len = len });
+	add(fields, &(struct violation_field){
+			    .name = name, .kind = VIOLATION_STRING, .text = text, .len = len });
 }
 
 static void add_path(struct violation_fields *fields, const char *name,

@@ -88,6 +88,12 @@ static int way_again(const struct target *target)
 	return first;
 }
 
+/* The listener closes at once, and lets go of data it did not read by a reset: it was there. */
+static int sent_early(void)
+{
+	return errno == ECONNRESET ? 0 : errno;
+}
+
 static int way_fastopen(const struct target *target)
 {
 	_cleanup_socket_ int fd = open_stream(target, 0);
@@ -97,7 +103,7 @@ static int way_fastopen(const struct target *target)
 	if (sendto(fd, "EHLO", 4, MSG_FASTOPEN | MSG_NOSIGNAL,
 		   (const struct sockaddr *)&target->address, target->size) == 4)
 		return 0;
-	return errno == EOPNOTSUPP ? -errno : errno;
+	return errno == EOPNOTSUPP ? -errno : sent_early();
 }
 
 /* With a cookie connect(2) only takes notice: the write(2) is what connects. */
@@ -114,7 +120,7 @@ static int way_fastopen_connect(const struct target *target)
 	err = call(fd, target);
 	if (err)
 		return err;
-	return send(fd, "EHLO", 4, MSG_NOSIGNAL) == 4 ? 0 : errno;
+	return send(fd, "EHLO", 4, MSG_NOSIGNAL) == 4 ? 0 : sent_early();
 }
 
 static int way_mptcp(const struct target *target)
