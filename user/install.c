@@ -143,7 +143,7 @@ static int open_link(struct install *install, int hook, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	const char *name = pinned_link_names[hook];
-	struct pinned_link link;
+	struct pinned_link link = { 0 };
 	bool exists = false;
 	int err = pinned_open(&install->pins, 0, name, &fd);
 

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 
 #include "cleanup.h"
 #include "fuzz.h"
@@ -26,6 +27,8 @@ struct file {
 	char name[4];
 	const char *text;
 	size_t size;
+	unsigned int depth; /* at most: of the shortest way of includes to it, the first is 1 */
+	bool was_read;
 };
 
 struct world {
@@ -43,10 +46,12 @@ static void world_fill(struct world *world, const char *text, size_t size)
 
 		snprintf(file->name, sizeof(file->name), "%02u", (unsigned int)world->n_files % 100);
 		file->text = text;
+		file->depth = world->n_files ? UINT_MAX : 1;
+		file->was_read = !world->n_files;
 		file->size = end ? (size_t)(end - text) : size;
 		world->n_files++;
 		if (!end)
-			break;
+			return;
 		text += file->size + SEPARATOR_SIZE;
 		size -= file->size + SEPARATOR_SIZE;
 	}
@@ -60,7 +65,7 @@ static const char *plain_name(const char *path)
 	return path;
 }
 
-static const struct file *world_find(const struct world *world, const char *path)
+static struct file *world_find(struct world *world, const char *path)
 {
 	for (size_t i = 0; i < world->n_files; i++)
 		if (!strcmp(world->files[i].name, plain_name(path)))
@@ -72,7 +77,7 @@ static int world_read(void *userdata, const char *path, char **ret_text, size_t 
 		      char **reterr_why)
 {
 	struct world *world = userdata;
-	const struct file *file = world_find(world, path);
+	struct file *file = world_find(world, path);
 
 	if (!strcmp(path, "nomem")) {
 		world->no_memory = true;
@@ -89,6 +94,8 @@ static int world_read(void *userdata, const char *path, char **ret_text, size_t 
 	}
 	if (!file)
 		return -ENOENT;
+	fuzz_assert(!file->was_read && file->depth <= POLICY_LEVELS_MAX);
+	file->was_read = true;
 	*ret_text = fuzz_copy(file->text, file->size);
 	*ret_size = file->size;
 	return 0;
@@ -97,12 +104,13 @@ static int world_read(void *userdata, const char *path, char **ret_text, size_t 
 static int world_expand(void *userdata, const char *includer, const char *pattern,
 			char ***ret_paths, size_t *ret_n)
 {
-	const struct world *world = userdata;
+	struct world *world = userdata;
+	const struct file *from = world_find(world, includer);
 	bool glob = strpbrk(pattern, "*?[");
 	char **paths;
 	size_t n = 0;
 
-	fuzz_assert(world_find(world, includer));
+	fuzz_assert(from && from->was_read);
 	if (!strcmp(pattern, "closed*"))
 		return -EACCES;
 	paths = calloc(FILES_MAX, sizeof(*paths));
@@ -111,6 +119,12 @@ static int world_expand(void *userdata, const char *includer, const char *patter
 	for (size_t i = 1; glob && i < world->n_files; i++)
 		if (!fnmatch(plain_name(pattern), world->files[i].name, 0))
 			paths[n++] = strdup(world->files[i].name);
+	for (size_t i = 0; i < n; i++) {
+		struct file *file = world_find(world, paths[i]);
+
+		if (file && file->depth > from->depth)
+			file->depth = from->depth + 1;
+	}
 	*ret_paths = paths;
 	*ret_n = n;
 	return 0;
@@ -161,7 +175,7 @@ static bool find_line(const struct file *file, unsigned int line, size_t *ret_le
 	return false;
 }
 
-static void check_place(const struct world *world, const char *name, unsigned int line,
+static void check_place(struct world *world, const char *name, unsigned int line,
 			unsigned int column)
 {
 	const struct file *file = world_find(world, name);
@@ -176,7 +190,7 @@ static void check_place(const struct world *world, const char *name, unsigned in
 	fuzz_assert(column <= len);
 }
 
-static void check_errors(const struct world *world, const struct policy_errors *errors)
+static void check_errors(struct world *world, const struct policy_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct policy_error *error = &errors->items[i];
@@ -188,7 +202,7 @@ static void check_errors(const struct world *world, const struct policy_errors *
 	}
 }
 
-static void check_rules(const struct world *world, const struct policy *policy)
+static void check_rules(struct world *world, const struct policy *policy)
 {
 	fuzz_assert(policy->n_rules <= SMTPWARD_RULES_MAX);
 	fuzz_assert(policy->n_ports >= 1 && policy->n_ports <= SMTPWARD_PORTS_MAX);
@@ -303,7 +317,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!policy)
 		return 0;
 	first = print(policy);
-	alone = (struct world){ .files = { { "00", first, strlen(first) } }, .n_files = 1 };
+	world_fill(&alone, first, strlen(first));
 	again = parse(&alone, first, strlen(first));
 	if (!again)
 		fuzz_fail("what it prints it does not take:\n%s", first);

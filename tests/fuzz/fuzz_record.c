@@ -401,12 +401,10 @@ static uint32_t take_list(struct input *input, bool tidy, char *list, size_t siz
 
 	input_bytes(input, &len, sizeof(len));
 	len %= size + 2; /* one over is too long */
-	memset(list, 'X', size);
+	memset(list, len ? 'X' : '\0', size);
 	input_bytes(input, list, len < size ? len : size);
-	if (!tidy || !len)
+	if (!tidy || !len || len > size)
 		return len;
-	if (len > size)
-		len = size;
 	for (size_t i = 0; i < len; i++)
 		if (list[i] == '/' || (!list[i] && (!i || !list[i - 1] || i + 2 == len)))
 			list[i] = '_';
