@@ -37,6 +37,7 @@ static bool split_line(char *line, char **ret_root, char **ret_mount_point)
 
 	if (!type || strncmp(type, " - cgroup2 ", strlen(" - cgroup2 ")))
 		return false;
+	*type = '\0'; /* what is looked for stands before it */
 	for (int i = 0; i < 5 && field; i++) {
 		char *word = strsep(&field, " ");
 
@@ -56,8 +57,10 @@ int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path)
 {
 	_cleanup_free_ char *line = NULL, *found = NULL;
 	size_t size = 0;
+	ssize_t len;
 
-	while (getline(&line, &size, mountinfo) > 0) {
+	errno = 0;
+	while ((len = getline(&line, &size, mountinfo)) > 0) {
 		char *root, *mount_point;
 		bool whole;
 
@@ -73,8 +76,8 @@ int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path)
 		if (whole)
 			break;
 	}
-	if (ferror(mountinfo))
-		return -EIO;
+	if (len < 0 && !feof(mountinfo))
+		return errno ? -errno : -EIO;
 	if (!found)
 		return -ENOENT;
 	unescape(found);

@@ -4,6 +4,7 @@
  * same exactly where their texts are, and a printed policy can be loaded.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,32 +22,80 @@ static const char *const verdict_names[] = {
 	[SMTPWARD_ALLOW] = "allow",
 };
 
+/*
+ * A text as it grows; once memory was out, failed stays. Not open_memstream(3): with
+ * glibc 2.36 a stream that could not grow says nothing of it, and the text is cut.
+ */
+struct text {
+	char *data;
+	size_t used, size;
+	bool failed;
+};
+
+static void text_free(struct text *text)
+{
+	free(text->data);
+}
+
+static void text_add(struct text *out, const char *more)
+{
+	const size_t len = strlen(more) + 1;
+
+	if (!out->failed && out->size - out->used < len) {
+		const size_t size = 2 * out->size + len;
+		char *grown = realloc(out->data, size);
+
+		out->failed = !grown;
+		if (grown) {
+			out->data = grown;
+			out->size = size;
+		}
+	}
+	if (out->failed)
+		return;
+	memcpy(out->data + out->used, more, len);
+	out->used += len - 1;
+}
+
+/* For numbers and words of ours, which are short. */
+__attribute__((format(printf, 2, 3))) static void text_format(struct text *out, const char *format,
+							      ...)
+{
+	char short_text[128];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(short_text, sizeof(short_text), format, args);
+	va_end(args);
+	text_add(out, short_text);
+}
+
 /* In quotes as the violation line has them, so that a path can go either way. */
-static void print_value(FILE *out, const char *value)
+static void print_value(struct text *out, const char *value)
 {
 	char byte[QUOTE_SIZE(1)];
 
 	if (policy_lex_plain(value)) {
-		fputs(value, out);
+		text_add(out, value);
 		return;
 	}
-	fputc('"', out);
+	text_add(out, "\"");
 	for (const char *p = value; *p; p++) {
 		quote_text(p, 1, byte, sizeof(byte));
-		fputs(byte, out);
+		text_add(out, byte);
 	}
-	fputc('"', out);
+	text_add(out, "\"");
 }
 
-static void print_start(FILE *out, enum policy_condition condition, size_t i)
+static void print_start(struct text *out, enum policy_condition condition, size_t i)
 {
 	if (i)
-		fputs(", ", out);
+		text_add(out, ", ");
 	else
-		fprintf(out, " %s ", policy_condition_names[condition]);
+		text_format(out, " %s ", policy_condition_names[condition]);
 }
 
-static void print_strings(FILE *out, enum policy_condition condition, char *const *items, size_t n)
+static void print_strings(struct text *out, enum policy_condition condition, char *const *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		print_start(out, condition, i);
@@ -54,7 +103,7 @@ static void print_strings(FILE *out, enum policy_condition condition, char *cons
 	}
 }
 
-static void print_ids(FILE *out, enum policy_condition condition, const struct policy_id *items,
+static void print_ids(struct text *out, enum policy_condition condition, const struct policy_id *items,
 		      size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -62,24 +111,24 @@ static void print_ids(FILE *out, enum policy_condition condition, const struct p
 		if (items[i].name)
 			print_value(out, items[i].name);
 		else
-			fprintf(out, "%u", items[i].id);
+			text_format(out, "%u", items[i].id);
 	}
 }
 
-static void print_rule(FILE *out, const struct policy_rule *rule)
+static void print_rule(struct text *out, const struct policy_rule *rule)
 {
-	fputs(verdict_names[rule->verdict], out);
+	text_add(out, verdict_names[rule->verdict]);
 	print_strings(out, POLICY_UNIT, rule->units, rule->n_units);
 	print_strings(out, POLICY_CGROUP, rule->cgroups, rule->n_cgroups);
 	print_ids(out, POLICY_USER, rule->users, rule->n_users);
 	print_ids(out, POLICY_GROUP, rule->groups, rule->n_groups);
 	for (size_t i = 0; i < rule->n_to; i++) {
 		print_start(out, POLICY_TO, i);
-		fputs(policy_prefix_text(&rule->to[i]).text, out);
+		text_add(out, policy_prefix_text(&rule->to[i]).text);
 	}
 	for (size_t i = 0; i < rule->n_ports; i++) {
 		print_start(out, POLICY_PORT, i);
-		fprintf(out, "%u", rule->ports[i]);
+		text_format(out, "%u", rule->ports[i]);
 	}
 }
 
@@ -88,28 +137,28 @@ static int compare_ports(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-static void print_ports(FILE *out, const struct policy *policy)
+static void print_ports(struct text *out, const struct policy *policy)
 {
 	uint16_t ports[SMTPWARD_PORTS_MAX];
 
 	memcpy(ports, policy->ports, sizeof(ports));
 	qsort(ports, policy->n_ports, sizeof(*ports), compare_ports);
 	for (size_t i = 0; i < policy->n_ports; i++)
-		fprintf(out, "%s%u", i ? ", " : "ports ", ports[i]);
-	fputc('\n', out);
+		text_format(out, "%s%u", i ? ", " : "ports ", ports[i]);
+	text_add(out, "\n");
 }
 
-static void print_log(FILE *out, uint32_t log)
+static void print_log(struct text *out, uint32_t log)
 {
 	const char *before = "log ";
 
 	for (unsigned int verdict = 0; verdict < ARRAY_SIZE(verdict_names); verdict++) {
 		if (!(log & 1U << verdict))
 			continue;
-		fprintf(out, "%s%s", before, verdict_names[verdict]);
+		text_format(out, "%s%s", before, verdict_names[verdict]);
 		before = ", ";
 	}
-	fputc('\n', out);
+	text_add(out, "\n");
 }
 
 static char period_letter(uint64_t period)
@@ -117,49 +166,44 @@ static char period_letter(uint64_t period)
 	return period == 1 ? 's' : period == 60 ? 'm' : 'h';
 }
 
-static void print_policy(FILE *out, const struct policy *policy)
+static void print_policy(struct text *out, const struct policy *policy)
 {
 	print_ports(out, policy);
-	fprintf(out, "mode %s\n", policy->mode == POLICY_AUDIT ? "audit" : "enforce");
-	fprintf(out, "reject %s\n", policy_reject_name(policy->reject));
+	text_format(out, "mode %s\n", policy->mode == POLICY_AUDIT ? "audit" : "enforce");
+	text_format(out, "reject %s\n", policy_reject_name(policy->reject));
 	print_log(out, policy->log);
-	fprintf(out, "limit %llu/%c burst %llu\n", (unsigned long long)policy->limit_lines,
+	text_format(out, "limit %llu/%c burst %llu\n", (unsigned long long)policy->limit_lines,
 		period_letter(policy->limit_period), (unsigned long long)policy->limit_burst);
 	if (policy->n_rules)
-		fputc('\n', out);
+		text_add(out, "\n");
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		print_rule(out, &policy->rules[i]);
-		fputc('\n', out);
+		text_add(out, "\n");
 	}
 }
 
-/* Only one of the two is there. */
-static int print_text(const struct policy *policy, const struct policy_rule *rule, char **ret_text)
+static int take(struct text *out, char **ret_text)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	bool failed;
-
-	if (!out)
+	/* Even what says nothing is a text. */
+	text_add(out, "");
+	if (out->failed)
 		return -ENOMEM;
-	if (policy)
-		print_policy(out, policy);
-	else
-		print_rule(out, rule);
-	failed = ferror(out);
-	if (fclose(out) || failed || !text)
-		return -ENOMEM;
-	*ret_text = TAKE_PTR(text);
+	*ret_text = TAKE_PTR(out->data);
 	return 0;
 }
 
 int policy_print(const struct policy *policy, char **ret_text)
 {
-	return print_text(policy, NULL, ret_text);
+	_cleanup_(text_free) struct text out = { 0 };
+
+	print_policy(&out, policy);
+	return take(&out, ret_text);
 }
 
 int policy_print_rule(const struct policy_rule *rule, char **ret_text)
 {
-	return print_text(NULL, rule, ret_text);
+	_cleanup_(text_free) struct text out = { 0 };
+
+	print_rule(&out, rule);
+	return take(&out, ret_text);
 }

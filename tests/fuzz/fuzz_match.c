@@ -42,10 +42,13 @@ static void text_repeat(struct text *text, char byte, size_t n)
 		text_add(text, &byte, 1);
 }
 
+/* The last one in names only; an empty one is a run of one byte. */
+/* clang-format off */
 static const char *const pieces[] = {
 	"a", "b", "ab", "ba", "aa", ".", "-", "\x80", "\xff", ".slice", "slice", ".slic",
-	".service", "e", "\n", "", "*", /* the last one: in names only */
+	".service", "e", "\n", "", "*",
 };
+/* clang-format on */
 
 static void add_pieces(struct input *input, struct text *text, bool stars)
 {
@@ -217,8 +220,8 @@ static void name_for(struct input *input, const char *pattern, size_t len, size_
 }
 
 /* The name of a cgroup with so many above it. */
-static void take_name(struct input *input, const struct pool *pool, const char *guide,
-		      size_t depth, char ret_name[SMTPWARD_NAME_SIZE])
+static void take_name(struct input *input, const struct pool *pool, const char *guide, size_t depth,
+		      char ret_name[SMTPWARD_NAME_SIZE])
 {
 	size_t shape = input_below(input, 32);
 	struct text text = { .len = 0 };

@@ -44,7 +44,8 @@ static void world_fill(struct world *world, const char *text, size_t size)
 		struct file *file = &world->files[world->n_files];
 		const char *end = memmem(text, size, SEPARATOR, SEPARATOR_SIZE);
 
-		snprintf(file->name, sizeof(file->name), "%02u", (unsigned int)world->n_files % 100);
+		snprintf(file->name, sizeof(file->name), "%02u",
+			 (unsigned int)world->n_files % 100);
 		file->text = text;
 		file->depth = world->n_files ? UINT_MAX : 1;
 		file->was_read = !world->n_files;
@@ -263,6 +264,81 @@ static char *print(const struct policy *policy)
 	return text;
 }
 
+/* What the compiled tables have to say, out of the policy's own lists. */
+
+static void set_add(struct smtpward_rules *set, size_t rule)
+{
+	set->words[rule / 64] |= (uint64_t)1 << rule % 64;
+}
+
+static bool has_id(const struct policy_id *ids, size_t n, uint32_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ids[i].id == id)
+			return true;
+	return false;
+}
+
+static void check_id(const struct policy *policy, const struct ruleset_id *entry, bool group)
+{
+	struct smtpward_rules expected = { 0 };
+
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+		const struct policy_id *ids = group ? rule->groups : rule->users;
+		size_t n = group ? rule->n_groups : rule->n_users;
+
+		if (!n || has_id(ids, n, entry->id))
+			set_add(&expected, i);
+	}
+	fuzz_assert(!memcmp(&expected, &entry->rules, sizeof(expected)));
+}
+
+static bool is_ipv4(const uint8_t *address, uint32_t bits)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return bits >= 96 && !memcmp(address, mapped, sizeof(mapped));
+}
+
+/* No IPv6 prefix covers IPv4, however short it is. */
+static bool covers(const struct policy_prefix *prefix, const struct smtpward_prefix *other)
+{
+	if (prefix->bits > other->bits ||
+	    is_ipv4(prefix->address, prefix->bits) != is_ipv4(other->address, other->bits))
+		return false;
+	for (int bit = 0; bit < prefix->bits; bit++)
+		if ((prefix->address[bit / 8] ^ other->address[bit / 8]) >> (7 - bit % 8) & 1)
+			return false;
+	return true;
+}
+
+static void check_address(const struct policy *policy, const struct ruleset_address *entry)
+{
+	struct smtpward_rules expected = { 0 };
+
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+		bool covered = !rule->n_to;
+
+		for (size_t k = 0; k < rule->n_to && !covered; k++)
+			covered = covers(&rule->to[k], &entry->prefix);
+		if (covered)
+			set_add(&expected, i);
+	}
+	fuzz_assert(!memcmp(&expected, &entry->rules, sizeof(expected)));
+}
+
+static void check_tables(const struct policy *policy, const struct ruleset *ruleset)
+{
+	for (size_t i = 0; i < ruleset->n_users; i++)
+		check_id(policy, &ruleset->users[i], false);
+	for (size_t i = 0; i < ruleset->n_groups; i++)
+		check_id(policy, &ruleset->groups[i], true);
+	for (size_t i = 0; i < ruleset->n_addresses; i++)
+		check_address(policy, &ruleset->addresses[i]);
+}
+
 static struct ruleset *compile(const struct policy *policy)
 {
 	struct ruleset *ruleset = NULL;
@@ -274,10 +350,10 @@ static struct ruleset *compile(const struct policy *policy)
 	return ruleset;
 }
 
-#define assert_same_table(a, b, table)                                               \
-	fuzz_assert((a)->n_##table == (b)->n_##table &&                              \
-		    (!(a)->n_##table || !memcmp((a)->table, (b)->table,              \
-						(a)->n_##table * sizeof(*(a)->table))))
+#define assert_same_table(a, b, table)                  \
+	fuzz_assert((a)->n_##table == (b)->n_##table && \
+		    (!(a)->n_##table ||                 \
+		     !memcmp((a)->table, (b)->table, (a)->n_##table * sizeof(*(a)->table))))
 
 #define assert_same(a, b, member) \
 	fuzz_assert(!memcmp(&(a)->member, &(b)->member, sizeof((a)->member)))
@@ -287,6 +363,7 @@ static void check_same_ruleset(const struct policy *policy, const struct policy 
 {
 	_cleanup_ruleset_ struct ruleset *a = compile(policy), *b = compile(again);
 
+	check_tables(policy, a);
 	fuzz_assert(a->n_ports == b->n_ports);
 	assert_same_table(a, b, users);
 	assert_same_table(a, b, groups);

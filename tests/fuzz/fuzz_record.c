@@ -31,7 +31,7 @@ struct field {
 	char text[2 * SMTPWARD_CGROUP_SIZE];
 	size_t len;
 	const char *value; /* where it stands in the line of text ... */
-	size_t value_len; /* ... without its quotes */
+	size_t value_len;  /* ... without its quotes */
 };
 
 struct expected {
@@ -216,8 +216,8 @@ static bool expect_event(const struct smtpward_event *event, int64_t offset, str
 
 /* What the line says of a caller; nothing is known of one that is NULL. */
 static bool expect_caller(const struct smtpward_caller_key *key,
-			  const struct smtpward_caller *caller, uint64_t suppressed,
-			  uint64_t lost, struct expected *line)
+			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
+			  struct expected *line)
 {
 	struct names cgroup;
 

@@ -30,28 +30,30 @@ unsigned int bpf_count_cgroups(void)
 	return n;
 }
 
-static unsigned int count_stale(int fd)
-{
-	uint64_t key, next;
-	unsigned int n = 0;
-
-	for (void *at = NULL; !bpf_map_get_next_key(fd, at, &next); at = &key) {
-		key = next;
-		n += !cgroup_exists_id(key);
-	}
-	return n;
-}
-
-/* A cgroup of somebody else may just be going: such an entry is gone at the next look. */
+/*
+ * One that is just being removed loses its entry a moment after its directory: an
+ * entry is stale where it stays. Ids do not come back, so that looking at one id
+ * again is enough, however fast cgroups come and go meanwhile.
+ */
 unsigned int bpf_stale_cgroups(void)
 {
 	_cleanup_close_ int fd = bpf_pin_open("policy/map_cgroups");
 	int64_t deadline = clock_ms() + 1000;
-	unsigned int n;
+	struct smtpward_cgroup cgroup;
+	uint64_t key, next;
+	unsigned int n = 0;
 
-	do
-		n = count_stale(fd);
-	while (n && pause_until(deadline));
+	for (void *at = NULL; !bpf_map_get_next_key(fd, at, &next); at = &key) {
+		bool stays = !cgroup_exists_id(next);
+
+		key = next;
+		while (stays && pause_until(deadline))
+			stays = !bpf_map_lookup_elem(fd, &key, &cgroup);
+		n += stays;
+		/* After a key that is gone the kernel begins anew: not for ever. */
+		if (clock_ms() > deadline + 1000)
+			break;
+	}
 	return n;
 }
 
