@@ -18,7 +18,6 @@
  */
 #include "fill.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -221,15 +220,9 @@ static int walk_child(const struct walk *walk, const struct level_item *parent, 
 	return err ? err : level_add(below, id, &state);
 }
 
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static int walk_list(const struct walk *walk, const struct level_item *item, struct level *below)
 {
-	_cleanup_(cleanup_closedir) DIR *dir = NULL;
+	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_close_ int fd = -1;
 	int err = cgroupfs_open_id(walk->root_fd, item->id, &fd);
 

@@ -2,7 +2,6 @@
 /* The pin directory; see pins.h. */
 #include "pins.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,14 +19,6 @@
 #define POLICY_NAME "policy"
 #define POLICY_NEW_NAME "policy_new"
 #define GENERATION_PREFIX "generation-"
-
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
-#define _cleanup_closedir_ _cleanup_(cleanup_closedir)
 
 static int open_dir(int at_fd, const char *name, DIR **ret_dir)
 {
