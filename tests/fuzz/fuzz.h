@@ -15,18 +15,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define fuzz_fail(...)                                       \
-	do {                                                 \
+#define fuzz_fail(...)                                          \
+	do {                                                    \
 		fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-		fprintf(stderr, __VA_ARGS__);                \
-		fputc('\n', stderr);                         \
-		abort();                                     \
+		fprintf(stderr, __VA_ARGS__);                   \
+		fputc('\n', stderr);                            \
+		abort();                                        \
 	} while (0)
 
-#define fuzz_assert(condition)                          \
-	do {                                            \
-		if (!(condition))                       \
-			fuzz_fail("%s", #condition);    \
+#define fuzz_assert(condition)                       \
+	do {                                         \
+		if (!(condition))                    \
+			fuzz_fail("%s", #condition); \
 	} while (0)
 
 /* What is left of the input. Once it is used up, it is all zeros. */

@@ -111,6 +111,26 @@ static int add_address(int netlink, const char *text, uint8_t bits)
 	return answer.error.error;
 }
 
+/*
+ * The kernel makes the route of an IPv6 address in a work queue, a moment after the
+ * address. UDP: a connect that no policy of the tests touches.
+ */
+static int wait_for_routes(void)
+{
+	int64_t deadline = clock_ms() + 5000;
+
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		struct sockaddr_storage to;
+		socklen_t size = net_address(addresses[i].address, 9, (struct sockaddr *)&to);
+		_cleanup_close_ int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		while (connect(fd, (struct sockaddr *)&to, size))
+			if (!pause_until(deadline))
+				return -errno;
+	}
+	return 0;
+}
+
 static int add_addresses(void)
 {
 	_cleanup_close_ int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -183,6 +203,8 @@ int net_up(bool listen)
 
 	if (!err)
 		err = add_addresses();
+	if (!err)
+		err = wait_for_routes();
 	if (!err && listen)
 		err = start_listener();
 	return err;
