@@ -111,23 +111,32 @@ static int add_address(int netlink, const char *text, uint8_t bits)
 	return answer.error.error;
 }
 
+/* Whether a datagram from the address to itself arrives. */
+static bool address_works(const char *address)
+{
+	struct sockaddr_storage self;
+	socklen_t size = net_address(address, 0, (struct sockaddr *)&self);
+	_cleanup_close_ int fd = socket(self.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct pollfd arrival = { .fd = fd, .events = POLLIN };
+
+	return !bind(fd, (struct sockaddr *)&self, size) &&
+	       !getsockname(fd, (struct sockaddr *)&self, &size) &&
+	       sendto(fd, "x", 1, 0, (struct sockaddr *)&self, size) == 1 &&
+	       poll(&arrival, 1, 20) == 1;
+}
+
 /*
- * The kernel makes the route of an IPv6 address in a work queue, a moment after the
- * address. UDP: a connect that no policy of the tests touches.
+ * The kernel makes the local route of an IPv6 address in a work queue, a moment after
+ * the address: until then a packet goes out and does not come in.
  */
-static int wait_for_routes(void)
+static int wait_for_addresses(void)
 {
 	int64_t deadline = clock_ms() + 5000;
 
-	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
-		struct sockaddr_storage to;
-		socklen_t size = net_address(addresses[i].address, 9, (struct sockaddr *)&to);
-		_cleanup_close_ int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-		while (connect(fd, (struct sockaddr *)&to, size))
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
+		while (!address_works(addresses[i].address))
 			if (!pause_until(deadline))
-				return -errno;
-	}
+				return -ETIMEDOUT;
 	return 0;
 }
 
@@ -204,7 +213,7 @@ int net_up(bool listen)
 	if (!err)
 		err = add_addresses();
 	if (!err)
-		err = wait_for_routes();
+		err = wait_for_addresses();
 	if (!err && listen)
 		err = start_listener();
 	return err;

@@ -16,7 +16,8 @@
 
 struct flood {
 	int n;
-	bool numbered; /* attempt i goes to the i-th address of 198.18.0.0/15 */
+	bool numbered; /* attempt i goes to the i-th address of 198.18.0.0/15 ... */
+	int first;     /* ... and this is the first one */
 	bool many_users;
 	long pause_ns; /* after each */
 };
@@ -31,7 +32,7 @@ static int flood(void *userdata)
 	to.sin_addr.s_addr = inet_addr(NET_OUTSIDE4);
 	for (int i = 0; i < flood->n; i++) {
 		if (flood->numbered)
-			to.sin_addr.s_addr = htonl(0xc6120000 + (uint32_t)i);
+			to.sin_addr.s_addr = htonl(0xc6120000 + (uint32_t)(flood->first + i));
 		if (flood->many_users && (seteuid(0) || seteuid((uid_t)(100000 + i))))
 			wrong++;
 		if (!connect(fd, (struct sockaddr *)&to, sizeof(to)) || errno != EPERM)
@@ -301,41 +302,55 @@ static void test_more_callers_than_room(void **state)
 	assert_int_equal(sums.suppressed, 499);
 }
 
+#define KILLS 12
+#define BETWEEN_KILLS 150
+
+static void note_lines(const struct log *log, unsigned int seen[KILLS * BETWEEN_KILLS])
+{
+	unsigned int high, low;
+
+	for (const char *at = log->text; (at = strstr(at, " dst=198.18.")); at++) {
+		assert_int_equal(sscanf(at, " dst=198.18.%u.%u", &high, &low), 2);
+		assert_true(high * 256 + low < KILLS * BETWEEN_KILLS);
+		seen[high * 256 + low]++;
+	}
+}
+
 /* A logger that dies with a line in hand: no attempt is without a line after that. */
 static void test_killed_logger(void **state)
 {
-	static char seen[2000];
-	struct flood attempts = { .n = sizeof(seen), .numbered = true, .pause_ns = 200000 };
-	struct child_handle handle;
+	static unsigned int seen[KILLS * BETWEEN_KILLS];
+	_cleanup_(log_close) struct log last;
 	unsigned int lines = 0;
 
 	memset(seen, 0, sizeof(seen));
 	policy_load(UNLIMITED);
 	cgroup_make("x");
-	handle = child_start(CHILD_IN("x"), flood, &attempts);
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < KILLS; i++) {
+		struct flood attempts = { .n = BETWEEN_KILLS, .numbered = true,
+					  .first = i * BETWEEN_KILLS, .pause_ns = 100000 };
+		struct child_handle handle = child_start(CHILD_IN("x"), flood, &attempts);
 		_cleanup_(log_close) struct log log;
-		const char *at;
 
 		log_start(&log, LOG_FILE);
-		log_line(&log, i < 11 ? "verdict=" : "", i < 11 ? 20 * (unsigned int)i : 0);
-		if (i == 11)
-			assert_int_equal(child_wait(&handle), 0);
-		log_end(&log, i < 11 ? SIGKILL : SIGTERM);
-		for (at = log.text; (at = strstr(at, " dst=198.18.")); lines++) {
-			unsigned int high, low;
-
-			assert_int_equal(sscanf(at, " dst=198.18.%u.%u", &high, &low), 2);
-			seen[high * 256 + low] = 1;
-			at++;
-		}
+		log_line(&log, "verdict=", (unsigned int)i * 12);
+		log_end(&log, SIGKILL);
+		assert_int_equal(child_wait(&handle), 0);
+		note_lines(&log, seen);
 	}
+	assert_int_equal(attempt_in("x", NET_OUTSIDE6, 25), EPERM);
+	log_start(&last, LOG_FILE);
+	log_line(&last, " dst=" NET_OUTSIDE6 " ", 0);
+	log_end(&last, SIGTERM);
+	note_lines(&last, seen);
 	assert_int_equal(status_counter("lost"), 0);
-	for (size_t i = 0; i < sizeof(seen); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
 		if (!seen[i])
 			fail_msg("attempt %zu has no line", i);
+		lines += seen[i];
+	}
 	/* A line that was out already comes again where the note of it was cut off. */
-	assert_in_range(lines, sizeof(seen), sizeof(seen) + 11);
+	assert_in_range(lines, ARRAY_SIZE(seen), ARRAY_SIZE(seen) + KILLS);
 }
 
 static int tests(void)
