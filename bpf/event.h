@@ -15,8 +15,12 @@
 /* What a new entry starts from. */
 static const struct smtpward_caller caller_blank;
 
-/* The entry of (cgroup, user), or the one that all share which found the map full. */
-static __always_inline struct smtpward_caller *event_caller(const struct caller *caller)
+/*
+ * The entry of (cgroup, user), or the one that all share which found the map full.
+ * *ret_own: it is of this caller alone.
+ */
+static __always_inline struct smtpward_caller *event_caller(const struct caller *caller,
+							    bool *ret_own)
 {
 	struct smtpward_caller_key key = {
 		.cgroup_id = caller->cgroup_id,
@@ -24,6 +28,7 @@ static __always_inline struct smtpward_caller *event_caller(const struct caller 
 	};
 	struct smtpward_caller *entry = bpf_map_lookup_elem(&map_callers, &key);
 
+	*ret_own = true;
 	if (entry)
 		return entry;
 	/* Where another CPU was first this fails, and its entry is as good. */
@@ -34,6 +39,7 @@ static __always_inline struct smtpward_caller *event_caller(const struct caller 
 		return entry;
 	}
 	COUNT(callers_full);
+	*ret_own = false;
 	return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
 }
 
@@ -55,11 +61,51 @@ static __always_inline bool event_within_limit(struct smtpward_caller *entry)
 	return true;
 }
 
-static __always_inline void event_fill_task(struct smtpward_event *event)
+/*
+ * The cgroup's names as an earlier record of this caller had them: they never change,
+ * for cgroup v2 has no rename, and no id is used twice. False where there are none.
+ */
+static __always_inline bool event_copy_names(struct smtpward_event *event,
+					     const struct smtpward_caller *entry)
+{
+	__u32 flags = READ_ONCE(entry->flags);
+	__u64 len = READ_ONCE(entry->cgroup_len);
+
+	if (!(flags & SMTPWARD_CALLER_NAMED) || len > sizeof(event->cgroup))
+		return false;
+	bpf_probe_read_kernel(event->cgroup, len, entry->cgroup);
+	event->cgroup_len = len;
+	event->flags = flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
+	return true;
+}
+
+/* The entry keeps the cgroup's names, also for the lines that sum up what was held back. */
+static __always_inline void event_name_caller(struct smtpward_caller *entry,
+					      const struct smtpward_event *event)
+{
+	__u32 flags = event->flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
+
+	bpf_probe_read_kernel(entry->cgroup, sizeof(entry->cgroup), event->cgroup);
+	WRITE_ONCE(entry->cgroup_len, event->cgroup_len);
+	WRITE_ONCE(entry->flags, flags | SMTPWARD_CALLER_NAMED);
+}
+
+/* own: the caller's entry; NULL where it shares one with others. */
+static __always_inline void event_fill_cgroup(struct smtpward_event *event,
+					      struct task_struct *task, struct smtpward_caller *own)
+{
+	if (own && event_copy_names(event, own))
+		return;
+	names_cgroup(event, task);
+	if (own)
+		event_name_caller(own, event);
+}
+
+static __always_inline void event_fill_task(struct smtpward_event *event, const struct cred *cred,
+					    struct smtpward_caller *own)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
-	const struct cred *cred = BPF_CORE_READ(task, cred);
 
 	event->uid = BPF_CORE_READ(cred, uid.val);
 	event->egid = BPF_CORE_READ(cred, egid.val);
@@ -71,12 +117,13 @@ static __always_inline void event_fill_task(struct smtpward_event *event)
 	event->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
-	names_cgroup(event, task);
+	event_fill_cgroup(event, task, own);
 	names_exe(event, task);
 }
 
 static __always_inline void event_fill(struct smtpward_event *event, const struct flow *flow,
-				       const struct caller *caller, const struct decision *decision)
+				       const struct caller *caller, const struct decision *decision,
+				       struct smtpward_caller *own)
 {
 	event->time_ns = bpf_ktime_get_boot_ns();
 	event->generation = generation;
@@ -90,25 +137,14 @@ static __always_inline void event_fill(struct smtpward_event *event, const struc
 	event->euid = caller->euid;
 	event->cgroup_len = 0;
 	event->exe_len = 0;
-	event_fill_task(event);
-}
-
-/* The entry keeps the cgroup's names for the lines that sum up what was held back. */
-static __always_inline void event_name_caller(struct smtpward_caller *entry,
-					      const struct smtpward_event *event)
-{
-	if (READ_ONCE(entry->flags) & SMTPWARD_CALLER_NAMED)
-		return;
-	bpf_probe_read_kernel(entry->cgroup, sizeof(entry->cgroup), event->cgroup);
-	entry->cgroup_len = event->cgroup_len;
-	WRITE_ONCE(entry->flags, SMTPWARD_CALLER_NAMED | (event->flags & (SMTPWARD_CGROUP_CUT |
-									  SMTPWARD_CGROUP_TOP)));
+	event_fill_task(event, caller->cred, own);
 }
 
 static __always_inline void event_record(const struct flow *flow, const struct caller *caller,
 					 const struct decision *decision)
 {
-	struct smtpward_caller *entry = event_caller(caller);
+	bool own;
+	struct smtpward_caller *entry = event_caller(caller, &own);
 	struct smtpward_event *event;
 
 	if (!entry) {
@@ -127,8 +163,7 @@ static __always_inline void event_record(const struct flow *flow, const struct c
 		COUNT(lost);
 		return;
 	}
-	event_fill(event, flow, caller, decision);
-	event_name_caller(entry, event);
+	event_fill(event, flow, caller, decision, own ? entry : NULL);
 	bpf_ringbuf_submit(event, 0);
 	COUNT(recorded);
 }

@@ -120,23 +120,26 @@ static __always_inline void names_exe(struct smtpward_event *event, struct task_
 	struct file *file = BPF_CORE_READ(task, mm, exe_file);
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct mount *mount = names_mount(BPF_CORE_READ(file, f_path.mnt));
+	struct dentry *root = BPF_CORE_READ(mount, mnt.mnt_root);
 
 	if (!file)
 		return;
 	if (!BPF_CORE_READ(dentry, d_hash.pprev))
 		event->flags |= SMTPWARD_EXE_DELETED;
 	for (int i = 0; i < NAMES_EXE_STEPS; i++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		struct dentry *parent;
 
-		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+		if (dentry == root) {
 			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
 			if (above == mount || !above)
 				return;
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
+			root = BPF_CORE_READ(mount, mnt.mnt_root);
 			continue;
 		}
+		parent = BPF_CORE_READ(dentry, d_parent);
 		if (!names_append(event->exe, sizeof(event->exe), &event->exe_len,
 				  BPF_CORE_READ(dentry, d_name.name), 0))
 			break;

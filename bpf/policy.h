@@ -16,6 +16,7 @@ struct caller {
 	__u64 cgroup_id;
 	__u32 euid;
 	__u32 egid;
+	const struct cred *cred;
 };
 
 struct decision {
@@ -28,6 +29,7 @@ static __always_inline void caller_identify(struct caller *caller)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	const struct cred *cred = BPF_CORE_READ(task, cred);
 
+	caller->cred = cred;
 	caller->cgroup_id = bpf_get_current_cgroup_id();
 	caller->euid = BPF_CORE_READ(cred, euid.val);
 	caller->egid = asks_group ? BPF_CORE_READ(cred, egid.val) : 0;

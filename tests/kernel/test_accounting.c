@@ -303,7 +303,7 @@ static void test_more_callers_than_room(void **state)
 }
 
 #define KILLS 12
-#define BETWEEN_KILLS 150
+#define BETWEEN_KILLS 80
 
 static void note_lines(const struct log *log, unsigned int seen[KILLS * BETWEEN_KILLS])
 {
@@ -333,7 +333,7 @@ static void test_killed_logger(void **state)
 		_cleanup_(log_close) struct log log;
 
 		log_start(&log, LOG_FILE);
-		log_line(&log, "verdict=", (unsigned int)i * 12);
+		log_line(&log, "verdict=", 40 + (unsigned int)i * 3);
 		log_end(&log, SIGKILL);
 		assert_int_equal(child_wait(&handle), 0);
 		note_lines(&log, seen);

@@ -298,7 +298,7 @@ static void load_again_and_again(struct churn *churn)
 {
 	load_policy();
 	set_epoch(churn);
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 6; i++) {
 		load_policy();
 		wait_for_asked(churn, 20);
 		assert_int_equal(bpf_stale_cgroups(), 0);
@@ -321,7 +321,7 @@ static void load_from_nothing(struct churn *churn)
 /* A walk that makes an entry for a cgroup which is gone by then must take it back. */
 static void load_without_asking(struct churn *churn)
 {
-	for (int i = 0; i < 15; i++) {
+	for (int i = 0; i < 20; i++) {
 		load_policy();
 		assert_int_equal(bpf_stale_cgroups(), 0);
 	}
