@@ -58,7 +58,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 		msg_error("cannot open %s: %s", to, explain(err));
 		return COMMAND_FAILED;
 	}
-	return logging_run(config->pins, sink, to, LOGGER_HANGUP_REOPENS, &unloaded);
+	return logging_run(config->pins, sink, to, LOGGER_HANGUP_REOPENS, false, &unloaded);
 }
 
 const struct command cmd_log = {

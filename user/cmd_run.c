@@ -100,7 +100,8 @@ static enum command_result log_until_ended(const struct run_config *config, bool
 		return COMMAND_FAILED;
 	}
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
-	return logging_run(config->pins, sink, name, LOGGER_HANGUP_ENDS, ret_unloaded);
+	return logging_run(config->pins, sink, name, LOGGER_HANGUP_ENDS, config->trial,
+			   ret_unloaded);
 }
 
 static enum command_result log_and_end(const struct run_config *config)
@@ -111,9 +112,9 @@ static enum command_result log_and_end(const struct run_config *config)
 	if (unloaded)
 		return result;
 	if (config->trial) {
-		enum command_result lifted = enforcement_lift(config->pins);
-
-		return result == COMMAND_DONE ? lifted : result;
+		/* The log failed before a signal could end it. */
+		enforcement_lift(config->pins);
+		return result;
 	}
 	msg_info("the log ends, the policy stays in force: 'smtpward unload%s%s' lifts it",
 		 config->pins ? " --pins " : "", config->pins ?: "");

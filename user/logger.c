@@ -43,6 +43,10 @@
 /* Records between two looks at the signals. */
 #define BATCH 256
 
+/* More than the largest ring buffer holds, and how long the last lines of all may take. */
+#define DRAIN_BATCHES 32
+#define DRAIN_NS 10000000000ULL
+
 /* What the line that is on its way stands for, and what is done once it is out. */
 enum pending {
 	PENDING_NONE,
@@ -454,6 +458,34 @@ static int loop_wait(struct logger *logger, struct loop *loop, bool stuck)
 	return 0;
 }
 
+/*
+ * The end, by a signal. What is not written now waits for the next reader; where the
+ * policy is lifted with us there is none, so then the sink is waited for.
+ */
+static int loop_drain(struct logger *logger, struct reason *reason)
+{
+	const uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + DRAIN_NS;
+	const bool last = logger->watch->stopping;
+	bool more = true;
+	int err = 0;
+
+	if (last)
+		logger->watch->stopping(logger->watch->userdata);
+	for (int i = 0; i < DRAIN_BATCHES || last; i++) {
+		struct pollfd sink = { .fd = sink_poll_fd(logger->sink), .events = POLLOUT };
+
+		err = write_records(logger, &more, reason);
+		if (err < 0 || (!err && !more) || (err && !last))
+			return err < 0 ? err : 0;
+		if (clock_ns(CLOCK_MONOTONIC) > deadline)
+			return reason_set(reason, -ETIMEDOUT,
+					  "the last records have no line: nobody takes it");
+		if (err)
+			poll(&sink, 1, 100);
+	}
+	return 0;
+}
+
 static int loop_run(struct logger *logger, struct loop *loop, struct reason *reason)
 {
 	for (;;) {
@@ -463,7 +495,9 @@ static int loop_run(struct logger *logger, struct loop *loop, struct reason *rea
 
 		if (err < 0)
 			return err;
-		if (loop->stop || (loop->unloaded && !more))
+		if (loop->stop)
+			return loop_drain(logger, reason);
+		if (loop->unloaded && !more)
 			return 0;
 		err = loop_wait(logger, loop, stuck);
 		if (err)

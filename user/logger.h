@@ -32,6 +32,11 @@ struct logger_notices {
  * words for the alert where it is not, or was not and has been put right.
  */
 struct logger_watch {
+	/*
+	 * A signal ends the logger. What is recorded until this returns is still written.
+	 * May be NULL.
+	 */
+	void (*stopping)(void *userdata);
 	bool (*look)(void *userdata, char *alert, size_t size, bool *ret_healed);
 	void *userdata;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "enforcement.h"
 #include "install.h"
 #include "msg.h"
 #include "pins.h"
@@ -39,6 +40,18 @@ static void say_trouble(void *userdata, int err)
 		msg_info("%s takes lines again", sink_name);
 }
 
+struct context {
+	const char *pins;
+	enum command_result lifted;
+};
+
+static void lift(void *userdata)
+{
+	struct context *context = userdata;
+
+	context->lifted = enforcement_lift(context->pins);
+}
+
 /*
  * What is amiss, and what can be put back from here is: that takes the rights of a
  * load, so a log without them only says so.
@@ -46,7 +59,7 @@ static void say_trouble(void *userdata, int err)
 static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
-	const char *pins = userdata;
+	const char *pins = ((const struct context *)userdata)->pins;
 	struct reason reason;
 	int err = state_read(pins, true, &state, &reason);
 
@@ -63,21 +76,22 @@ static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
 }
 
 enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
-				enum logger_hangup hangup, bool *ret_unloaded)
+				enum logger_hangup hangup, bool lift_at_end, bool *ret_unloaded)
 {
 	const struct logger_notices notices = { say_trouble, (void *)sink_name };
-	const struct logger_watch watch = { look, (void *)(pins ?: PINS_DEFAULT_PATH) };
+	struct context context = { pins ?: PINS_DEFAULT_PATH, COMMAND_DONE };
+	const struct logger_watch watch = { lift_at_end ? lift : NULL, look, &context };
 	_cleanup_(logger_freep) struct logger *logger = NULL;
 	enum logger_end end;
 	struct reason reason;
 
-	if (logger_open(pins ?: PINS_DEFAULT_PATH, &logger, &reason) ||
+	if (logger_open(context.pins, &logger, &reason) ||
 	    logger_run(logger, sink, hangup, &notices, &watch, &end, &reason)) {
 		msg_error("cannot log: %s", reason.text);
 		return COMMAND_FAILED;
 	}
-	*ret_unloaded = end == LOGGER_UNLOADED;
-	if (*ret_unloaded)
+	if (end == LOGGER_UNLOADED)
 		msg_info("the policy was unloaded: there is nothing more to log");
-	return COMMAND_DONE;
+	*ret_unloaded = end == LOGGER_UNLOADED || lift_at_end;
+	return context.lifted;
 }

@@ -14,9 +14,10 @@ enum command_result logging_block_signals(void);
 
 /*
  * Streams until a signal or an unload ends it. sink_name is what messages call the
- * sink. *ret_unloaded tells that nothing is in force any more.
+ * sink. With lift_at_end, a signal lifts enforcement before the last lines are
+ * written. *ret_unloaded tells that nothing is in force any more.
  */
 enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
-				enum logger_hangup hangup, bool *ret_unloaded);
+				enum logger_hangup hangup, bool lift_at_end, bool *ret_unloaded);
 
 #endif /* SMTPWARD_LOGGING_H */

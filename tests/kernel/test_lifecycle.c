@@ -338,6 +338,43 @@ static void test_run_trial(void **state)
 	assert_refuses_nothing();
 }
 
+#define TRIAL_ATTEMPTS 1500
+
+static int try_often(void *arg)
+{
+	struct attempt refused = { WAY_CONNECT, NET_OUTSIDE4, 25 };
+
+	for (int i = 0; i < TRIAL_ATTEMPTS; i++)
+		if (attempt(&refused) != EPERM)
+			return 1;
+	return 0;
+}
+
+/* What waits in the ring buffer when a trial is ended has its lines before it is gone. */
+static void test_run_trial_writes_all(void **state)
+{
+	_cleanup_(log_close) struct log log;
+	const char *argv[] = { "smtpward",
+			       "run",
+			       "-c",
+			       policy_write("limit 1000000/s burst 1000000\n"),
+			       "--cgroup",
+			       fixture.base,
+			       "--pins",
+			       fixture.pins,
+			       "--trial",
+			       NULL };
+
+	make_cgroups();
+	log_start_run(&log, argv, without_syslog);
+	log_line(&log, "to see one", 0);
+	assert_int_equal(kill(log.pid, SIGSTOP), 0);
+	assert_int_equal(child_run(CHILD_IN("web.service"), try_often, NULL), 0);
+	assert_int_equal(kill(log.pid, SIGTERM), 0);
+	log_end(&log, SIGCONT);
+	assert_int_equal(log_count(&log, "verdict=deny"), TRIAL_ATTEMPTS);
+}
+
 static int load_in_child(void *arg)
 {
 	char *argv[] = { "smtpward", "load", "-q", "-c", arg, "--cgroup", fixture.base, "--pins",
@@ -447,6 +484,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_two_instances, fixture_tidy),
 		cmocka_unit_test_teardown(test_run, fixture_tidy),
 		cmocka_unit_test_teardown(test_run_trial, fixture_tidy),
+		cmocka_unit_test_teardown(test_run_trial_writes_all, fixture_tidy),
 		cmocka_unit_test_teardown(test_loads_at_once, fixture_tidy),
 		cmocka_unit_test_teardown(test_no_gap_in_a_swap, fixture_tidy),
 		cmocka_unit_test_teardown(test_nothing_stays, fixture_tidy),
