@@ -448,7 +448,10 @@ static int roll_back(struct install *install)
 	int err = 0;
 
 	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++) {
-		if (install->made[hook])
+		/* Detached now, and not when the kernel comes to free the link. */
+		if (install->made[hook] && bpf_link_detach(install->link_fds[hook]))
+			err = -errno;
+		else if (install->made[hook])
 			err = pins_remove(&install->pins, pinned_link_names[hook]);
 		else if (install->link_fds[hook] >= 0 &&
 			 bpf_link_update(install->link_fds[hook], install->before_fds[hook], NULL))

@@ -171,7 +171,7 @@ int pins_open(const char *path, struct pins *ret_pins, struct reason *reason)
 	return err;
 }
 
-/* Opens, locks, and checks again: an unload may have removed it while we waited. */
+/* Opens, locks, and begins again where an unload has removed it meanwhile. */
 static int open_and_lock(const char *path, bool create, int operation, struct pins *ret_pins,
 			 struct reason *reason)
 {
@@ -182,8 +182,11 @@ static int open_and_lock(const char *path, bool create, int operation, struct pi
 
 		if (made)
 			err = make_dir(path, reason);
-		if (!err)
-			err = open_checked(path, made, &fd, reason);
+		if (err)
+			return err;
+		err = open_checked(path, made, &fd, reason);
+		if (err == -ENOENT && create)
+			continue;
 		if (err)
 			return err;
 		err = lock(fd, operation);
@@ -413,7 +416,7 @@ static int remove_entry(const struct pins *pins, const char *name)
 	return strcmp(name, GATE_NAME) ? pins_remove(pins, name) : 0;
 }
 
-int pins_remove_all(struct pins *pins)
+static int remove_entries(const struct pins *pins)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
@@ -426,12 +429,26 @@ int pins_remove_all(struct pins *pins)
 		if (err)
 			return err;
 	}
-	if (!err)
-		err = pins_remove(pins, GATE_NAME);
-	if (err)
-		return err;
-	if (rmdir(pins->path))
-		return -errno;
-	pins_close(pins);
-	return 0;
+	return err;
+}
+
+int pins_remove_all(struct pins *pins)
+{
+	int err;
+
+	/* A reader that starts just now may make its lock again: it has none of ours. */
+	for (int tries = 0; tries < 10; tries++) {
+		err = remove_entries(pins);
+		if (!err)
+			err = pins_remove(pins, GATE_NAME);
+		if (err)
+			return err;
+		if (!rmdir(pins->path)) {
+			pins_close(pins);
+			return 0;
+		}
+		if (errno != ENOTEMPTY)
+			return -errno;
+	}
+	return -ENOTEMPTY;
 }
