@@ -152,12 +152,12 @@ static __always_inline void cgroups_made(struct cgroup *cgroup)
 		return;
 	}
 	smtpward_match_step(parent, &scratch->match,
-			    (const struct smtpward_segments *)&unit_segments,
-			    (const struct smtpward_segments *)&last_segments,
+			    CONSTANT(unit_segments),
+			    CONSTANT(last_segments),
 			    cgroups_is_slice(scratch, len), &scratch->child, &scratch->completed);
 	cgroups_complete(&scratch->completed, &scratch->child);
-	if (!smtpward_match_finish(&scratch->child, (const struct smtpward_rules *)&any_unit,
-				   (const struct smtpward_rules *)&any_path))
+	if (!smtpward_match_finish(&scratch->child, CONSTANT(any_unit),
+				   CONSTANT(any_path)))
 		return;
 	if (bpf_map_update_elem(&map_cgroups, &id, &scratch->child, BPF_ANY))
 		cgroups_missing();

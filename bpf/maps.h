@@ -191,6 +191,18 @@ const volatile __u64 limit_window_ns; /* how far ahead of the clock a burst may 
 /* The v2 root that paths start from: where a walk up ends. */
 const volatile __u64 root_cgroup;
 
+/*
+ * The address of a constant, for the functions that both sides share. What it points
+ * to is written before the load, which a compiler must not get to know: without its
+ * volatile, clang 19 takes the constant for the zeros that it is here.
+ */
+#define CONSTANT(name)                                               \
+	({                                                           \
+		const void *_constant = (const void *)&(name);       \
+		__asm__ volatile("" : "+r"(_constant) : : "memory"); \
+		_constant;                                           \
+	})
+
 static __always_inline void count(__u64 *counter)
 {
 	__sync_fetch_and_add(counter, 1);

@@ -35,16 +35,13 @@ static __always_inline void caller_identify(struct caller *caller)
 	caller->egid = asks_group ? BPF_CORE_READ(cred, egid.val) : 0;
 }
 
-/* The constants of maps.h as the functions take them that both sides share. */
-#define CONSTANT_RULES(name) ((const struct smtpward_rules *)&(name))
-
 static __always_inline const struct smtpward_rules *policy_user(const struct caller *caller)
 {
 	const struct smtpward_rules *rules = NULL;
 
 	if (asks_user)
 		rules = bpf_map_lookup_elem(&map_users, &caller->euid);
-	return rules ?: CONSTANT_RULES(any_user);
+	return rules ?: CONSTANT(any_user);
 }
 
 static __always_inline const struct smtpward_rules *policy_group(const struct caller *caller)
@@ -53,7 +50,7 @@ static __always_inline const struct smtpward_rules *policy_group(const struct ca
 
 	if (asks_group)
 		rules = bpf_map_lookup_elem(&map_groups, &caller->egid);
-	return rules ?: CONSTANT_RULES(any_group);
+	return rules ?: CONSTANT(any_group);
 }
 
 static __always_inline const struct smtpward_rules *policy_to(const struct flow *flow)
@@ -65,7 +62,7 @@ static __always_inline const struct smtpward_rules *policy_to(const struct flow 
 		__builtin_memcpy(prefix.address, flow->address, sizeof(prefix.address));
 		rules = bpf_map_lookup_elem(&map_addresses, &prefix);
 	}
-	return rules ?: CONSTANT_RULES(any_address);
+	return rules ?: CONSTANT(any_address);
 }
 
 static __always_inline const struct smtpward_rules *policy_cgroup(const struct caller *caller,
@@ -76,13 +73,13 @@ static __always_inline const struct smtpward_rules *policy_cgroup(const struct c
 
 	*ret_unsure = false;
 	if (!asks_cgroup)
-		return CONSTANT_RULES(any_cgroup);
+		return CONSTANT(any_cgroup);
 	cgroup = bpf_map_lookup_elem(&map_cgroups, &caller->cgroup_id);
 	if (cgroup)
 		return &cgroup->rules;
 	tracker = bpf_map_lookup_elem(&map_tracker, &(const __u32){ 0 });
 	*ret_unsure = !tracker || READ_ONCE(tracker->missing);
-	return CONSTANT_RULES(any_cgroup);
+	return CONSTANT(any_cgroup);
 }
 
 /*
@@ -105,7 +102,7 @@ static __always_inline void policy_decide(const struct flow *flow, const struct 
 {
 	bool unsure;
 	struct smtpward_satisfied by = {
-		.port = CONSTANT_RULES(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]),
+		.port = CONSTANT(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]),
 		.cgroup = policy_cgroup(caller, &unsure),
 		.user = policy_user(caller),
 		.group = policy_group(caller),
