@@ -12,8 +12,11 @@
 #include "names.h"
 #include "policy.h"
 
-/* What a new entry starts from. */
-static const struct smtpward_caller caller_blank;
+/*
+ * What a new entry starts from: nothing but its time of birth, which the last CPU that
+ * was here wrote. Any of these times will do, so long as the entry has one from the start.
+ */
+static struct smtpward_caller caller_newborn;
 
 /*
  * The entry of (cgroup, user), or the one that all share which found the map full.
@@ -32,12 +35,11 @@ static __always_inline struct smtpward_caller *event_caller(const struct caller 
 	if (entry)
 		return entry;
 	/* Where another CPU was first this fails, and its entry is as good. */
-	bpf_map_update_elem(&map_callers, &key, &caller_blank, BPF_NOEXIST);
+	WRITE_ONCE(caller_newborn.counts.born_ns, bpf_ktime_get_ns());
+	bpf_map_update_elem(&map_callers, &key, &caller_newborn, BPF_NOEXIST);
 	entry = bpf_map_lookup_elem(&map_callers, &key);
-	if (entry) {
-		WRITE_ONCE(entry->born_ns, bpf_ktime_get_ns());
+	if (entry)
 		return entry;
-	}
 	COUNT(callers_full);
 	*ret_own = false;
 	return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
@@ -51,13 +53,13 @@ static __always_inline struct smtpward_caller *event_caller(const struct caller 
 static __always_inline bool event_within_limit(struct smtpward_caller *entry)
 {
 	__u64 now = bpf_ktime_get_ns();
-	__u64 next = READ_ONCE(entry->next_ns);
+	__u64 next = READ_ONCE(entry->counts.next_ns);
 
 	if (next < now)
 		next = now;
 	if (next - now > limit_window_ns)
 		return false;
-	WRITE_ONCE(entry->next_ns, next + limit_interval_ns);
+	WRITE_ONCE(entry->counts.next_ns, next + limit_interval_ns);
 	return true;
 }
 
@@ -151,15 +153,15 @@ static __always_inline void event_record(const struct flow *flow, const struct c
 		COUNT(broken);
 		return;
 	}
-	count(&entry->attempts);
+	count(&entry->counts.attempts);
 	if (!event_within_limit(entry)) {
-		count(&entry->suppressed);
+		count(&entry->counts.suppressed);
 		COUNT(suppressed);
 		return;
 	}
 	event = bpf_ringbuf_reserve(&map_events, sizeof(*event), 0);
 	if (!event) {
-		count(&entry->lost);
+		count(&entry->counts.lost);
 		COUNT(lost);
 		return;
 	}

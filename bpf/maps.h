@@ -2,8 +2,8 @@
 /*
  * Every map and every constant of the programs.
  *
- * What lasts from policy to policy: the gate, the ring buffer, the callers and the
- * counters; a new load goes on with the pinned ones. All other maps belong to one
+ * What lasts from policy to policy: the gate, the ring buffer, the callers, the
+ * reader's note and the counters; a new load goes on with the pinned ones. All other maps belong to one
  * generation and are filled before its programs decide anything. Sizes that
  * depend on the policy or the machine are set by the loader.
  *
@@ -53,6 +53,15 @@ struct {
 	__type(key, struct smtpward_caller_key);
 	__type(value, struct smtpward_reported);
 } map_reported SEC(".maps");
+
+/* User space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_note);
+} map_note SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

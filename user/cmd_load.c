@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward load: put a policy in force. */
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cleanup.h"
 #include "command.h"
 #include "enforcement.h"
 #include "given_policy.h"
+#include "logging.h"
+#include "msg.h"
+#include "sink.h"
 
 struct load_config {
 	const char *config;
@@ -17,6 +24,20 @@ static const struct option_spec options[] = {
 	OPTION_PINS(struct load_config, pins),
 };
 
+/* Nobody may be there to read them: a log of this version starts after the load. */
+static void write_left(const char *pins)
+{
+	bool no_syslog = access(SINK_SYSLOG_PATH, F_OK);
+	_cleanup_(sink_freep) struct sink *sink = NULL;
+	int err = no_syslog ? sink_stream_open(STDERR_FILENO, false, &sink)
+			    : sink_syslog_open(SINK_SYSLOG_PATH, &sink);
+
+	if (err)
+		msg_warning("cannot open a place for what was recorded before: %s", strerror(-err));
+	else
+		logging_drain_left(pins, sink, no_syslog ? "stderr" : "syslog");
+}
+
 static enum command_result run(void *userdata, int argc, char **argv)
 {
 	const struct load_config *config = userdata;
@@ -24,9 +45,13 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	enum command_result result =
 		given_policy_read(config->config ?: COMMAND_CONFIG_PATH, &given);
 
-	if (result != COMMAND_DONE)
-		return result;
-	return enforcement_load(&given, config->cgroup, config->pins);
+	bool left = false;
+
+	if (result == COMMAND_DONE)
+		result = enforcement_load(&given, config->cgroup, config->pins, &left);
+	if (left)
+		write_left(config->pins);
+	return result;
 }
 
 const struct command cmd_load = {

@@ -89,7 +89,8 @@ static int open_sink(struct sink **ret_sink, const char **ret_name)
 	return 0;
 }
 
-static enum command_result log_until_ended(const struct run_config *config, bool *ret_unloaded)
+static enum command_result log_until_ended(const struct run_config *config, bool left,
+					   bool *ret_unloaded)
 {
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 	const char *name;
@@ -99,15 +100,17 @@ static enum command_result log_until_ended(const struct run_config *config, bool
 		msg_error("cannot open a place for the violations: %s", strerror(-err));
 		return COMMAND_FAILED;
 	}
+	if (left)
+		logging_drain_left(config->pins, sink, name);
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
 	return logging_run(config->pins, sink, name, LOGGER_HANGUP_ENDS, config->trial,
 			   ret_unloaded);
 }
 
-static enum command_result log_and_end(const struct run_config *config)
+static enum command_result log_and_end(const struct run_config *config, bool left)
 {
 	bool unloaded = false;
-	enum command_result result = log_until_ended(config, &unloaded);
+	enum command_result result = log_until_ended(config, left, &unloaded);
 
 	if (unloaded)
 		return result;
@@ -127,6 +130,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	const char *path = choose_policy(config);
 	enum command_result result = given_policy_read(path, &given);
+	bool left = false;
 
 	if (result == COMMAND_DONE)
 		result = enforcement_check_free(config->pins, config->trial);
@@ -135,10 +139,10 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	if (result == COMMAND_DONE)
 		result = logging_block_signals();
 	if (result == COMMAND_DONE)
-		result = enforcement_load(&given, config->cgroup, config->pins);
+		result = enforcement_load(&given, config->cgroup, config->pins, &left);
 	if (result != COMMAND_DONE)
 		return result;
-	return log_and_end(config);
+	return log_and_end(config, left);
 }
 
 const struct command cmd_run = {

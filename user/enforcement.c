@@ -3,6 +3,7 @@
 #include "enforcement.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "cleanup.h"
 #include "install.h"
@@ -35,7 +36,7 @@ enum command_result enforcement_check_free(const char *path, bool trial)
 }
 
 enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
-				     const char *pins)
+				     const char *pins, bool *ret_left)
 {
 	const struct install_request request = {
 		.policy = given->policy,
@@ -59,6 +60,10 @@ enum command_result enforcement_load(const struct given_policy *given, const cha
 	if (given->policy->mode == POLICY_AUDIT && !(given->policy->log & 1U << SMTPWARD_AUDIT))
 		msg_warning("the policy's log has no 'audit': what mode audit lets through is not "
 			    "written");
+	if (report.replaced && report.replaced_abi != SMTPWARD_ABI)
+		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
+			 report.replaced_abi, SMTPWARD_ABI);
+	*ret_left = report.left;
 	msg_info("%s %s: %zu rules, in force until 'smtpward unload', with a process or without",
 		 report.replaced ? "replaced the policy by" : "loaded", given->name,
 		 given->policy->n_rules);

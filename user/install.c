@@ -3,12 +3,14 @@
  * Putting a policy in force.
  *
  * A load, under the lock of the pin directory:
- *   1. load the programs of a new generation, going on with the lasting maps
+ *   1. load the programs of a new generation, going on with the maps of the deciding one
+ *      that last, where these are of our ABI
  *   2. pin it in a directory of its own; fill its maps; start its tracker
  *   3. give each hook's link the new program, which still hands every connect over
  *      to the one it replaced (first load: make the links, while the gate is open)
  *   4. write the new generation into the gate: from here on it decides, on both hooks
- *   5. remove every other generation
+ *   5. remove every other generation; one that recorded into maps of its own waits until
+ *      these are drained (see leftover.h)
  * Up to 4 the old policy is in force whole, from then on the new one; a crash in
  * between leaves things lying about that the next load removes in step 5.
  */
@@ -45,6 +47,9 @@ struct install {
 	uint64_t attach_id;
 	uint64_t gate;		      /* what it says; 0 where there was none */
 	uint64_t generation;	      /* the new one */
+	uint64_t adopted;	      /* whose lasting maps it goes on with, 0: none */
+	uint32_t abi;		      /* of what was there before, 0 where that cannot be told */
+	uint64_t left;		      /* generations that wait to be drained */
 	int link_fds[PINNED_HOOKS];   /* -1 where there is none yet */
 	int before_fds[PINNED_HOOKS]; /* the programs that the links had */
 	bool made[PINNED_HOOKS];      /* the link is this load's */
@@ -138,6 +143,26 @@ static int read_gate(struct install *install, struct reason *reason)
 	return 0;
 }
 
+/* Maps of another ABI stay with their programs; what they hold is drained afterwards. */
+static int choose_adopted(struct install *install, struct reason *reason)
+{
+	enum pinned_gate gate;
+	uint64_t generation;
+	int err;
+
+	if (!install->gate)
+		return 0;
+	err = pinned_read_generation(&install->pins, &generation, &gate);
+	if (!err)
+		err = pinned_read_abi(&install->pins, generation, &install->abi);
+	if (err && err != -ENODATA && err != -ENOENT)
+		return reason_errno(reason, err, "cannot read the policy in %s",
+				    install->pins.path);
+	if (!err && install->abi == SMTPWARD_ABI)
+		install->adopted = generation;
+	return 0;
+}
+
 /* A link that somebody detached, or whose cgroup is gone, is as good as none. */
 static int open_link(struct install *install, int hook, struct reason *reason)
 {
@@ -178,6 +203,8 @@ static int open_state(struct install *install, struct reason *reason)
 		err = read_gate(install, reason);
 	if (!err)
 		err = choose_generation(install, reason);
+	if (!err)
+		err = choose_adopted(install, reason);
 	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
 		err = open_link(install, hook, reason);
 	return err;
@@ -209,27 +236,27 @@ static int choose_sizes(const struct install *install, struct loader_options *op
 	return 0;
 }
 
+static int reuse_map(struct install *install, uint64_t generation, const char *name,
+		     struct reason *reason)
+{
+	_cleanup_close_ int fd = -1;
+	int err = pinned_open(&install->pins, generation, name, &fd);
+
+	if (err == -ENOENT)
+		return 0;
+	if (!err)
+		err = loader_reuse_map(install->loader, name, fd);
+	return err ? reason_errno(reason, err, "cannot go on with %s/%s", install->pins.path, name)
+		   : 0;
+}
+
 static int reuse_maps(struct install *install, struct reason *reason)
 {
-	for (unsigned int i = 0; i < loader_n_lasting_maps; i++) {
-		const char *name = loader_lasting_maps[i];
-		_cleanup_close_ int fd = -1;
-		int err = pinned_open(&install->pins, 0, name, &fd);
+	int err = reuse_map(install, 0, "map_gate", reason);
 
-		if (err == -ENOENT)
-			continue;
-		if (!err)
-			err = loader_reuse_map(install->loader, name, fd);
-		if (err == -EINVAL)
-			return reason_set(reason, err,
-					  "%s/%s was made by a version of smtpward with another "
-					  "ABI: unload it with that version first",
-					  install->pins.path, name);
-		if (err)
-			return reason_errno(reason, err, "cannot open %s/%s", install->pins.path,
-					    name);
-	}
-	return 0;
+	for (unsigned int i = 0; install->adopted && i < loader_n_lasting_maps && !err; i++)
+		err = reuse_map(install, install->adopted, loader_lasting_maps[i], reason);
+	return err;
 }
 
 static int load_programs(struct install *install, struct reason *reason)
@@ -272,23 +299,16 @@ static int write_gate(const struct install *install, uint64_t generation, struct
 }
 
 /* The gate is open before anything can find it, and is pinned before all else. */
-static int pin_lasting_maps(const struct install *install, struct reason *reason)
+static int pin_gate(const struct install *install, struct reason *reason)
 {
-	int err = install->gate ? 0 : write_gate(install, SMTPWARD_GATE_OPEN, reason);
+	int err;
 
-	for (unsigned int i = 0; i < loader_n_lasting_maps && !err; i++) {
-		const char *name = loader_lasting_maps[i];
-		_cleanup_close_ int fd = -1;
-
-		err = pinned_open(&install->pins, 0, name, &fd);
-		if (err == -ENOENT)
-			err = pin(&install->pins, 0, name, loader_map(install->loader, name),
-				  reason);
-		else if (err)
-			err = reason_errno(reason, err, "cannot open %s/%s", install->pins.path,
-					   name);
-	}
-	return err;
+	if (install->gate)
+		return 0;
+	err = write_gate(install, SMTPWARD_GATE_OPEN, reason);
+	return err ? err
+		   : pin(&install->pins, 0, "map_gate", loader_map(install->loader, "map_gate"),
+			 reason);
 }
 
 struct pin_context {
@@ -464,21 +484,72 @@ static int roll_back(struct install *install)
 	return err;
 }
 
-static int remove_others(const struct install *install, struct reason *reason)
+/* After the switch. */
+
+/* The names that people find the new generation by. */
+static int name_generation(const struct install *install)
 {
-	_cleanup_free_ uint64_t *numbers = NULL;
-	const uint32_t zero = 0;
-	size_t n;
 	int err = pins_point_to(&install->pins, install->generation);
+
+	for (unsigned int i = 0; i < loader_n_lasting_maps && !err; i++)
+		err = pins_link_policy(&install->pins, loader_lasting_maps[i]);
+	return err;
+}
+
+/* Nobody hands over any more: what was replaced runs on until the last connect is out of it. */
+static int end_handing_over(const struct install *install)
+{
+	const uint32_t zero = 0;
+	int err = 0;
 
 	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
 		if (install->before_fds[hook] >= 0)
 			err = bpf_map_delete_elem(loader_before_map(install->loader, hook), &zero);
+	return err;
+}
+
+/* Whether a generation has recorded into another map_events than the new one does. */
+static int recorded_elsewhere(const struct install *install, uint64_t generation, bool *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct pinned_shape theirs, ours;
+	int err = pinned_open(&install->pins, generation, "map_events", &fd);
+
+	*ret = false;
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = pinned_read_shape(fd, &theirs);
+	if (!err)
+		err = pinned_read_shape(loader_map(install->loader, "map_events"), &ours);
+	if (!err)
+		*ret = theirs.id != ours.id;
+	return err;
+}
+
+static int remove_other(struct install *install, uint64_t generation)
+{
+	bool elsewhere;
+	int err = recorded_elsewhere(install, generation, &elsewhere);
+
+	if (err)
+		return err;
+	install->left += elsewhere;
+	return elsewhere ? 0 : pins_remove_generation(&install->pins, generation);
+}
+
+static int remove_others(struct install *install, struct reason *reason)
+{
+	_cleanup_free_ uint64_t *numbers = NULL;
+	size_t n;
+	int err = name_generation(install);
+
+	if (!err)
+		err = end_handing_over(install);
 	if (!err)
 		err = pins_list_generations(&install->pins, &numbers, &n);
 	for (size_t i = 0; !err && i < n; i++)
 		if (numbers[i] != install->generation)
-			err = pins_remove_generation(&install->pins, numbers[i]);
+			err = remove_other(install, numbers[i]);
 	return err ? reason_errno(
 			     reason, err,
 			     "the new policy is in force, but removing the old one from %s failed",
@@ -507,7 +578,7 @@ int install_load(const struct install_request *request, struct install_report *r
 		return err;
 	err = load_programs(&install, reason);
 	if (!err)
-		err = pin_lasting_maps(&install, reason);
+		err = pin_gate(&install, reason);
 	if (!err)
 		err = prepare_generation(&install, reason);
 	if (!err)
@@ -521,10 +592,14 @@ int install_load(const struct install_request *request, struct install_report *r
 				     first.text);
 		return err;
 	}
+	err = remove_others(&install, reason);
+	if (err)
+		return err;
 	*ret_report = (struct install_report){
-		.generation = install.generation,
 		.replaced = install.gate && install.gate != SMTPWARD_GATE_OPEN,
+		.replaced_abi = install.abi,
 		.below_root = install.attach_id != install.root_id,
+		.left = install.left,
 	};
-	return remove_others(&install, reason);
+	return 0;
 }

@@ -23,10 +23,10 @@ struct install_request {
 };
 
 struct install_report {
-	uint64_t generation;
-	bool replaced;	  /* another policy was in force */
-	bool below_root;  /* attached to a part of the hierarchy only */
-	uint64_t cgroups; /* that exist now */
+	bool replaced;	       /* another policy was in force */
+	uint32_t replaced_abi; /* of the smtpward that had loaded it */
+	bool below_root;       /* attached to a part of the hierarchy only */
+	uint64_t left;	       /* generations that recorded into maps of their own: leftover.h */
 };
 
 /*

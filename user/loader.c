@@ -12,15 +12,16 @@
 #include "cleanup.h"
 #include "smtpward.skel.h"
 
-struct loader {
-	struct smtpward_bpf *skeleton;
-	bool tracks_cgroups;
-};
-
 const char *const loader_lasting_maps[] = {
-	"map_gate", "map_events", "map_callers", "map_callers_rest", "map_reported", "map_counters",
+	"map_events", "map_callers", "map_callers_rest", "map_reported", "map_note", "map_counters",
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
+
+struct loader {
+	struct smtpward_bpf *skeleton;
+	struct bpf_map *lasting[ARRAY_SIZE(loader_lasting_maps)];
+	bool tracks_cgroups;
+};
 
 static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
 			  const struct loader_options *options)
@@ -101,6 +102,27 @@ static int set_autoload(struct smtpward_bpf *skeleton, bool tracks_cgroups)
 	return err;
 }
 
+/* libbpf gives a map that is reused the name in the kernel, which may be none. */
+static const char *map_name(const struct loader *loader, const struct bpf_map *map)
+{
+	if (map == loader->skeleton->maps.map_gate)
+		return "map_gate";
+	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
+		if (map == loader->lasting[i])
+			return loader_lasting_maps[i];
+	return bpf_map__name(map);
+}
+
+static struct bpf_map *find_map(const struct loader *loader, const char *name)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, loader->skeleton->obj)
+		if (!strcmp(map_name(loader, map), name))
+			return map;
+	return NULL;
+}
+
 int loader_open(const struct ruleset *ruleset, const struct loader_options *options,
 		struct loader **ret_loader, struct reason *reason)
 {
@@ -113,6 +135,9 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	loader->skeleton = smtpward_bpf__open();
 	if (!loader->skeleton)
 		return reason_errno(reason, -errno, "cannot open the BPF object");
+	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
+		loader->lasting[i] =
+			bpf_object__find_map_by_name(loader->skeleton->obj, loader_lasting_maps[i]);
 	set_constants(loader->skeleton, ruleset, options);
 	err = set_sizes(loader->skeleton, ruleset, options);
 	if (!err)
@@ -121,11 +146,6 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 		return reason_errno(reason, err, "cannot prepare the BPF object");
 	*ret_loader = TAKE_PTR(loader);
 	return 0;
-}
-
-static struct bpf_map *find_map(const struct loader *loader, const char *name)
-{
-	return bpf_object__find_map_by_name(loader->skeleton->obj, name);
 }
 
 int loader_reuse_map(struct loader *loader, const char *name, int fd)
@@ -190,12 +210,13 @@ int loader_before_map(const struct loader *loader, enum pinned_hook hook)
 						   : loader->skeleton->maps.map_before6);
 }
 
-static bool is_lasting(const char *name)
+/* Of no one generation. */
+static bool is_lasting(const struct loader *loader, const struct bpf_map *map)
 {
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
-		if (!strcmp(loader_lasting_maps[i], name))
+		if (map == loader->lasting[i])
 			return true;
-	return false;
+	return map == loader->skeleton->maps.map_gate;
 }
 
 int loader_each_object(const struct loader *loader,
@@ -212,9 +233,9 @@ int loader_each_object(const struct loader *loader,
 	int err;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
-		if (bpf_map__is_internal(map) || is_lasting(bpf_map__name(map)))
+		if (bpf_map__is_internal(map) || map == loader->skeleton->maps.map_gate)
 			continue;
-		err = object(userdata, bpf_map__name(map), bpf_map__fd(map));
+		err = object(userdata, map_name(loader, map), bpf_map__fd(map));
 		if (err)
 			return err;
 	}
@@ -231,7 +252,7 @@ int loader_freeze_maps(const struct loader *loader)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
-		if (bpf_map__is_internal(map) || is_lasting(bpf_map__name(map)) ||
+		if (bpf_map__is_internal(map) || is_lasting(loader, map) ||
 		    bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY)
 			continue;
 		if (bpf_map_freeze(bpf_map__fd(map)))

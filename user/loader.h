@@ -23,7 +23,10 @@ struct loader_options {
 	uint32_t cgroups_max; /* entries of map_cgroups */
 };
 
-/* The maps that last from policy to policy, by the names they are pinned under. */
+/*
+ * The maps that last from policy to policy of one ABI, by the names they are pinned
+ * under: what is recorded, and how far it was read. map_gate lasts for ever.
+ */
 extern const char *const loader_lasting_maps[];
 extern const unsigned int loader_n_lasting_maps;
 
@@ -42,7 +45,7 @@ int loader_hook(const struct loader *loader, enum pinned_hook hook);
 /* Where the hook's program looks for the one that decided before it. */
 int loader_before_map(const struct loader *loader, enum pinned_hook hook);
 
-/* Calls back for every map of the generation, every program, in no order. */
+/* Calls back for every map but map_gate and every program, in no order. */
 int loader_each_object(const struct loader *loader,
 		       int (*object)(void *userdata, const char *name, int fd), void *userdata);
 

@@ -16,99 +16,37 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
-
-#include <bpf/bpf.h>
 
 #include "cleanup.h"
+#include "drain.h"
 #include "pinned.h"
 #include "pins.h"
-#include "ring.h"
-#include "violation.h"
 
 #define SUMMARY_SECONDS 10
 
 /* An alert comes within 5 seconds of its cause. */
 #define WATCH_SECONDS 2
 
-/*
- * An entry of map_callers that nobody used for so long is removed, once all its
- * counts have had their line. A program that found it just before the removal
- * makes no difference: the first attempt after so long a time is within the limit,
- * and map_events, which we have just emptied, has room for its record.
- */
-#define IDLE_NS 3600000000000ULL
+/* How often all callers are looked at, those too that nothing was held back from. */
 #define SWEEP_SECONDS 600
 
-/* Records between two looks at the signals. */
-#define BATCH 256
-
-/* More than the largest ring buffer holds, and how long the last lines of all may take. */
+/* More batches than the largest ring buffer holds, and how long the last lines of all may take. */
 #define DRAIN_BATCHES 32
 #define DRAIN_NS 10000000000ULL
-
-/* What the line that is on its way stands for, and what is done once it is out. */
-enum pending {
-	PENDING_NONE,
-	PENDING_RECORD,	 /* the record leaves the ring buffer */
-	PENDING_SUMMARY, /* the counts are noted as reported */
-	PENDING_ALERT,	 /* nothing */
-};
 
 struct logger {
 	struct pins pins;
 	int reader_lock;
-	int events_fd;
-	int callers_fd;
-	int rest_fd;
-	int reported_fd;
-	struct ring *ring;
-	struct sink *sink; /* the caller's */
-	const struct logger_notices *notices;
+	uint32_t events_id; /* of the map_events that is read */
+	struct drain *drain;
 	const struct logger_watch *watch;
-	char alert[512]; /* the last one; empty where all is well */
-	int trouble;	 /* what the sink said last, 0 where it takes lines */
-	int64_t realtime_offset;
-	uint64_t summed_up;	    /* suppressed + lost when the last summary was complete */
+	enum logger_hangup hangup;
+	struct sink *sink;	    /* the caller's */
+	char alert[512];	    /* the last one; empty where all is well */
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */
 	unsigned int sweep_seconds; /* since all callers were looked at */
-	enum logger_hangup hangup;
-	enum pending pending;
-	struct violation violation;
-	struct smtpward_caller_key key; /* of a pending summary */
-	struct smtpward_reported reported;
-	struct smtpward_caller caller;
 };
-
-static int open_maps(struct logger *logger, struct reason *reason)
-{
-	const struct {
-		const char *name;
-		size_t value_size;
-		int *fd;
-	} maps[] = {
-		{ "map_events", 0, &logger->events_fd },
-		{ "map_callers", sizeof(struct smtpward_caller), &logger->callers_fd },
-		{ "map_callers_rest", sizeof(struct smtpward_caller), &logger->rest_fd },
-		{ "map_reported", sizeof(struct smtpward_reported), &logger->reported_fd },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		int err = pinned_open_map(&logger->pins, 0, maps[i].name, maps[i].value_size,
-					  maps[i].fd);
-
-		if (err == -EBADMSG)
-			return reason_set(
-				reason, err,
-				"%s/%s was made by a version of smtpward with another ABI",
-				logger->pins.path, maps[i].name);
-		if (err)
-			return reason_errno(reason, err, "cannot open %s/%s", logger->pins.path,
-					    maps[i].name);
-	}
-	return 0;
-}
 
 static int lock_reader(struct logger *logger, struct reason *reason)
 {
@@ -124,6 +62,43 @@ static int lock_reader(struct logger *logger, struct reason *reason)
 	return err ? reason_errno(reason, err, "cannot lock %s for reading", logger->pins.path) : 0;
 }
 
+/* The id of the map_events that the deciding programs record into. */
+static int read_events_id(const struct logger *logger, uint32_t *ret_id)
+{
+	_cleanup_close_ int fd = -1;
+	struct pinned_shape shape;
+	enum pinned_gate gate;
+	uint64_t generation;
+	int err = pinned_read_generation(&logger->pins, &generation, &gate);
+
+	if (!err)
+		err = pinned_open(&logger->pins, generation, "map_events", &fd);
+	if (!err)
+		err = pinned_read_shape(fd, &shape);
+	if (!err)
+		*ret_id = shape.id;
+	return err;
+}
+
+static int open_drain(struct logger *logger, struct reason *reason)
+{
+	enum pinned_gate gate;
+	uint64_t generation;
+	uint32_t abi;
+	int err = pinned_read_generation(&logger->pins, &generation, &gate);
+
+	if (!err)
+		err = pinned_read_abi(&logger->pins, generation, &abi);
+	if (!err)
+		err = read_events_id(logger, &logger->events_id);
+	if (err)
+		return reason_errno(reason, err, "cannot tell the policy in %s", logger->pins.path);
+	if (abi != SMTPWARD_ABI)
+		return reason_set(reason, -EPROTO, PINNED_FOREIGN_TEXT, logger->pins.path, abi,
+				  SMTPWARD_ABI);
+	return drain_open(&logger->pins, generation, &logger->drain, reason);
+}
+
 int logger_open(const char *pins, struct logger **ret_logger, struct reason *reason)
 {
 	_cleanup_(logger_freep) struct logger *logger = calloc(1, sizeof(*logger));
@@ -132,18 +107,14 @@ int logger_open(const char *pins, struct logger **ret_logger, struct reason *rea
 	if (!logger)
 		return reason_errno(reason, -ENOMEM, "cannot open %s", pins);
 	logger->pins = (struct pins)PINS_CLOSED;
-	logger->reader_lock = logger->events_fd = logger->callers_fd = -1;
-	logger->rest_fd = logger->reported_fd = -1;
+	logger->reader_lock = -1;
 	err = pins_open(pins, &logger->pins, reason);
 	if (!err)
 		err = lock_reader(logger, reason);
 	if (!err)
-		err = open_maps(logger, reason);
+		err = open_drain(logger, reason);
 	if (err)
 		return err;
-	err = ring_open(logger->events_fd, &logger->ring);
-	if (err)
-		return reason_errno(reason, err, "cannot read %s/map_events", pins);
 	*ret_logger = TAKE_PTR(logger);
 	return 0;
 }
@@ -152,11 +123,7 @@ void logger_free(struct logger *logger)
 {
 	if (!logger)
 		return;
-	ring_free(logger->ring);
-	cleanup_close(&logger->reported_fd);
-	cleanup_close(&logger->rest_fd);
-	cleanup_close(&logger->callers_fd);
-	cleanup_close(&logger->events_fd);
+	drain_free(logger->drain);
 	cleanup_close(&logger->reader_lock);
 	pins_close(&logger->pins);
 	free(logger);
@@ -167,188 +134,15 @@ void logger_freep(struct logger **logger)
 	logger_free(*logger);
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/*
- * Tries to get the pending line out: 0 when it is, or there is none; 1 where the sink
- * cannot take it now; -errno. The line stays what it is until then, for a part of it
- * may be out already.
- */
-static int write_pending(struct logger *logger)
-{
-	enum pending pending = logger->pending;
-	int err;
-
-	if (pending == PENDING_NONE)
-		return 0;
-	err = sink_write(logger->sink, &logger->violation);
-	if (err != logger->trouble && err != -EAGAIN) {
-		logger->notices->trouble(logger->notices->userdata, err);
-		logger->trouble = err;
-	}
-	if (err)
-		return 1;
-	logger->pending = PENDING_NONE;
-	if (pending == PENDING_SUMMARY)
-		return bpf_map_update_elem(logger->reported_fd, &logger->key, &logger->reported,
-					   BPF_ANY);
-	if (pending == PENDING_RECORD)
-		ring_advance(logger->ring);
-	return 0;
-}
-
-static void prepare_record(struct logger *logger, const void *record, size_t size)
-{
-	int err = violation_from_event(record, size, logger->realtime_offset, &logger->violation);
-
-	/* What is no record of ours has no line of its own, but it was an attempt. */
-	if (err)
-		violation_from_anyone(0, 1, clock_ns(CLOCK_REALTIME), &logger->violation);
-	logger->pending = PENDING_RECORD;
-}
-
-/*
- * Up to a batch of records: 0, 1 where the sink is stuck, or -errno. *ret_more:
- * there may be more at once.
- */
-static int write_records(struct logger *logger, bool *ret_more, struct reason *reason)
-{
-	int err = write_pending(logger);
-
-	*ret_more = false;
-	logger->realtime_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
-	for (int i = 0; i < BATCH && !err; i++) {
-		const void *record;
-		size_t size;
-		int found = ring_peek(logger->ring, &record, &size);
-
-		if (found < 0)
-			return reason_errno(reason, found, "cannot read %s/map_events",
-					    logger->pins.path);
-		if (!found)
-			return 0;
-		prepare_record(logger, record, size);
-		err = write_pending(logger);
-	}
-	*ret_more = !err;
-	return err < 0 ? reason_errno(reason, err, "cannot write %s/map_reported",
-				      logger->pins.path)
-		       : err;
-}
-
-/* The line of one caller: 0 where it is out or none is due, 1 or -errno. */
-static int sum_up_caller(struct logger *logger, const struct smtpward_caller_key *key,
-			 const struct smtpward_caller *caller)
-{
-	const uint64_t now = clock_ns(CLOCK_REALTIME);
-	struct smtpward_reported reported = { 0 };
-	uint64_t suppressed, lost;
-	int err = bpf_map_lookup_elem(logger->reported_fd, key, &reported);
-
-	if (err && err != -ENOENT)
-		return err;
-	if (reported.born_ns != caller->born_ns)
-		reported = (struct smtpward_reported){ 0 };
-	suppressed = caller->suppressed - reported.suppressed;
-	lost = caller->lost - reported.lost;
-	if (!suppressed && !lost)
-		return 0;
-	/* Names that make no sense cost the line its names, not its counts. */
-	if (!key->cgroup_id ||
-	    violation_from_caller(key, caller, suppressed, lost, now, &logger->violation))
-		violation_from_anyone(suppressed, lost, now, &logger->violation);
-	logger->key = *key;
-	logger->reported.born_ns = caller->born_ns;
-	logger->reported.suppressed = caller->suppressed;
-	logger->reported.lost = caller->lost;
-	logger->pending = PENDING_SUMMARY;
-	return write_pending(logger);
-}
-
-/* Where a caller was idle for long, its entry makes room. */
-static int forget_idle(struct logger *logger, const struct smtpward_caller_key *key,
-		       const struct smtpward_caller *caller)
-{
-	uint64_t used = caller->next_ns > caller->born_ns ? caller->next_ns : caller->born_ns;
-	int err;
-
-	/* One that is being made just now has not even a time of birth. */
-	if (!caller->born_ns || clock_ns(CLOCK_MONOTONIC) < used + IDLE_NS)
-		return 0;
-	err = bpf_map_delete_elem(logger->callers_fd, key);
-	if (!err)
-		err = bpf_map_delete_elem(logger->reported_fd, key);
-	return err == -ENOENT ? 0 : err;
-}
-
-static int sum_up_key(struct logger *logger, const struct smtpward_caller_key *key)
-{
-	int err = bpf_map_lookup_elem(logger->callers_fd, key, &logger->caller);
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	err = sum_up_caller(logger, key, &logger->caller);
-	return err ? err : forget_idle(logger, key, &logger->caller);
-}
-
-static int sum_up_all(struct logger *logger)
-{
-	const struct smtpward_caller_key rest = { 0 };
-	struct smtpward_caller_key key, next;
-	const uint32_t zero = 0;
-	int err = bpf_map_lookup_elem(logger->rest_fd, &zero, &logger->caller);
-	int end;
-
-	if (!err)
-		err = sum_up_caller(logger, &rest, &logger->caller);
-	end = bpf_map_get_next_key(logger->callers_fd, NULL, &next);
-	while (!err && !end) {
-		key = next;
-		/* Before the key may go: what comes behind it can then not be told. */
-		end = bpf_map_get_next_key(logger->callers_fd, &key, &next);
-		err = sum_up_key(logger, &key);
-	}
-	return !err && end && end != -ENOENT ? end : err;
-}
-
-/* 0, 1 where the sink is stuck, or -errno. */
-static int sum_up(struct logger *logger, struct reason *reason)
-{
-	struct smtpward_counters counters;
-	int err = pinned_read_counters(&logger->pins, &counters);
-	uint64_t total;
-
-	/* After an unload there is nothing to ask; what we hold open still counts. */
-	total = err ? logger->summed_up + 1 : counters.suppressed + counters.lost;
-	if (err && err != -ENOENT)
-		return reason_errno(reason, err, "cannot read %s/map_counters", logger->pins.path);
-	if (total == logger->summed_up && logger->sweep_seconds < SWEEP_SECONDS)
-		return 0;
-	err = write_pending(logger);
-	if (!err)
-		err = sum_up_all(logger);
-	if (err < 0)
-		return reason_errno(reason, err, "cannot sum up %s/map_callers", logger->pins.path);
-	if (err)
-		return err;
-	logger->summed_up = total;
-	logger->sweep_seconds = 0;
-	return 0;
-}
-
 /* The loop. */
 
 struct loop {
 	int signal_fd;
 	int timer_fd;
+	const struct drain_notices *notices;
 	bool stop;
 	bool unloaded;
+	bool replaced;
 };
 
 static void loop_close(struct loop *loop)
@@ -387,56 +181,64 @@ static void loop_take_signals(struct logger *logger, struct loop *loop)
 		else
 			loop->stop = true;
 		if (err)
-			logger->notices->trouble(logger->notices->userdata, err);
+			loop->notices->trouble(loop->notices->userdata, err);
 	}
 }
 
-/* An alert is said once, until it is another one or all is well again. */
+/* An alert is said once, until it is another one or all is well again: 0, 1 or -errno. */
 static int watch(struct logger *logger)
 {
 	char alert[sizeof(logger->alert)];
 	bool healed = false;
-	int err = write_pending(logger);
+	int err;
 
-	if (err)
-		return err;
 	if (!logger->watch->look(logger->watch->userdata, alert, sizeof(alert), &healed))
 		alert[0] = '\0';
-	if (!strcmp(alert, logger->alert))
-		return 0;
-	memcpy(logger->alert, alert, sizeof(alert));
-	if (healed)
-		logger->alert[0] = '\0';
-	if (!alert[0])
-		return 0;
-	violation_from_alert(alert, healed, clock_ns(CLOCK_REALTIME), &logger->violation);
-	logger->pending = PENDING_ALERT;
-	return write_pending(logger);
+	err = alert[0] && strcmp(alert, logger->alert) ? drain_alert(logger->drain, alert, healed)
+						       : 0;
+	if (!err)
+		memcpy(logger->alert, healed ? "" : alert, healed ? 1 : sizeof(alert));
+	return err;
+}
+
+/* What became of the pins: whether there is still something to read, and to watch over. */
+static void look_at_pins(struct logger *logger, struct loop *loop)
+{
+	uint32_t events_id;
+
+	loop->unloaded = !pins_present(&logger->pins);
+	/* Half-way through a change it cannot be told: then the next second can tell. */
+	loop->replaced = !loop->unloaded && !read_events_id(logger, &events_id) &&
+			 events_id != logger->events_id;
 }
 
 static int loop_take_second(struct logger *logger, struct loop *loop, struct reason *reason)
 {
+	bool sweep = logger->sweep_seconds >= SWEEP_SECONDS;
 	uint64_t seconds;
 	int err;
 
 	if (read(loop->timer_fd, &seconds, sizeof(seconds)) != sizeof(seconds))
 		return 0;
-	loop->unloaded = !pins_present(&logger->pins);
+	look_at_pins(logger, loop);
 	logger->watch_seconds += seconds;
-	if (logger->watch_seconds >= WATCH_SECONDS && !loop->unloaded) {
+	if (logger->watch_seconds >= WATCH_SECONDS && !loop->unloaded && !loop->replaced) {
 		logger->watch_seconds = 0;
 		err = watch(logger);
 		if (err)
-			return err < 0 ? err : 0;
+			return err < 0 ? reason_errno(reason, err, "cannot write an alert") : 0;
 	}
 	logger->seconds += seconds;
 	logger->sweep_seconds += seconds;
-	if (logger->seconds < SUMMARY_SECONDS || logger->trouble)
+	if (logger->seconds < SUMMARY_SECONDS || drain_in_trouble(logger->drain))
 		return 0;
-	err = sum_up(logger, reason);
-	if (!err)
-		logger->seconds = 0;
-	return err < 0 ? err : 0;
+	err = drain_summaries(logger->drain, sweep, reason);
+	if (err)
+		return err < 0 ? err : 0;
+	logger->seconds = 0;
+	if (sweep)
+		logger->sweep_seconds = 0;
+	return 0;
 }
 
 /* Sleeps until there is something to do. A stuck sink is tried again each second. */
@@ -445,7 +247,7 @@ static int loop_wait(struct logger *logger, struct loop *loop, bool stuck)
 	struct pollfd fds[] = {
 		{ .fd = loop->signal_fd, .events = POLLIN },
 		{ .fd = loop->timer_fd, .events = POLLIN },
-		{ .fd = logger->events_fd, .events = POLLIN },
+		{ .fd = drain_events_fd(logger->drain), .events = POLLIN },
 	};
 
 	if (stuck) {
@@ -464,41 +266,33 @@ static int loop_wait(struct logger *logger, struct loop *loop, bool stuck)
  */
 static int loop_drain(struct logger *logger, struct reason *reason)
 {
-	const uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + DRAIN_NS;
-	const bool last = logger->watch->stopping;
 	bool more = true;
 	int err = 0;
 
-	if (last)
+	if (logger->watch->stopping) {
 		logger->watch->stopping(logger->watch->userdata);
-	for (int i = 0; i < DRAIN_BATCHES || last; i++) {
-		struct pollfd sink = { .fd = sink_poll_fd(logger->sink), .events = POLLOUT };
-
-		err = write_records(logger, &more, reason);
-		if (err < 0 || (!err && !more) || (err && !last))
-			return err < 0 ? err : 0;
-		if (clock_ns(CLOCK_MONOTONIC) > deadline)
-			return reason_set(reason, -ETIMEDOUT,
-					  "the last records have no line: nobody takes it");
-		if (err)
-			poll(&sink, 1, 100);
+		return drain_all(logger->drain, DRAIN_NS, reason);
 	}
-	return 0;
+	for (int i = 0; i < DRAIN_BATCHES && more && !err; i++)
+		err = drain_records(logger->drain, &more, reason);
+	if (!err)
+		err = drain_summaries(logger->drain, false, reason);
+	return err < 0 ? err : 0;
 }
 
 static int loop_run(struct logger *logger, struct loop *loop, struct reason *reason)
 {
 	for (;;) {
 		bool more;
-		int err = write_records(logger, &more, reason);
+		int err = drain_records(logger->drain, &more, reason);
 		bool stuck = err > 0;
 
 		if (err < 0)
 			return err;
 		if (loop->stop)
 			return loop_drain(logger, reason);
-		if (loop->unloaded && !more)
-			return 0;
+		if (loop->unloaded || loop->replaced)
+			return drain_all(logger->drain, DRAIN_NS, reason);
 		err = loop_wait(logger, loop, stuck);
 		if (err)
 			return reason_errno(reason, err, "cannot wait for events");
@@ -510,23 +304,28 @@ static int loop_run(struct logger *logger, struct loop *loop, struct reason *rea
 }
 
 int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hangup,
-	       const struct logger_notices *notices, const struct logger_watch *watching,
+	       const struct drain_notices *notices, const struct logger_watch *watching,
 	       enum logger_end *ret_end, struct reason *reason)
 {
-	_cleanup_(loop_close) struct loop loop = { .signal_fd = -1, .timer_fd = -1 };
+	_cleanup_(loop_close) struct loop loop = {
+		.signal_fd = -1,
+		.timer_fd = -1,
+		.notices = notices,
+	};
 	int err = loop_open(&loop);
 
 	if (err)
 		return reason_errno(reason, err, "cannot set up the event loop");
 	logger->sink = sink;
-	logger->notices = notices;
 	logger->watch = watching;
 	logger->hangup = hangup;
-	err = loop_run(logger, &loop, reason);
+	err = drain_begin(logger->drain, sink, notices, reason);
 	if (!err)
-		err = sum_up(logger, reason);
-	if (err < 0)
+		err = loop_run(logger, &loop, reason);
+	if (err)
 		return err;
-	*ret_end = loop.unloaded ? LOGGER_UNLOADED : LOGGER_STOPPED;
+	*ret_end = loop.unloaded   ? LOGGER_UNLOADED
+		   : loop.replaced ? LOGGER_REPLACED
+				   : LOGGER_STOPPED;
 	return 0;
 }

@@ -10,21 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "drain.h"
 #include "reason.h"
 #include "sink.h"
 
 enum logger_end {
 	LOGGER_STOPPED,	 /* by a signal */
 	LOGGER_UNLOADED, /* the pins are gone */
-};
-
-/*
- * What the logger says while it runs, for the command to print. trouble: the sink
- * cannot take lines because of err, said once until it can again (err 0).
- */
-struct logger_notices {
-	void (*trouble)(void *userdata, int err);
-	void *userdata;
+	LOGGER_REPLACED, /* a load of another ABI has begun a map_events of its own */
 };
 
 /*
@@ -59,7 +52,7 @@ int logger_open(const char *pins, struct logger **ret_logger, struct reason *rea
  * caller), or until the policy is unloaded. Returns 0 with the cause in *ret_end.
  */
 int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hangup,
-	       const struct logger_notices *notices, const struct logger_watch *watch,
+	       const struct drain_notices *notices, const struct logger_watch *watch,
 	       enum logger_end *ret_end, struct reason *reason);
 
 void logger_free(struct logger *logger);

@@ -3,6 +3,7 @@
 #include "logging.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "cleanup.h"
 #include "enforcement.h"
 #include "install.h"
+#include "leftover.h"
 #include "msg.h"
 #include "pins.h"
 #include "state.h"
@@ -75,10 +77,24 @@ static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
 	return true;
 }
 
+void logging_drain_left(const char *pins, struct sink *sink, const char *sink_name)
+{
+	const struct drain_notices notices = { say_trouble, (void *)sink_name };
+	struct drain_report report = { 0 };
+	struct reason reason;
+	int err = leftover_drain(pins ?: PINS_DEFAULT_PATH, sink, &notices, &report, &reason);
+
+	msg_info("from before: %" PRIu64 " lines written to %s, %" PRIu64 " attempts summed up",
+		 report.lines, sink_name, report.summed_up);
+	if (err)
+		msg_warning("not all from before is written: %s; the next load goes on with it",
+			    reason.text);
+}
+
 enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
 				enum logger_hangup hangup, bool lift_at_end, bool *ret_unloaded)
 {
-	const struct logger_notices notices = { say_trouble, (void *)sink_name };
+	const struct drain_notices notices = { say_trouble, (void *)sink_name };
 	struct context context = { pins ?: PINS_DEFAULT_PATH, COMMAND_DONE };
 	const struct logger_watch watch = { lift_at_end ? lift : NULL, look, &context };
 	_cleanup_(logger_freep) struct logger *logger = NULL;
@@ -92,6 +108,9 @@ enum command_result logging_run(const char *pins, struct sink *sink, const char 
 	}
 	if (end == LOGGER_UNLOADED)
 		msg_info("the policy was unloaded: there is nothing more to log");
+	if (end == LOGGER_REPLACED)
+		msg_info("another version of smtpward has taken over: the log ends, start it "
+			 "again");
 	*ret_unloaded = end == LOGGER_UNLOADED || lift_at_end;
 	return context.lifted;
 }

@@ -13,6 +13,13 @@
 enum command_result logging_block_signals(void);
 
 /*
+ * Writes what a smtpward of another ABI has left behind, and says what it wrote. Where
+ * that fails, it says so: the policy is in force all the same, and the next load tries
+ * again.
+ */
+void logging_drain_left(const char *pins, struct sink *sink, const char *sink_name);
+
+/*
  * Streams until a signal or an unload ends it. sink_name is what messages call the
  * sink. With lift_at_end, a signal lifts enforcement before the last lines are
  * written. *ret_unloaded tells that nothing is in force any more.

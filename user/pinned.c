@@ -29,19 +29,29 @@ int pinned_open(const struct pins *pins, uint64_t generation, const char *name, 
 	return 0;
 }
 
+int pinned_read_shape(int fd, struct pinned_shape *ret_shape)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	*ret_shape = (struct pinned_shape){ info.id, info.key_size, info.value_size };
+	return 0;
+}
+
 int pinned_open_map(const struct pins *pins, uint64_t generation, const char *name,
 		    size_t value_size, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
-	struct bpf_map_info info = { 0 };
-	__u32 size = sizeof(info);
+	struct pinned_shape shape;
 	int err = pinned_open(pins, generation, name, &fd);
 
+	if (!err)
+		err = pinned_read_shape(fd, &shape);
 	if (err)
 		return err;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
-	if (value_size && info.value_size != value_size)
+	if (value_size && shape.value_size != value_size)
 		return -EBADMSG;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -57,20 +67,68 @@ int pinned_read(const struct pins *pins, uint64_t generation, const char *name, 
 	return err ? err : bpf_map_lookup_elem(fd, &zero, value);
 }
 
-int pinned_read_counters(const struct pins *pins, struct smtpward_counters *ret_counters)
+int pinned_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi)
+{
+	_cleanup_free_ uint32_t *value = NULL;
+	_cleanup_close_ int fd = -1;
+	struct pinned_shape shape;
+	const uint32_t zero = 0;
+	int err = pinned_open(pins, generation, "map_policy", &fd);
+
+	if (!err)
+		err = pinned_read_shape(fd, &shape);
+	if (err)
+		return err;
+	if (shape.value_size < sizeof(*value))
+		return -EBADMSG;
+	value = malloc(shape.value_size);
+	if (!value)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(fd, &zero, value);
+	if (!err)
+		*ret_abi = value[0];
+	return err;
+}
+
+int pinned_read_generation(const struct pins *pins, uint64_t *ret_generation,
+			   enum pinned_gate *ret_gate)
+{
+	_cleanup_free_ uint64_t *numbers = NULL;
+	enum pinned_gate says = PINNED_GATE_STRAY;
+	struct smtpward_gate gate;
+	uint64_t last = 0;
+	size_t n;
+	int err = pinned_read(pins, 0, "map_gate", &gate, sizeof(gate));
+
+	if (!err)
+		err = pins_list_generations(pins, &numbers, &n);
+	if (err)
+		return err;
+	if (gate.generation == SMTPWARD_GATE_OPEN)
+		says = PINNED_GATE_OPEN;
+	for (size_t i = 0; i < n; i++) {
+		if (numbers[i] == gate.generation)
+			says = PINNED_GATE_NAMES;
+		if (numbers[i] > last)
+			last = numbers[i];
+	}
+	if (!last)
+		return -ENODATA;
+	*ret_generation = says == PINNED_GATE_NAMES ? gate.generation : last;
+	*ret_gate = says;
+	return 0;
+}
+
+int pinned_sum_counters(int fd, struct smtpward_counters *ret_counters)
 {
 	_cleanup_free_ struct smtpward_counters *each = NULL;
 	struct smtpward_counters sum = { 0 };
-	_cleanup_close_ int fd = -1;
 	const uint32_t zero = 0;
 	int cpus = libbpf_num_possible_cpus();
 	int err;
 
 	if (cpus < 0)
 		return cpus;
-	err = pinned_open_map(pins, 0, "map_counters", sizeof(sum), &fd);
-	if (err)
-		return err;
 	each = calloc(cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
@@ -130,12 +188,10 @@ struct collection {
 
 static int collect_map(struct pinned_ids *ids, int fd)
 {
-	struct bpf_map_info info = { 0 };
-	__u32 size = sizeof(info);
+	struct pinned_shape shape;
+	int err = pinned_read_shape(fd, &shape);
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
-	return ids_add(&ids->maps, &ids->n_maps, info.id);
+	return err ? err : ids_add(&ids->maps, &ids->n_maps, shape.id);
 }
 
 static int collect_link(struct pinned_ids *ids, int fd)

@@ -6,6 +6,7 @@
 #ifndef SMTPWARD_PINNED_H
 #define SMTPWARD_PINNED_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,8 +37,39 @@ int pinned_open_map(const struct pins *pins, uint64_t generation, const char *na
 int pinned_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size);
 
-/* The counters, summed over the CPUs. */
-int pinned_read_counters(const struct pins *pins, struct smtpward_counters *ret_counters);
+/* Sums map_counters up over the CPUs. */
+int pinned_sum_counters(int fd, struct smtpward_counters *ret_counters);
+
+/* The SMTPWARD_ABI that a generation was made with. -ENOENT where it was not finished. */
+int pinned_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi);
+
+/* What to say of another ABI: the path, its number, ours. */
+#define PINNED_FOREIGN_TEXT                                                           \
+	"%s was loaded by a smtpward of ABI %" PRIu32 ", and this one has %d: start " \
+	"that one, or let 'smtpward load' take over"
+
+/* What map_gate says. */
+enum pinned_gate {
+	PINNED_GATE_NAMES, /* a generation that is there: it decides */
+	PINNED_GATE_OPEN,  /* enforcement is lifted */
+	PINNED_GATE_STRAY, /* nothing that a load wrote: the programs that are attached decide */
+};
+
+/*
+ * The generation that the gate names; otherwise the last one that is there. -ENODATA
+ * where there is none.
+ */
+int pinned_read_generation(const struct pins *pins, uint64_t *ret_generation,
+			   enum pinned_gate *ret_gate);
+
+/* A map. */
+struct pinned_shape {
+	uint32_t id;
+	uint32_t key_size; /* bytes */
+	uint32_t value_size;
+};
+
+int pinned_read_shape(int fd, struct pinned_shape *ret_shape);
 
 /* One link of the cgroup hooks: 0 for cgroup_id where it was detached. */
 struct pinned_link {

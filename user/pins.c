@@ -404,6 +404,16 @@ int pins_point_to(const struct pins *pins, uint64_t generation)
 	return renameat(pins->fd, POLICY_NEW_NAME, pins->fd, POLICY_NAME) ? -errno : 0;
 }
 
+int pins_link_policy(const struct pins *pins, const char *name)
+{
+	char target[PINS_PATH_SIZE];
+	int len = snprintf(target, sizeof(target), POLICY_NAME "/%s", name);
+
+	if (len >= PINS_PATH_SIZE)
+		return -ENAMETOOLONG;
+	return symlinkat(target, pins->fd, name) && errno != EEXIST ? -errno : 0;
+}
+
 int pins_remove(const struct pins *pins, const char *name)
 {
 	return unlinkat(pins->fd, name, 0) && errno != ENOENT ? -errno : 0;

@@ -2,10 +2,12 @@
 /*
  * The directory in bpffs that keeps everything alive, and its lock.
  *
- *   map_gate ...        the maps that last from policy to policy
+ *   map_gate            says which generation decides
  *   link_connect4, 6    the hooks
- *   generation-N/       one policy: its maps, programs and cgroup tracker
+ *   generation-N/       one policy: its maps, programs and cgroup tracker, and the maps
+ *                       that last from policy to policy
  *   policy              -> the generation that decides, for people
+ *   map_events, ...     -> the maps that last, in policy
  *   reader/             locked by whoever reads map_events
  *
  * map_gate is the first thing made and the last thing removed: a directory that
@@ -86,6 +88,9 @@ int pins_remove_generation(const struct pins *pins, uint64_t generation);
 
 /* Points "policy" to a generation, in one step. */
 int pins_point_to(const struct pins *pins, uint64_t generation);
+
+/* Makes "name" a link to the pin of that name in what "policy" points to; there already is fine. */
+int pins_link_policy(const struct pins *pins, const char *name);
 
 /* Removes one name; missing is fine. */
 int pins_remove(const struct pins *pins, const char *name);

@@ -95,7 +95,8 @@ static void print_start(struct text *out, enum policy_condition condition, size_
 		text_format(out, " %s ", policy_condition_names[condition]);
 }
 
-static void print_strings(struct text *out, enum policy_condition condition, char *const *items, size_t n)
+static void print_strings(struct text *out, enum policy_condition condition, char *const *items,
+			  size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		print_start(out, condition, i);
@@ -103,8 +104,8 @@ static void print_strings(struct text *out, enum policy_condition condition, cha
 	}
 }
 
-static void print_ids(struct text *out, enum policy_condition condition, const struct policy_id *items,
-		      size_t n)
+static void print_ids(struct text *out, enum policy_condition condition,
+		      const struct policy_id *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		print_start(out, condition, i);
@@ -173,7 +174,7 @@ static void print_policy(struct text *out, const struct policy *policy)
 	text_format(out, "reject %s\n", policy_reject_name(policy->reject));
 	print_log(out, policy->log);
 	text_format(out, "limit %llu/%c burst %llu\n", (unsigned long long)policy->limit_lines,
-		period_letter(policy->limit_period), (unsigned long long)policy->limit_burst);
+		    period_letter(policy->limit_period), (unsigned long long)policy->limit_burst);
 	if (policy->n_rules)
 		text_add(out, "\n");
 	for (size_t i = 0; i < policy->n_rules; i++) {

@@ -27,7 +27,6 @@ struct ring {
 	const unsigned long *producer;
 	const uint8_t *window;
 	size_t window_start; /* position modulo size, a multiple of the page size */
-	unsigned long next;  /* consumer position behind the record last found */
 };
 
 static void *map_page(const struct ring *ring, size_t page, int protection)
@@ -67,7 +66,7 @@ static int move_window(struct ring *ring, size_t offset)
 }
 
 /* The address of len bytes at a position; moves the window where it does not show them. */
-static int look_at(struct ring *ring, unsigned long position, size_t len, const uint8_t **ret)
+static int look_at(struct ring *ring, uint64_t position, size_t len, const uint8_t **ret)
 {
 	size_t offset = position & (ring->size - 1);
 
@@ -108,12 +107,17 @@ int ring_open(int fd, struct ring **ret_ring)
 	return 0;
 }
 
-int ring_peek(struct ring *ring, const void **ret_record, size_t *ret_size)
+uint64_t ring_position(const struct ring *ring)
+{
+	return *ring->consumer;
+}
+
+int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_record)
 {
 	for (;;) {
-		unsigned long position = *ring->consumer;
 		const uint8_t *header, *record;
 		uint32_t word, len;
+		uint64_t next;
 		int err;
 
 		if (position >= __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE))
@@ -127,23 +131,24 @@ int ring_peek(struct ring *ring, const void **ret_record, size_t *ret_size)
 		len = word & ~BPF_RINGBUF_DISCARD_BIT;
 		if (len > ring->size)
 			return -EBADMSG;
-		ring->next = position + ((BPF_RINGBUF_HDR_SZ + len + 7) & ~7UL);
+		next = position + ((BPF_RINGBUF_HDR_SZ + len + 7) & ~7UL);
 		if (word & BPF_RINGBUF_DISCARD_BIT) {
-			ring_advance(ring);
+			if (position == ring_position(ring))
+				ring_advance(ring, next);
+			position = next;
 			continue;
 		}
 		err = look_at(ring, position, BPF_RINGBUF_HDR_SZ + len, &record);
 		if (err)
 			return err;
-		*ret_record = record + BPF_RINGBUF_HDR_SZ;
-		*ret_size = len;
+		*ret_record = (struct ring_record){ record + BPF_RINGBUF_HDR_SZ, len, next };
 		return 1;
 	}
 }
 
-void ring_advance(struct ring *ring)
+void ring_advance(struct ring *ring, uint64_t position)
 {
-	__atomic_store_n(ring->consumer, ring->next, __ATOMIC_RELEASE);
+	__atomic_store_n(ring->consumer, position, __ATOMIC_RELEASE);
 }
 
 void ring_free(struct ring *ring)

@@ -16,14 +16,23 @@ struct ring;
 /* fd stays the caller's, and polls readable while there are records. */
 int ring_open(int fd, struct ring **ret_ring);
 
-/*
- * The oldest record: 1 and where it lies until ring_advance(), or 0 where there is
- * none. -EBADMSG where the buffer cannot be what it says.
- */
-int ring_peek(struct ring *ring, const void **ret_record, size_t *ret_size);
+struct ring_record {
+	const void *data; /* until the next call */
+	size_t size;
+	uint64_t next; /* the position behind it */
+};
 
-/* Takes out the record that ring_peek() found. */
-void ring_advance(struct ring *ring);
+/* Where the oldest record lies: a count of bytes that only grows. */
+uint64_t ring_position(const struct ring *ring);
+
+/*
+ * The record at a position, which is ring_position() or some record's next: 1, or 0
+ * where there is none yet. -EBADMSG where the buffer cannot be what it says.
+ */
+int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_record);
+
+/* Takes out all records before a position. */
+void ring_advance(struct ring *ring, uint64_t position);
 
 void ring_free(struct ring *ring);
 void ring_freep(struct ring **ring);

@@ -23,9 +23,24 @@ int sink_line(const struct violation *violation, char dst[SINK_LINE_SIZE])
 	return head + text + 1;
 }
 
-int sink_write(struct sink *sink, const struct violation *violation)
+int sink_write(struct sink *sink, const struct violation *violation,
+	       struct smtpward_receipt *receipt)
 {
-	return sink->ops->write(sink, violation);
+	struct smtpward_receipt unasked = { 0 };
+
+	return sink->ops->write(sink, violation, receipt ?: &unasked);
+}
+
+int sink_is_out(struct sink *sink, const struct smtpward_receipt *receipt)
+{
+	switch (receipt->kind) {
+	case SMTPWARD_RECEIPT_MESSAGE:
+		return ((const struct sink_message *)receipt->message)->header.msg_len != 0;
+	case SMTPWARD_RECEIPT_FILE:
+		return sink->ops->is_out ? sink->ops->is_out(sink, receipt) : 0;
+	default:
+		return 0;
+	}
 }
 
 int sink_poll_fd(struct sink *sink)

@@ -7,6 +7,8 @@
 #ifndef SMTPWARD_SINK_H
 #define SMTPWARD_SINK_H
 
+#include <sys/socket.h>
+
 #include "violation.h"
 
 struct sink;
@@ -20,6 +22,11 @@ struct sink;
  *   A line is written whole or not at all. What is tried again has to be the same
  *   violation, unchanged: part of its line may be out already, and then write goes
  *   on from there.
+ *   receipt is memory that may outlive the process, and tells whoever finds it there
+ *   whether the line is out: what says so has to change in the same system call that
+ *   brings it out. A sink that has no such call leaves it alone.
+ * is_out: what the receipt of a file's line says: 1 out, 0 not, -errno. What there is of
+ *   a line that is not out is taken back. NULL for sinks that leave no such receipt.
  * poll_fd: a descriptor that polls writable when a write that said -EAGAIN may be
  *   tried again, or -1 where only time helps.
  * reopen: for a log that was rotated away, or a daemon that was replaced. 0 or
@@ -27,7 +34,9 @@ struct sink;
  */
 struct sink_ops {
 	const char *name;
-	int (*write)(struct sink *sink, const struct violation *violation);
+	int (*write)(struct sink *sink, const struct violation *violation,
+		     struct smtpward_receipt *receipt);
+	int (*is_out)(struct sink *sink, const struct smtpward_receipt *receipt);
 	int (*poll_fd)(struct sink *sink);
 	int (*reopen)(struct sink *sink);
 	void (*free)(struct sink *sink);
@@ -63,11 +72,31 @@ int sink_stream_open(int fd, bool json, struct sink **ret);
  */
 int sink_tee_open(struct sink *main, struct sink *copy, struct sink **ret);
 
-int sink_write(struct sink *sink, const struct violation *violation);
+/* receipt may be NULL, where nobody is going to ask for it. */
+int sink_write(struct sink *sink, const struct violation *violation,
+	       struct smtpward_receipt *receipt);
+
+/*
+ * Whether a line of a process that is gone is out: 1, or 0 where it is not or cannot be
+ * told, as of a stream, or of a file that is not this sink's. -errno.
+ */
+int sink_is_out(struct sink *sink, const struct smtpward_receipt *receipt);
 int sink_poll_fd(struct sink *sink);
 int sink_reopen(struct sink *sink);
 void sink_free(struct sink *sink);
 void sink_freep(struct sink **sink);
+
+/*
+ * For the sinks themselves: what sendmmsg(2) is given in a receipt. The kernel writes
+ * msg_len there once the datagram is in the receiver's queue, and before the process
+ * can be killed.
+ */
+struct sink_message {
+	struct mmsghdr header;
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct sink_message) <= sizeof(((struct smtpward_receipt *)0)->message),
+	       "the receipt has room");
 
 /*
  * For the sinks themselves: a line as file and stderr have it,

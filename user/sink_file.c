@@ -49,7 +49,8 @@ static int file_open(const char *path, int *ret_fd)
 	return 0;
 }
 
-static int file_begin(struct sink_file *file, const struct violation *violation)
+static int file_begin(struct sink_file *file, const struct violation *violation,
+		      struct smtpward_receipt *receipt)
 {
 	struct stat st;
 	int len;
@@ -61,17 +62,23 @@ static int file_begin(struct sink_file *file, const struct violation *violation)
 		return len;
 	file->start = st.st_size;
 	file->len = len;
+	receipt->device = st.st_dev;
+	receipt->inode = st.st_ino;
+	receipt->offset = st.st_size;
+	receipt->length = len;
+	__atomic_store_n(&receipt->kind, SMTPWARD_RECEIPT_FILE, __ATOMIC_RELEASE);
 	return 0;
 }
 
-static int file_write(struct sink *sink, const struct violation *violation)
+static int file_write(struct sink *sink, const struct violation *violation,
+		      struct smtpward_receipt *receipt)
 {
 	struct sink_file *file = (struct sink_file *)sink;
 	ssize_t written;
 	int r;
 
 	if (file->done == 0) {
-		r = file_begin(file, violation);
+		r = file_begin(file, violation, receipt);
 		if (r < 0)
 			return r;
 	}
@@ -88,6 +95,28 @@ static int file_write(struct sink *sink, const struct violation *violation)
 		return -ENOSPC;
 	}
 	file->done = 0;
+	return 0;
+}
+
+/*
+ * Nobody else writes to the file, so it has grown by the line if it has grown. One that
+ * was rotated away meanwhile is not asked: the line may then be in both.
+ */
+static int file_is_out(struct sink *sink, const struct smtpward_receipt *receipt)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != receipt->device || st.st_ino != receipt->inode ||
+	    (uint64_t)st.st_size <= receipt->offset)
+		return 0;
+	if ((uint64_t)st.st_size >= receipt->offset + receipt->length)
+		return 1;
+	/* An append-only file keeps what it has, as a line of its own. */
+	if (ftruncate(file->fd, (off_t)receipt->offset) && write(file->fd, "\n", 1) < 0)
+		return -errno;
 	return 0;
 }
 
@@ -134,6 +163,7 @@ static void file_free(struct sink *sink)
 static const struct sink_ops file_ops = {
 	.name = "file",
 	.write = file_write,
+	.is_out = file_is_out,
 	.poll_fd = file_poll_fd,
 	.reopen = file_reopen,
 	.free = file_free,

@@ -99,7 +99,8 @@ static void stream_forget(struct sink_stream *stream)
 	stream->done = 0;
 }
 
-static int stream_write(struct sink *sink, const struct violation *violation)
+static int stream_write(struct sink *sink, const struct violation *violation,
+			struct smtpward_receipt *receipt)
 {
 	struct sink_stream *stream = (struct sink_stream *)sink;
 	int r;

@@ -90,12 +90,17 @@ static int syslog_connect(struct sink_syslog *syslog)
 	return 0;
 }
 
-static int syslog_send(struct sink_syslog *syslog, const char *datagram, size_t len)
+static int syslog_send(const struct sink_syslog *syslog, const char *datagram, size_t len,
+		       struct smtpward_receipt *receipt)
 {
-	ssize_t sent;
+	struct iovec text = { .iov_base = (void *)datagram, .iov_len = len };
+	struct sink_message *message = (struct sink_message *)receipt->message;
+	int sent;
 
+	message->header = (struct mmsghdr){ .msg_hdr = { .msg_iov = &text, .msg_iovlen = 1 } };
+	__atomic_store_n(&receipt->kind, SMTPWARD_RECEIPT_MESSAGE, __ATOMIC_RELEASE);
 	do
-		sent = send(syslog->fd, datagram, len, MSG_NOSIGNAL);
+		sent = sendmmsg(syslog->fd, &message->header, 1, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : 0;
 }
@@ -108,12 +113,13 @@ static bool syslog_stale(int r)
 }
 
 /* A daemon that was restarted has a new socket at the path: tried once, at once. */
-static int syslog_deliver(struct sink_syslog *syslog, const char *datagram, size_t len)
+static int syslog_deliver(struct sink_syslog *syslog, const char *datagram, size_t len,
+			  struct smtpward_receipt *receipt)
 {
 	int r;
 
 	if (syslog->fd >= 0) {
-		r = syslog_send(syslog, datagram, len);
+		r = syslog_send(syslog, datagram, len, receipt);
 		if (!syslog_stale(r))
 			return r;
 		syslog_disconnect(syslog);
@@ -121,7 +127,7 @@ static int syslog_deliver(struct sink_syslog *syslog, const char *datagram, size
 	r = syslog_connect(syslog);
 	if (r < 0)
 		return r;
-	return syslog_send(syslog, datagram, len);
+	return syslog_send(syslog, datagram, len, receipt);
 }
 
 static void path_shorten(struct violation_path *path)
@@ -147,7 +153,8 @@ static void path_shorten(struct violation_path *path)
  * net.core.wmem_max under the length of a line is there need of it; trying the
  * whole line for ever would hold back every line behind it.
  */
-static int syslog_deliver_short(struct sink_syslog *syslog, const struct violation *violation)
+static int syslog_deliver_short(struct sink_syslog *syslog, const struct violation *violation,
+				struct smtpward_receipt *receipt)
 {
 	char datagram[SYSLOG_DATAGRAM_SIZE];
 	struct violation shorter = *violation;
@@ -159,10 +166,11 @@ static int syslog_deliver_short(struct sink_syslog *syslog, const struct violati
 	len = syslog_datagram(&shorter, datagram);
 	if (len < 0)
 		return len;
-	return syslog_deliver(syslog, datagram, len);
+	return syslog_deliver(syslog, datagram, len, receipt);
 }
 
-static int syslog_write(struct sink *sink, const struct violation *violation)
+static int syslog_write(struct sink *sink, const struct violation *violation,
+			struct smtpward_receipt *receipt)
 {
 	struct sink_syslog *syslog = (struct sink_syslog *)sink;
 	char datagram[SYSLOG_DATAGRAM_SIZE];
@@ -171,9 +179,9 @@ static int syslog_write(struct sink *sink, const struct violation *violation)
 	len = syslog_datagram(violation, datagram);
 	if (len < 0)
 		return len;
-	r = syslog_deliver(syslog, datagram, len);
+	r = syslog_deliver(syslog, datagram, len, receipt);
 	if (r == -EMSGSIZE)
-		r = syslog_deliver_short(syslog, violation);
+		r = syslog_deliver_short(syslog, violation, receipt);
 	syslog->full = r == -EAGAIN;
 	return r == -ENOBUFS ? -EAGAIN : r;
 }

@@ -13,14 +13,22 @@ struct sink_tee {
 	struct sink *copy;
 };
 
-static int tee_write(struct sink *sink, const struct violation *violation)
+static int tee_write(struct sink *sink, const struct violation *violation,
+		     struct smtpward_receipt *receipt)
 {
 	struct sink_tee *tee = (struct sink_tee *)sink;
-	int err = sink_write(tee->main, violation);
+	int err = sink_write(tee->main, violation, receipt);
 
 	if (!err)
-		sink_write(tee->copy, violation);
+		sink_write(tee->copy, violation, NULL);
 	return err;
+}
+
+static int tee_is_out(struct sink *sink, const struct smtpward_receipt *receipt)
+{
+	struct sink_tee *tee = (struct sink_tee *)sink;
+
+	return sink_is_out(tee->main, receipt);
 }
 
 static int tee_poll_fd(struct sink *sink)
@@ -49,6 +57,7 @@ static void tee_free(struct sink *sink)
 static const struct sink_ops tee_ops = {
 	.name = "tee",
 	.write = tee_write,
+	.is_out = tee_is_out,
 	.poll_fd = tee_poll_fd,
 	.reopen = tee_reopen,
 	.free = tee_free,

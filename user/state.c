@@ -98,34 +98,28 @@ static int read_rules(const struct pins *pins, struct state *state)
 	return err;
 }
 
-/* The generation that decides; where the gate is open, the last one that is there. */
-static int find_generation(const struct pins *pins, struct state *state, uint64_t *ret)
+static int read_counters(const struct pins *pins, struct state *state)
 {
-	_cleanup_free_ uint64_t *numbers = NULL;
-	struct smtpward_gate gate;
-	size_t n;
-	int err = pinned_read(pins, 0, "map_gate", &gate, sizeof(gate));
+	_cleanup_close_ int fd = -1;
+	int err = pinned_open_map(pins, state->policy.generation, "map_counters",
+				  sizeof(state->counters), &fd);
 
-	if (err)
-		return err;
-	state->gate_open = gate.generation == SMTPWARD_GATE_OPEN;
-	err = pins_list_generations(pins, &numbers, &n);
-	if (err)
-		return err;
-	for (size_t i = 0; i < n; i++) {
-		if (numbers[i] == gate.generation || (state->gate_open && numbers[i] > *ret))
-			*ret = numbers[i];
-	}
-	return 0;
+	return err ? err : pinned_sum_counters(fd, &state->counters);
 }
 
 static int read_all(const struct pins *pins, struct state *state)
 {
-	uint64_t generation = 0;
-	int err = find_generation(pins, state, &generation);
+	enum pinned_gate gate;
+	uint64_t generation;
+	int err = pinned_read_generation(pins, &generation, &gate);
 
-	if (!err && !generation)
+	if (!err && gate == PINNED_GATE_STRAY)
 		return -ENODATA;
+	state->gate_open = !err && gate == PINNED_GATE_OPEN;
+	if (!err)
+		err = pinned_read_abi(pins, generation, &state->policy.abi);
+	if (!err && state->policy.abi != SMTPWARD_ABI)
+		return -EPROTO;
 	if (!err)
 		err = pinned_read(pins, generation, "map_policy", &state->policy,
 				  sizeof(state->policy));
@@ -136,7 +130,7 @@ static int read_all(const struct pins *pins, struct state *state)
 	if (!err)
 		err = read_tracker(pins, state);
 	if (!err)
-		err = pinned_read_counters(pins, &state->counters);
+		err = read_counters(pins, state);
 	state->reader = pins_find_reader(pins);
 	return err;
 }
@@ -153,6 +147,9 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 	if (err == -ENODATA || err == -ENOENT)
 		return reason_set(reason, -ENODATA,
 				  "%s has no whole policy: 'smtpward load' puts one there", path);
+	if (err == -EPROTO)
+		return reason_set(reason, err, PINNED_FOREIGN_TEXT, path, state.policy.abi,
+				  SMTPWARD_ABI);
 	if (err)
 		return reason_errno(reason, err, "cannot read what is pinned in %s", path);
 	state.enforcing = state_is_whole(&state) && state.policy.mode == SMTPWARD_DENY;

@@ -5,6 +5,11 @@
  *
  * Fixed-width fields, explicit padding, host byte order unless a field says
  * otherwise. A change of any layout or meaning below is a new SMTPWARD_ABI.
+ *
+ * What outlives SMTPWARD_ABI, so that any version can take over from any other: the
+ * names of the maps, all of map_gate, the first four bytes of map_policy, the keys of
+ * map_callers and map_reported and the counts that their values begin with, and that
+ * a record of map_events is one attempt.
  */
 #ifndef SMTPWARD_ABI_H
 #define SMTPWARD_ABI_H
@@ -122,12 +127,16 @@ struct smtpward_caller_key {
 #define SMTPWARD_CGROUP_SIZE 1024
 #define SMTPWARD_EXE_SIZE 768
 
-struct smtpward_caller {
+struct smtpward_caller_counts {
 	__u64 born_ns;	  /* CLOCK_MONOTONIC: tells this entry from an earlier one */
 	__u64 next_ns;	  /* CLOCK_MONOTONIC: when the used-up allowance is back */
 	__u64 attempts;	  /* with a verdict that the policy logs */
 	__u64 suppressed; /* of these, held back by the limit */
 	__u64 lost;	  /* of these, found no room in map_events */
+};
+
+struct smtpward_caller {
+	struct smtpward_caller_counts counts;
 	__u32 cgroup_len;
 	__u32 flags; /* SMTPWARD_CALLER_NAMED, SMTPWARD_CGROUP_CUT, _TOP */
 	char cgroup[SMTPWARD_CGROUP_SIZE];
@@ -142,6 +151,39 @@ struct smtpward_reported {
 	__u64 born_ns; /* of the entry that this is about */
 	__u64 suppressed;
 	__u64 lost;
+};
+
+/*
+ * map_note, one entry, mapped into the reader's memory: the line that it is writing.
+ * What a reader that was killed leaves here tells the next one whether that line is
+ * out, so that each is written once. The programs do not know it.
+ */
+#define SMTPWARD_NOTE_NOTHING 0
+#define SMTPWARD_NOTE_RECORD 1 /* the record at position of map_events */
+#define SMTPWARD_NOTE_SUMMARY 2 /* reported is to be the entry of key in map_reported */
+
+/* How a sink can tell whether the line is out. */
+#define SMTPWARD_RECEIPT_NONE 0
+#define SMTPWARD_RECEIPT_MESSAGE 1 /* once the kernel has written a length into message */
+#define SMTPWARD_RECEIPT_FILE 2	   /* once the file has grown by the line */
+
+struct smtpward_receipt {
+	__u32 kind;
+	__u32 pad;
+	__u64 message[8]; /* struct mmsghdr of the C library */
+	__u64 device;	  /* of the file, as stat(2) has it */
+	__u64 inode;
+	__u64 offset; /* of the line in the file, bytes */
+	__u64 length; /* of the line, bytes */
+};
+
+struct smtpward_note {
+	__u32 kind;
+	__u32 pad;
+	__u64 position; /* bytes since map_events was made */
+	struct smtpward_caller_key key;
+	struct smtpward_reported reported;
+	struct smtpward_receipt receipt;
 };
 
 /*
@@ -252,6 +294,8 @@ _Static_assert(sizeof(struct smtpward_affix) == 260, "ABI");
 _Static_assert(sizeof(struct smtpward_prefix) == 20, "ABI");
 _Static_assert(sizeof(struct smtpward_caller_key) == 16, "ABI");
 _Static_assert(sizeof(struct smtpward_caller) == 1072, "ABI");
+_Static_assert(sizeof(struct smtpward_reported) == 24, "ABI");
+_Static_assert(sizeof(struct smtpward_note) == 160, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");

@@ -93,36 +93,40 @@ static void test_cgroup_tree(void **state)
 	json_t *cgroup, *program;
 	size_t i, j;
 
-	json_array_foreach(tree, i, cgroup)
-		json_array_foreach(json_object_get(cgroup, "programs"), j, program)
-			for (size_t n = 0; n < ARRAY_SIZE(names); n++)
-				if (!strcmp(json_string_value(json_object_get(program, "name")),
-					    names[n]))
-					found |= 1U << n;
+	json_array_foreach(tree, i, cgroup) json_array_foreach(
+		json_object_get(cgroup, "programs"), j,
+		program) for (size_t n = 0; n < ARRAY_SIZE(names);
+			      n++) if (!strcmp(json_string_value(json_object_get(program, "name")),
+					       names[n])) found |= 1U << n;
 	if (found != 3)
 		fail_msg("not both hooks: %s", json_dumps(tree, 0));
 }
 
+/* All links: some versions of bpftool fail after they have shown a single one. */
 static void test_link_show(void **state)
 {
-	static const char *const pins[] = { "link_connect4", "link_connect6" };
 	/* Named after the hook or after the kernel's constant, by version. */
 	static const char *const types[][2] = { { "connect4", "inet4_connect" },
 						{ "connect6", "inet6_connect" } };
+	json_auto_t *links = BPFTOOL("link", "show");
+	unsigned int found[ARRAY_SIZE(types)] = { 0 };
+	json_t *link;
+	size_t i;
 
-	for (size_t i = 0; i < ARRAY_SIZE(pins); i++) {
-		char path[192];
-		json_auto_t *link = NULL;
-		const char *type;
+	json_array_foreach(links, i, link)
+	{
+		const char *type = json_string_value(json_object_get(link, "attach_type"));
+		json_t *cgroup = json_object_get(link, "cgroup_id");
 
-		snprintf(path, sizeof(path), "%s/%s", fixture.pins, pins[i]);
-		link = BPFTOOL("link", "show", "pinned", path);
+		if (!type || json_integer_value(cgroup) != (json_int_t)cgroup_id(""))
+			continue;
 		assert_string_equal(json_string_value(json_object_get(link, "type")), "cgroup");
-		assert_field(link, "cgroup_id", (json_int_t)cgroup_id(""));
-		type = json_string_value(json_object_get(link, "attach_type"));
-		if (!type || (!strstr(type, types[i][0]) && !strstr(type, types[i][1])))
-			fail_msg("%s is attached to %s", pins[i], type);
+		for (size_t n = 0; n < ARRAY_SIZE(types); n++)
+			if (strstr(type, types[n][0]) || strstr(type, types[n][1]))
+				found[n]++;
 	}
+	for (size_t n = 0; n < ARRAY_SIZE(types); n++)
+		assert_int_equal(found[n], 1);
 }
 
 static void test_policy(void **state)
@@ -148,9 +152,9 @@ static const json_t *entry_of(const json_t *dumped, uint64_t key)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(dumped, i, entry)
-		if ((uint64_t)json_integer_value(formatted(entry, "key")) == key)
-			return formatted(entry, "value");
+	json_array_foreach(dumped, i,
+			   entry) if ((uint64_t)json_integer_value(formatted(entry, "key")) ==
+				      key) return formatted(entry, "value");
 	fail_msg("no entry %llu in %s", (unsigned long long)key, json_dumps(dumped, 0));
 	return NULL;
 }
@@ -182,7 +186,8 @@ static void test_users_and_addresses(void **state)
 	size_t i;
 
 	assert_int_equal(first_word(entry_of(users, 1234)) & 2, 2);
-	json_array_foreach(addresses, i, entry) {
+	json_array_foreach(addresses, i, entry)
+	{
 		const json_t *key = formatted(entry, "key");
 
 		assert_int_equal(json_array_size(json_object_get(key, "address")), 16);
@@ -204,29 +209,32 @@ static void test_counters_and_callers(void **state)
 	assert_int_equal(attempt_in("mail.service", NET_OUTSIDE4, 25), 0);
 	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), EACCES);
 	counters = dump("map_counters");
-	json_array_foreach(json_object_get(json_object_get(json_array_get(counters, 0),
-							   "formatted"), "values"), i, entry)
-		denied += json_integer_value(json_object_get(json_object_get(entry, "value"),
-							     "denied"));
+	json_array_foreach(
+		json_object_get(json_object_get(json_array_get(counters, 0), "formatted"),
+				"values"),
+		i, entry) denied +=
+		json_integer_value(json_object_get(json_object_get(entry, "value"), "denied"));
 	assert_int_equal(denied, 1);
 	callers = dump("map_callers");
 	assert_int_equal(json_array_size(callers), 1);
 	key = formatted(json_array_get(callers, 0), "key");
 	assert_field(key, "cgroup_id", (json_int_t)cgroup_id(""));
 	assert_field(key, "euid", 0);
-	assert_field(formatted(json_array_get(callers, 0), "value"), "attempts", 1);
+	assert_field(json_object_get(formatted(json_array_get(callers, 0), "value"), "counts"),
+		     "attempts", 1);
 }
 
 /* Every map that is pinned, lists of bytes too, has its types with it. */
 static void test_every_map_has_btf(void **state)
 {
 	static const char *const maps[] = {
-		"map_gate", "map_events", "map_callers", "map_callers_rest", "map_reported",
-		"map_counters", "policy/map_cgroups", "policy/map_tracker", "policy/map_names",
-		"policy/map_prefixes", "policy/map_suffixes", "policy/map_lengths",
-		"policy/map_paths", "policy/map_users", "policy/map_groups",
-		"policy/map_addresses", "policy/map_policy", "policy/map_rules",
-		"policy/map_scratch",
+		"map_gate",	      "map_events",	      "map_callers",
+		"map_callers_rest",   "map_reported",	      "map_note",
+		"map_counters",	      "policy/map_cgroups",   "policy/map_tracker",
+		"policy/map_names",   "policy/map_prefixes",  "policy/map_suffixes",
+		"policy/map_lengths", "policy/map_paths",     "policy/map_users",
+		"policy/map_groups",  "policy/map_addresses", "policy/map_policy",
+		"policy/map_rules",   "policy/map_scratch",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
@@ -275,7 +283,10 @@ static void test_if_installed(void **state)
 	test(NULL);
 }
 
-#define TEST(function) { #function, test_if_installed, load, fixture_tidy, (void *)(function) }
+#define TEST(function)                                                               \
+	{                                                                            \
+#function, test_if_installed, load, fixture_tidy, (void *)(function) \
+	}
 
 static int tests(void)
 {

@@ -151,7 +151,7 @@ static inline struct policy_prefix random_prefix(void)
 	if (chance(30))
 		prefix.address[dice(16)] ^= (uint8_t)(1 << dice(8));
 	for (uint32_t bit = prefix.bits; bit < 128; bit++)
-		prefix.address[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		prefix.address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	return prefix;
 }
 

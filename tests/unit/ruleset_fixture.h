@@ -211,8 +211,7 @@ static inline size_t satisfied_segments(const char *pattern, const struct names 
 	while (*pattern) {
 		size_t len = strcspn(pattern + 1, "/");
 
-		if (satisfied == all && all < names->n &&
-		    glob(pattern + 1, len, names->items[all]))
+		if (satisfied == all && all < names->n && glob(pattern + 1, len, names->items[all]))
 			satisfied++;
 		all++;
 		pattern += 1 + len;

@@ -121,14 +121,14 @@ static inline int write_sample(struct sink *sink, uint32_t pid)
 {
 	struct violation violation = sample(pid);
 
-	return sink_write(sink, &violation);
+	return sink_write(sink, &violation, NULL);
 }
 
 static inline int write_long(struct sink *sink, uint32_t pid)
 {
 	struct violation violation = long_sample(pid);
 
-	return sink_write(sink, &violation);
+	return sink_write(sink, &violation, NULL);
 }
 
 static inline const char *text_of(const struct violation *violation)

@@ -19,8 +19,8 @@
 
 #define PROC "22 29 0:21 / /proc rw,nosuid shared:5 - proc proc rw\n"
 #define TMPFS "25 29 0:22 / /sys/fs/cgroup ro shared:7 - tmpfs tmpfs ro,mode=755\n"
-#define LEGACY                                                                                 \
-	"31 25 0:27 / /sys/fs/cgroup/memory rw shared:11 - cgroup cgroup rw,memory\n"          \
+#define LEGACY                                                                        \
+	"31 25 0:27 / /sys/fs/cgroup/memory rw shared:11 - cgroup cgroup rw,memory\n" \
 	"32 25 0:28 / /sys/fs/cgroup/systemd rw shared:12 - cgroup systemd rw,name=systemd\n"
 #define HYBRID "26 25 0:23 / /sys/fs/cgroup/unified rw shared:8 - cgroup2 cgroup2 rw\n"
 #define WHOLE "40 29 0:23 / /whole rw - cgroup2 cgroup2 rw\n"
@@ -127,7 +127,8 @@ static void test_tags(void **state __attribute__((unused)))
 	assert_found("40 29 0:23 / /x rw shared:1 - cgroup2 cgroup2 rw\n", "/x");
 	assert_found("40 29 0:23 / /x rw shared:1 master:2 - cgroup2 cgroup2 rw\n", "/x");
 	assert_found("40 29 0:23 / /x rw shared:1 master:2 propagate_from:3 unbindable new - "
-		     "cgroup2 cgroup2 rw\n", "/x");
+		     "cgroup2 cgroup2 rw\n",
+		     "/x");
 	assert_found("40 29 0:23 / /x rw - cgroup2 any\\040source rw\n", "/x");
 	assert_found("40 29 0:23 / /x rw - cgroup2  rw\n", "/x");
 }
@@ -301,16 +302,11 @@ static void test_real(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_several),
-		cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_tags),
-		cmocka_unit_test(test_others),
-		cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_read_error),
-		cmocka_unit_test(test_no_cgroup),
-		cmocka_unit_test(test_count),
+		cmocka_unit_test(test_layouts),	   cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_several),	   cmocka_unit_test(test_escapes),
+		cmocka_unit_test(test_tags),	   cmocka_unit_test(test_others),
+		cmocka_unit_test(test_long_lines), cmocka_unit_test(test_read_error),
+		cmocka_unit_test(test_no_cgroup),  cmocka_unit_test(test_count),
 		cmocka_unit_test(test_real),
 	};
 

@@ -35,8 +35,8 @@ static enum command_result show_run(void *data, int argc, char **argv)
 {
 	const struct config *config = data;
 
-	printf("json=%d config=%s dry=%d cgroup=%s level=%d:", config->json,
-	       config->config ?: "-", config->dry, config->cgroup ?: "-", msg_get_level());
+	printf("json=%d config=%s dry=%d cgroup=%s level=%d:", config->json, config->config ?: "-",
+	       config->dry, config->cgroup ?: "-", msg_get_level());
 	for (int i = 0; i < argc; i++)
 		printf(" '%s'", argv[i]);
 	return argv[argc] ? COMMAND_FAILED : RUN_RESULT;
@@ -221,8 +221,8 @@ static void test_unknown(void **state __attribute__((unused)))
 /* A letter among others: the message has it, alone or with those beside it. */
 static void test_unknown_letter(void **state __attribute__((unused)))
 {
-	static const char *const lines[] = { "show -dx", "show -xd", "show -dxd", "show a -xd",
-					     "show -d -xd", "show -xca" };
+	static const char *const lines[] = { "show -dx",   "show -xd",	  "show -dxd",
+					     "show a -xd", "show -d -xd", "show -xca" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct outcome outcome = run(&show, lines[i]);
@@ -238,9 +238,10 @@ static void test_unknown_letter(void **state __attribute__((unused)))
 
 static void test_help(void **state __attribute__((unused)))
 {
-	static const char *const lines[] = { "show -h", "show --help", "show -dh",
-					     "show a b c d -h", "show -h a b c",
-					     "show -c x --help" };
+	static const char *const lines[] = {
+		"show -h",	   "show --help",   "show -dh",
+		"show a b c d -h", "show -h a b c", "show -c x --help"
+	};
 	static const char expected[] =
 		"Usage: smtpward show [OPTIONS] [A [B]]\n"
 		"\n"
@@ -338,14 +339,10 @@ static void test_tables(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_arguments),
-		cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_unknown_letter),
-		cmocka_unit_test(test_help),
-		cmocka_unit_test(test_bare),
+		cmocka_unit_test(test_flags),	  cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_arguments), cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_unknown_letter),
+		cmocka_unit_test(test_help),	  cmocka_unit_test(test_bare),
 		cmocka_unit_test(test_tables),
 	};
 

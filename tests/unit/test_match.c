@@ -423,14 +423,10 @@ static void test_random(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_stars),
-		cmocka_unit_test(test_units),
-		cmocka_unit_test(test_unit_and_path),
-		cmocka_unit_test(test_unit_lists),
-		cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_step),
-		cmocka_unit_test(test_carry),
+		cmocka_unit_test(test_paths),	   cmocka_unit_test(test_stars),
+		cmocka_unit_test(test_units),	   cmocka_unit_test(test_unit_and_path),
+		cmocka_unit_test(test_unit_lists), cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_step),	   cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_random),
 	};
 

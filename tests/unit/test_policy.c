@@ -111,7 +111,7 @@ static int world_user(void *userdata, const char *name, uint32_t *ret_uid)
 		const char *name;
 		uint32_t id;
 	} users[] = {
-		{ "root", 0 },	{ "toor", 0 },	       { "Debian-exim", 101 }, { "user", 1000 },
+		{ "root", 0 },	{ "toor", 0 },	      { "Debian-exim", 101 },	{ "user", 1000 },
 		{ "to", 1001 }, { "a,\"b\\\x01", 7 }, { "nobody", UINT32_MAX },
 	};
 	int r = count_call(userdata);
@@ -255,11 +255,12 @@ static void test_settings(void **state __attribute__((unused)))
 	assert_prints("deny\n", NULL, true, DEFAULTS "\ndeny\n");
 	assert_prints("limit 5/h burst 7", NULL, true,
 		      "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 5/h burst 7\n");
-	assert_prints("limit\t1000000/m burst 1000000 #x\nlog allow ,audit,deny\nreject EACCES # x\n"
-		      "mode audit\nports 65535,1 , 25",
-		      NULL, true,
-		      "ports 1, 25, 65535\nmode audit\nreject EACCES\nlog deny, audit, allow\n"
-		      "limit 1000000/m burst 1000000\n");
+	assert_prints(
+		"limit\t1000000/m burst 1000000 #x\nlog allow ,audit,deny\nreject EACCES # x\n"
+		"mode audit\nports 65535,1 , 25",
+		NULL, true,
+		"ports 1, 25, 65535\nmode audit\nreject EACCES\nlog deny, audit, allow\n"
+		"limit 1000000/m burst 1000000\n");
 }
 
 static void test_model(void **state __attribute__((unused)))
@@ -303,7 +304,8 @@ static void test_model(void **state __attribute__((unused)))
 	assert_int_equal(rule->ports[0], 25);
 	assert_int_equal(rule->n_units + rule->n_cgroups + rule->n_groups, 0);
 	assert_int_equal(policy_print_rule(rule, &text), 0);
-	assert_string_equal(text, "audit user Debian-exim, 33 to 192.0.2.0/24, 2001:db8::/32 port 25");
+	assert_string_equal(text,
+			    "audit user Debian-exim, 33 to 192.0.2.0/24, 2001:db8::/32 port 25");
 }
 
 struct print_case {
@@ -317,7 +319,8 @@ static void test_rules(void **state __attribute__((unused)))
 		{ "allow\naudit\ndeny\n", "allow\naudit\ndeny\n" },
 		{ "deny port 25 to ::1 group mail user root cgroup / unit *\n",
 		  "deny unit * cgroup / user root group mail to ::1 port 25\n" },
-		{ "deny unit a.service,b.scope , c*\t,d.e", "deny unit a.service, b.scope, c*, d.e\n" },
+		{ "deny unit a.service,b.scope , c*\t,d.e",
+		  "deny unit a.service, b.scope, c*, d.e\n" },
 		{ "deny unit postfix@-.service, *.service, docker-*.scope, x.slice*",
 		  "deny unit postfix@-.service, *.service, docker-*.scope, x.slice*\n" },
 		{ "deny cgroup /, /*, /a*/b*c/*.slice, /..., /.a",
@@ -326,11 +329,14 @@ static void test_rules(void **state __attribute__((unused)))
 		{ "deny cgroup /a # comment, /b", "deny cgroup /a\n" },
 		{ "deny cgroup \"/a\",\"/b\" #", "deny cgroup /a, /b\n" },
 		{ "deny cgroup \"/\\x61\\x5C\\x22\\x0d\", \"/\ta\", \"/ä ö\", /ä",
-		  "deny cgroup \"/a\\x5c\\x22\\x0d\", \"/\\x09a\", \"/\\xc3\\xa4 \\xc3\\xb6\", /ä\n" },
+		  "deny cgroup \"/a\\x5c\\x22\\x0d\", \"/\\x09a\", \"/\\xc3\\xa4 \\xc3\\xb6\", "
+		  "/ä\n" },
 		{ "deny unit \"#.a\", \"a#.b\", \"a,.b\"", "deny unit \"#.a\", a#.b, \"a,.b\"\n" },
 		{ "deny unit \"a\\x22.b\"", "deny unit \"a\\x22.b\"\n" },
-		{ "deny user 0, 4294967294 group 4294967294", "deny user 0, 4294967294 group 4294967294\n" },
-		{ "deny user \"user\", \"to\", \"root\", \"33\"", "deny user \"user\", \"to\", root, 33\n" },
+		{ "deny user 0, 4294967294 group 4294967294",
+		  "deny user 0, 4294967294 group 4294967294\n" },
+		{ "deny user \"user\", \"to\", \"root\", \"33\"",
+		  "deny user \"user\", \"to\", root, 33\n" },
 		{ "deny user \"a,\\x22b\\x5c\\x01\"", "deny user \"a,\\x22b\\x5c\\x01\"\n" },
 		{ "deny to 192.0.2.1/32, 192.0.2.0/31, 0.0.0.0/0, 128.0.0.0/1",
 		  "deny to 192.0.2.1, 192.0.2.0/31, 0.0.0.0/0, 128.0.0.0/1\n" },
@@ -369,7 +375,8 @@ static void assert_cases(const struct fail_case *cases, size_t n)
 #define TWICE "stands twice in this list\n"
 #define MISSING_AFTER "a value is missing after this comma: a list ends with its line\n"
 #define NO_ADDRESS "is not an IPv4 or IPv6 address (names are not looked up)\n"
-#define ESCAPE "in quotes a backslash begins \\xNN with two hex digits: write \\x5c for a backslash\n"
+#define ESCAPE \
+	"in quotes a backslash begins \\xNN with two hex digits: write \\x5c for a backslash\n"
 #define AFTER_QUOTE "a closing quote must be followed by a blank, a comma or the end of the line\n"
 
 static void test_words(void **state __attribute__((unused)))
@@ -384,7 +391,8 @@ static void test_words(void **state __attribute__((unused)))
 		{ "deny uid 0", "1:6: unknown condition 'uid': " CONDITIONS "\n" },
 		{ "deny to ::1 ::2", "1:13: unknown condition '::2': " MORE },
 		{ "deny to ::1 \"user\" root", "1:13: unknown condition '\"user\"': " MORE },
-		{ "deny to ::1 to ::2 user x", "1:13: 'to' stands twice in this rule: give it one list\n" },
+		{ "deny to ::1 to ::2 user x",
+		  "1:13: 'to' stands twice in this rule: give it one list\n" },
 		{ "deny to", "1:6: 'to' needs a value\n" },
 		{ "deny to # ::1", "1:6: 'to' needs a value\n" },
 		{ "deny to ::1,", "1:12: " MISSING_AFTER },
@@ -395,11 +403,12 @@ static void test_words(void **state __attribute__((unused)))
 				       "(in quotes it is a value)\n" },
 		{ "deny to ::1, user root", "1:14: expected a value, found the condition 'user' "
 					    "(in quotes it is a value)\n" },
-		/* A list that goes on in the next lines is one mistake, if it is indented as one. */
-		{ "deny to ::1,\n\t::2,\n\n  ::3\ndeni", "1:12: " MISSING_AFTER
-						       "5:1: unknown setting or rule 'deni': " KEYWORDS },
-		{ "deny to ::1,\ndeni", "1:12: " MISSING_AFTER
-					"2:1: unknown setting or rule 'deni': " KEYWORDS },
+		/* A list that goes on in the next lines is one mistake, if it is indented as one.
+		 */
+		{ "deny to ::1,\n\t::2,\n\n  ::3\ndeni",
+		  "1:12: " MISSING_AFTER "5:1: unknown setting or rule 'deni': " KEYWORDS },
+		{ "deny to ::1,\ndeni",
+		  "1:12: " MISSING_AFTER "2:1: unknown setting or rule 'deni': " KEYWORDS },
 		{ "deny to ::1,\n  deny to x\n ::1",
 		  "1:12: " MISSING_AFTER "2:11: 'x' " NO_ADDRESS
 		  "3:2: unknown setting or rule '::1': " KEYWORDS },
@@ -411,10 +420,13 @@ static void test_words(void **state __attribute__((unused)))
 static void test_quotes(void **state __attribute__((unused)))
 {
 	static const struct fail_case cases[] = {
-		{ "deny unit \"a.b", "1:11: unterminated quote: the closing quote must stand in this line\n" },
-		{ "deny unit \"\nmode x", "1:11: unterminated quote: the closing quote must stand in "
-					  "this line\n2:6: unknown mode 'x': expected enforce or audit\n" },
-		{ "deny unit \"a.b\\x22", "1:11: unterminated quote: the closing quote must stand in this line\n" },
+		{ "deny unit \"a.b",
+		  "1:11: unterminated quote: the closing quote must stand in this line\n" },
+		{ "deny unit \"\nmode x",
+		  "1:11: unterminated quote: the closing quote must stand in "
+		  "this line\n2:6: unknown mode 'x': expected enforce or audit\n" },
+		{ "deny unit \"a.b\\x22",
+		  "1:11: unterminated quote: the closing quote must stand in this line\n" },
 		{ "deny unit \"a\\n.b\"", "1:13: " ESCAPE },
 		{ "deny unit \"a\\\"", "1:13: " ESCAPE },
 		{ "deny unit \"a\\x2", "1:13: " ESCAPE },
@@ -422,9 +434,10 @@ static void test_quotes(void **state __attribute__((unused)))
 		{ "deny unit \"a\\xg2\"", "1:13: " ESCAPE },
 		{ "deny unit \"a\\X22\"", "1:13: " ESCAPE },
 		{ "deny unit \"a\\\\.b\"", "1:13: " ESCAPE },
-		{ "deny unit \"a\\x00.b\"", "1:13: \\x00 in a value: no name can hold a NUL byte\n" },
+		{ "deny unit \"a\\x00.b\"",
+		  "1:13: \\x00 in a value: no name can hold a NUL byte\n" },
 		{ "deny unit a\".b\"", "1:12: quote inside a word: put the whole value in quotes, "
-				      "with \\x22 for a quote in it\n" },
+				       "with \\x22 for a quote in it\n" },
 		{ "deny unit \"a.b\"c", "1:16: " AFTER_QUOTE },
 		{ "deny unit \"a.b\"\"c.d\"", "1:16: " AFTER_QUOTE },
 		{ "deny unit \"a.b\"# c", "1:16: " AFTER_QUOTE },
@@ -448,7 +461,7 @@ static void test_bytes(void **state __attribute__((unused)))
 		{ "\xef\xbb\xbfmode x", "1:1: UTF-8 byte order mark: save the file without it\n"
 					"1:9: unknown mode 'x': expected enforce or audit\n" },
 		{ "\xef\xbb\xbf#\nmode x", "1:1: UTF-8 byte order mark: save the file without it\n"
-					    "2:6: unknown mode 'x': expected enforce or audit\n" },
+					   "2:6: unknown mode 'x': expected enforce or audit\n" },
 		{ "\xef\xbb\xbf", "1:1: UTF-8 byte order mark: save the file without it\n" },
 		{ "\xef\xbb", "1:1: unknown setting or rule '\\xef\\xbb': " KEYWORDS },
 	};
@@ -481,8 +494,9 @@ static void test_bad_settings(void **state __attribute__((unused)))
 		{ "ports", "1:1: 'ports' needs a value\n" },
 		{ "ports 0, 65536, 025, -1, +1, 0x19, smtp, 18446744073709551641, \"\"",
 		  "1:7: '0' " PORT "\n1:10: '65536' " PORT "\n1:17: '025' " PORT
-		  " without leading zeros\n1:22: '-1' " PORT "\n1:26: '+1' " PORT "\n1:30: '0x19' " PORT
-		  "\n1:36: 'smtp' " PORT "\n1:42: '18446744073709551641' " PORT "\n1:64: '' " PORT "\n" },
+		  " without leading zeros\n1:22: '-1' " PORT "\n1:26: '+1' " PORT
+		  "\n1:30: '0x19' " PORT "\n1:36: 'smtp' " PORT
+		  "\n1:42: '18446744073709551641' " PORT "\n1:64: '' " PORT "\n" },
 		{ "ports 25 587", "1:10: expected a comma or the end of the line, found '587'\n" },
 		{ "ports 0 587", "1:7: '0' " PORT "\n"
 				 "1:9: expected a comma or the end of the line, found '587'\n" },
@@ -494,32 +508,39 @@ static void test_bad_settings(void **state __attribute__((unused)))
 		{ "mode Audit", "1:6: unknown mode 'Audit': expected enforce or audit\n" },
 		{ "mode audit, enforce", "1:11: expected the end of the line, found ','\n" },
 		{ "mode audit \"x\"", "1:12: expected the end of the line, found '\"x\"'\n" },
-		{ "reject eperm", "1:8: unknown error 'eperm': expected EPERM, EACCES, ECONNREFUSED, "
-				  "EHOSTUNREACH, ENETUNREACH or ETIMEDOUT\n" },
+		{ "reject eperm",
+		  "1:8: unknown error 'eperm': expected EPERM, EACCES, ECONNREFUSED, "
+		  "EHOSTUNREACH, ENETUNREACH or ETIMEDOUT\n" },
 		{ "reject 1 x", "1:8: unknown error '1': expected EPERM, EACCES, ECONNREFUSED, "
 				"EHOSTUNREACH, ENETUNREACH or ETIMEDOUT\n"
 				"1:10: expected the end of the line, found 'x'\n" },
-		{ "log deny, all, deny", "1:11: unknown verdict 'all': expected deny, audit or allow\n"
-					 "1:16: 'deny' " TWICE },
-		{ "log deny audit", "1:10: expected a comma or the end of the line, found 'audit'\n" },
+		{ "log deny, all, deny",
+		  "1:11: unknown verdict 'all': expected deny, audit or allow\n"
+		  "1:16: 'deny' " TWICE },
+		{ "log deny audit",
+		  "1:10: expected a comma or the end of the line, found 'audit'\n" },
 		{ "limit", "1:1: 'limit' needs a value\n" },
 		{ "limit 10", "1:7: '10' " RATE },
 		{ "limit 10/s", "1:7: a limit has two parts: write 'limit N/s burst M'\n" },
 		{ "limit 10/s 100", "1:12: a limit has two parts: write 'limit N/s burst M'\n" },
-		{ "limit 10/s \"burst\" 1", "1:12: a limit has two parts: write 'limit N/s burst M'\n" },
+		{ "limit 10/s \"burst\" 1",
+		  "1:12: a limit has two parts: write 'limit N/s burst M'\n" },
 		{ "limit 10/s burst", "1:12: 'burst' needs a value\n" },
-		{ "limit burst 100", "1:7: 'burst' " RATE
-				     "1:13: a limit has two parts: write 'limit N/s burst M'\n" },
+		{ "limit burst 100",
+		  "1:7: 'burst' " RATE "1:13: a limit has two parts: write 'limit N/s burst M'\n" },
 		{ "limit 0/s burst 0", "1:7: '0/s' " RATE "1:17: '0' " BURST "\n" },
-		{ "limit 1000001/s burst 1000001", "1:7: '1000001/s' " RATE "1:23: '1000001' " BURST "\n" },
+		{ "limit 1000001/s burst 1000001",
+		  "1:7: '1000001/s' " RATE "1:23: '1000001' " BURST "\n" },
 		{ "limit 10/d burst 1", "1:7: '10/d' " RATE },
 		{ "limit /s burst 1", "1:7: '/s' " RATE },
-		{ "limit 01/s burst 01", "1:7: '01/s' " RATE "1:18: '01' " BURST " without leading zeros\n" },
+		{ "limit 01/s burst 01",
+		  "1:7: '01/s' " RATE "1:18: '01' " BURST " without leading zeros\n" },
 		{ "limit 18446744073709551617/s burst 1", "1:7: '18446744073709551617/s' " RATE },
 		{ "limit 1/s burst 1 x", "1:19: expected the end of the line, found 'x'\n" },
-		{ "mode audit\nmode audit\nmode x",
-		  "2:1: 'mode' was set already at p:1: a setting stands once in all files together\n"
-		  "3:1: 'mode' was set already at p:1: a setting stands once in all files together\n" },
+		{ "mode audit\nmode audit\nmode x", "2:1: 'mode' was set already at p:1: a setting "
+						    "stands once in all files together\n"
+						    "3:1: 'mode' was set already at p:1: a setting "
+						    "stands once in all files together\n" },
 	};
 
 	assert_cases(cases, ARRAY_SIZE(cases));
@@ -528,8 +549,9 @@ static void test_bad_settings(void **state __attribute__((unused)))
 static void test_bad_names(void **state __attribute__((unused)))
 {
 	static const struct fail_case cases[] = {
-		{ "deny unit postfix", "1:11: 'postfix' is no unit name, its suffix is missing: write "
-				       "'postfix.service'\n" },
+		{ "deny unit postfix",
+		  "1:11: 'postfix' is no unit name, its suffix is missing: write "
+		  "'postfix.service'\n" },
 		{ "deny unit a*b", "1:11: 'a*b' is no unit name, its suffix is missing: write "
 				   "'a*b.service'\n" },
 		{ "deny unit a.slice, *.slice, .slice",
@@ -544,25 +566,31 @@ static void test_bad_names(void **state __attribute__((unused)))
 		  "1:16: '**' has more than one '*': a name may hold one\n"
 		  "1:20: a unit name cannot be empty\n1:24: no cgroup is called '.'\n"
 		  "1:27: no cgroup is called '..'\n" },
-		{ "deny unit \"a\\x0a.b\"", "1:11: 'a\\x0a.b' holds a newline: no cgroup is called that\n" },
+		{ "deny unit \"a\\x0a.b\"",
+		  "1:11: 'a\\x0a.b' holds a newline: no cgroup is called that\n" },
 		{ "deny unit a.b, c.d, a.b, a.b", "1:21: 'a.b' " TWICE "1:26: 'a.b' " TWICE },
-		{ "deny cgroup a/b, \"\"", "1:13: 'a/b' is relative: write '/a/b', from the cgroup v2 "
-					  "root on\n1:18: a cgroup path cannot be empty\n" },
+		{ "deny cgroup a/b, \"\"",
+		  "1:13: 'a/b' is relative: write '/a/b', from the cgroup v2 "
+		  "root on\n1:18: a cgroup path cannot be empty\n" },
 		{ "deny cgroup //, /a//b, /a/",
 		  "1:13: '//' has an empty segment: write one '/' between names\n"
 		  "1:17: '/a//b' has an empty segment: write one '/' between names\n"
 		  "1:24: '/a/' ends in a slash: leave that out\n" },
 		{ "deny cgroup /., /a/../b", "1:13: no cgroup is called '.'\n"
 					     "1:17: no cgroup is called '..'\n" },
-		{ "deny cgroup /a*b*/c, /*/**", "1:13: 'a*b*' has more than one '*': a name may hold one\n"
-						"1:22: '**' has more than one '*': a name may hold one\n" },
-		{ "deny cgroup \"/a/b\\x0a\"", "1:13: 'b\\x0a' holds a newline: no cgroup is called that\n" },
+		{ "deny cgroup /a*b*/c, /*/**",
+		  "1:13: 'a*b*' has more than one '*': a name may hold one\n"
+		  "1:22: '**' has more than one '*': a name may hold one\n" },
+		{ "deny cgroup \"/a/b\\x0a\"",
+		  "1:13: 'b\\x0a' holds a newline: no cgroup is called that\n" },
 		{ "deny cgroup /a, \"/a\"", "1:17: '/a' " TWICE },
 		{ "deny user nosuch, group1", "1:11: there is no user 'nosuch' on this machine\n"
 					      "1:19: there is no user 'group1' on this machine\n" },
 		{ "deny group root", "1:12: there is no group 'root' on this machine\n" },
-		{ "deny user broken", "1:11: cannot look up the user 'broken': Input/output error\n" },
-		{ "deny user nobody", "1:11: the user 'nobody' has the id 4294967295, which is nobody's\n" },
+		{ "deny user broken",
+		  "1:11: cannot look up the user 'broken': Input/output error\n" },
+		{ "deny user nobody",
+		  "1:11: the user 'nobody' has the id 4294967295, which is nobody's\n" },
 		{ "deny user 4294967295, 18446744073709551616",
 		  "1:11: '4294967295' is not a user id: expected a number from 0 to 4294967294\n"
 		  "1:23: '18446744073709551616' is not a user id: expected a number from 0 to "
@@ -596,7 +624,8 @@ static void test_name_length(void **state __attribute__((unused)))
 	snprintf(text, sizeof(text), "deny unit %s cgroup /a/%s/b", name, name);
 	snprintf(expected, sizeof(expected),
 		 "1:11: '%.119s...' is 256 bytes long: a cgroup name has at most 255\n"
-		 "1:275: '%.119s...' is 256 bytes long: a cgroup name has at most 255\n", name, name);
+		 "1:275: '%.119s...' is 256 bytes long: a cgroup name has at most 255\n",
+		 name, name);
 	assert_fails(text, expected);
 }
 
@@ -605,10 +634,11 @@ static void test_bad_addresses(void **state __attribute__((unused)))
 	static const struct fail_case cases[] = {
 		{ "deny to 192.0.2, 192.0.2.256, 192.0.2.01, mx.example, \"\", /8",
 		  "1:9: '192.0.2' " NO_ADDRESS "1:18: '192.0.2.256' " NO_ADDRESS
-		  "1:31: '192.0.2.01' " NO_ADDRESS "1:43: 'mx.example' " NO_ADDRESS "1:55: '' " NO_ADDRESS
-		  "1:59: '/8' " NO_ADDRESS },
-		{ "deny to :::, 1:2, 2001:db8::g", "1:9: ':::' " NO_ADDRESS "1:14: '1:2' " NO_ADDRESS
-						   "1:19: '2001:db8::g' " NO_ADDRESS },
+		  "1:31: '192.0.2.01' " NO_ADDRESS "1:43: 'mx.example' " NO_ADDRESS
+		  "1:55: '' " NO_ADDRESS "1:59: '/8' " NO_ADDRESS },
+		{ "deny to :::, 1:2, 2001:db8::g",
+		  "1:9: ':::' " NO_ADDRESS "1:14: '1:2' " NO_ADDRESS
+		  "1:19: '2001:db8::g' " NO_ADDRESS },
 		{ "deny to 0000:0000:0000:0000:0000:0000:0000:0000:0000:0000",
 		  "1:9: '0000:0000:0000:0000:0000:0000:0000:0000:0000:0000' " NO_ADDRESS },
 		{ "deny to fe80::1%eth0, fe80::%eth0/64",
@@ -621,7 +651,8 @@ static void test_bad_addresses(void **state __attribute__((unused)))
 		  "1:46: '10.0.0.0/8/8': expected a prefix length from 0 to 32 after the slash\n" },
 		{ "deny to ::/129, ::ffff:10.0.0.0/129",
 		  "1:9: '::/129': expected a prefix length from 0 to 128 after the slash\n"
-		  "1:17: '::ffff:10.0.0.0/129': expected a prefix length from 0 to 128 after the slash\n" },
+		  "1:17: '::ffff:10.0.0.0/129': expected a prefix length from 0 to 128 after the "
+		  "slash\n" },
 		{ "deny to 192.0.2.1/24, 192.0.2.1/31, 1.0.0.0/0, 2001:db8::1/127",
 		  "1:9: host bits are set: write 192.0.2.0/24\n"
 		  "1:23: host bits are set: write 192.0.2.0/31\n"
@@ -634,9 +665,10 @@ static void test_bad_addresses(void **state __attribute__((unused)))
 		{ "deny to 192.0.2.1, ::ffff:192.0.2.1, 192.0.2.1",
 		  "1:20: '::ffff:192.0.2.1' is the same as '192.0.2.1' in this list\n"
 		  "1:38: '192.0.2.1' " TWICE },
-		{ "deny to ::1, ::, 127.0.0.1, 0.0.0.0", "1:14: '::' is the same as '::1' in this list\n"
-							 "1:29: '0.0.0.0' is the same as "
-							 "'127.0.0.1' in this list\n" },
+		{ "deny to ::1, ::, 127.0.0.1, 0.0.0.0",
+		  "1:14: '::' is the same as '::1' in this list\n"
+		  "1:29: '0.0.0.0' is the same as "
+		  "'127.0.0.1' in this list\n" },
 	};
 
 	assert_cases(cases, ARRAY_SIZE(cases));
@@ -647,19 +679,22 @@ static void test_bad_addresses(void **state __attribute__((unused)))
 static void test_guarded(void **state __attribute__((unused)))
 {
 	static const struct fail_case cases[] = {
-		{ "deny port 0, 70000, x", "1:11: '0' " PORT "\n1:14: '70000' " PORT "\n1:21: 'x' " PORT "\n" },
+		{ "deny port 0, 70000, x",
+		  "1:11: '0' " PORT "\n1:14: '70000' " PORT "\n1:21: 'x' " PORT "\n" },
 		{ "deny port 587, 25", "1:11: port 587 " UNGUARDED },
 		{ "deny port 25\nports 587\ndeny port 587, 465\nmode x",
 		  "4:6: unknown mode 'x': expected enforce or audit\n"
 		  "1:11: port 25 " UNGUARDED "3:16: port 465 " UNGUARDED },
-		{ "alow to ::1\ndeny port 587", "1:1: unknown setting or rule 'alow': " KEYWORDS
-						"2:11: port 587 " UNGUARDED },
+		{ "alow to ::1\ndeny port 587",
+		  "1:1: unknown setting or rule 'alow': " KEYWORDS "2:11: port 587 " UNGUARDED },
 		/* What 'ports' says is not known after these. */
 		{ "ports 25, 587,\ndeny port 587", "1:14: " MISSING_AFTER },
 		{ "prots 587\ndeny port 587", "1:1: unknown setting or rule 'prots': " KEYWORDS },
 		{ "ports 25\nports 587\ndeny port 587",
-		  "2:1: 'ports' was set already at p:1: a setting stands once in all files together\n" },
-		{ "ports 587\x01\ndeny port 587", "1:10: control byte \\x01: a policy is plain text\n" },
+		  "2:1: 'ports' was set already at p:1: a setting stands once in all files "
+		  "together\n" },
+		{ "ports 587\x01\ndeny port 587",
+		  "1:10: control byte \\x01: a policy is plain text\n" },
 		{ "include x\ndeny port 587", "1:9: cannot include 'x': there is no such file\n" },
 		{ "allow \x01\ndeny port 587", "1:7: control byte \\x01: a policy is plain text\n"
 					       "2:11: port 587 " UNGUARDED },
@@ -682,11 +717,13 @@ static void test_include(void **state __attribute__((unused)))
 	_cleanup_(policy_freep) struct policy *policy = NULL;
 	struct policy_errors errors = { 0 };
 
-	assert_prints("deny unit p.1 port 587\ninclude a\ninclude none/*\ninclude empty\n"
-		      "deny unit p.2", files, true,
-		      "ports 587\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n\n"
-		      "deny unit p.1 port 587\ndeny unit a.a\ndeny unit d.1\ndeny unit d.2\n"
-		      "deny unit p.2\n");
+	assert_prints(
+		"deny unit p.1 port 587\ninclude a\ninclude none/*\ninclude empty\n"
+		"deny unit p.2",
+		files, true,
+		"ports 587\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n\n"
+		"deny unit p.1 port 587\ndeny unit a.a\ndeny unit d.1\ndeny unit d.2\n"
+		"deny unit p.2\n");
 	assert_int_equal(policy_parse("a", &source, &policy, &errors), 0);
 	assert_int_equal(policy->n_files, 3);
 	assert_int_equal(policy->n_rules, 3);
@@ -714,12 +751,15 @@ static void test_bad_include(void **state __attribute__((unused)))
 		{ "include", "1:1: 'include' needs a value\n" },
 		{ "include \"\"", "1:9: cannot include '': the name is empty\n" },
 		{ "include a b", "1:11: expected the end of the line, found 'b'\n" },
-		{ "include none\ninclude none", "1:9: cannot include 'none': there is no such file\n"
-						"2:9: cannot include 'none': there is no such file\n" },
+		{ "include none\ninclude none",
+		  "1:9: cannot include 'none': there is no such file\n"
+		  "2:9: cannot include 'none': there is no such file\n" },
 		{ "include p", "1:9: cannot include 'p': a file cannot include itself\n" },
-		{ "include self", "self:2:10: cannot include './self': a file cannot include itself\n" },
-		{ "include loop", "pool:1:9: cannot include 'loop': it was read already, and a file is "
-				  "read once\n" },
+		{ "include self",
+		  "self:2:10: cannot include './self': a file cannot include itself\n" },
+		{ "include loop",
+		  "pool:1:9: cannot include 'loop': it was read already, and a file is "
+		  "read once\n" },
 		{ "include bad\ninclude bad\nmode z",
 		  "bad:2:6: unknown mode 'x': expected enforce or audit\n"
 		  "bad:3:1: 'mode' was set already at bad:2: a setting stands once in all files "
@@ -727,15 +767,17 @@ static void test_bad_include(void **state __attribute__((unused)))
 		  "2:9: cannot include 'bad': it was read already, and a file is read once\n"
 		  "3:1: 'mode' was set already at bad:2: a setting stands once in all files "
 		  "together\n" },
-		{ "include g/*", "g/1:1:5: unknown verdict 'x': expected deny, audit or allow\n"
-				 "1:9: cannot include 'g/2': it is a directory\n"
-				 "1:9: cannot include 'g/3': Input/output error\n"
-				 "g/4:1:1: 'log' was set already at g/1:1: a setting stands once in all "
-				 "files together\n" },
-		{ "include unreadable/*", "1:9: cannot include 'unreadable/*': Permission denied\n" },
+		{ "include g/*",
+		  "g/1:1:5: unknown verdict 'x': expected deny, audit or allow\n"
+		  "1:9: cannot include 'g/2': it is a directory\n"
+		  "1:9: cannot include 'g/3': Input/output error\n"
+		  "g/4:1:1: 'log' was set already at g/1:1: a setting stands once in all "
+		  "files together\n" },
+		{ "include unreadable/*",
+		  "1:9: cannot include 'unreadable/*': Permission denied\n" },
 		{ "include large", "1:9: cannot include 'large': it is over 1 MiB\n" },
-		{ "include comma\n  x", "comma:1:12: " MISSING_AFTER
-					"2:3: unknown setting or rule 'x': " KEYWORDS },
+		{ "include comma\n  x",
+		  "comma:1:12: " MISSING_AFTER "2:3: unknown setting or rule 'x': " KEYWORDS },
 	};
 
 	memset(large, '#', sizeof(large));
@@ -780,8 +822,9 @@ static void test_include_limits(void **state __attribute__((unused)))
 	free_files(files);
 
 	files = make_files(16, true, "deny");
-	assert_fails_sized("include n/1", 11, files,
-			   "n/15:1:9: cannot include 'n/16': files can include files to a depth of 16\n");
+	assert_fails_sized(
+		"include n/1", 11, files,
+		"n/15:1:9: cannot include 'n/16': files can include files to a depth of 16\n");
 	free_files(files);
 
 	files = make_files(63, false, "");
@@ -859,8 +902,9 @@ static void test_limits(void **state __attribute__((unused)))
 	policy_free(parse(same));
 	assert_fails(more, "257:2: too many rules: a policy can have 256\n"
 			   "261:11: there is no user 'x' on this machine\n");
-	assert_fails(over, "1:3997: too many names: units and the segments of cgroup paths can be 1024 "
-			   "together\n");
+	assert_fails(over,
+		     "1:3997: too many names: units and the segments of cgroup paths can be 1024 "
+		     "together\n");
 
 	/* Wrong rules are rules too. */
 	policy_freep(&policy);
@@ -893,22 +937,22 @@ static void test_all_errors(void **state __attribute__((unused)))
 				   "audit to 10.0.0.1/8, 10.0.0.0/8, 10.0.0.0/8\nmode audit\n"
 				   "deny to ::1 port";
 
-	assert_fails_sized(text, strlen(text), files,
-			   "1:11: '0' " PORT "\n"
-			   "2:8: unknown error 'no': expected EPERM, EACCES, ECONNREFUSED, EHOSTUNREACH, "
-			   "ENETUNREACH or ETIMEDOUT\n"
-			   "3:12: 'x' is no unit name, its suffix is missing: write 'x.service'\n"
-			   "3:19: '99999' " PORT "\n"
-			   "3:25: unknown condition 'prot': " MORE
-			   "i:1:11: there is no user 'nosuch' on this machine\n"
-			   "i:2:1: 'reject' was set already at p:2: a setting stands once in all files "
-			   "together\n"
-			   "5:2: unknown setting or rule 'allw': " KEYWORDS
-			   "6:14: unterminated quote: the closing quote must stand in this line\n"
-			   "7:9: cannot include 'j': there is no such file\n"
-			   "8:10: host bits are set: write 10.0.0.0/8\n"
-			   "8:34: '10.0.0.0/8' " TWICE
-			   "10:13: 'port' needs a value\n");
+	assert_fails_sized(
+		text, strlen(text), files,
+		"1:11: '0' " PORT "\n"
+		"2:8: unknown error 'no': expected EPERM, EACCES, ECONNREFUSED, EHOSTUNREACH, "
+		"ENETUNREACH or ETIMEDOUT\n"
+		"3:12: 'x' is no unit name, its suffix is missing: write 'x.service'\n"
+		"3:19: '99999' " PORT "\n"
+		"3:25: unknown condition 'prot': " MORE
+		"i:1:11: there is no user 'nosuch' on this machine\n"
+		"i:2:1: 'reject' was set already at p:2: a setting stands once in all files "
+		"together\n"
+		"5:2: unknown setting or rule 'allw': " KEYWORDS
+		"6:14: unterminated quote: the closing quote must stand in this line\n"
+		"7:9: cannot include 'j': there is no such file\n"
+		"8:10: host bits are set: write 10.0.0.0/8\n"
+		"8:34: '10.0.0.0/8' " TWICE "10:13: 'port' needs a value\n");
 }
 
 /* Every call into the world fails with -ENOMEM once: that ends the parse, and says so. */
@@ -937,10 +981,10 @@ static void test_no_memory(void **state __attribute__((unused)))
 
 static void test_reject_names(void **state __attribute__((unused)))
 {
-	static const int numbers[] = { EPERM, EACCES, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH,
-				       ETIMEDOUT };
-	static const char *const names[] = { "EPERM", "EACCES", "ECONNREFUSED", "EHOSTUNREACH",
-					     "ENETUNREACH", "ETIMEDOUT" };
+	static const int numbers[] = { EPERM,	     EACCES,	  ECONNREFUSED,
+				       EHOSTUNREACH, ENETUNREACH, ETIMEDOUT };
+	static const char *const names[] = { "EPERM",	     "EACCES",	    "ECONNREFUSED",
+					     "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		_cleanup_(policy_freep) struct policy *policy = NULL;
@@ -985,9 +1029,11 @@ static void random_rule(FILE *out)
 	} conditions[] = {
 		{ "unit", { "a.service", "\"b \\x22.scope\"", "*", "c*.d", "\"#.e\"", "\xff.f" } },
 		{ "cgroup", { "/", "/a\\x2d", "\"/\\x5c\"", "/*/b", "/a#", "\"/\\x7f \xff\"" } },
-		{ "user", { "root", "33", "\"to\"", "\"a,\\x22b\\x5c\\x01\"", "4294967294", "toor" } },
+		{ "user",
+		  { "root", "33", "\"to\"", "\"a,\\x22b\\x5c\\x01\"", "4294967294", "toor" } },
 		{ "group", { "mail", "0", "1", "2", "3", "4" } },
-		{ "to", { "10.0.0.0/8", "::ffff:192.0.2.1", "::", "0.0.0.0/0", "::/0", "fe80::/10" } },
+		{ "to",
+		  { "10.0.0.0/8", "::ffff:192.0.2.1", "::", "0.0.0.0/0", "::/0", "fe80::/10" } },
 		{ "port", { "25", "587", "465", "2525", "26", "24" } },
 	};
 	size_t first = (size_t)random() % ARRAY_SIZE(conditions);
@@ -1005,8 +1051,9 @@ static void random_rule(FILE *out)
 
 static void test_random(void **state __attribute__((unused)))
 {
-	static const char *const settings[] = { "mode audit\n", "log allow\n", "log deny, allow\n",
-						"limit 7/m burst 3\n", "reject EACCES\n", "#\n" };
+	static const char *const settings[] = { "mode audit\n",	     "log allow\n",
+						"log deny, allow\n", "limit 7/m burst 3\n",
+						"reject EACCES\n",   "#\n" };
 
 	srandom(587);
 	for (int round = 0; round < 2000; round++) {
@@ -1033,9 +1080,10 @@ static void test_random(void **state __attribute__((unused)))
 /* No input may crash or be accepted in part; with the sanitizers this is a small fuzzer. */
 static void test_mutations(void **state __attribute__((unused)))
 {
-	static const char seed[] = "ports 25, 587\nlog deny\nlimit 10/s burst 100\n"
-				   "allow to 10.0.0.0/8, ::1 user root port 587\n"
-				   "deny cgroup \"/a\\x2d b\", /c* unit d.service group mail\ninclude i\n";
+	static const char seed[] =
+		"ports 25, 587\nlog deny\nlimit 10/s burst 100\n"
+		"allow to 10.0.0.0/8, ::1 user root port 587\n"
+		"deny cgroup \"/a\\x2d b\", /c* unit d.service group mail\ninclude i\n";
 	static const char bytes[] = "\0\n\r\t ,#\"\\/*x09:.%-\xef\xff";
 	static const struct file files[] = { { .path = "i", .text = "mode audit" }, { 0 } };
 	struct world world = { .files = files };
@@ -1052,7 +1100,8 @@ static void test_mutations(void **state __attribute__((unused)))
 		assert_non_null(text);
 		memcpy(text, seed, size);
 		for (long n = random() % 4; n >= 0; n--)
-			text[(size_t)random() % size] = bytes[(size_t)random() % (sizeof(bytes) - 1)];
+			text[(size_t)random() % size] =
+				bytes[(size_t)random() % (sizeof(bytes) - 1)];
 		r = policy_parse_text("p", text, size, &source, &policy, &errors);
 		assert_int_equal(r, errors.n_items ? -EINVAL : 0);
 		if (!r)
@@ -1135,30 +1184,18 @@ static void test_system(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_model),
-		cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_quotes),
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_bad_settings),
-		cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_name_length),
-		cmocka_unit_test(test_bad_addresses),
-		cmocka_unit_test(test_guarded),
-		cmocka_unit_test(test_include),
-		cmocka_unit_test(test_bad_include),
-		cmocka_unit_test(test_include_limits),
-		cmocka_unit_test(test_no_main_file),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_many_values),
-		cmocka_unit_test(test_all_errors),
-		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_reject_names),
-		cmocka_unit_test(test_builtin),
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_system),
+		cmocka_unit_test(test_settings),     cmocka_unit_test(test_model),
+		cmocka_unit_test(test_rules),	     cmocka_unit_test(test_words),
+		cmocka_unit_test(test_quotes),	     cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_bad_settings), cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_name_length),  cmocka_unit_test(test_bad_addresses),
+		cmocka_unit_test(test_guarded),	     cmocka_unit_test(test_include),
+		cmocka_unit_test(test_bad_include),  cmocka_unit_test(test_include_limits),
+		cmocka_unit_test(test_no_main_file), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_many_values),  cmocka_unit_test(test_all_errors),
+		cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_reject_names),
+		cmocka_unit_test(test_builtin),	     cmocka_unit_test(test_random),
+		cmocka_unit_test(test_mutations),    cmocka_unit_test(test_system),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

@@ -229,16 +229,15 @@ static const char good[] =
 	"deny cgroup /a/b*/*, /c unit *.scope group 8 to 0.0.0.0/0, 2001:db8::/32, ::/0\n"
 	"allow\n";
 
-static const char bad[] =
-	"ports 25, 0\n"
-	"mode x\n"
-	"include elsewhere\n"
-	"include included\n"
-	"deny user nobody-here, root, root, 33 cgroup a, /b, /b\n"
-	"deny cgroup /c/d unit a.service, x to ::1, 10.0.0.1/8 port 587\n"
-	"deny \x01\n"
-	"deny unit \"x\n"
-	"deni\n";
+static const char bad[] = "ports 25, 0\n"
+			  "mode x\n"
+			  "include elsewhere\n"
+			  "include included\n"
+			  "deny user nobody-here, root, root, 33 cgroup a, /b, /b\n"
+			  "deny cgroup /c/d unit a.service, x to ::1, 10.0.0.1/8 port 587\n"
+			  "deny \x01\n"
+			  "deny unit \"x\n"
+			  "deni\n";
 
 static struct policy *read_policy(const char *text)
 {
@@ -259,8 +258,8 @@ static void set_policy(const char *text)
 	policy = read_policy(text);
 	assert_int_equal(policy_print(policy, &policy_printed), 0);
 	if (policy->n_rules)
-		assert_int_equal(policy_print_rule(&policy->rules[policy->n_rules - 1],
-						   &rule_printed), 0);
+		assert_int_equal(
+			policy_print_rule(&policy->rules[policy->n_rules - 1], &rule_printed), 0);
 	assert_int_equal(ruleset_compile(policy, &compiled, &rule), 0);
 }
 
@@ -294,8 +293,9 @@ static char *many_rules(void)
 
 	assert_non_null(text);
 	for (int i = 0; i < MANY_RULES; i++)
-		at += sprintf(at, "deny unit a%d*.service, b%d.service cgroup /c%d/d, /e%d* "
-				  "user %d, %d group %d to 10.0.%d.0/24, 2001:db8:%d::/48\n",
+		at += sprintf(at,
+			      "deny unit a%d*.service, b%d.service cgroup /c%d/d, /e%d* "
+			      "user %d, %d group %d to 10.0.%d.0/24, 2001:db8:%d::/48\n",
 			      i, i, i, i, i, i + 1, i, i, i);
 	return text;
 }

@@ -202,8 +202,9 @@ static void test_addresses(void **state __attribute__((unused)))
 /* What is under 96 bits is IPv6's, even where the mapped addresses lie in it. */
 static void test_families(void **state __attribute__((unused)))
 {
-	static const char *const prefixes[] = { "::/0", "::/1", "::/64", "::/80", "::fffe:0:0/95",
-						"::ffc0:0:0/90", "::fe00:0:0/87", "::8000:0:0/81" };
+	static const char *const prefixes[] = { "::/0",		 "::/1",	  "::/64",
+						"::/80",	 "::fffe:0:0/95", "::ffc0:0:0/90",
+						"::fe00:0:0/87", "::8000:0:0/81" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
 		char policy[128];
@@ -419,18 +420,12 @@ static void test_random(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_any),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_families),
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_segments),
-		cmocka_unit_test(test_units),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_settings), cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_ports),	 cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_any),	 cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_families), cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_words),	 cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_units),	 cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);

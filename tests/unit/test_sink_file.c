@@ -316,14 +316,10 @@ static void test_file_cannot_truncate_rotated(void **state __attribute__((unused
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_file_lines),
-		TEST(test_file_refused),
-		TEST(test_file_reopen),
-		TEST(test_file_faults),
-		TEST(test_file_full_disk),
-		TEST(test_file_size_limit),
-		TEST(test_file_cannot_truncate),
-		TEST(test_file_cannot_truncate_rotated),
+		TEST(test_file_lines),		 TEST(test_file_refused),
+		TEST(test_file_reopen),		 TEST(test_file_faults),
+		TEST(test_file_full_disk),	 TEST(test_file_size_limit),
+		TEST(test_file_cannot_truncate), TEST(test_file_cannot_truncate_rotated),
 	};
 
 	set_local_time();

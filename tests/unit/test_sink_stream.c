@@ -104,7 +104,7 @@ static void test_stream_json(void **state __attribute__((unused)))
 	assert_int_equal(sink_stream_open(stream->writer, true, &sink), 0);
 	assert_int_equal(write_sample(sink, 7), 0);
 	violation_from_anyone(1, 2, SAMPLE_TIME, &violation);
-	assert_int_equal(sink_write(sink, &violation), 0);
+	assert_int_equal(sink_write(sink, &violation, NULL), 0);
 	stream_read_all(stream);
 	assert_string_equal(
 		stream->text,
@@ -255,14 +255,10 @@ static void test_free_nothing(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_stream_text),
-		TEST(test_stream_json),
-		TEST(test_stream_slow_text),
-		TEST(test_stream_slow_json),
-		TEST(test_stream_full),
-		TEST(test_stream_gone),
-		TEST(test_stream_blocking),
-		TEST(test_stream_interrupted),
+		TEST(test_stream_text),	     TEST(test_stream_json),
+		TEST(test_stream_slow_text), TEST(test_stream_slow_json),
+		TEST(test_stream_full),	     TEST(test_stream_gone),
+		TEST(test_stream_blocking),  TEST(test_stream_interrupted),
 		TEST(test_free_nothing),
 	};
 

@@ -27,7 +27,8 @@ struct fake {
 	unsigned int tries, reopens, frees;
 };
 
-static int fake_write(struct sink *sink, const struct violation *violation)
+static int fake_write(struct sink *sink, const struct violation *violation,
+		      struct smtpward_receipt *receipt)
 {
 	struct fake *fake = (struct fake *)sink;
 
@@ -101,7 +102,7 @@ static int write_with(struct pair *pair, int main_error, int copy_error)
 {
 	pair->main.error = main_error;
 	pair->copy.error = copy_error;
-	return sink_write(pair->tee, &pair->violation);
+	return sink_write(pair->tee, &pair->violation, NULL);
 }
 
 static void assert_taken(const struct pair *pair, uint32_t by_main, uint32_t by_copy)
@@ -223,12 +224,12 @@ static void test_nested(void **state)
 	struct sink *both = NULL;
 
 	assert_int_equal(sink_tee_open(&log.sink, pair->tee, &both), 0);
-	assert_int_equal(sink_write(both, &pair->violation), 0);
+	assert_int_equal(sink_write(both, &pair->violation, NULL), 0);
 	assert_taken(pair, 1, 1);
 	assert_int_equal(sink_poll_fd(both), 9);
 	pair->violation.pid = 2;
 	pair->main.error = -EAGAIN;
-	assert_int_equal(sink_write(both, &pair->violation), 0);
+	assert_int_equal(sink_write(both, &pair->violation, NULL), 0);
 	assert_taken(pair, 1, 1);
 	assert_int_equal(log.taken, 2);
 	sink_free(both);
@@ -244,14 +245,9 @@ static void test_nested(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_both),
-		TEST(test_main_stuck),
-		TEST(test_main_broken),
-		TEST(test_copy),
-		TEST(test_poll_fd),
-		TEST(test_schedules),
-		TEST(test_reopen),
-		TEST(test_nested),
+		TEST(test_both),   TEST(test_main_stuck), TEST(test_main_broken),
+		TEST(test_copy),   TEST(test_poll_fd),	  TEST(test_schedules),
+		TEST(test_reopen), TEST(test_nested),
 	};
 
 	return cmocka_run_group_tests_name("sink tee", tests, NULL, NULL);

@@ -139,10 +139,8 @@ static void test_random(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lowest_bit),
-		cmocka_unit_test(test_lowest_bit_random),
-		cmocka_unit_test(test_each_rule),
-		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_lowest_bit), cmocka_unit_test(test_lowest_bit_random),
+		cmocka_unit_test(test_each_rule),  cmocka_unit_test(test_words),
 		cmocka_unit_test(test_random),
 	};
 

@@ -19,10 +19,10 @@
 #include "violation.h"
 #include "violation_fixture.h"
 
-#define NUMBERS_OF_EXAMPLE                                                           \
+#define NUMBERS_OF_EXAMPLE \
 	"uid=33 euid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "
-#define STRINGS_OF_EXAMPLE                                                           \
-	"unit=\"apache2.service\" cgroup=\"/system.slice/apache2.service\" "         \
+#define STRINGS_OF_EXAMPLE                                                   \
+	"unit=\"apache2.service\" cgroup=\"/system.slice/apache2.service\" " \
 	"exe=\"/usr/bin/php8.2\" parent=\"apache2\" comm=\"php\""
 
 static void assert_line(const struct smtpward_event *event, const char *want)
@@ -39,20 +39,23 @@ static void test_attempt(void **state __attribute__((unused)))
 {
 	struct smtpward_event event = example();
 
-	assert_line(&event, "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 "
-			    NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
+	assert_line(&event,
+		    "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
+			    STRINGS_OF_EXAMPLE);
 	event.verdict = SMTPWARD_AUDIT;
 	event.rule = 0;
 	event.port = 65535;
 	event.address[10] = 0;
-	assert_line(&event, "v=1 verdict=audit rule=1 dst=::ff:cb00:7109 dport=65535 "
-			    NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
+	assert_line(&event,
+		    "v=1 verdict=audit rule=1 dst=::ff:cb00:7109 dport=65535 " NUMBERS_OF_EXAMPLE
+			    STRINGS_OF_EXAMPLE);
 	event.verdict = SMTPWARD_ALLOW;
 	event.rule = SMTPWARD_RULES_MAX - 1;
 	event.port = 25;
 	memcpy(event.address, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x19", 16);
-	assert_line(&event, "v=1 verdict=allow rule=256 dst=2001:db8::19 dport=25 "
-			    NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
+	assert_line(&event,
+		    "v=1 verdict=allow rule=256 dst=2001:db8::19 dport=25 " NUMBERS_OF_EXAMPLE
+			    STRINGS_OF_EXAMPLE);
 }
 
 static void test_attempt_extremes(void **state __attribute__((unused)))
@@ -389,11 +392,12 @@ static void test_forged_comm_exact(void **state __attribute__((unused)))
 
 	memcpy(event.comm, "\" uid=0 x=\"", 12);
 	memcpy(event.parent, "a\nb\\c\x1b\x80\xff", 9);
-	assert_line(&event, "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 "
-			    NUMBERS_OF_EXAMPLE "unit=\"apache2.service\" "
-			    "cgroup=\"/system.slice/apache2.service\" exe=\"/usr/bin/php8.2\" "
-			    "parent=\"a\\x0ab\\x5cc\\x1b\\x80\\xff\" "
-			    "comm=\"\\x22 uid=0 x=\\x22\"");
+	assert_line(&event,
+		    "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
+		    "unit=\"apache2.service\" "
+		    "cgroup=\"/system.slice/apache2.service\" exe=\"/usr/bin/php8.2\" "
+		    "parent=\"a\\x0ab\\x5cc\\x1b\\x80\\xff\" "
+		    "comm=\"\\x22 uid=0 x=\\x22\"");
 }
 
 static void assert_json(const struct violation *violation, const char *want)

@@ -29,7 +29,7 @@
 struct read_field {
 	char name[32];
 	bool quoted;
-	char text[VIOLATION_LINE_SIZE];   /* between the quotes, as it stands */
+	char text[VIOLATION_LINE_SIZE];	 /* between the quotes, as it stands */
 	char bytes[VIOLATION_LINE_SIZE]; /* what it means */
 	size_t len;
 };
@@ -175,8 +175,8 @@ static void assert_json_is(const struct violation *violation, const struct read_
 }
 
 static const char *const attempt_names[] = {
-	"v",   "verdict", "rule", "dst",   "dport", "uid",  "euid",   "gid",  "auid",
-	"pid", "ppid",	  "netns", "cgid", "unit",  "cgroup", "exe", "parent", "comm",
+	"v",   "verdict", "rule",  "dst",  "dport", "uid",    "euid", "gid",	"auid",
+	"pid", "ppid",	  "netns", "cgid", "unit",  "cgroup", "exe",  "parent", "comm",
 };
 
 /* Reads the line of an event back; *ret_line too where the caller wants to see more. */
@@ -210,10 +210,24 @@ static void assert_reads_back(const struct smtpward_event *event, struct read_li
 static void test_hostile_strings(void **state __attribute__((unused)))
 {
 	static const char *const comms[] = {
-		"\" uid=0 x=\"",    "a\nv=1 uid=0",  "a\\\" uid=0",	   "\\",
-		"\\\\",		    "\\x22",	     "\x1b]0;x\a\x1b[2J",  "=",
-		" ",		    "\"",	     "\r\n",		   "\x7f\x80\xfe\xff",
-		"\xc2\x9b" "2J",    "\xe2\x80\xae" "gpj.exe", "a=b c=\"d\"", "\t\v\f\b\x01",
+		"\" uid=0 x=\"",
+		"a\nv=1 uid=0",
+		"a\\\" uid=0",
+		"\\",
+		"\\\\",
+		"\\x22",
+		"\x1b]0;x\a\x1b[2J",
+		"=",
+		" ",
+		"\"",
+		"\r\n",
+		"\x7f\x80\xfe\xff",
+		"\xc2\x9b"
+		"2J",
+		"\xe2\x80\xae"
+		"gpj.exe",
+		"a=b c=\"d\"",
+		"\t\v\f\b\x01",
 	};
 	struct smtpward_event event = example();
 	struct read_line *line = malloc(sizeof(*line));

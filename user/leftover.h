@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a smtpward of another ABI has recorded and nobody has read: it stays pinned in
+ * its generation when a load takes over, and goes once all of it has its line.
+ */
+#ifndef SMTPWARD_LEFTOVER_H
+#define SMTPWARD_LEFTOVER_H
+
+#include "drain.h"
+#include "reason.h"
+#include "sink.h"
+
+/*
+ * Drains all generations that do not decide any more, and removes them. A logger that
+ * still reads one of them is waited for: it ends when it notices. Returns 0, with what
+ * was written added to *report, or -errno with a reason; what is left then is the next
+ * load's.
+ */
+int leftover_drain(const char *pins, struct sink *sink, const struct drain_notices *notices,
+		   struct drain_report *report, struct reason *reason);
+
+#endif /* SMTPWARD_LEFTOVER_H */
