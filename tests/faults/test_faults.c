@@ -204,9 +204,7 @@ static void check_fault(const struct fault *fault)
 /* Each Nth fault, over all system calls together. */
 static unsigned int sample(void)
 {
-	const char *text = getenv("SMTPWARD_TEST_FAULTS");
-
-	return text && atoi(text) > 0 ? (unsigned int)atoi(text) : 16;
+	return (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 16);
 }
 
 /* read(2) is libbpf going through the kernel's BTF, a page at a time: a few stand for all. */

@@ -20,9 +20,7 @@
 
 static unsigned int swaps(void)
 {
-	const char *text = getenv("SMTPWARD_TEST_SWAPS");
-
-	return text && atoi(text) > 0 ? (unsigned int)atoi(text) : 60;
+	return (unsigned int)fixture_number("SMTPWARD_TEST_SWAPS", 60);
 }
 
 /* What the attackers count, in memory that they share with us. */

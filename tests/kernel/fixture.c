@@ -33,7 +33,7 @@ bool pause_until(int64_t deadline)
 	return true;
 }
 
-static int environment_number(const char *name, int otherwise)
+int fixture_number(const char *name, int otherwise)
 {
 	const char *text = getenv(name);
 
@@ -42,7 +42,7 @@ static int environment_number(const char *name, int otherwise)
 
 int fixture_loops(void)
 {
-	return environment_number("SMTPWARD_TEST_LOOPS", 10000);
+	return fixture_number("SMTPWARD_TEST_LOOPS", 10000);
 }
 
 /* The parent: it makes nothing that it does not remove. */
@@ -100,7 +100,7 @@ static void kill_group(pid_t group)
 static int supervise(pid_t pid, const sigset_t *signals)
 {
 	int64_t deadline = clock_ms() +
-			   1000LL * environment_number("SMTPWARD_TEST_DEADLINE", 300);
+			   1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 300);
 	const struct timespec second = { .tv_sec = 1 };
 
 	for (;;) {

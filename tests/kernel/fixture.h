@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -64,6 +65,9 @@ int fixture_tidy(void **state);
 		skip();                                     \
 	} while (0)
 #define fixture_skip(...) fixture_skip_as(__func__, __VA_ARGS__)
+
+/* A number over 0 from the environment. */
+int fixture_number(const char *name, int otherwise);
 
 /* How often the long loops run; the environment's SMTPWARD_TEST_LOOPS or 10,000. */
 int fixture_loops(void);
@@ -240,6 +244,34 @@ const struct line_field *line_field(const struct line *line, const char *name); 
 void line_assert(const struct line *line, const char *name, const char *value);
 void line_assert_number(const struct line *line, const char *name, uint64_t number);
 uint64_t line_number(const struct line *line, const char *name); /* 0 where it is not there */
+
+/* fixture_tally.c */
+
+#define TALLY_ATTACKERS 2
+
+/* Each attempt has an address of its own: 2001:db8::, the attacker, the number. */
+struct sockaddr_in6 tally_address(uint16_t attacker, uint32_t number);
+
+/* What the lines say in sum. */
+struct tally {
+	uint64_t lines, suppressed, lost;
+	uint64_t twice;			/* lines of an attempt that has one already */
+	uint8_t *seen[TALLY_ATTACKERS]; /* a bit an attempt */
+};
+
+void tally_init(struct tally *tally); /* asserts */
+void tally_free(struct tally *tally);
+uint64_t tally_sum(const struct tally *tally);
+/* Asserts that it is one line and a whole one. */
+void tally_line(struct tally *tally, const char *text);
+void tally_datagrams(struct tally *tally, int fd); /* all that wait; fd does not block */
+
+/* fixture_syslog.c */
+
+#define SYSLOG_SOCKET "/dev/log"
+
+void syslog_make_dev(void); /* in our mount namespace; the machine's stays as it is */
+int syslog_bind(void);	    /* a datagram socket at SYSLOG_SOCKET; asserts */
 
 /* fixture_bpf.c */
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Attempts that are told apart by their address, and what the lines say of them. */
+#include "fixture.h"
+
+#include <arpa/inet.h>
+#include <sys/mman.h>
+
+/* Those with a higher number count, and are not told apart. */
+#define NUMBERED_MAX (1U << 28)
+
+struct sockaddr_in6 tally_address(uint16_t attacker, uint32_t number)
+{
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(25) };
+	const uint32_t words[] = { htonl(0x20010db8), 0, htonl(attacker), htonl(number) };
+
+	memcpy(&to.sin6_addr, words, sizeof(words));
+	return to;
+}
+
+uint64_t tally_sum(const struct tally *tally)
+{
+	return tally->lines + tally->suppressed + tally->lost;
+}
+
+void tally_init(struct tally *tally)
+{
+	memset(tally, 0, sizeof(*tally));
+	for (int i = 0; i < TALLY_ATTACKERS; i++) {
+		tally->seen[i] = mmap(NULL, NUMBERED_MAX / 8, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		assert_ptr_not_equal(tally->seen[i], MAP_FAILED);
+	}
+}
+
+void tally_free(struct tally *tally)
+{
+	for (int i = 0; i < TALLY_ATTACKERS; i++)
+		munmap(tally->seen[i], NUMBERED_MAX / 8);
+}
+
+static void tally_attempt(struct tally *tally, const char *address)
+{
+	uint32_t words[4], attacker, number;
+
+	assert_int_equal(inet_pton(AF_INET6, address, words), 1);
+	attacker = ntohl(words[2]);
+	number = ntohl(words[3]);
+	assert_true(attacker < TALLY_ATTACKERS);
+	tally->lines++;
+	if (number >= NUMBERED_MAX)
+		return;
+	if (tally->seen[attacker][number / 8] >> number % 8 & 1)
+		tally->twice++;
+	tally->seen[attacker][number / 8] |= (uint8_t)(1 << number % 8);
+}
+
+/* A line that is cut off, or two in one, is none that the strict reader takes. */
+void tally_line(struct tally *tally, const char *text)
+{
+	struct line line;
+
+	line_parse(text, &line);
+	line_assert_number(&line, "v", 1);
+	for (size_t i = 0; i < line.n; i++)
+		if (!strcmp(line.fields[i].name, "verdict"))
+			tally_attempt(tally, line_field(&line, "dst")->value);
+	tally->suppressed += line_number(&line, "suppressed");
+	tally->lost += line_number(&line, "lost");
+}
+
+void tally_datagrams(struct tally *tally, int fd)
+{
+	char datagram[32768];
+	ssize_t len;
+
+	while ((len = recv(fd, datagram, sizeof(datagram) - 1, 0)) > 0) {
+		datagram[len] = '\0';
+		tally_line(tally, datagram);
+	}
+}
