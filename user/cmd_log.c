@@ -39,6 +39,9 @@ static const char *explain(int err)
 		return "it is not a regular file";
 	if (err == -ELOOP)
 		return "it is a symbolic link; name the file itself";
+	if (err == -EPERM)
+		return "others than root may write to it or to a directory on the way to it, or it "
+		       "has two names, or it is immutable; name a file in a directory of root's";
 	return strerror(-err);
 }
 

@@ -57,7 +57,11 @@ struct sink {
  */
 int sink_syslog_open(const char *path, struct sink **ret);
 
-/* A file, appended to, made with mode 0600; refused where it is not a regular file. */
+/*
+ * A file, appended to, made with mode 0600. -EINVAL where it is not a regular file,
+ * -ELOOP where it is a symbolic link, -EPERM where others than root and our own user
+ * may write to it or replace it.
+ */
 int sink_file_open(const char *path, struct sink **ret);
 
 /*

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "trusted.h"
 
 struct sink_file {
 	struct sink sink; /* first: the ops get a pointer to it */
@@ -28,23 +29,31 @@ struct sink_file {
 };
 
 /*
- * Nothing but a regular file: a line in a FIFO or a device may be read by nobody.
+ * Nothing but a regular file: a line in a FIFO or a device may be read by nobody. And
+ * none that others than root could have written a line to, or put in our file's place.
  * O_NONBLOCK and O_NOCTTY: opening one of those must not hang us or make it ours.
  */
 static int file_open(const char *path, int *ret_fd)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int dir_fd = -1, fd = -1;
+	const char *name;
 	struct stat st;
+	int err;
 
-	fd = open(path,
-		  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
-		  0600);
+	err = trusted_open_parent(path, &dir_fd, &name);
+	if (err)
+		return err;
+	fd = openat(dir_fd, name,
+		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		    0600);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
+	if (!trusted_file(&st))
+		return -EPERM;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -101,6 +101,74 @@ static void test_file_refused(void **state __attribute__((unused)))
 	assert_ptr_equal(sink, state);
 }
 
+#define OTHER 65534
+
+/* In a directory as given, which is then removed. */
+static int open_in(uid_t uid, gid_t gid, mode_t mode, const char *path)
+{
+	struct sink *sink = NULL;
+	int r;
+
+	assert_int_equal(mkdir("dir", 0700), 0);
+	assert_int_equal(mkdir("dir/ours", 0700), 0);
+	assert_int_equal(symlink("dir/ours", "way"), 0);
+	assert_int_equal(chown("dir", uid, gid), 0);
+	assert_int_equal(chmod("dir", mode), 0);
+	r = sink_file_open(path, &sink);
+	sink_free(sink);
+	assert_int_equal(unlink(path), r ? -1 : 0);
+	assert_int_equal(unlink("way"), 0);
+	assert_int_equal(rmdir("dir/ours"), 0);
+	assert_int_equal(rmdir("dir"), 0);
+	return r;
+}
+
+/* Where others could put a file in the place of ours, or us on the way to another. */
+static void test_file_in_others_directory(void **state __attribute__((unused)))
+{
+	const char *const paths[] = { "dir/log", "dir/ours/log", "way/log", "./dir/../dir/log" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		assert_int_equal(open_in(0, 0, 0755, paths[i]), 0);
+		assert_int_equal(open_in(0, OTHER, 0755, paths[i]), 0);
+		assert_int_equal(open_in(0, 0, 0775, paths[i]), 0);
+		assert_int_equal(open_in(0, 0, 01777, paths[i]), 0);
+		assert_int_equal(open_in(OTHER, OTHER, 0755, paths[i]), -EPERM);
+		assert_int_equal(open_in(OTHER, OTHER, 01777, paths[i]), -EPERM);
+		assert_int_equal(open_in(0, 0, 0757, paths[i]), -EPERM);
+		assert_int_equal(open_in(0, OTHER, 0775, paths[i]), -EPERM);
+	}
+}
+
+static int open_with(uid_t uid, gid_t gid, mode_t mode, bool linked)
+{
+	struct sink *sink = NULL;
+	int r, fd = open("log", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fchown(fd, uid, gid), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+	assert_true(!linked || !link("log", "second"));
+	r = sink_file_open("log", &sink);
+	sink_free(sink);
+	assert_true(!linked || !unlink("second"));
+	assert_int_equal(unlink("log"), 0);
+	return r;
+}
+
+/* A file that is there already: only one that others cannot have written to. */
+static void test_file_of_others(void **state __attribute__((unused)))
+{
+	assert_int_equal(open_with(0, 0, 0600, false), 0);
+	assert_int_equal(open_with(0, OTHER, 0644, false), 0);
+	assert_int_equal(open_with(0, 0, 0660, false), 0);
+	assert_int_equal(open_with(OTHER, 0, 0600, false), -EPERM);
+	assert_int_equal(open_with(0, OTHER, 0660, false), -EPERM);
+	assert_int_equal(open_with(0, 0, 0602, false), -EPERM);
+	assert_int_equal(open_with(0, 0, 0600, true), -EPERM);
+}
+
 static void test_file_reopen(void **state __attribute__((unused)))
 {
 	_cleanup_sink_ struct sink *sink = NULL;
@@ -114,6 +182,10 @@ static void test_file_reopen(void **state __attribute__((unused)))
 	assert_int_equal(sink_reopen(sink), -EISDIR);
 	assert_int_equal(write_sample(sink, 3), 0);
 	assert_int_equal(rmdir("log"), 0);
+	assert_int_equal(close(open("log", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)), 0);
+	assert_int_equal(chown("log", OTHER, OTHER), 0);
+	assert_int_equal(sink_reopen(sink), -EPERM);
+	assert_int_equal(unlink("log"), 0);
 
 	assert_int_equal(sink_reopen(sink), 0);
 	assert_int_equal(write_sample(sink, 4), 0);
@@ -316,10 +388,16 @@ static void test_file_cannot_truncate_rotated(void **state __attribute__((unused
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_file_lines),		 TEST(test_file_refused),
-		TEST(test_file_reopen),		 TEST(test_file_faults),
-		TEST(test_file_full_disk),	 TEST(test_file_size_limit),
-		TEST(test_file_cannot_truncate), TEST(test_file_cannot_truncate_rotated),
+		TEST(test_file_lines),
+		TEST(test_file_refused),
+		TEST(test_file_in_others_directory),
+		TEST(test_file_of_others),
+		TEST(test_file_reopen),
+		TEST(test_file_faults),
+		TEST(test_file_full_disk),
+		TEST(test_file_size_limit),
+		TEST(test_file_cannot_truncate),
+		TEST(test_file_cannot_truncate_rotated),
 	};
 
 	set_local_time();

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Paths that nobody but root and our own user can bend: what is written there cannot
+ * have been put in its place, and stays where it is.
+ */
+#ifndef SMTPWARD_TRUSTED_H
+#define SMTPWARD_TRUSTED_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/*
+ * Opens the directory that a path's last part is in, O_PATH, and says where that part
+ * begins. -EPERM where others could change it or one above it: it is theirs, or they
+ * may write to it and it is not sticky.
+ */
+int trusted_open_parent(const char *path, int *ret_fd, const char **ret_name);
+
+/* A file that root or our own user owns, that no other may write to, with one name. */
+bool trusted_file(const struct stat *st);
+
+#endif /* SMTPWARD_TRUSTED_H */
