@@ -52,7 +52,16 @@ FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/kernel/fixture*.c))
 
 all: $(OUT)/smtpward
 
-tests: $(UNIT_TESTS) $(KERNEL_TESTS)
+tests: $(UNIT_TESTS) $(KERNEL_TESTS) $(OUT)/other-abi/smtpward
+
+# The same program with another ABI, which tests/faults/test_upgrade takes over from.
+OTHER_SOURCES := $(wildcard bpf/*.[ch] user/*.[ch] include/smtpward/*.h)
+$(OUT)/other-abi/smtpward: tests/faults/other-abi.sed $(OTHER_SOURCES) Makefile
+	rm -rf $(@D)
+	mkdir -p $(@D)/tree
+	cp -a bpf user include Makefile $(@D)/tree
+	sed -i -f $< $(@D)/tree/include/smtpward/abi.h
+	$(MAKE) -C $(@D)/tree SANITIZE= OUT=..
 
 $(OUT)/smtpward: $(OUT)/user/main.o $(OUT)/libsmtpward.a
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ $(LIB_FLAGS)
