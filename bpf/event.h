@@ -18,30 +18,35 @@
  */
 static struct smtpward_caller caller_newborn;
 
-/*
- * The entry of (cgroup, user), or the one that all share which found the map full.
- * *ret_own: it is of this caller alone.
- */
-static __always_inline struct smtpward_caller *event_caller(const struct caller *caller,
-							    bool *ret_own)
+/* The entry of this caller alone, NULL where it has none. */
+static __always_inline struct smtpward_caller *event_own_entry(const struct caller *caller)
 {
 	struct smtpward_caller_key key = {
 		.cgroup_id = caller->cgroup_id,
 		.euid = caller->euid,
 	};
-	struct smtpward_caller *entry = bpf_map_lookup_elem(&map_callers, &key);
 
-	*ret_own = true;
+	return bpf_map_lookup_elem(&map_callers, &key);
+}
+
+/* The entry of (cgroup, user), or the one that all share which found the map full. */
+static __always_inline struct smtpward_caller *event_caller(const struct caller *caller)
+{
+	struct smtpward_caller_key key = {
+		.cgroup_id = caller->cgroup_id,
+		.euid = caller->euid,
+	};
+	struct smtpward_caller *entry = event_own_entry(caller);
+
 	if (entry)
 		return entry;
 	/* Where another CPU was first this fails, and its entry is as good. */
 	WRITE_ONCE(caller_newborn.counts.born_ns, bpf_ktime_get_ns());
 	bpf_map_update_elem(&map_callers, &key, &caller_newborn, BPF_NOEXIST);
-	entry = bpf_map_lookup_elem(&map_callers, &key);
+	entry = event_own_entry(caller);
 	if (entry)
 		return entry;
 	COUNT(callers_full);
-	*ret_own = false;
 	return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
 }
 
@@ -92,20 +97,29 @@ static __always_inline void event_name_caller(struct smtpward_caller *entry,
 	WRITE_ONCE(entry->flags, flags | SMTPWARD_CALLER_NAMED);
 }
 
-/* own: the caller's entry; NULL where it shares one with others. */
+/*
+ * The entry is looked up again, and not kept over the loops that write the names: the
+ * verifier would go through them once for every kind of entry that it may be.
+ */
 static __always_inline void event_fill_cgroup(struct smtpward_event *event,
-					      struct task_struct *task, struct smtpward_caller *own)
+					      struct task_struct *task, const struct caller *caller,
+					      const struct smtpward_caller *entry)
 {
-	if (own && event_copy_names(event, own))
+	struct smtpward_caller *own;
+
+	if (event_copy_names(event, entry))
 		return;
 	names_cgroup(event, task);
+	own = event_own_entry(caller);
 	if (own)
 		event_name_caller(own, event);
 }
 
-static __always_inline void event_fill_task(struct smtpward_event *event, const struct cred *cred,
-					    struct smtpward_caller *own)
+static __always_inline void event_fill_task(struct smtpward_event *event,
+					    const struct caller *caller,
+					    const struct smtpward_caller *entry)
 {
+	const struct cred *cred = caller->cred;
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 
@@ -119,13 +133,13 @@ static __always_inline void event_fill_task(struct smtpward_event *event, const 
 	event->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
-	event_fill_cgroup(event, task, own);
+	event_fill_cgroup(event, task, caller, entry);
 	names_exe(event, task);
 }
 
 static __always_inline void event_fill(struct smtpward_event *event, const struct flow *flow,
 				       const struct caller *caller, const struct decision *decision,
-				       struct smtpward_caller *own)
+				       const struct smtpward_caller *entry)
 {
 	event->time_ns = bpf_ktime_get_boot_ns();
 	event->generation = generation;
@@ -139,14 +153,13 @@ static __always_inline void event_fill(struct smtpward_event *event, const struc
 	event->euid = caller->euid;
 	event->cgroup_len = 0;
 	event->exe_len = 0;
-	event_fill_task(event, caller->cred, own);
+	event_fill_task(event, caller, entry);
 }
 
 static __always_inline void event_record(const struct flow *flow, const struct caller *caller,
 					 const struct decision *decision)
 {
-	bool own;
-	struct smtpward_caller *entry = event_caller(caller, &own);
+	struct smtpward_caller *entry = event_caller(caller);
 	struct smtpward_event *event;
 
 	if (!entry) {
@@ -165,7 +178,7 @@ static __always_inline void event_record(const struct flow *flow, const struct c
 		COUNT(lost);
 		return;
 	}
-	event_fill(event, flow, caller, decision, own ? entry : NULL);
+	event_fill(event, flow, caller, decision, entry);
 	bpf_ringbuf_submit(event, 0);
 	COUNT(recorded);
 }

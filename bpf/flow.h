@@ -49,22 +49,22 @@ static __always_inline int flow_guarded_port(struct bpf_sock_addr *ctx, __u16 *r
  * 0.0.0.0 and :: are this host: tcp_v6_connect() and the IPv4 route lookup turn
  * them into loopback, so a policy meets them as loopback too.
  */
-static __always_inline void flow_set_ipv4(struct flow *flow, __u32 address)
-{
-	flow->words[0] = 0;
-	flow->words[1] = 0;
-	flow->words[2] = bpf_htonl(0xffff);
-	flow->words[3] = address ? address : bpf_htonl(0x7f000001);
-}
+#define FLOW_LOOPBACK4 bpf_htonl(0x7f000001)
+#define FLOW_LOOPBACK6 bpf_htonl(1) /* its last word */
 
 static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct flow *flow)
 {
 	int index = flow_guarded_port(ctx, &flow->port);
+	__u32 address;
 
 	if (index < 0)
 		return false;
 	flow->port_index = index;
-	flow_set_ipv4(flow, ctx->user_ip4);
+	address = ctx->user_ip4;
+	flow->words[0] = 0;
+	flow->words[1] = 0;
+	flow->words[2] = bpf_htonl(0xffff);
+	flow->words[3] = address ? address : FLOW_LOOPBACK4;
 	return true;
 }
 
@@ -80,14 +80,14 @@ static __always_inline bool flow_from_connect6(struct bpf_sock_addr *ctx, struct
 	b = ctx->user_ip6[1];
 	c = ctx->user_ip6[2];
 	d = ctx->user_ip6[3];
-	if (!a && !b && c == bpf_htonl(0xffff)) {
-		flow_set_ipv4(flow, d);
-		return true;
-	}
-	flow->words[0] = a;
-	flow->words[1] = b;
-	flow->words[2] = c;
-	flow->words[3] = a | b | c | d ? d : bpf_htonl(1);
+	flow->words[0] = OPAQUE(a, d);
+	flow->words[1] = OPAQUE(b, d);
+	flow->words[2] = OPAQUE(c, d);
+	if (!d && !a && !b && c == bpf_htonl(0xffff))
+		d = FLOW_LOOPBACK4;
+	else if (!d && !a && !b && !c)
+		d = FLOW_LOOPBACK6;
+	flow->words[3] = OPAQUE(d, a);
 	return true;
 }
 

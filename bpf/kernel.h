@@ -18,6 +18,18 @@
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
 
+/*
+ * The value, made unknown to the verifier; unknown is any value that it knows nothing
+ * of. What it knows of values that live on keeps its states apart, and it goes through
+ * all that follows once for each of them.
+ */
+#define OPAQUE(value, unknown)                                                                     \
+	({                                                                                         \
+		__u64 opaque_value = (value);                                                      \
+		asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(opaque_value) : "r"((__u64)(unknown))); \
+		opaque_value;                                                                      \
+	})
+
 #define KERNEL_STRUCT __attribute__((preserve_access_index))
 
 /* cgroups */

@@ -78,16 +78,22 @@ static __always_inline struct cgroup *names_cgroup_low(struct smtpward_event *ev
 	return cgroup;
 }
 
+/*
+ * From css to css, one read a level: this is the longest loop by far, and what the
+ * verifier has to go through at every load.
+ */
 static __always_inline struct cgroup *names_cgroup_skip(struct smtpward_event *event,
 							struct cgroup *cgroup)
 {
-	for (int i = 0; i < NAMES_LEVELS_SKIPPED; i++) {
-		if (!cgroup || BPF_CORE_READ(cgroup, level) <= NAMES_TOP)
-			break;
-		event->flags |= SMTPWARD_CGROUP_CUT;
-		cgroup = names_cgroup_parent(cgroup);
-	}
-	return cgroup;
+	struct cgroup_subsys_state *css = &cgroup->self;
+	int levels = cgroup ? BPF_CORE_READ(cgroup, level) - NAMES_TOP : 0;
+
+	if (levels <= 0)
+		return cgroup;
+	event->flags |= SMTPWARD_CGROUP_CUT;
+	for (int i = 0; i < NAMES_LEVELS_SKIPPED && i < levels; i++)
+		css = BPF_CORE_READ(css, parent);
+	return BPF_CORE_READ(css, cgroup);
 }
 
 static __always_inline void names_cgroup(struct smtpward_event *event, struct task_struct *task)
