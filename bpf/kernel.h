@@ -30,6 +30,27 @@
 		opaque_value;                                                                      \
 	})
 
+/*
+ * Two members of a kernel struct, of 8 bytes each and often used together, in one read
+ * where the running kernel has them within NEAR_BYTES of each other, and in two where it
+ * does not: the verifier knows the distance, and drops the other way.
+ */
+#define NEAR_BYTES 32
+#define READ_NEAR(ret_first, ret_second, from, type, first, second)                             \
+	({                                                                                      \
+		long _first = bpf_core_field_offset(type, first);                               \
+		long _distance = (long)bpf_core_field_offset(type, second) - _first;            \
+		__u64 _words[NEAR_BYTES / 8];                                                   \
+		if (_distance > 0 && _distance < NEAR_BYTES && !(_distance & 7)) {              \
+			bpf_probe_read_kernel(_words, sizeof(_words), (void *)(from) + _first); \
+			*(ret_first) = (void *)_words[0];                                       \
+			*(ret_second) = (void *)_words[(_distance >> 3) & (NEAR_BYTES / 8 - 1)]; \
+		} else {                                                                        \
+			*(ret_first) = (void *)BPF_CORE_READ(from, first);                      \
+			*(ret_second) = (void *)BPF_CORE_READ(from, second);                    \
+		}                                                                               \
+	})
+
 #define KERNEL_STRUCT __attribute__((preserve_access_index))
 
 /* cgroups */

@@ -124,30 +124,33 @@ static __always_inline struct mount *names_mount(struct vfsmount *vfsmount)
 static __always_inline void names_exe(struct smtpward_event *event, struct task_struct *task)
 {
 	struct file *file = BPF_CORE_READ(task, mm, exe_file);
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct mount *mount = names_mount(BPF_CORE_READ(file, f_path.mnt));
-	struct dentry *root = BPF_CORE_READ(mount, mnt.mnt_root);
+	struct vfsmount *vfsmount;
+	struct dentry *dentry, *root;
+	struct mount *mount;
 
 	if (!file)
 		return;
+	READ_NEAR(&vfsmount, &dentry, file, struct file, f_path.mnt, f_path.dentry);
+	mount = names_mount(vfsmount);
+	root = BPF_CORE_READ(vfsmount, mnt_root);
 	if (!BPF_CORE_READ(dentry, d_hash.pprev))
 		event->flags |= SMTPWARD_EXE_DELETED;
 	for (int i = 0; i < NAMES_EXE_STEPS; i++) {
 		struct dentry *parent;
+		const char *name;
 
 		if (dentry == root) {
-			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+			struct mount *above;
 
+			READ_NEAR(&above, &dentry, mount, struct mount, mnt_parent, mnt_mountpoint);
 			if (above == mount || !above)
 				return;
-			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
 			root = BPF_CORE_READ(mount, mnt.mnt_root);
 			continue;
 		}
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (!names_append(event->exe, sizeof(event->exe), &event->exe_len,
-				  BPF_CORE_READ(dentry, d_name.name), 0))
+		READ_NEAR(&parent, &name, dentry, struct dentry, d_parent, d_name.name);
+		if (!names_append(event->exe, sizeof(event->exe), &event->exe_len, name, 0))
 			break;
 		/* A file that is in no directory, as memfd_create(2) makes them. */
 		if (dentry == parent)
