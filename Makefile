@@ -10,6 +10,16 @@
 
 VERSION := 0.1.0
 
+# Not git's own choice of a length, which grows with the repository. No commit where
+# there is no git, or the tree is a copy in somebody else's repository.
+ifeq ($(origin SMTPWARD_COMMIT),undefined)
+SMTPWARD_COMMIT := $(shell git --git-dir=.git --no-optional-locks describe --always --dirty \
+	--exclude='*' --abbrev=10 2>/dev/null)
+endif
+
+# Compiled in.
+sysconfdir ?= /etc
+
 SANITIZE ?=
 OUT := out$(if $(SANITIZE),/sanitized)
 CC ?= gcc
@@ -19,15 +29,18 @@ PKG_CONFIG ?= pkg-config
 
 WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wshadow \
 	-Wstrict-prototypes -Wundef -Wformat=2
-HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
 CFLAGS ?= -O2 -g
 ifneq ($(SANITIZE),)
 # _FORTIFY_SOURCE hides from ASan what it wraps.
 HARDENING := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
 endif
-CPPFLAGS += -D_GNU_SOURCE -DSMTPWARD_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(OUT)
-C_FLAGS := -std=gnu11 $(WARNINGS) -MMD -MP
-LINK_FLAGS = -pie -Wl,-z,relro,-z,now $(filter -fsanitize=%,$(HARDENING))
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
+
+# The same bytes from the same tree, wherever it is.
+ANYWHERE := -ffile-prefix-map=$(CURDIR)=.
+C_FLAGS := -std=gnu11 $(WARNINGS) $(ANYWHERE) -MMD -MP
+LINK_FLAGS = -pie -Wl,--as-needed -Wl,-z,relro,-z,now $(filter -fsanitize=%,$(HARDENING))
 
 LIBS := libbpf libelf zlib jansson
 LIB_FLAGS = $(shell $(PKG_CONFIG) --libs $(LIBS))
@@ -35,18 +48,18 @@ LIB_FLAGS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 # clang for BPF does not look into the multiarch directory, where asm/types.h is.
 MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_FLAGS = -g -O2 -target bpf -mcpu=v2 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
-	-MMD -MP -MT $@ -MF $@.d -Iinclude -I/usr/include/$(MULTIARCH)
+	$(ANYWHERE) -MMD -MP -MT $@ -MF $@.d -Iinclude -I/usr/include/$(MULTIARCH)
 
-SOURCES := $(wildcard user/*.c)
+SOURCES := $(sort $(wildcard user/*.c))
 OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 
 # Each test_*.c is a program: of the unit with all of the product but its main(),
 # of the kernel with the fixtures of tests/kernel and the product as a process.
 UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c))
-FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/kernel/fixture*.c))
+FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/kernel/fixture*.c)))
 
-.PHONY: all tests clean
+.PHONY: all tests clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -68,7 +81,7 @@ $(OUT)/smtpward: $(OUT)/user/main.o $(OUT)/libsmtpward.a
 
 $(OUT)/libsmtpward.a: $(filter-out %/main.o,$(OBJECTS))
 	rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcsD $@ $^
 
 $(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libsmtpward.a
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
@@ -83,6 +96,15 @@ $(OUT)/tests/%.o: tests/%.c Makefile
 $(OUT)/user/%.o: user/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(C_FLAGS) $(HARDENING) $(CFLAGS) -c -o $@ $<
+
+$(OBJECTS) $(UNIT_TESTS:%=%.o): | $(OUT)/build.h
+
+# What a build is told; written only where it changes, for what includes it is then old.
+$(OUT)/build.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define SMTPWARD_%s "%s"\n' VERSION '$(VERSION)$(if $(SMTPWARD_COMMIT), (git $(SMTPWARD_COMMIT)))' \
+		SYSCONFDIR '$(sysconfdir)' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # The skeleton has the object's bytes and its maps' and programs' names.
 $(OUT)/user/loader.o: $(OUT)/smtpward.skel.h

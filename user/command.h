@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "build.h"
+
 /* What became of a command. main.c alone turns it into an exit status. */
 enum command_result {
 	COMMAND_DONE,
@@ -24,7 +26,7 @@ enum option_kind {
 struct option_spec {
 	char letter; /* 0: long form only */
 	const char *name;
-	const char *argument; /* what --help calls it; NULL for a flag */
+	const char *argument; /* FILE, DIR, or choices as in "json|FILE"; NULL for a flag */
 	const char *help;
 	enum option_kind kind;
 	size_t offset; /* of the member in the command's configuration */
@@ -63,7 +65,7 @@ struct command {
 		0, "json", NULL, "print JSON", OPTION_FLAG, offsetof(type, member) \
 	}
 
-#define COMMAND_CONFIG_PATH "/etc/smtpward/smtpward.conf"
+#define COMMAND_CONFIG_PATH SMTPWARD_SYSCONFDIR "/smtpward/smtpward.conf"
 
 /*
  * Parses argv, which begins with the command's name, and runs it. Handles -h, -v

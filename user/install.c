@@ -24,6 +24,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "build.h"
 #include "cgroupfs.h"
 #include "cleanup.h"
 #include "fill.h"

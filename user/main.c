@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "build.h"
 #include "cleanup.h"
 #include "command.h"
 #include "msg.h"
@@ -26,7 +27,10 @@ static void print_help(FILE *out)
 	      out);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n'smtpward COMMAND --help' tells more, and smtpward(8) all.\n"
+	fputs("\nOptions:\n"
+	      "  -h, --help           print this\n"
+	      "      --version        print the version, and the commit that it was built from\n"
+	      "\n'smtpward COMMAND --help' tells more, and smtpward(8) all.\n"
 	      "Exit status: 0 done; 1 failed; 2 bad usage or bad policy; 3 the answer is no.\n",
 	      out);
 }
