@@ -17,8 +17,8 @@ struct log_config {
 
 static const struct option_spec options[] = {
 	OPTION_PINS(struct log_config, pins),
-	{ 0, "to", "SINK", "syslog (default), stderr, json (to stdout), or a file", OPTION_STRING,
-	  offsetof(struct log_config, to) },
+	{ 0, "to", "syslog|stderr|json|FILE", "where lines go (default: syslog; json: to stdout)",
+	  OPTION_STRING, offsetof(struct log_config, to) },
 };
 
 static int open_sink(const char *to, struct sink **ret_sink)

@@ -32,19 +32,31 @@ static size_t option_count(const struct command *command)
 	return command->n_options + N_COMMON;
 }
 
+/* "--config FILE" */
+static int format_option(const struct option_spec *option, char *dst, size_t size)
+{
+	return snprintf(dst, size, "--%s%s%s", option->name, option->argument ? " " : "",
+			option->argument ?: "");
+}
+
 static void print_help(const struct command *command)
 {
+	char letter[5], name[64];
+	int width = 17; /* at least, so that most commands look alike */
+
 	printf("Usage: smtpward %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", command->name,
 	       command->arguments ? " " : "", command->arguments ?: "", command->description);
 	for (size_t i = 0; i < option_count(command); i++) {
-		const struct option_spec *option = option_at(command, i);
-		char letter[5] = "    ", name[32];
+		int length = format_option(option_at(command, i), name, sizeof(name));
 
-		if (option->letter)
-			snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-		snprintf(name, sizeof(name), "--%s%s%s", option->name, option->argument ? " " : "",
-			 option->argument ?: "");
-		printf("  %s%-18s %s\n", letter, name, option->help);
+		width = length > width ? length : width;
+	}
+	for (size_t i = 0; i < option_count(command); i++) {
+		const struct option_spec *option = option_at(command, i);
+
+		snprintf(letter, sizeof(letter), option->letter ? "-%c, " : "    ", option->letter);
+		format_option(option, name, sizeof(name));
+		printf("  %s%-*s  %s\n", letter, width, name, option->help);
 	}
 }
 
