@@ -3,6 +3,9 @@
 #   make            the program: out/smtpward
 #   make tests      the test programs: out/tests/
 #   make SANITIZE=1 the same under ASan and UBSan, in out/sanitized/
+#   make install    with DESTDIR, PREFIX and the directories below
+#   make uninstall  what install put there, but for a policy that was changed since
+#   make deb        the Debian package, in out/
 #   make clean
 #
 # scripts/run installs what is missing, builds and runs the program; scripts/test
@@ -17,8 +20,20 @@ SMTPWARD_COMMIT := $(shell git --git-dir=.git --no-optional-locks describe --alw
 	--exclude='*' --abbrev=10 2>/dev/null)
 endif
 
-# Compiled in.
+# Where things go. sysconfdir is compiled in: name the same one for all targets.
+DESTDIR ?=
+PREFIX ?= /usr/local
+prefix ?= $(PREFIX)
+exec_prefix ?= $(prefix)
+sbindir ?= $(exec_prefix)/sbin
 sysconfdir ?= /etc
+datarootdir ?= $(prefix)/share
+docdir ?= $(datarootdir)/doc/smtpward
+mandir ?= $(datarootdir)/man
+bashcompletiondir ?= $(datarootdir)/bash-completion/completions
+systemdsystemunitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+INSTALL ?= install
 
 SANITIZE ?=
 OUT := out$(if $(SANITIZE),/sanitized)
@@ -59,7 +74,7 @@ UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c))
 FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/kernel/fixture*.c)))
 
-.PHONY: all tests clean FORCE
+.PHONY: all tests install uninstall deb clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -116,6 +131,49 @@ $(OUT)/smtpward.bpf.o: bpf/smtpward.bpf.c Makefile
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_FLAGS) -c -o $@.full $<
 	$(BPFTOOL) gen object $@ $@.full
+
+# What is installed as text: FROM, TO. It names the program and the policy where they are.
+define install_text
+sed -e 's|/usr/sbin/smtpward|$(sbindir)/smtpward|g' -e 's|/etc/smtpward|$(sysconfdir)/smtpward|g' \
+	$(1) >$(OUT)/install.text
+$(INSTALL) -D -m 0644 $(OUT)/install.text '$(DESTDIR)$(2)'
+@rm $(OUT)/install.text
+
+endef
+
+# FROM=TO of everything but the program and the policy.
+TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
+	user/man/smtpward.conf.5=$(mandir)/man5/smtpward.conf.5 \
+	scripts/completion/smtpward=$(bashcompletiondir)/smtpward \
+	scripts/systemd/smtpward.service=$(systemdsystemunitdir)/smtpward.service \
+	scripts/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
+	scripts/systemd/require-load.conf=$(docdir)/require-load.conf \
+	README.md=$(docdir)/README.md
+
+POLICY := $(sysconfdir)/smtpward/smtpward.conf
+
+install: all
+	$(INSTALL) -D -m 0755 $(OUT)/smtpward '$(DESTDIR)$(sbindir)/smtpward'
+	$(foreach text,$(TEXTS),$(call install_text,$(word 1,$(subst =, ,$(text))),$(word 2,$(subst =, ,$(text)))))
+	test -e '$(DESTDIR)$(POLICY)' || $(INSTALL) -D -m 0644 scripts/etc/smtpward.conf '$(DESTDIR)$(POLICY)'
+
+uninstall:
+	rm -f '$(DESTDIR)$(sbindir)/smtpward' $(foreach text,$(TEXTS),'$(DESTDIR)$(word 2,$(subst =, ,$(text)))')
+	! cmp -s scripts/etc/smtpward.conf '$(DESTDIR)$(POLICY)' || rm '$(DESTDIR)$(POLICY)'
+	for dir in '$(docdir)' '$(sysconfdir)/smtpward'; do \
+		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
+	done
+
+# Debian's tools want debian/ at the top of a tree: they get a copy.
+DEB := out/deb/smtpward-$(VERSION)
+
+deb:
+	rm -rf out/deb
+	mkdir -p $(DEB)
+	cp -R bpf include user scripts Makefile README.md LICENSE $(DEB)
+	mv $(DEB)/scripts/deb $(DEB)/debian
+	cd $(DEB) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL SMTPWARD_COMMIT='$(SMTPWARD_COMMIT)' dpkg-buildpackage -us -uc -b
+	cp out/deb/smtpward_*.deb out/
 
 clean:
 	rm -rf $(OUT)
