@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "feature.h"
 #include "msg.h"
 #include "policy.h"
 #include "state.h"
@@ -83,6 +84,38 @@ static void print_policy(const struct smtpward_policy_info *policy)
 		       (uint64_t)policy->attached_to);
 }
 
+/* What the policy in force needs, not what the kernel has for another. */
+static bool uses_feature(const struct state *state, enum feature feature)
+{
+	if (feature == FEATURE_TRACKER)
+		return state->tracks;
+	if (feature == FEATURE_REJECT)
+		return state->policy.reject != EPERM;
+	if (feature == FEATURE_AUID)
+		return state->policy.log != 0;
+	return true;
+}
+
+/* state: NULL where nothing is loaded. */
+static void print_features(const struct state *state)
+{
+	int answers[FEATURES];
+
+	features_ask_all(answers);
+	for (int i = 0; i < FEATURES; i++) {
+		const char *word = "not there";
+
+		if (answers[i] < 0)
+			word = "not known";
+		else if (answers[i] && state && uses_feature(state, (enum feature)i))
+			word = "in use";
+		else if (answers[i])
+			word = "there, not in use";
+		printf("feature %-8s %-18s %s\n", feature_infos[i].name, word,
+		       feature_infos[i].use);
+	}
+}
+
 static void print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
@@ -104,6 +137,24 @@ static void print_text(const struct state *state)
 		printf("rule %-3u  %s%s  # %s:%u\n", i + 1, state->rules[i].text,
 		       state->rules[i].truncated ? "..." : "", state->rules[i].file,
 		       state->rules[i].line);
+	print_features(state);
+}
+
+static json_t *json_of_features(const struct state *state)
+{
+	json_t *features = json_object();
+	int answers[FEATURES];
+
+	features_ask_all(answers);
+	for (int i = 0; i < FEATURES; i++) {
+		bool used = answers[i] > 0 && state && uses_feature(state, (enum feature)i);
+		json_t *available = answers[i] < 0 ? json_null() : json_boolean(answers[i]);
+
+		json_object_set_new(features, feature_infos[i].name,
+				    json_pack("{s:o, s:b}", "available", available, "in_use",
+					      used));
+	}
+	return features;
 }
 
 static json_t *json_of_rules(const struct state *state)
@@ -153,11 +204,12 @@ static json_t *json_of_state(const struct state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		json_object_set_new(counts, counters[i].name,
 				    json_integer((json_int_t)counter_value(state, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:i, s:o, s:o}", "enforcing",
+	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:i, s:o, s:o, s:o}", "enforcing",
 			 state->enforcing, "summary", state_headline(state), "policy",
 			 json_of_policy(&state->policy), "hooks", hooks, "tracker", state->tracker,
 			 "cgroups_missing", (json_int_t)state->missing, "reader",
-			 (int)state->reader, "counters", counts, "rules", json_of_rules(state));
+			 (int)state->reader, "counters", counts, "rules", json_of_rules(state),
+			 "features", json_of_features(state));
 }
 
 static enum command_result print_json(json_t *json)
@@ -177,9 +229,12 @@ static enum command_result answer_no(const struct status_config *config, const c
 	enum command_result result = COMMAND_DONE;
 
 	if (config->json)
-		result = print_json(json_pack("{s:b, s:s}", "enforcing", false, "summary", why));
-	else
+		result = print_json(json_pack("{s:b, s:s, s:o}", "enforcing", false, "summary", why,
+					      "features", json_of_features(NULL)));
+	else {
 		printf("not enforcing: %s\n", why);
+		print_features(NULL);
+	}
 	return result == COMMAND_DONE ? COMMAND_NO : result;
 }
 

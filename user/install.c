@@ -27,6 +27,7 @@
 #include "build.h"
 #include "cgroupfs.h"
 #include "cleanup.h"
+#include "feature.h"
 #include "fill.h"
 #include "loader.h"
 #include "pinned.h"
@@ -68,18 +69,19 @@ static void install_close(struct install *install)
 	pins_close(&install->pins);
 }
 
-/* What the kernel must have, asked before anything is made. */
+/* What can be asked before anything is made; what it takes to load, a failed load says. */
 
 static int check_kernel(const struct ruleset *ruleset, struct reason *reason)
 {
+	static const enum feature needed[] = { FEATURE_BTF, FEATURE_HOOKS, FEATURE_LINKS };
+
 	if (geteuid())
 		return reason_set(reason, -EPERM, "this needs root");
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return reason_set(reason, -ENOENT,
-				  "the kernel has no BTF (/sys/kernel/btf/vmlinux): one built with "
-				  "CONFIG_DEBUG_INFO_BTF is needed, as Debian's are since 5.10");
-	if (ruleset->reject != EPERM &&
-	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) != 1)
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!feature_ask(needed[i]))
+			return reason_set(reason, -EOPNOTSUPP, "%s",
+					  feature_infos[needed[i]].lacking);
+	if (ruleset->reject != EPERM && !feature_ask(FEATURE_REJECT))
 		return reason_set(
 			reason, -EOPNOTSUPP,
 			"reject %s needs Linux 5.18 or newer: this kernel can only refuse "

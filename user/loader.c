@@ -10,6 +10,7 @@
 #include <bpf/libbpf.h>
 
 #include "cleanup.h"
+#include "feature.h"
 #include "smtpward.skel.h"
 
 const char *const loader_lasting_maps[] = {
@@ -164,24 +165,28 @@ int loader_reuse_map(struct loader *loader, const char *name, int fd)
 	return bpf_map__reuse_fd(map, fd);
 }
 
-static bool is_confidential(void)
+/* What the load needed and the kernel lacks, in words; NULL where that is not it. */
+static const char *find_lacking(const struct loader *loader)
 {
-	_cleanup_fclose_ FILE *file = fopen("/sys/kernel/security/lockdown", "re");
-	char text[128];
+	static const enum feature needed[] = { FEATURE_MEMORY, FEATURE_RINGBUF, FEATURE_TRACKER };
 
-	return file && fgets(text, sizeof(text), file) && strstr(text, "[confidentiality]");
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if ((needed[i] != FEATURE_TRACKER || loader->tracks_cgroups) &&
+		    !feature_ask(needed[i]))
+			return feature_infos[needed[i]].lacking;
+	return NULL;
 }
 
 int loader_load(struct loader *loader, struct reason *reason)
 {
 	int err = smtpward_bpf__load(loader->skeleton);
+	const char *lacking;
 
 	if (!err)
 		return 0;
-	if (is_confidential())
-		return reason_set(reason, err,
-				  "the kernel is locked down in confidentiality mode, in which BPF "
-				  "programs cannot read who calls: boot with lockdown=integrity");
+	lacking = find_lacking(loader);
+	if (lacking)
+		return reason_set(reason, err, "%s", lacking);
 	if (err == -EPERM)
 		return reason_set(reason, err,
 				  "the kernel refused the BPF programs: Operation not permitted; "

@@ -71,6 +71,7 @@ static int read_tracker(const struct pins *pins, struct state *state)
 	err = bpf_map_lookup_elem(cgroups, &state->policy.root, &root);
 	if (err)
 		return err == -ENOENT ? 0 : err;
+	state->tracks = true;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		_cleanup_close_ int fd = -1;
 

@@ -27,6 +27,7 @@ struct state {
 	struct smtpward_policy_info policy;
 	enum state_hook hooks[PINNED_HOOKS];
 	struct pinned_link links[PINNED_HOOKS];
+	bool tracks;	  /* the policy needs the cgroup tracker */
 	bool tracker;	  /* runs, or is not needed */
 	uint64_t missing; /* cgroups that the tracker has no room for */
 	struct smtpward_counters counters;

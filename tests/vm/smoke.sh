@@ -221,6 +221,16 @@ test_tracker() {
 	connects 0 /system.slice/mta@2.service 0:0 127.0.0.1 25
 }
 
+# What this kernel has of what is used; in the output, for the table in the README.
+test_features() {
+	check 'nothing is loaded' status 3 sh -c "$smtpward status >/tmp/features"
+	sed -n -e 's/^feature /# feature /p' /tmp/features
+	check 'no feature is in use' status 1 grep -E '^feature [a-z]* *in use' /tmp/features
+	check 'what every policy uses is there' \
+		[ "$(grep -cE '^feature (btf|hooks|links|memory|ringbuf|tracker) *there' /tmp/features)" = 6 ]
+	check 'each feature is known' status 1 grep 'not known' /tmp/features
+}
+
 test_policy() {
 	write_policy
 	check 'load' status 0 "$smtpward" load -c $policy
@@ -239,6 +249,7 @@ test_policy() {
 	check 'status' status 0 "$smtpward" status
 	check 'status counts' prints "^denied  *$refused\$" "$smtpward" status
 	check 'status is whole' prints '^enforcing$' "$smtpward" status
+	check 'status has what is in use' prints '^feature tracker  *in use' "$smtpward" status
 	check 'nothing is broken' status 1 sh -c "$smtpward status | grep -E '^(broken|.*_full)'"
 }
 
@@ -278,12 +289,14 @@ test_reject() {
 	write_policy_refusing
 	if "$smtpward" load -c $policy 2>/tmp/reject; then
 		check 'load with reject' true
+		check 'status says that it is in use' prints '^feature reject  *in use' "$smtpward" status
 		connects ECONNREFUSED /system.slice/web.service 0:0 127.0.0.1 25
 		connects ECONNREFUSED /system.slice/web.service 0:0 ::1 25
 		connects 0 /system.slice/mta@1.service 0:0 127.0.0.1 25
 		return
 	fi
 	check 'reject is refused with its reason' grep -q 'needs Linux 5.18' /tmp/reject
+	check 'status says that it is not there' prints '^feature reject  *not there' "$smtpward" status
 	case $(uname -r) in
 	5.10.*) check 'the old policy stays' status 0 "$smtpward" status ;;
 	*) check 'this kernel has reject' false ;;
@@ -301,6 +314,7 @@ test_unload() {
 trap clean_up EXIT
 make_cgroups
 start_listener
+test_features
 test_policy
 test_reload
 test_largest

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Asking the kernel; see feature.h. */
+#include "feature.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "cleanup.h"
+
+const struct feature_info feature_infos[FEATURES] = {
+	[FEATURE_BTF] = { "btf", "to find the kernel's own structs",
+			  "the kernel has no BTF (/sys/kernel/btf/vmlinux): one built with "
+			  "CONFIG_DEBUG_INFO_BTF is needed, as Debian's are since 5.10" },
+	[FEATURE_HOOKS] = { "hooks", "to refuse a connect, IPv4 and IPv6",
+			    "the kernel has no BPF hooks for connect on cgroups: one built with "
+			    "CONFIG_CGROUP_BPF is needed" },
+	[FEATURE_LINKS] = { "links", "to enforce without a process, and to lift it at once",
+			    "the kernel cannot detach BPF links: Linux 5.10 or newer is needed" },
+	[FEATURE_MEMORY] = { "memory", "to read who calls",
+			     "the kernel lets no BPF program read who calls, as in lockdown in "
+			     "confidentiality mode: boot with lockdown=integrity" },
+	[FEATURE_RINGBUF] = { "ringbuf", "to hand over what is logged",
+			      "the kernel has no BPF ring buffer: Linux 5.10 or newer is needed" },
+	[FEATURE_TRACKER] = { "tracker", "rules with unit or cgroup",
+			      "the kernel does not tell BPF programs of new cgroups, which rules "
+			      "with unit or cgroup need" },
+	[FEATURE_REJECT] = { "reject", "to refuse with another error than EPERM", NULL },
+	[FEATURE_AUID] = { "auid", "who had logged in, in the log", NULL },
+};
+
+/* What a kernel answers that does not know what it is asked for, and not one that is short
+ * of memory or does not let this process ask. */
+static int answer(int fd)
+{
+	if (fd >= 0) {
+		close(fd);
+		return 1;
+	}
+	return errno == EINVAL || errno == ENOTSUP || errno == E2BIG ? 0 : -errno;
+}
+
+#define MOVE(to, number)                                                              \
+	{                                                                             \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (to), .imm = (number) \
+	}
+#define CALL(helper)                                        \
+	{                                                   \
+		.code = BPF_JMP | BPF_CALL, .imm = (helper) \
+	}
+#define RETURN(number)                     \
+	MOVE(BPF_REG_0, number),           \
+	{                                  \
+		.code = BPF_JMP | BPF_EXIT \
+	}
+
+static const struct bpf_insn nothing[] = { RETURN(1) };
+
+/* With what it has to have: the words of the verifier differ from kernel to kernel. */
+static const struct bpf_insn sets_error[] = {
+	MOVE(BPF_REG_1, 0),
+	CALL(BPF_FUNC_set_retval),
+	RETURN(1),
+};
+
+static const struct bpf_insn reads_memory[] = {
+	{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
+	{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
+	MOVE(BPF_REG_2, 8),
+	MOVE(BPF_REG_3, 0),
+	CALL(BPF_FUNC_probe_read_kernel),
+	RETURN(1),
+};
+
+static int ask_hook(enum bpf_attach_type hook, const struct bpf_insn *program, size_t n)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = hook);
+
+	return answer(
+		bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL, "GPL", program, n, &options));
+}
+
+static int ask_hooks(void)
+{
+	int yes = ask_hook(BPF_CGROUP_INET4_CONNECT, nothing, ARRAY_SIZE(nothing));
+
+	return yes == 1 ? ask_hook(BPF_CGROUP_INET6_CONNECT, nothing, ARRAY_SIZE(nothing)) : yes;
+}
+
+static int ask_ringbuf(void)
+{
+	return answer(bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, (__u32)sysconf(_SC_PAGESIZE),
+				     NULL));
+}
+
+/* A descriptor that is none: what does not know the command does not get as far as that. */
+static int ask_links(void)
+{
+	return bpf_link_detach(-1) && errno == EBADF ? 1 : answer(-1);
+}
+
+static int ask_tracepoint(const struct btf *kernel, const char *type)
+{
+	int id = btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF);
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_RAW_TP,
+		    .attach_btf_id = (__u32)id);
+
+	if (id < 0)
+		return 0;
+	return answer(bpf_prog_load(BPF_PROG_TYPE_TRACING, NULL, "GPL", nothing,
+				    ARRAY_SIZE(nothing), &options));
+}
+
+static int ask_tracker(const struct btf *kernel)
+{
+	int yes = ask_tracepoint(kernel, "btf_trace_cgroup_mkdir");
+
+	return yes == 1 ? ask_tracepoint(kernel, "btf_trace_cgroup_rmdir") : yes;
+}
+
+/* Also where a randomised layout has it inside a struct without a name. */
+static int has_member(const struct btf *kernel, const struct btf_type *type, const char *name)
+{
+	const struct btf_member *members = btf_members(type);
+
+	for (int i = 0; i < btf_vlen(type); i++) {
+		const char *member = btf__name_by_offset(kernel, members[i].name_off);
+		const struct btf_type *inner = btf__type_by_id(kernel, members[i].type);
+
+		if (member && !strcmp(member, name))
+			return 1;
+		if (member && !*member && inner && btf_is_composite(inner) &&
+		    has_member(kernel, inner, name))
+			return 1;
+	}
+	return 0;
+}
+
+static int ask_auid(const struct btf *kernel)
+{
+	int id = btf__find_by_name_kind(kernel, "task_struct", BTF_KIND_STRUCT);
+
+	return id < 0 ? 0 : has_member(kernel, btf__type_by_id(kernel, (__u32)id), "loginuid");
+}
+
+/* *kernel is read where it is needed and is not there yet. */
+static int ask_btf(int (*ask)(const struct btf *kernel), struct btf **kernel)
+{
+	if (!*kernel)
+		*kernel = btf__load_vmlinux_btf();
+	if (!*kernel)
+		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+	return ask(*kernel);
+}
+
+static int ask(enum feature feature, struct btf **kernel)
+{
+	switch (feature) {
+	case FEATURE_BTF:
+		return !access("/sys/kernel/btf/vmlinux", R_OK);
+	case FEATURE_HOOKS:
+		return ask_hooks();
+	case FEATURE_LINKS:
+		return ask_links();
+	case FEATURE_MEMORY:
+		return ask_hook(BPF_CGROUP_INET4_CONNECT, reads_memory, ARRAY_SIZE(reads_memory));
+	case FEATURE_RINGBUF:
+		return ask_ringbuf();
+	case FEATURE_TRACKER:
+		return ask_btf(ask_tracker, kernel);
+	case FEATURE_REJECT:
+		return ask_hook(BPF_CGROUP_INET4_CONNECT, sets_error, ARRAY_SIZE(sets_error));
+	case FEATURE_AUID:
+		return ask_btf(ask_auid, kernel);
+	default:
+		return -EINVAL;
+	}
+}
+
+int feature_ask(enum feature feature)
+{
+	struct btf *kernel = NULL;
+	int yes = ask(feature, &kernel);
+
+	btf__free(kernel);
+	return yes;
+}
+
+void features_ask_all(int ret_answers[FEATURES])
+{
+	struct btf *kernel = NULL;
+
+	for (int i = 0; i < FEATURES; i++)
+		ret_answers[i] = ask((enum feature)i, &kernel);
+	btf__free(kernel);
+}

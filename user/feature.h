@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the programs use of the kernel that one kernel has and another has not. The
+ * kernel is asked, each time, by trying it: a version tells nothing of how a kernel was
+ * configured or what was ported back to it.
+ */
+#ifndef SMTPWARD_FEATURE_H
+#define SMTPWARD_FEATURE_H
+
+enum feature {
+	FEATURE_BTF,
+	FEATURE_HOOKS,
+	FEATURE_LINKS,
+	FEATURE_MEMORY,
+	FEATURE_RINGBUF,
+	FEATURE_TRACKER,
+	FEATURE_REJECT,
+	FEATURE_AUID,
+	FEATURES,
+};
+
+struct feature_info {
+	const char *name;
+	const char *use;     /* what for */
+	const char *lacking; /* what a load says that needs it; NULL where none does, or it knows */
+};
+
+extern const struct feature_info feature_infos[FEATURES];
+
+/* 1 or 0; -errno where the kernel does not answer, as without the rights to load programs. */
+int feature_ask(enum feature feature);
+void features_ask_all(int ret_answers[FEATURES]);
+
+#endif /* SMTPWARD_FEATURE_H */
