@@ -69,11 +69,40 @@ struct cgroup_root {
 	int hierarchy_id;
 } KERNEL_STRUCT;
 
+/* programs, and where they are attached */
+
+struct bpf_prog_aux {
+	__u32 id;
+} KERNEL_STRUCT;
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+} KERNEL_STRUCT;
+
+struct bpf_prog_array_item {
+	struct bpf_prog *prog;
+} KERNEL_STRUCT;
+
+struct bpf_prog_array {
+	struct bpf_prog_array_item items[0];
+} KERNEL_STRUCT;
+
+struct cgroup_bpf {
+	struct bpf_prog_array *effective[1];
+} KERNEL_STRUCT;
+
+/* From 5.15 on; before that, effective[] goes by enum bpf_attach_type. */
+enum cgroup_bpf_attach_type {
+	CGROUP_INET4_CONNECT = 7,
+	CGROUP_INET6_CONNECT = 8,
+};
+
 struct cgroup {
 	struct cgroup_subsys_state self;
 	int level;
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
+	struct cgroup_bpf bpf;
 } KERNEL_STRUCT;
 
 struct css_set {
@@ -156,6 +185,21 @@ struct task_struct {
 	kuid_t loginuid;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+} KERNEL_STRUCT;
+
+/* what a program of the kind iter/bpf_map_elem gets */
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} KERNEL_STRUCT;
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
 } KERNEL_STRUCT;
 
 #endif /* SMTPWARD_BPF_KERNEL_H */

@@ -156,6 +156,14 @@ struct {
 	__type(value, struct smtpward_rule_info);
 } map_rules SEC(".maps");
 
+/* Read by iter_hooks; see hooks.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_hooks);
+} map_hooks SEC(".maps");
+
 /*
  * The policy's constants. Frozen before the programs are verified, so that what a
  * policy does not use is not in its programs.

@@ -10,6 +10,8 @@
  *
  *   mkdir, rmdir of a cgroup -> cgroups.h keeps map_cgroups
  *
+ *   read(2) of iter_hooks -> hooks.h  what of this is attached?
+ *
  * What goes wrong on a guarded port refuses, and counts; what is not guarded is
  * never refused. maps.h says what each full map means.
  */
@@ -21,6 +23,7 @@
 #include "event.h"
 #include "flow.h"
 #include "gate.h"
+#include "hooks.h"
 #include "maps.h"
 #include "policy.h"
 
@@ -90,6 +93,18 @@ SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(smtpward_rmdir, struct cgroup *cgroup)
 {
 	cgroups_removed(cgroup);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int smtpward_hooks(struct bpf_iter__bpf_map_elem *ctx)
+{
+	/* Read once: the verifier knows only of the copy that was compared with NULL. */
+	const struct smtpward_hooks *hooks = READ_ONCE(ctx->value);
+
+	/* The last call of each reading is one without an element. */
+	if (hooks)
+		hooks_tell(ctx->meta->seq, hooks);
 	return 0;
 }
 

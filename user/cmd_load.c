@@ -16,12 +16,15 @@ struct load_config {
 	const char *config;
 	const char *cgroup;
 	const char *pins;
+	const char *reader;
 };
 
 static const struct option_spec options[] = {
 	OPTION_CONFIG(struct load_config, config),
 	OPTION_CGROUP(struct load_config, cgroup),
 	OPTION_PINS(struct load_config, pins),
+	{ 0, "reader", "USER", "who may run 'smtpward log' beside root", OPTION_STRING,
+	  offsetof(struct load_config, reader) },
 };
 
 /* Nobody may be there to read them: a log of this version starts after the load. */
@@ -48,7 +51,8 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	bool left = false;
 
 	if (result == COMMAND_DONE)
-		result = enforcement_load(&given, config->cgroup, config->pins, &left);
+		result = enforcement_load(&given, config->cgroup, config->pins, config->reader,
+					  &left);
 	if (left)
 		write_left(config->pins);
 	return result;

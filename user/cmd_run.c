@@ -139,7 +139,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	if (result == COMMAND_DONE)
 		result = logging_block_signals();
 	if (result == COMMAND_DONE)
-		result = enforcement_load(&given, config->cgroup, config->pins, &left);
+		result = enforcement_load(&given, config->cgroup, config->pins, NULL, &left);
 	if (result != COMMAND_DONE)
 		return result;
 	return log_and_end(config, left);

@@ -62,10 +62,10 @@ static uint64_t clock_ns(clockid_t clock)
 /* Opening. */
 
 static int open_map(struct drain *drain, const struct pins *pins, uint64_t generation,
-		    const char *name, size_t value_size, int *ret_fd)
+		    const char *name, enum pinned_use use, size_t value_size, int *ret_fd)
 {
 	struct pinned_shape shape;
-	int err = pinned_open(pins, generation, name, ret_fd);
+	int err = pinned_open_map(pins, generation, name, use, 0, ret_fd);
 
 	if (!err)
 		err = pinned_read_shape(*ret_fd, &shape);
@@ -87,19 +87,21 @@ static int open_maps(struct drain *drain, const struct pins *pins, uint64_t gene
 						  : sizeof(struct smtpward_caller);
 	const struct {
 		const char *name;
+		enum pinned_use use;
 		size_t value_size; /* 0 where it is not read as a value of a key */
 		int *fd;
 	} maps[] = {
-		{ "map_events", 0, &drain->events_fd },
-		{ "map_callers", caller_size, &drain->callers_fd },
-		{ "map_callers_rest", caller_size, &drain->rest_fd },
-		{ "map_reported", sizeof(struct smtpward_reported), &drain->reported_fd },
-		{ "map_counters", 0, &drain->counters_fd },
+		{ "map_events", PINNED_WRITES, 0, &drain->events_fd },
+		{ "map_callers", PINNED_WRITES, caller_size, &drain->callers_fd },
+		{ "map_callers_rest", PINNED_READS, caller_size, &drain->rest_fd },
+		{ "map_reported", PINNED_WRITES, sizeof(struct smtpward_reported),
+		  &drain->reported_fd },
+		{ "map_counters", PINNED_READS, 0, &drain->counters_fd },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		int err = open_map(drain, pins, generation, maps[i].name, maps[i].value_size,
-				   maps[i].fd);
+		int err = open_map(drain, pins, generation, maps[i].name, maps[i].use,
+				   maps[i].value_size, maps[i].fd);
 
 		if (err)
 			return reason_errno(reason, err, "cannot open %s/%s", pins->path,
@@ -122,7 +124,8 @@ static int map_note(struct drain *drain, const struct pins *pins, uint64_t gener
 		drain->note = &drain->own_note;
 		return 0;
 	}
-	err = pinned_open_map(pins, generation, "map_note", sizeof(*drain->note), &fd);
+	err = pinned_open_map(pins, generation, "map_note", PINNED_WRITES, sizeof(*drain->note),
+			      &fd);
 	if (err)
 		return err;
 	note = mmap(NULL, sizeof(*drain->note), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

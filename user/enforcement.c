@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "install.h"
@@ -35,19 +37,38 @@ enum command_result enforcement_check_free(const char *path, bool trial)
 	return COMMAND_FAILED;
 }
 
-enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
-				     const char *pins, bool *ret_left)
+static enum command_result find_reader(const char *name, gid_t *ret_group)
 {
+	const struct passwd *user;
+
+	errno = 0;
+	user = getpwnam(name);
+	if (!user) {
+		msg_error("cannot tell the group of the reader '%s': %s", name,
+			  errno ? strerror(errno) : "there is no such user");
+		return COMMAND_BAD_INPUT;
+	}
+	*ret_group = user->pw_gid;
+	return COMMAND_DONE;
+}
+
+enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
+				     const char *pins, const char *reader, bool *ret_left)
+{
+	gid_t group = 0;
 	const struct install_request request = {
 		.policy = given->policy,
 		.ruleset = given->ruleset,
 		.config = given->name,
 		.cgroup = cgroup,
 		.pins = pins ?: PINS_DEFAULT_PATH,
+		.reader = reader ? &group : NULL,
 	};
 	struct install_report report;
 	struct reason reason;
 
+	if (reader && find_reader(reader, &group) != COMMAND_DONE)
+		return COMMAND_BAD_INPUT;
 	if (install_load(&request, &report, &reason)) {
 		msg_error("%s: %s", given->name, reason.text);
 		return COMMAND_FAILED;

@@ -15,11 +15,12 @@
 enum command_result enforcement_check_free(const char *pins, bool trial);
 
 /*
+ * reader is the user that may read beside root, NULL the one that may now.
  * *ret_left tells that a smtpward of another ABI has left behind what it recorded: the
  * caller's to have written, by logging_drain_left().
  */
 enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
-				     const char *pins, bool *ret_left);
+				     const char *pins, const char *reader, bool *ret_left);
 enum command_result enforcement_lift(const char *pins);
 
 #endif /* SMTPWARD_ENFORCEMENT_H */

@@ -52,6 +52,7 @@ struct install {
 	uint64_t adopted;	      /* whose lasting maps it goes on with, 0: none */
 	uint32_t abi;		      /* of what was there before, 0 where that cannot be told */
 	uint64_t left;		      /* generations that wait to be drained */
+	gid_t reader;		      /* the group that may read beside root; 0: none */
 	int link_fds[PINNED_HOOKS];   /* -1 where there is none yet */
 	int before_fds[PINNED_HOOKS]; /* the programs that the links had */
 	bool made[PINNED_HOOKS];      /* the link is this load's */
@@ -198,6 +199,18 @@ static int open_link(struct install *install, int hook, struct reason *reason)
 	return 0;
 }
 
+static int choose_reader(struct install *install, struct reason *reason)
+{
+	int err = 0;
+
+	if (install->request->reader)
+		install->reader = *install->request->reader;
+	else
+		err = pins_find_group(&install->pins, &install->reader);
+	return err ? reason_errno(reason, err, "cannot tell who may read %s", install->pins.path)
+		   : 0;
+}
+
 static int open_state(struct install *install, struct reason *reason)
 {
 	int err = pins_open_locked(install->request->pins, true, &install->pins, reason);
@@ -208,6 +221,8 @@ static int open_state(struct install *install, struct reason *reason)
 		err = choose_generation(install, reason);
 	if (!err)
 		err = choose_adopted(install, reason);
+	if (!err)
+		err = choose_reader(install, reason);
 	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
 		err = open_link(install, hook, reason);
 	return err;
@@ -267,6 +282,7 @@ static int load_programs(struct install *install, struct reason *reason)
 	struct loader_options options = {
 		.generation = install->generation,
 		.root_cgroup = install->root_id,
+		.reader = install->reader != 0,
 	};
 	int err = choose_sizes(install, &options);
 
@@ -357,6 +373,22 @@ static int start_tracker(const struct install *install, struct reason *reason)
 	return err;
 }
 
+/* What the reader asks whether the hooks are in force. */
+static int make_iterator(const struct install *install, struct reason *reason)
+{
+	_cleanup_close_ int fd = -1;
+	int err = loader_describe_hooks(install->loader, install->attach_id);
+
+	if (err)
+		return reason_errno(reason, err, "cannot write map_hooks");
+	err = loader_attach_iterator(install->loader, &fd);
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return reason_errno(reason, err, "cannot make iter_hooks");
+	return pin(&install->pins, install->generation, "iter_hooks", fd, reason);
+}
+
 static void describe(const struct install *install, struct smtpward_policy_info *info)
 {
 	const struct policy *policy = install->request->policy;
@@ -393,6 +425,8 @@ static int prepare_generation(const struct install *install, struct reason *reas
 		err = fill_description(install->loader, install->request->policy, &info, reason);
 	if (!err)
 		err = start_tracker(install, reason);
+	if (!err)
+		err = make_iterator(install, reason);
 	if (err)
 		return err;
 	err = loader_freeze_maps(install->loader);
@@ -540,6 +574,16 @@ static int remove_other(struct install *install, uint64_t generation)
 	return elsewhere ? 0 : pins_remove_generation(&install->pins, generation);
 }
 
+static int share(const struct install *install, struct reason *reason)
+{
+	int err = pins_share(&install->pins, install->generation, install->reader);
+
+	return err ? reason_errno(reason, err,
+				  "the new policy is in force, but giving its reader what it needs "
+				  "failed")
+		   : 0;
+}
+
 static int remove_others(struct install *install, struct reason *reason)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
@@ -595,7 +639,9 @@ int install_load(const struct install_request *request, struct install_report *r
 				     first.text);
 		return err;
 	}
-	err = remove_others(&install, reason);
+	err = share(&install, reason);
+	if (!err)
+		err = remove_others(&install, reason);
 	if (err)
 		return err;
 	*ret_report = (struct install_report){

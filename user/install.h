@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "policy.h"
 #include "reason.h"
@@ -20,6 +21,8 @@ struct install_request {
 	const char *config; /* where the policy came from */
 	const char *cgroup; /* directory to attach to; NULL: the v2 root */
 	const char *pins;   /* directory on bpffs */
+	/* The group that may read beside root, 0: none; NULL: the one that may now. */
+	const gid_t *reader;
 };
 
 struct install_report {

@@ -17,7 +17,7 @@ static int open_gate(const struct pins *pins, struct reason *reason)
 	const struct smtpward_gate open = { .generation = SMTPWARD_GATE_OPEN };
 	_cleanup_close_ int fd = -1;
 	const uint32_t zero = 0;
-	int err = pinned_open_map(pins, 0, "map_gate", sizeof(open), &fd);
+	int err = pinned_open_map(pins, 0, "map_gate", PINNED_WRITES, sizeof(open), &fd);
 
 	if (err == -ENOENT)
 		return 0;

@@ -94,12 +94,14 @@ static int set_sizes(struct smtpward_bpf *skeleton, const struct ruleset *rulese
 	return 0;
 }
 
-static int set_autoload(struct smtpward_bpf *skeleton, bool tracks_cgroups)
+static int set_autoload(struct smtpward_bpf *skeleton, bool tracks_cgroups, bool reader)
 {
 	int err = bpf_program__set_autoload(skeleton->progs.smtpward_mkdir, tracks_cgroups);
 
 	if (!err)
 		err = bpf_program__set_autoload(skeleton->progs.smtpward_rmdir, tracks_cgroups);
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.smtpward_hooks, reader);
 	return err;
 }
 
@@ -142,7 +144,7 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	set_constants(loader->skeleton, ruleset, options);
 	err = set_sizes(loader->skeleton, ruleset, options);
 	if (!err)
-		err = set_autoload(loader->skeleton, loader->tracks_cgroups);
+		err = set_autoload(loader->skeleton, loader->tracks_cgroups, options->reader);
 	if (err)
 		return reason_errno(reason, err, "cannot prepare the BPF object");
 	*ret_loader = TAKE_PTR(loader);
@@ -292,6 +294,36 @@ int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_
 		return made;
 	*ret_mkdir = made;
 	*ret_rmdir = TAKE_FD(removed);
+	return 0;
+}
+
+int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id)
+{
+	struct smtpward_hooks hooks = { .cgroup_id = cgroup_id };
+	const uint32_t zero = 0;
+	int err = pinned_program_id(loader_hook(loader, PINNED_CONNECT4), &hooks.connect4);
+
+	if (!err)
+		err = pinned_program_id(loader_hook(loader, PINNED_CONNECT6), &hooks.connect6);
+	if (!err)
+		err = bpf_map_update_elem(loader_map(loader, "map_hooks"), &zero, &hooks, BPF_ANY);
+	return err;
+}
+
+int loader_attach_iterator(const struct loader *loader, int *ret_fd)
+{
+	union bpf_iter_link_info info = { .map.map_fd = (__u32)loader_map(loader, "map_hooks") };
+	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &info,
+		    .iter_info_len = sizeof(info));
+	int program = bpf_program__fd(loader->skeleton->progs.smtpward_hooks);
+	int fd;
+
+	if (program < 0)
+		return -ENOENT;
+	fd = bpf_link_create(program, 0, BPF_TRACE_ITER, &options);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct loader_options {
 	uint32_t events_size; /* bytes, a power of two and a multiple of the page size */
 	uint32_t callers_max; /* entries of map_callers */
 	uint32_t cgroups_max; /* entries of map_cgroups */
+	bool reader;	      /* somebody who is not root reads: iter_hooks is for them */
 };
 
 /*
@@ -60,6 +61,12 @@ bool loader_tracks_cgroups(const struct loader *loader);
 
 /* Starts the tracker. The links are the caller's. */
 int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_rmdir);
+
+/* What iter_hooks needs to know, into map_hooks. */
+int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id);
+
+/* Makes iter_hooks. The link is the caller's. -ENOENT where there is no reader. */
+int loader_attach_iterator(const struct loader *loader, int *ret_fd);
 
 void loader_free(struct loader *loader);
 void loader_freep(struct loader **loader);

@@ -14,19 +14,26 @@ const char *const pinned_hook_names[PINNED_HOOKS] = { "connect4", "connect6" };
 const char *const pinned_link_names[PINNED_HOOKS] = { "link_connect4", "link_connect6" };
 const char *const pinned_program_names[PINNED_HOOKS] = { "prog_connect4", "prog_connect6" };
 
-int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
+static int open_pin(const struct pins *pins, uint64_t generation, const char *name, __u32 flags,
+		    int *ret_fd)
 {
+	LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = flags);
 	char path[PINS_PATH_SIZE];
 	int err = pins_name(pins, generation, name, path);
 	int fd;
 
 	if (err)
 		return err;
-	fd = bpf_obj_get(path);
+	fd = bpf_obj_get_opts(path, &options);
 	if (fd < 0)
 		return -errno;
 	*ret_fd = fd;
 	return 0;
+}
+
+int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
+{
+	return open_pin(pins, generation, name, 0, ret_fd);
 }
 
 int pinned_read_shape(int fd, struct pinned_shape *ret_shape)
@@ -41,11 +48,11 @@ int pinned_read_shape(int fd, struct pinned_shape *ret_shape)
 }
 
 int pinned_open_map(const struct pins *pins, uint64_t generation, const char *name,
-		    size_t value_size, int *ret_fd)
+		    enum pinned_use use, size_t value_size, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
 	struct pinned_shape shape;
-	int err = pinned_open(pins, generation, name, &fd);
+	int err = open_pin(pins, generation, name, use == PINNED_READS ? BPF_F_RDONLY : 0, &fd);
 
 	if (!err)
 		err = pinned_read_shape(fd, &shape);
@@ -62,7 +69,7 @@ int pinned_read(const struct pins *pins, uint64_t generation, const char *name, 
 {
 	_cleanup_close_ int fd = -1;
 	const uint32_t zero = 0;
-	int err = pinned_open_map(pins, generation, name, value_size, &fd);
+	int err = pinned_open_map(pins, generation, name, PINNED_READS, value_size, &fd);
 
 	return err ? err : bpf_map_lookup_elem(fd, &zero, value);
 }
@@ -73,7 +80,7 @@ int pinned_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_
 	_cleanup_close_ int fd = -1;
 	struct pinned_shape shape;
 	const uint32_t zero = 0;
-	int err = pinned_open(pins, generation, "map_policy", &fd);
+	int err = pinned_open_map(pins, generation, "map_policy", PINNED_READS, 0, &fd);
 
 	if (!err)
 		err = pinned_read_shape(fd, &shape);
@@ -139,6 +146,26 @@ int pinned_sum_counters(int fd, struct smtpward_counters *ret_counters)
 		for (size_t i = 0; i < sizeof(sum) / sizeof(__u64); i++)
 			((__u64 *)&sum)[i] += ((const __u64 *)&each[cpu])[i];
 	*ret_counters = sum;
+	return 0;
+}
+
+int pinned_read_hooks(const struct pins *pins, uint64_t generation, bool ret_runs[PINNED_HOOKS])
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	int runs[PINNED_HOOKS];
+	char path[PINS_PATH_SIZE];
+	int err = pins_name(pins, generation, "iter_hooks", path);
+
+	if (err)
+		return err;
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	if (fscanf(file, SMTPWARD_HOOKS_FORMAT, &runs[PINNED_CONNECT4], &runs[PINNED_CONNECT6]) !=
+	    PINNED_HOOKS)
+		return -ENODATA;
+	for (int hook = 0; hook < PINNED_HOOKS; hook++)
+		ret_runs[hook] = runs[hook];
 	return 0;
 }
 
@@ -211,7 +238,8 @@ static int collect_pin(void *userdata, const char *name)
 	_cleanup_close_ int fd = -1;
 	int err;
 
-	if (!is_map && strncmp(name, "link_", strlen("link_")))
+	if (!is_map && strncmp(name, "link_", strlen("link_")) &&
+	    strncmp(name, "iter_", strlen("iter_")))
 		return 0;
 	err = pinned_open(collection->pins, collection->generation, name, &fd);
 	if (err)

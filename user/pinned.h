@@ -29,9 +29,15 @@ extern const char *const pinned_program_names[PINNED_HOOKS];
 /* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
 int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
 
+/* What a descriptor of a map is for. The kernel asks for no more rights than that takes. */
+enum pinned_use {
+	PINNED_READS,
+	PINNED_WRITES,
+};
+
 /* The same for a map; -EBADMSG where its values are not value_size bytes; 0 takes any. */
 int pinned_open_map(const struct pins *pins, uint64_t generation, const char *name,
-		    size_t value_size, int *ret_fd);
+		    enum pinned_use use, size_t value_size, int *ret_fd);
 
 /* What a map of one entry holds. */
 int pinned_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
@@ -76,6 +82,12 @@ struct pinned_link {
 	uint32_t program_id;
 	uint64_t cgroup_id;
 };
+
+/*
+ * Which hooks run the programs of a generation, by the text of iter_hooks, for who may
+ * not open the links. -ENODATA where that cannot be told.
+ */
+int pinned_read_hooks(const struct pins *pins, uint64_t generation, bool ret_runs[PINNED_HOOKS]);
 
 int pinned_read_link(int fd, struct pinned_link *ret_link);
 int pinned_program_id(int fd, uint32_t *ret_id);

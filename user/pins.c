@@ -15,7 +15,6 @@
 #include "cleanup.h"
 
 #define GATE_NAME "map_gate"
-#define READER_NAME "reader"
 #define POLICY_NAME "policy"
 #define POLICY_NEW_NAME "policy_new"
 #define GENERATION_PREFIX "generation-"
@@ -245,12 +244,15 @@ static pid_t lock_holder(int fd)
 
 int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 {
-	_cleanup_close_ int fd = -1;
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+	_cleanup_close_ int fd = openat(pins->fd, PINS_READER_NAME, flags);
 	int err;
 
-	if (mkdirat(pins->fd, READER_NAME, 0700) && errno != EEXIST)
-		return -errno;
-	fd = openat(pins->fd, READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT) {
+		if (mkdirat(pins->fd, PINS_READER_NAME, 0700) && errno != EEXIST)
+			return -errno;
+		fd = openat(pins->fd, PINS_READER_NAME, flags);
+	}
 	if (fd < 0)
 		return -errno;
 	err = lock(fd, LOCK_EX | LOCK_NB);
@@ -267,14 +269,17 @@ int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 pid_t pins_find_reader(const struct pins *pins)
 {
 	_cleanup_close_ int fd =
-		openat(pins->fd, READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		openat(pins->fd, PINS_READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 ? 0 : lock_holder(fd);
 }
 
 bool pins_present(const struct pins *pins)
 {
-	return same_directory(pins->fd, pins->path);
+	struct stat st;
+
+	/* A service's own view of it, a bind mount, outlives it: without a name, though. */
+	return same_directory(pins->fd, pins->path) && !fstat(pins->fd, &st) && st.st_nlink;
 }
 
 int pins_name(const struct pins *pins, uint64_t generation, const char *name,
@@ -288,6 +293,18 @@ int pins_name(const struct pins *pins, uint64_t generation, const char *name,
 	else
 		len = snprintf(ret_path, PINS_PATH_SIZE, "%s/%s", pins->path, name);
 	return len < PINS_PATH_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+int pins_has(const struct pins *pins, uint64_t generation, const char *name, bool *ret_has)
+{
+	char path[PINS_PATH_SIZE];
+	int err = pins_name(pins, generation, name, path);
+	struct stat st;
+
+	if (err)
+		return err;
+	*ret_has = !lstat(path, &st);
+	return *ret_has || errno == ENOENT ? 0 : -errno;
 }
 
 struct generation_name {
@@ -421,7 +438,7 @@ int pins_remove(const struct pins *pins, const char *name)
 
 static int remove_entry(const struct pins *pins, const char *name)
 {
-	if (parse_generation(name) || !strcmp(name, READER_NAME))
+	if (parse_generation(name) || !strcmp(name, PINS_READER_NAME))
 		return remove_directory(pins->fd, name);
 	return strcmp(name, GATE_NAME) ? pins_remove(pins, name) : 0;
 }

@@ -8,7 +8,7 @@
  *                       that last from policy to policy
  *   policy              -> the generation that decides, for people
  *   map_events, ...     -> the maps that last, in policy
- *   reader/             locked by whoever reads map_events
+ *   reader/             locked by whoever reads map_events; its group may read
  *
  * map_gate is the first thing made and the last thing removed: a directory that
  * has other things and no map_gate is somebody else's.
@@ -26,6 +26,9 @@
 #define PINS_DEFAULT_PATH "/sys/fs/bpf/smtpward"
 
 #define PINS_PATH_SIZE 4096
+
+/* The directory that the reader locks. */
+#define PINS_READER_NAME "reader"
 
 struct pins {
 	char *path;
@@ -67,12 +70,24 @@ int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid);
 /* The process that holds it; 0 where none does, or it cannot be told. */
 pid_t pins_find_reader(const struct pins *pins);
 
+/* The group that reads beside root; 0 where none does. */
+int pins_find_group(const struct pins *pins, gid_t *ret_group);
+
+/*
+ * Makes it this group, which gets what a reader of this generation needs and no
+ * more; 0: takes all of that from the one that has it. See pins_share.c.
+ */
+int pins_share(const struct pins *pins, uint64_t generation, gid_t group);
+
 /* Whether the directory is still the one at its path. */
 bool pins_present(const struct pins *pins);
 
 /* "PATH/name", or "PATH/generation-N/name" where generation is not 0. 0 or -ENAMETOOLONG. */
 int pins_name(const struct pins *pins, uint64_t generation, const char *name,
 	      char ret_path[static PINS_PATH_SIZE]);
+
+/* Whether there is a pin of this name. */
+int pins_has(const struct pins *pins, uint64_t generation, const char *name, bool *ret_has);
 
 int pins_make_generation(const struct pins *pins, uint64_t generation);
 

@@ -20,6 +20,18 @@ static int cgroup_exists(uint64_t id, bool *ret_exists)
 	return err ? err : cgroupfs_exists(root_fd, id, ret_exists);
 }
 
+/* For who may not have a descriptor of a link, as that is all that it takes to detach it. */
+static int read_hook_from_outside(const struct pins *pins, struct state *state, int hook)
+{
+	bool runs[PINNED_HOOKS];
+	int err = pinned_read_hooks(pins, state->policy.generation, runs);
+
+	if (err)
+		return err == -ENODATA || err == -ENOENT ? -EACCES : err;
+	state->hooks[hook] = runs[hook] ? STATE_IN_FORCE : STATE_DETACHED;
+	return 0;
+}
+
 static int read_hook(const struct pins *pins, struct state *state, int hook)
 {
 	_cleanup_close_ int link_fd = -1, program_fd = -1;
@@ -30,6 +42,8 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 	state->hooks[hook] = STATE_NO_LINK;
 	if (err == -ENOENT)
 		return 0;
+	if (err == -EACCES)
+		return read_hook_from_outside(pins, state, hook);
 	if (!err)
 		err = pinned_read_link(link_fd, &state->links[hook]);
 	if (err)
@@ -63,8 +77,8 @@ static int read_tracker(const struct pins *pins, struct state *state)
 		return err;
 	state->missing = tracker.missing;
 	state->tracker = true;
-	err = pinned_open_map(pins, state->policy.generation, "map_cgroups", sizeof(root),
-			      &cgroups);
+	err = pinned_open_map(pins, state->policy.generation, "map_cgroups", PINNED_READS,
+			      sizeof(root), &cgroups);
 	if (err)
 		return err;
 	/* The root has an entry where the policy asks for cgroups, and only there. */
@@ -72,13 +86,14 @@ static int read_tracker(const struct pins *pins, struct state *state)
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	state->tracks = true;
+	/* Nobody can detach them: they are attached where their pins are there. */
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		_cleanup_close_ int fd = -1;
+		bool there;
 
-		err = pinned_open(pins, state->policy.generation, names[i], &fd);
-		if (err && err != -ENOENT)
+		err = pins_has(pins, state->policy.generation, names[i], &there);
+		if (err)
 			return err;
-		state->tracker &= !err;
+		state->tracker &= there;
 	}
 	return 0;
 }
@@ -86,7 +101,7 @@ static int read_tracker(const struct pins *pins, struct state *state)
 static int read_rules(const struct pins *pins, struct state *state)
 {
 	_cleanup_close_ int fd = -1;
-	int err = pinned_open_map(pins, state->policy.generation, "map_rules",
+	int err = pinned_open_map(pins, state->policy.generation, "map_rules", PINNED_READS,
 				  sizeof(*state->rules), &fd);
 
 	if (err)
@@ -102,7 +117,7 @@ static int read_rules(const struct pins *pins, struct state *state)
 static int read_counters(const struct pins *pins, struct state *state)
 {
 	_cleanup_close_ int fd = -1;
-	int err = pinned_open_map(pins, state->policy.generation, "map_counters",
+	int err = pinned_open_map(pins, state->policy.generation, "map_counters", PINNED_READS,
 				  sizeof(state->counters), &fd);
 
 	return err ? err : pinned_sum_counters(fd, &state->counters);
@@ -151,6 +166,12 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 	if (err == -EPROTO)
 		return reason_set(reason, err, PINNED_FOREIGN_TEXT, path, state.policy.abi,
 				  SMTPWARD_ABI);
+	if (err == -EACCES)
+		return reason_set(
+			reason, err,
+			"who is not root sees the hooks of %s where 'smtpward load "
+			"--reader' says so, and where they are on his own cgroup or above",
+			path);
 	if (err)
 		return reason_errno(reason, err, "cannot read what is pinned in %s", path);
 	state.enforcing = state_is_whole(&state) && state.policy.mode == SMTPWARD_DENY;

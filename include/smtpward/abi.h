@@ -231,6 +231,19 @@ struct smtpward_policy_info {
 	char version[32];     /* of the smtpward that loaded it */
 };
 
+/*
+ * map_hooks, one entry a generation: its programs, and the cgroup that they are
+ * attached to. What reading the pin iter_hooks compares with what is attached.
+ */
+struct smtpward_hooks {
+	__u64 cgroup_id;
+	__u32 connect4; /* program ids */
+	__u32 connect6;
+};
+
+/* What reading iter_hooks gives, to a reader below that cgroup; others read nothing. */
+#define SMTPWARD_HOOKS_FORMAT "connect4=%d connect6=%d\n"
+
 /* map_rules, by rule index: the text of each rule, for status and for people. */
 struct smtpward_rule_info {
 	__u32 verdict;
@@ -298,6 +311,7 @@ _Static_assert(sizeof(struct smtpward_reported) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_note) == 160, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
+_Static_assert(sizeof(struct smtpward_hooks) == 16, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");
 

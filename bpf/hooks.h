@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether the hooks are in force, as a file: a pinned iterator, whose text is made as
+ * it is read. A reader that is not root can ask no other way: whoever has a
+ * descriptor of a link may detach it, and whoever has one of a program may attach it
+ * elsewhere, but this file needs no descriptor of either and no bpf(2) at all.
+ *
+ * The array that the kernel runs for connects in a cgroup is under RCU, which holds
+ * while an iterator's program runs. The cgroup is looked for from the reader's own up:
+ * so a reader that is not below where the hooks are attached learns nothing. The
+ * root is above everybody.
+ */
+#ifndef SMTPWARD_BPF_HOOKS_H
+#define SMTPWARD_BPF_HOOKS_H
+
+#include "maps.h"
+
+#define HOOKS_LEVELS 64
+#define HOOKS_PROGRAMS 256
+
+static __always_inline struct cgroup *hooks_find_cgroup(__u64 id)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+
+	for (int i = 0; i < HOOKS_LEVELS && cgroup; i++) {
+		if (BPF_CORE_READ(cgroup, kn, id) == id)
+			return cgroup;
+		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+	}
+	return NULL;
+}
+
+/* Where the kernel keeps what it runs; an index that depends on the kernel. */
+#define HOOKS_INDEX(name)                                                          \
+	(bpf_core_enum_value_exists(enum cgroup_bpf_attach_type, CGROUP_##name)    \
+		 ? bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_##name) \
+		 : BPF_CGROUP_##name)
+
+static __always_inline int hooks_runs(struct cgroup *cgroup, __u64 index, __u32 program_id)
+{
+	const __u64 size = bpf_core_type_size(struct bpf_prog_array_item);
+	struct bpf_prog_array *array = NULL;
+	const void *item;
+
+	bpf_probe_read_kernel(
+		&array, sizeof(array),
+		(const void *)__builtin_preserve_access_index(&cgroup->bpf.effective) +
+			index * sizeof(array));
+	item = __builtin_preserve_access_index(&array->items);
+	for (int i = 0; i < HOOKS_PROGRAMS && array; i++) {
+		struct bpf_prog *program = BPF_CORE_READ((struct bpf_prog_array_item *)item, prog);
+
+		if (!program)
+			break;
+		if (BPF_CORE_READ(program, aux, id) == program_id)
+			return 1;
+		item += size;
+	}
+	return 0;
+}
+
+static __always_inline void hooks_tell(struct seq_file *seq, const struct smtpward_hooks *hooks)
+{
+	static const char format[] = SMTPWARD_HOOKS_FORMAT;
+	struct cgroup *cgroup = hooks_find_cgroup(hooks->cgroup_id);
+	__u64 runs[2];
+
+	if (!cgroup)
+		return;
+	runs[0] = hooks_runs(cgroup, HOOKS_INDEX(INET4_CONNECT), hooks->connect4);
+	runs[1] = hooks_runs(cgroup, HOOKS_INDEX(INET6_CONNECT), hooks->connect6);
+	bpf_seq_printf(seq, format, sizeof(format), runs, sizeof(runs));
+}
+
+#endif /* SMTPWARD_BPF_HOOKS_H */

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a reader that is not root may open: its group gets the pins below and no
+ * other. What it may write are the maps that readers write. The gate, the policy's
+ * maps, the links and the programs are not among those: who has a descriptor of a link
+ * may detach it.
+ *
+ * Which group it is stands in the file system, as the group of the directory that
+ * the reader locks, so that the next load goes on with it. It is written before anything
+ * is given and after everything is taken: who is killed in between leaves it to the
+ * next load.
+ */
+#include "pins.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+#define READS S_IRGRP
+#define WRITES (S_IRGRP | S_IWGRP)
+#define ENTERS (S_IRGRP | S_IXGRP)
+
+static const struct {
+	const char *name;
+	mode_t rights;
+} shared[] = {
+	/* The reader's position is in a page of the buffer. */
+	{ "map_events", WRITES },
+	/* Entries that are long out of use are removed. */
+	{ "map_callers", WRITES },
+	{ "map_reported", WRITES },
+	{ "map_note", WRITES },
+	{ "map_callers_rest", READS },
+	{ "map_counters", READS },
+	{ "map_policy", READS },
+	{ "map_rules", READS },
+	{ "map_tracker", READS },
+	{ "map_cgroups", READS },
+	{ "iter_hooks", READS },
+};
+
+static int give(const struct pins *pins, uint64_t generation, const char *name, gid_t group,
+		mode_t owner, mode_t rights)
+{
+	char path[PINS_PATH_SIZE];
+	int err = pins_name(pins, generation, name, path);
+
+	if (err)
+		return err;
+	return chown(path, 0, group) || chmod(path, owner | (group ? rights : 0)) ? -errno : 0;
+}
+
+static int give_all(const struct pins *pins, uint64_t generation, gid_t group)
+{
+	int err = give(pins, 0, "map_gate", group, S_IRUSR | S_IWUSR, READS);
+
+	for (size_t i = 0; i < ARRAY_SIZE(shared) && !err; i++) {
+		err = give(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
+			   shared[i].rights);
+		/* Without a group there is no iter_hooks. */
+		if (err == -ENOENT && !group)
+			err = 0;
+	}
+	if (!err)
+		err = give(pins, generation, "", group, S_IRWXU, ENTERS);
+	return err ? err : give(pins, 0, "", group, S_IRWXU, ENTERS);
+}
+
+int pins_share(const struct pins *pins, uint64_t generation, gid_t group)
+{
+	gid_t before;
+	int err = pins_find_group(pins, &before);
+
+	if (err || (!group && !before))
+		return err;
+	if (group && mkdirat(pins->fd, PINS_READER_NAME, S_IRWXU) && errno != EEXIST)
+		return -errno;
+	if (group)
+		err = give(pins, 0, PINS_READER_NAME, group, S_IRWXU, ENTERS);
+	if (!err)
+		err = give_all(pins, generation, group);
+	return err || group ? err : give(pins, 0, PINS_READER_NAME, 0, S_IRWXU, 0);
+}
+
+int pins_find_group(const struct pins *pins, gid_t *ret_group)
+{
+	struct stat st = { 0 };
+
+	if (fstatat(pins->fd, PINS_READER_NAME, &st, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
+		return -errno;
+	*ret_group = st.st_gid;
+	return 0;
+}
