@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "confine.h"
 #include "logging.h"
 #include "msg.h"
 
@@ -61,6 +62,10 @@ static enum command_result run(void *userdata, int argc, char **argv)
 		msg_error("cannot open %s: %s", to, explain(err));
 		return COMMAND_FAILED;
 	}
+	/* Root has what it needs to heal, and whatever it gave up it could take back. */
+	err = geteuid() ? confine() : 0;
+	if (err)
+		msg_warning("cannot give up all rights that are not needed: %s", strerror(-err));
 	return logging_run(config->pins, sink, to, LOGGER_HANGUP_REOPENS, false, &unloaded);
 }
 
