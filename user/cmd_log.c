@@ -14,12 +14,15 @@
 struct log_config {
 	const char *pins;
 	const char *to;
+	bool until_alert;
 };
 
 static const struct option_spec options[] = {
 	OPTION_PINS(struct log_config, pins),
 	{ 0, "to", "syslog|stderr|json|FILE", "where lines go (default: syslog; json: to stdout)",
 	  OPTION_STRING, offsetof(struct log_config, to) },
+	{ 0, "until-alert", NULL, "end with status 1 at an alert that it cannot heal", OPTION_FLAG,
+	  offsetof(struct log_config, until_alert) },
 };
 
 static int open_sink(const char *to, struct sink **ret_sink)
@@ -66,7 +69,14 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	err = geteuid() ? confine() : 0;
 	if (err)
 		msg_warning("cannot give up all rights that are not needed: %s", strerror(-err));
-	return logging_run(config->pins, sink, to, LOGGER_HANGUP_REOPENS, false, &unloaded);
+	return logging_run(
+		&(const struct logging_options){
+			.pins = config->pins,
+			.sink_name = to,
+			.hangup = LOGGER_HANGUP_REOPENS,
+			.until_alert = config->until_alert,
+		},
+		sink, &unloaded);
 }
 
 const struct command cmd_log = {

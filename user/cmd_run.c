@@ -103,8 +103,14 @@ static enum command_result log_until_ended(const struct run_config *config, bool
 	if (left)
 		logging_drain_left(config->pins, sink, name);
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
-	return logging_run(config->pins, sink, name, LOGGER_HANGUP_ENDS, config->trial,
-			   ret_unloaded);
+	return logging_run(
+		&(const struct logging_options){
+			.pins = config->pins,
+			.sink_name = name,
+			.hangup = LOGGER_HANGUP_ENDS,
+			.lift_at_end = config->trial,
+		},
+		sink, ret_unloaded);
 }
 
 static enum command_result log_and_end(const struct run_config *config, bool left)

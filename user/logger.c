@@ -27,6 +27,9 @@
 /* An alert comes within 5 seconds of its cause. */
 #define WATCH_SECONDS 2
 
+/* How long the line of an alert that ends the logger may take. */
+#define ALERT_SECONDS 5
+
 /* How often all callers are looked at, those too that nothing was held back from. */
 #define SWEEP_SECONDS 600
 
@@ -41,8 +44,10 @@ struct logger {
 	struct drain *drain;
 	const struct logger_watch *watch;
 	enum logger_hangup hangup;
-	struct sink *sink;	    /* the caller's */
-	char alert[512];	    /* the last one; empty where all is well */
+	struct sink *sink; /* the caller's */
+	char alert[512];   /* the last one; empty where all is well */
+	char due[512];	   /* one that has no line yet, or empty */
+	bool due_healed;
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */
 	unsigned int sweep_seconds; /* since all callers were looked at */
@@ -91,6 +96,11 @@ static int open_drain(struct logger *logger, struct reason *reason)
 		err = pinned_read_abi(&logger->pins, generation, &abi);
 	if (!err)
 		err = read_events_id(logger, &logger->events_id);
+	if (err == -EPERM)
+		return reason_set(reason, err,
+				  "cannot open what is pinned in %s: this kernel wants CAP_BPF for "
+				  "that",
+				  logger->pins.path);
 	if (err)
 		return reason_errno(reason, err, "cannot tell the policy in %s", logger->pins.path);
 	if (abi != SMTPWARD_ABI)
@@ -143,6 +153,8 @@ struct loop {
 	bool stop;
 	bool unloaded;
 	bool replaced;
+	bool alerted;
+	unsigned int alerted_seconds;
 };
 
 static void loop_close(struct loop *loop)
@@ -185,19 +197,34 @@ static void loop_take_signals(struct logger *logger, struct loop *loop)
 	}
 }
 
-/* An alert is said once, until it is another one or all is well again: 0, 1 or -errno. */
-static int watch(struct logger *logger)
+/*
+ * An alert is said once, until it is another one or all is well again. What can be put
+ * right is at once; the line of it waits where the sink takes none.
+ */
+static void watch(struct logger *logger, struct loop *loop)
 {
 	char alert[sizeof(logger->alert)];
 	bool healed = false;
-	int err;
 
 	if (!logger->watch->look(logger->watch->userdata, alert, sizeof(alert), &healed))
 		alert[0] = '\0';
-	err = alert[0] && strcmp(alert, logger->alert) ? drain_alert(logger->drain, alert, healed)
-						       : 0;
+	if (alert[0] && strcmp(alert, logger->alert)) {
+		memcpy(logger->due, alert, sizeof(alert));
+		logger->due_healed = healed;
+	}
+	if (healed)
+		alert[0] = '\0';
+	loop->alerted |= alert[0] && logger->watch->until_alert;
+	memcpy(logger->alert, alert, sizeof(alert));
+}
+
+/* 0, 1 or -errno. */
+static int write_alert(struct logger *logger)
+{
+	int err = logger->due[0] ? drain_alert(logger->drain, logger->due, logger->due_healed) : 0;
+
 	if (!err)
-		memcpy(logger->alert, healed ? "" : alert, healed ? 1 : sizeof(alert));
+		logger->due[0] = '\0';
 	return err;
 }
 
@@ -212,6 +239,13 @@ static void look_at_pins(struct logger *logger, struct loop *loop)
 			 events_id != logger->events_id;
 }
 
+static void beat(const struct logger *logger)
+{
+	const struct drain_report report = drain_report(logger->drain);
+
+	logger->watch->beat(logger->watch->userdata, &report);
+}
+
 static int loop_take_second(struct logger *logger, struct loop *loop, struct reason *reason)
 {
 	bool sweep = logger->sweep_seconds >= SWEEP_SECONDS;
@@ -220,14 +254,17 @@ static int loop_take_second(struct logger *logger, struct loop *loop, struct rea
 
 	if (read(loop->timer_fd, &seconds, sizeof(seconds)) != sizeof(seconds))
 		return 0;
+	beat(logger);
 	look_at_pins(logger, loop);
+	loop->alerted_seconds += loop->alerted ? seconds : 0;
 	logger->watch_seconds += seconds;
 	if (logger->watch_seconds >= WATCH_SECONDS && !loop->unloaded && !loop->replaced) {
 		logger->watch_seconds = 0;
-		err = watch(logger);
-		if (err)
-			return err < 0 ? reason_errno(reason, err, "cannot write an alert") : 0;
+		watch(logger, loop);
 	}
+	err = write_alert(logger);
+	if (err)
+		return err < 0 ? reason_errno(reason, err, "cannot write an alert") : 0;
 	logger->seconds += seconds;
 	logger->sweep_seconds += seconds;
 	if (logger->seconds < SUMMARY_SECONDS || drain_in_trouble(logger->drain))
@@ -280,6 +317,12 @@ static int loop_drain(struct logger *logger, struct reason *reason)
 	return err < 0 ? err : 0;
 }
 
+/* A sink that takes no line does not keep it from ending: who starts it anew can heal. */
+static bool loop_is_alerted(const struct logger *logger, const struct loop *loop)
+{
+	return loop->alerted && (!logger->due[0] || loop->alerted_seconds >= ALERT_SECONDS);
+}
+
 static int loop_run(struct logger *logger, struct loop *loop, struct reason *reason)
 {
 	for (;;) {
@@ -289,7 +332,7 @@ static int loop_run(struct logger *logger, struct loop *loop, struct reason *rea
 
 		if (err < 0)
 			return err;
-		if (loop->stop)
+		if (loop->stop || loop_is_alerted(logger, loop))
 			return loop_drain(logger, reason);
 		if (loop->unloaded || loop->replaced)
 			return drain_all(logger->drain, DRAIN_NS, reason);
@@ -326,6 +369,7 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 		return err;
 	*ret_end = loop.unloaded   ? LOGGER_UNLOADED
 		   : loop.replaced ? LOGGER_REPLACED
+		   : loop.alerted  ? LOGGER_ALERTED
 				   : LOGGER_STOPPED;
 	return 0;
 }

@@ -18,6 +18,7 @@ enum logger_end {
 	LOGGER_STOPPED,	 /* by a signal */
 	LOGGER_UNLOADED, /* the pins are gone */
 	LOGGER_REPLACED, /* a load of another ABI has begun a map_events of its own */
+	LOGGER_ALERTED,	 /* enforcement is not what it should be, and until_alert is set */
 };
 
 /*
@@ -31,7 +32,11 @@ struct logger_watch {
 	 */
 	void (*stopping)(void *userdata);
 	bool (*look)(void *userdata, char *alert, size_t size, bool *ret_healed);
+	/* Each second that the loop has come round. */
+	void (*beat)(void *userdata, const struct drain_report *report);
 	void *userdata;
+	/* Ends with an alert that was not healed; for who cannot heal and is started anew. */
+	bool until_alert;
 };
 
 /* What SIGHUP means: a log file was rotated away, or the terminal is gone. */

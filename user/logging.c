@@ -13,6 +13,7 @@
 #include "install.h"
 #include "leftover.h"
 #include "msg.h"
+#include "notify.h"
 #include "pins.h"
 #include "state.h"
 
@@ -30,10 +31,25 @@ enum command_result logging_block_signals(void)
 	return COMMAND_FAILED;
 }
 
+/* The service manager is told no more often. */
+#define BEAT_SECONDS 5
+
+struct context {
+	const struct logging_options *options;
+	const char *pins;
+	const char *state; /* what the last look saw; for the service manager */
+	int trouble;	   /* of the sink */
+	char status[512];  /* what the service manager was told last */
+	unsigned int beats;
+	enum command_result lifted;
+};
+
 static void say_trouble(void *userdata, int err)
 {
-	const char *sink_name = userdata;
+	struct context *context = userdata;
+	const char *sink_name = context->options->sink_name;
 
+	context->trouble = err;
 	if (err)
 		msg_warning("cannot write to %s: %s; trying again, what comes meanwhile waits in "
 			    "the kernel",
@@ -42,16 +58,22 @@ static void say_trouble(void *userdata, int err)
 		msg_info("%s takes lines again", sink_name);
 }
 
-struct context {
-	const char *pins;
-	enum command_result lifted;
-};
-
 static void lift(void *userdata)
 {
 	struct context *context = userdata;
 
 	context->lifted = enforcement_lift(context->pins);
+}
+
+static int see(struct context *context, struct state *ret_state, struct reason *reason)
+{
+	int err = state_read(context->pins, true, ret_state, reason);
+
+	if (err == -EACCES)
+		context->state = "cannot tell whether it is enforcing";
+	else if (err != -EAGAIN && err != -ENOENT)
+		context->state = err ? "not enforcing" : state_headline(ret_state);
+	return err;
 }
 
 /*
@@ -61,25 +83,82 @@ static void lift(void *userdata)
 static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
-	const char *pins = ((const struct context *)userdata)->pins;
+	struct context *context = userdata;
 	struct reason reason;
-	int err = state_read(pins, true, &state, &reason);
+	int err = see(context, &state, &reason);
 
-	/* Under change, or taken away as a whole: neither is for an alert. */
-	if (err == -EAGAIN || err == -ENOENT || (!err && state_is_whole(&state)))
+	/* Under change, taken away as a whole, out of sight: none of it is for an alert. */
+	if (err == -EAGAIN || err == -ENOENT || err == -EACCES)
+		return false;
+	if (!err && state_is_whole(&state))
 		return false;
 	snprintf(alert, size, "%s", err ? reason.text : state_headline(&state));
-	if (err || state.gate_open || install_heal(pins, &reason))
+	if (err || state.gate_open || install_heal(context->pins, &reason))
 		return true;
 	state_clear(&state);
 	state = (struct state){ 0 };
-	*ret_healed = !state_read(pins, false, &state, &reason) && state_is_whole(&state);
+	*ret_healed = !state_read(context->pins, false, &state, &reason) && state_is_whole(&state);
 	return true;
+}
+
+/* To a service manager, if there is one; one that does not listen is no reason to end. */
+
+static void say_ready(struct context *context)
+{
+	_cleanup_(state_clear) struct state state = { 0 };
+	struct reason reason;
+	int err = see(context, &state, &reason);
+
+	if (err == -EACCES)
+		msg_warning("nobody is told where enforcement ends: %s", reason.text);
+	err = notify_send("READY=1");
+	if (err)
+		msg_warning("cannot tell the service manager that the log has begun: %s",
+			    strerror(-err));
+}
+
+static void say_beat(void *userdata, const struct drain_report *report)
+{
+	struct context *context = userdata;
+	char status[sizeof(context->status)];
+
+	if (context->beats++ % BEAT_SECONDS)
+		return;
+	notify_alive();
+	snprintf(status, sizeof(status), "STATUS=%s; %" PRIu64 " lines to %s%s%s", context->state,
+		 report->lines, context->options->sink_name,
+		 context->trouble ? ", which takes no more: " : "",
+		 context->trouble ? strerror(-context->trouble) : "");
+	if (strcmp(status, context->status) && !notify_send(status))
+		memcpy(context->status, status, sizeof(status));
+}
+
+static enum command_result say_end(const struct context *context, enum logger_end end)
+{
+	switch (end) {
+	case LOGGER_UNLOADED:
+		msg_info("the policy was unloaded: there is nothing more to log");
+		break;
+	case LOGGER_REPLACED:
+		msg_info("another version of smtpward has taken over: the log ends, start it "
+			 "again");
+		if (context->options->until_alert)
+			return COMMAND_FAILED;
+		break;
+	case LOGGER_ALERTED:
+		msg_error("the log ends, since it cannot put this right: %s", context->state);
+		return COMMAND_FAILED;
+	case LOGGER_STOPPED:
+		break;
+	}
+	return context->lifted;
 }
 
 void logging_drain_left(const char *pins, struct sink *sink, const char *sink_name)
 {
-	const struct drain_notices notices = { say_trouble, (void *)sink_name };
+	const struct logging_options options = { .sink_name = sink_name };
+	struct context context = { .options = &options };
+	const struct drain_notices notices = { say_trouble, &context };
 	struct drain_report report = { 0 };
 	struct reason reason;
 	int err = leftover_drain(pins ?: PINS_DEFAULT_PATH, sink, &notices, &report, &reason);
@@ -91,26 +170,38 @@ void logging_drain_left(const char *pins, struct sink *sink, const char *sink_na
 			    reason.text);
 }
 
-enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
-				enum logger_hangup hangup, bool lift_at_end, bool *ret_unloaded)
+enum command_result logging_run(const struct logging_options *options, struct sink *sink,
+				bool *ret_unloaded)
 {
-	const struct drain_notices notices = { say_trouble, (void *)sink_name };
-	struct context context = { pins ?: PINS_DEFAULT_PATH, COMMAND_DONE };
-	const struct logger_watch watch = { lift_at_end ? lift : NULL, look, &context };
+	struct context context = {
+		.options = options,
+		.pins = options->pins ?: PINS_DEFAULT_PATH,
+		.state = "under change",
+		.lifted = COMMAND_DONE,
+	};
+	const struct drain_notices notices = { say_trouble, &context };
+	const struct logger_watch watch = {
+		.stopping = options->lift_at_end ? lift : NULL,
+		.look = look,
+		.beat = say_beat,
+		.userdata = &context,
+		.until_alert = options->until_alert,
+	};
 	_cleanup_(logger_freep) struct logger *logger = NULL;
 	enum logger_end end;
 	struct reason reason;
+	int err = logger_open(context.pins, &logger, &reason);
 
-	if (logger_open(context.pins, &logger, &reason) ||
-	    logger_run(logger, sink, hangup, &notices, &watch, &end, &reason)) {
+	if (!err) {
+		say_ready(&context);
+		err = logger_run(logger, sink, options->hangup, &notices, &watch, &end, &reason);
+		notify_send(!err && end == LOGGER_UNLOADED ? "STOPPING=1\nSTATUS=unloaded"
+							   : "STOPPING=1\nSTATUS=stopped");
+	}
+	if (err) {
 		msg_error("cannot log: %s", reason.text);
 		return COMMAND_FAILED;
 	}
-	if (end == LOGGER_UNLOADED)
-		msg_info("the policy was unloaded: there is nothing more to log");
-	if (end == LOGGER_REPLACED)
-		msg_info("another version of smtpward has taken over: the log ends, start it "
-			 "again");
-	*ret_unloaded = end == LOGGER_UNLOADED || lift_at_end;
-	return context.lifted;
+	*ret_unloaded = end == LOGGER_UNLOADED || options->lift_at_end;
+	return say_end(&context, end);
 }

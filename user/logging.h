@@ -19,12 +19,19 @@ enum command_result logging_block_signals(void);
  */
 void logging_drain_left(const char *pins, struct sink *sink, const char *sink_name);
 
+struct logging_options {
+	const char *pins;      /* NULL: the default */
+	const char *sink_name; /* what messages call the sink */
+	enum logger_hangup hangup;
+	bool lift_at_end; /* a signal lifts enforcement before the last lines are written */
+	bool until_alert; /* COMMAND_FAILED where a load, or a new version, is what helps */
+};
+
 /*
- * Streams until a signal or an unload ends it. sink_name is what messages call the
- * sink. With lift_at_end, a signal lifts enforcement before the last lines are
- * written. *ret_unloaded tells that nothing is in force any more.
+ * Streams until a signal or an unload ends it, and tells a service manager so.
+ * *ret_unloaded tells that nothing is in force any more.
  */
-enum command_result logging_run(const char *pins, struct sink *sink, const char *sink_name,
-				enum logger_hangup hangup, bool lift_at_end, bool *ret_unloaded);
+enum command_result logging_run(const struct logging_options *options, struct sink *sink,
+				bool *ret_unloaded);
 
 #endif /* SMTPWARD_LOGGING_H */
