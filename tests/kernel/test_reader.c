@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reader that is not root: what load --reader gives it and what it keeps from it,
+ * and the log that it writes as a service manager runs it. It has CAP_BPF as the
+ * service has, which is more than it needs on most kernels.
+ */
+#include "fixture.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#define READER "nobody"
+#define READER_ID 65534
+
+#define POLICY "allow unit mail.service\n"
+
+/* Becoming it: child_fns, run in a child or ahead of smtpward. */
+
+static int set_capabilities(uint64_t set)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].permitted = data[i].effective = data[i].inheritable =
+			(uint32_t)(set >> 32 * i);
+	return (int)syscall(SYS_capset, &header, data);
+}
+
+static int become_reader(void *arg)
+{
+	if (setgroups(0, NULL) || setresgid(READER_ID, READER_ID, READER_ID) ||
+	    prctl(PR_SET_KEEPCAPS, 1) || setresuid(READER_ID, READER_ID, READER_ID) ||
+	    set_capabilities(1ULL << CAP_BPF) ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_BPF, 0, 0))
+		return -errno;
+	return 0;
+}
+
+static int enter_and_become_reader(void *arg)
+{
+	_cleanup_close_ int fd = cgroup_open("log.service", false);
+	int err = fd < 0 ? fd : cgroup_enter_fd(fd);
+
+	return err ? err : become_reader(arg);
+}
+
+static int load_for(const char *reader)
+{
+	return smtpward("load", "-c", policy_write(POLICY), "--cgroup", fixture.base, "--pins",
+			fixture.pins, reader ? "--reader" : NULL, reader, NULL);
+}
+
+static int as_reader(const char *command, child_fn become)
+{
+	const char *argv[] = { "smtpward", command, "--pins", fixture.pins, NULL };
+
+	return smtpward_child(argv, become, NULL);
+}
+
+static void load_for_reader(void)
+{
+	cgroup_make("log.service");
+	cgroup_make("web.service");
+	if (load_for(READER))
+		fail_msg("load --reader: status %d: %s", run.status, run.err);
+}
+
+static void test_unknown_reader(void **state)
+{
+	assert_int_equal(load_for("no-such-user"), 2);
+	assert_non_null(strstr(run.err, "'no-such-user': there is no such user"));
+	assert_int_not_equal(access(fixture.pins, F_OK), 0);
+}
+
+static void test_status(void **state)
+{
+	load_for_reader();
+	if (as_reader("status", enter_and_become_reader))
+		fail_msg("status %d: %s%s", run.status, run.out, run.err);
+	assert_non_null(strstr(run.out, "connect6  in force"));
+	/* The hooks are not on its own cgroup, nor above: it can not tell, and says so. */
+	assert_int_equal(as_reader("status", become_reader), 1);
+	assert_non_null(strstr(run.err, "--reader"));
+}
+
+static void detach(const char *name)
+{
+	_cleanup_close_ int fd = bpf_pin_open(name);
+
+	assert_int_equal(bpf_link_detach(fd), 0);
+}
+
+static void unpin(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", fixture.pins, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void assert_sees(const char *words)
+{
+	assert_int_equal(as_reader("status", enter_and_become_reader), 3);
+	if (!strstr(run.out, words))
+		fail_msg("no '%s' in: %s", words, run.out);
+}
+
+/* What root sees by the links, it sees too. */
+static void test_status_without_a_hook(void **state)
+{
+	load_for_reader();
+	detach("link_connect6");
+	assert_sees("connect6 is not in force");
+	assert_int_equal(load_for(NULL), 0);
+	assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+	unpin("link_connect4");
+	assert_sees("connect4 is not in force");
+	assert_int_equal(load_for(NULL), 0);
+	unpin("policy/link_cgroup_mkdir");
+	assert_sees("tracker is gone");
+}
+
+/* Other programs on the same hook are not taken for ours. */
+static void test_status_among_others(void **state)
+{
+	_cleanup_close_ int other = -1, program = -1;
+
+	load_for_reader();
+	program = bpf_pin_open("policy/prog_connect4");
+	other = bpf_link_create(program, fixture.base_fd, BPF_CGROUP_INET6_CONNECT, NULL);
+	assert_true(other < 0); /* connect4's program is not for connect6 */
+	other = bpf_link_create(program, fixture.base_fd, BPF_CGROUP_INET4_CONNECT, NULL);
+	assert_true(other >= 0);
+	assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+	detach("link_connect6");
+	assert_sees("connect6 is not in force");
+}
+
+/* What it is kept from. Names are collected by root, tried by the reader. */
+
+static char names[64][96];
+static size_t n_names;
+
+static int collect(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	if (type != FTW_F)
+		return 0;
+	assert_true(n_names < ARRAY_SIZE(names));
+	snprintf(names[n_names++], sizeof(names[0]), "%s", path + strlen(fixture.pins) + 1);
+	return 0;
+}
+
+static int open_pin(const char *name, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = flags);
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", fixture.pins, name);
+	fd = bpf_obj_get_opts(path, &options);
+	return fd < 0 ? -errno : fd;
+}
+
+/* By the last part of a name. */
+static bool is_one_of(const char *name, const char *const *among, size_t n)
+{
+	const char *base = strrchr(name, '/');
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(base ? base + 1 : name, among[i]))
+			return true;
+	return false;
+}
+
+static bool may_write(const char *name)
+{
+	static const char *const writable[] = { "map_events", "map_callers", "map_reported",
+						"map_note" };
+
+	return is_one_of(name, writable, ARRAY_SIZE(writable));
+}
+
+static bool may_read(const char *name)
+{
+	static const char *const readable[] = { "map_callers_rest", "map_counters", "map_gate",
+						"map_policy",	    "map_rules",    "map_tracker",
+						"map_cgroups" };
+
+	return is_one_of(name, readable, ARRAY_SIZE(readable)) || may_write(name);
+}
+
+static int try_pins(void *arg)
+{
+	int wrong = become_reader(NULL);
+
+	for (size_t i = 0; i < n_names; i++) {
+		_cleanup_close_ int writer = open_pin(names[i], 0);
+		_cleanup_close_ int reader = open_pin(names[i], BPF_F_RDONLY);
+
+		if ((writer >= 0) == may_write(names[i]) && (reader >= 0) == may_read(names[i]))
+			continue;
+		fprintf(stderr, "%s: for writing %d, for reading %d\n", names[i], writer, reader);
+		wrong++;
+	}
+	return wrong;
+}
+
+static void test_pins(void **state)
+{
+	load_for_reader();
+	n_names = 0;
+	assert_int_equal(nftw(fixture.pins, collect, 8, FTW_PHYS), 0);
+	assert_true(n_names > 20);
+	assert_int_equal(child_run(CHILD(0), try_pins, NULL), 0);
+}
+
+/* With what it may open, and with the directory. */
+static int try_to_lift(void *arg)
+{
+	const struct smtpward_gate gone = { .generation = SMTPWARD_GATE_OPEN };
+	_cleanup_close_ int dir = -1, gate = -1, callers = -1;
+	const uint32_t zero = 0;
+
+	if (become_reader(NULL))
+		return 1;
+	gate = open_pin("map_gate", BPF_F_RDONLY);
+	if (gate < 0 || !bpf_map_update_elem(gate, &zero, &gone, BPF_ANY) || errno != EPERM)
+		return 2;
+	dir = open(fixture.pins, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return 3;
+	if (!unlinkat(dir, "link_connect4", 0) || !unlinkat(dir, "map_gate", 0) ||
+	    !mkdirat(dir, "generation-9", 0700) || !renameat(dir, "policy", dir, "policy_new") ||
+	    !fchmodat(dir, "link_connect4", 0666, 0) || !fchmod(dir, 0777))
+		return 4;
+	if (open_pin("iter_hooks", 0) != -EACCES && open_pin("policy/iter_hooks", 0) != -EACCES)
+		return 5;
+	return 0;
+}
+
+static void test_lifts_nothing(void **state)
+{
+	load_for_reader();
+	assert_int_equal(child_run(CHILD(0), try_to_lift, NULL), 0);
+	assert_int_equal(as_reader("unload", enter_and_become_reader), 1);
+	assert_non_null(strstr(run.err, "root"));
+	assert_int_equal(smtpward_child((const char *const[]){ "smtpward", "load", "-c",
+							       policy_write("mode audit\n"),
+							       "--cgroup", fixture.base, "--pins",
+							       fixture.pins, NULL },
+					enter_and_become_reader, NULL),
+			 1);
+	assert_non_null(strstr(run.err, "root"));
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+}
+
+static int enter_pins(void *arg)
+{
+	return become_reader(NULL) ?: access(fixture.pins, X_OK) ? errno : 0;
+}
+
+static void test_reload_keeps_the_reader(void **state)
+{
+	load_for_reader();
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(load_for(NULL), 0);
+		assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+		n_names = 0;
+		assert_int_equal(nftw(fixture.pins, collect, 8, FTW_PHYS), 0);
+		assert_int_equal(child_run(CHILD(0), try_pins, NULL), 0);
+	}
+	assert_int_equal(load_for("root"), 0);
+	assert_int_equal(child_run(CHILD(0), enter_pins, NULL), EACCES);
+	assert_int_equal(load_for(NULL), 0);
+	assert_int_equal(child_run(CHILD(0), enter_pins, NULL), EACCES);
+	policy_unload();
+	assert_int_equal(load_for(NULL), 0);
+	assert_int_equal(child_run(CHILD(0), enter_pins, NULL), EACCES);
+}
+
+/* It had its rights from a load that was killed before it came to an end. */
+static void test_reader_of_a_killed_load(void **state)
+{
+	char path[128];
+
+	load_for_reader();
+	snprintf(path, sizeof(path), "%s/policy/map_events", fixture.pins);
+	assert_int_equal(chown(path, 0, 0), 0);
+	assert_int_equal(chown(fixture.pins, 0, 0), 0);
+	assert_int_equal(load_for(NULL), 0);
+	assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+}
+
+/* Its log, as a service: /dev/log and the manager's socket are ours. */
+
+struct service {
+	struct log log;
+	int syslog, manager;
+};
+
+static int bind_socket(const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", fixture.dir, name);
+	unlink(address.sun_path);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(chmod(address.sun_path, 0666), 0);
+	return fd;
+}
+
+static int become_service(void *arg)
+{
+	char path[96];
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("tmpfs", "/dev", "tmpfs", 0, "mode=755"))
+		return -errno;
+	snprintf(path, sizeof(path), "%s/log", fixture.dir);
+	if (symlink(path, "/dev/log"))
+		return -errno;
+	snprintf(path, sizeof(path), "%s/notify", fixture.dir);
+	setenv("NOTIFY_SOCKET", path, 1);
+	setenv("WATCHDOG_USEC", "60000000", 1);
+	return enter_and_become_reader(arg);
+}
+
+static void service_start(struct service *service, const char *option)
+{
+	const char *argv[] = { "smtpward", "log", "--pins", fixture.pins, option, NULL };
+
+	service->syslog = bind_socket("log");
+	service->manager = bind_socket("notify");
+	log_start_run(&service->log, argv, become_service);
+}
+
+static void service_close(struct service *service)
+{
+	log_close(&service->log);
+	cleanup_close(&service->syslog);
+	cleanup_close(&service->manager);
+}
+
+/* The next datagram with needle in it. */
+static const char *service_wait(int fd, const char *needle)
+{
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	static char text[16384];
+	ssize_t size;
+
+	do {
+		int64_t left = deadline - clock_ms();
+
+		if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
+			fail_msg("no datagram with '%s'", needle);
+		size = recv(fd, text, sizeof(text) - 1, 0);
+		assert_true(size >= 0);
+		text[size] = '\0';
+	} while (!strstr(text, needle));
+	return text;
+}
+
+/* A line of /proc/PID/status as a number. */
+static uint64_t process_status(pid_t pid, const char *name, int base)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[64], line[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+			return strtoull(line + strlen(name) + 1, NULL, base);
+	fail_msg("no %s in %s", name, path);
+	return 0;
+}
+
+static int kernel_wants_capability(void *arg)
+{
+	struct bpf_map_info info;
+	uint32_t size = sizeof(info);
+
+	return become_reader(NULL) || set_capabilities(0) ||
+	       (bpf_obj_get_info_by_fd(-1, &info, &size) && errno == EPERM);
+}
+
+static void test_log(void **state)
+{
+	_cleanup_(service_close) struct service service = { 0 };
+	uint64_t capabilities = 0;
+	struct line line;
+
+	load_for_reader();
+	if (child_run(CHILD(0), kernel_wants_capability, NULL))
+		capabilities = 1ULL << CAP_BPF;
+	service_start(&service, NULL);
+	service_wait(service.manager, "READY=1");
+	assert_true(process_status(service.log.pid, "CapEff", 16) == capabilities);
+	assert_true(process_status(service.log.pid, "CapPrm", 16) == capabilities);
+	assert_int_equal(process_status(service.log.pid, "NoNewPrivs", 10), 1);
+	assert_int_equal(process_status(service.log.pid, "Seccomp", 10), 2);
+	service_wait(service.manager, "WATCHDOG=1");
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+	line_parse(service_wait(service.syslog, "verdict=deny"), &line);
+	line_assert(&line, "unit", "web.service");
+	assert_non_null(strstr(service_wait(service.manager, "1 lines"), "STATUS=enforcing; "));
+	/* A second generation, which is its own to read as the first one was. */
+	assert_int_equal(load_for(NULL), 0);
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE6, 25), EPERM);
+	line_parse(service_wait(service.syslog, "verdict=deny"), &line);
+	line_assert(&line, "dst", NET_OUTSIDE6);
+	service_wait(service.manager, "2 lines");
+	log_end(&service.log, SIGTERM);
+	service_wait(service.manager, "STOPPING=1");
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+}
+
+/* It goes as it is unloaded, with the status that no manager starts it again for. */
+static void test_log_of_what_is_unloaded(void **state)
+{
+	_cleanup_(service_close) struct service service = { 0 };
+
+	load_for_reader();
+	service_start(&service, "--until-alert");
+	service_wait(service.manager, "READY=1");
+	policy_unload();
+	assert_int_equal(log_wait_exit(&service.log), 0);
+	assert_non_null(strstr(service_wait(service.manager, "STOPPING=1"), "unloaded"));
+	assert_int_equal(log_count(&service.log, "was unloaded"), 1);
+}
+
+/* What it cannot put right ends it, with the alert in the log; the next load does. */
+static void test_until_alert(void **state)
+{
+	_cleanup_(service_close) struct service service = { 0 };
+
+	load_for_reader();
+	service_start(&service, "--until-alert");
+	service_wait(service.manager, "READY=1");
+	detach("link_connect4");
+	service_wait(service.syslog, "connect4 is not in force; 'smtpward load' puts it back\" "
+				     "healed=no");
+	assert_int_equal(log_wait_exit(&service.log), 1);
+	assert_int_equal(log_count(&service.log, "cannot put this right"), 1);
+	assert_int_equal(load_for(NULL), 0);
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+}
+
+/* ... and also where nobody takes the line. */
+static void test_until_alert_without_syslog(void **state)
+{
+	_cleanup_(service_close) struct service service = { 0 };
+
+	load_for_reader();
+	service_start(&service, "--until-alert");
+	service_wait(service.manager, "READY=1");
+	cleanup_close(&service.syslog);
+	service.syslog = -1;
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+	log_line(&service.log, "cannot write to syslog", 0);
+	detach("link_connect6");
+	assert_int_equal(log_wait_exit(&service.log), 1);
+	assert_int_equal(log_count(&service.log, "cannot put this right"), 1);
+}
+
+/* Without the option it says so, and stays. */
+static void test_alert(void **state)
+{
+	_cleanup_(service_close) struct service service = { 0 };
+
+	load_for_reader();
+	service_start(&service, NULL);
+	service_wait(service.manager, "READY=1");
+	detach("link_connect4");
+	service_wait(service.syslog, "healed=no");
+	assert_int_equal(load_for(NULL), 0);
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+	service_wait(service.syslog, "verdict=deny");
+	log_end(&service.log, SIGTERM);
+}
+
+/* The reader must get at the program, wherever it was built. */
+static int setup(void **state)
+{
+	static char binary[96];
+	int err = fixture_setup(state);
+	_cleanup_close_ int from = open(fixture.binary, O_RDONLY | O_CLOEXEC), to = -1;
+	char buffer[65536];
+	ssize_t size;
+
+	snprintf(binary, sizeof(binary), "%s/smtpward", fixture.dir);
+	to = open(binary, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	assert_true(from >= 0 && to >= 0);
+	while ((size = read(from, buffer, sizeof(buffer))) > 0)
+		assert_int_equal(write(to, buffer, (size_t)size), size);
+	fixture.binary = binary;
+	return err;
+}
+
+static int tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_unknown_reader, fixture_tidy),
+		cmocka_unit_test_teardown(test_status, fixture_tidy),
+		cmocka_unit_test_teardown(test_status_without_a_hook, fixture_tidy),
+		cmocka_unit_test_teardown(test_status_among_others, fixture_tidy),
+		cmocka_unit_test_teardown(test_pins, fixture_tidy),
+		cmocka_unit_test_teardown(test_lifts_nothing, fixture_tidy),
+		cmocka_unit_test_teardown(test_reload_keeps_the_reader, fixture_tidy),
+		cmocka_unit_test_teardown(test_reader_of_a_killed_load, fixture_tidy),
+		cmocka_unit_test_teardown(test_log, fixture_tidy),
+		cmocka_unit_test_teardown(test_log_of_what_is_unloaded, fixture_tidy),
+		cmocka_unit_test_teardown(test_until_alert, fixture_tidy),
+		cmocka_unit_test_teardown(test_until_alert_without_syslog, fixture_tidy),
+		cmocka_unit_test_teardown(test_alert, fixture_tidy),
+	};
+
+	return cmocka_run_group_tests_name("reader", tests, setup, fixture_teardown);
+}
+
+int main(void)
+{
+	return fixture_main(tests);
+}
