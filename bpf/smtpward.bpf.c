@@ -51,8 +51,8 @@ static __always_inline int enforce(const struct flow *flow)
 	if (audit_mode && decision.verdict == SMTPWARD_DENY)
 		decision.verdict = SMTPWARD_AUDIT;
 	refused = decision.verdict != SMTPWARD_ALLOW && decision.verdict != SMTPWARD_AUDIT;
-	refused = OPAQUE(refused, caller.cgroup_id);
 	enforce_count(&decision, refused);
+	refused = OPAQUE(refused, caller.cgroup_id);
 	if (log_verdicts & (1U << (decision.verdict & 31)))
 		event_record(flow, &caller, &decision);
 	if (!refused)
