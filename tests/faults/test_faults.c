@@ -4,8 +4,6 @@
  * every one, by strace's fault injection. After each: one whole policy decides, on
  * IPv4 and on IPv6, never none where there was one; who failed said what; and the
  * next load works and leaves nothing of what went before.
- *
- * SMTPWARD_TEST_FAULTS=N takes each Nth fault only; the default is in CI's time.
  */
 #include "fixture.h"
 
@@ -250,7 +248,7 @@ static const char *const errors[] = { "error=ENOMEM", "error=EPERM", "error=ENOS
 static const char *const kills[] = { "signal=KILL" };
 
 #define LOAD(file)                                                                              \
-	{ "smtpward", "load", "-c", (file), "--cgroup", fixture.base, "--pins", fixture.pins }
+	{ "smtpward", "load", "-c", (file), "--cgroup", fixture.attached, "--pins", fixture.pins }
 #define UNLOAD { "smtpward", "unload", "--pins", fixture.pins }
 
 static void sweep_all(const char *const *effects, size_t n_effects, struct scenario scenario)

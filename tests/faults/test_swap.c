@@ -3,8 +3,6 @@
  * A policy is replaced again and again while connects go on: what both policies
  * refuse never passes, what both allow is never refused, and cgroups that come and
  * go meanwhile are judged by their path and leave no entry.
- *
- * SMTPWARD_TEST_SWAPS=N is the number of reloads.
  */
 #include "fixture.h"
 

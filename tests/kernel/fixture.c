@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-struct fixture fixture = { .base_fd = -1 };
+struct fixture fixture = { .base_fd = -1, .attached_fd = -1 };
 
 int64_t clock_ms(void)
 {
@@ -43,6 +43,18 @@ int fixture_number(const char *name, int otherwise)
 int fixture_loops(void)
 {
 	return fixture_number("SMTPWARD_TEST_LOOPS", 10000);
+}
+
+int fixture_rounds(int most)
+{
+	const int rounds = fixture_number("SMTPWARD_TEST_ROUNDS", most);
+
+	return rounds < most ? rounds : most;
+}
+
+int fixture_slow(void)
+{
+	return fixture_number("SMTPWARD_TEST_SLOW", 1);
 }
 
 /* The parent: it makes nothing that it does not remove. */
@@ -86,7 +98,7 @@ static void remove_cgroups(void)
 /* The group is what we started and all that it started. */
 static void kill_group(pid_t group)
 {
-	int64_t deadline = clock_ms() + 5000;
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 	pid_t pid;
 
 	do {
@@ -196,6 +208,18 @@ static void make_cgroup(void)
 	assert_true(fixture.base_fd >= 0);
 }
 
+/* The root is for a machine that is the tests' own: in a guest. */
+static void choose_attached(void)
+{
+	struct stat st;
+
+	fixture.attached = getenv("SMTPWARD_TEST_ON_ROOT") ? fixture.root : fixture.base;
+	fixture.attached_fd = open(fixture.attached, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fixture.attached_fd >= 0);
+	assert_int_equal(fstat(fixture.attached_fd, &st), 0);
+	fixture.attached_id = st.st_ino;
+}
+
 int fixture_setup(void **state)
 {
 	assert_int_equal(geteuid(), 0);
@@ -204,6 +228,7 @@ int fixture_setup(void **state)
 	umask(022);
 	make_mounts();
 	make_cgroup();
+	choose_attached();
 	net_setup();
 	return 0;
 }
@@ -213,6 +238,7 @@ int fixture_teardown(void **state)
 	net_teardown();
 	child_kill_all();
 	cleanup_close(&fixture.base_fd);
+	cleanup_close(&fixture.attached_fd);
 	return 0;
 }
 

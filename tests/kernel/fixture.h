@@ -44,6 +44,10 @@ struct fixture {
 	char base[PATH_MAX + 64]; /* its directory */
 	int base_fd;
 	uint64_t root_id;
+	/* What policies are attached to: base; with SMTPWARD_TEST_ON_ROOT the root itself. */
+	const char *attached;
+	int attached_fd;
+	uint64_t attached_id;
 };
 
 extern struct fixture fixture;
@@ -72,8 +76,14 @@ int fixture_number(const char *name, int otherwise);
 /* How often the long loops run; the environment's SMTPWARD_TEST_LOOPS or 10,000. */
 int fixture_loops(void);
 
+/* How many rounds to do of these: no more than the environment's SMTPWARD_TEST_ROUNDS. */
+int fixture_rounds(int most);
+
+/* How many times slower than a real machine this one may be: SMTPWARD_TEST_SLOW or 1. */
+int fixture_slow(void);
+
 /* Deadlines, in milliseconds of CLOCK_MONOTONIC. */
-#define FIXTURE_PATIENCE 60000
+#define FIXTURE_PATIENCE (60000 * fixture_slow())
 
 int64_t clock_ms(void);
 bool pause_until(int64_t deadline); /* a short nap; false where the deadline is over */
@@ -196,6 +206,10 @@ const char *policy_write(const char *format, ...) __attribute__((format(printf, 
 void policy_load(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int policy_load_file(const char *file);
 void policy_unload(void);
+
+/* Whether this kernel refuses with anything but EPERM; and the number, or EPERM on others. */
+bool reject_is_there(void);
+int reject_or_eperm(int reject);
 
 /* status --json: a counter by its name, or the whole. */
 json_t *status_json(void);

@@ -38,7 +38,7 @@ unsigned int bpf_count_cgroups(void)
 unsigned int bpf_stale_cgroups(void)
 {
 	_cleanup_close_ int fd = bpf_pin_open("policy/map_cgroups");
-	int64_t deadline = clock_ms() + 1000;
+	int64_t deadline = clock_ms() + 1000 * fixture_slow();
 	struct smtpward_cgroup cgroup;
 	uint64_t key, next;
 	unsigned int n = 0;
@@ -167,7 +167,7 @@ static int (*const by_id[])(__u32) = {
 
 size_t bpf_ids_wait_dead(const struct bpf_ids *ids)
 {
-	int64_t deadline = clock_ms() + 2000;
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 	size_t n;
 
 	do {
@@ -206,7 +206,7 @@ static bool was_there(const struct bpf_ids *before, size_t kind, uint32_t id)
 
 size_t bpf_ids_wait_gone(const struct bpf_ids *before, struct bpf_ids *after)
 {
-	int64_t deadline = clock_ms() + 2000;
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 	size_t n;
 
 	do {

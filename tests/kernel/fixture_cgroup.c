@@ -130,7 +130,7 @@ int cgroup_empty_tree(int parent_fd, const char *name)
 		return -errno;
 	kill_members(fd);
 	err = empty(fd);
-	return err ? err : cgroup_rmdir(parent_fd, name, clock_ms() + 5000);
+	return err ? err : cgroup_rmdir(parent_fd, name, clock_ms() + FIXTURE_PATIENCE);
 }
 
 void cgroup_remove(const char *path)

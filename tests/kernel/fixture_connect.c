@@ -68,7 +68,7 @@ static int way_nonblock(const struct target *target)
 
 	if (err != EINPROGRESS)
 		return err;
-	if (poll(&wait, 1, 5000) != 1)
+	if (poll(&wait, 1, FIXTURE_PATIENCE / 2) != 1)
 		return ETIME;
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) ? errno : err;
 }

@@ -131,7 +131,7 @@ static bool address_works(const char *address)
  */
 static int wait_for_addresses(void)
 {
-	int64_t deadline = clock_ms() + 5000;
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE / 2;
 
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
 		while (!address_works(addresses[i].address))

@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <bpf/libbpf.h>
+
 #define ARGUMENTS_MAX 24
 
 struct run run;
@@ -136,7 +138,7 @@ const char *policy_write(const char *format, ...)
 
 int policy_load_file(const char *file)
 {
-	return smtpward("load", "-c", file, "--cgroup", fixture.base, "--pins", fixture.pins, NULL);
+	return smtpward("load", "-c", file, "--cgroup", fixture.attached, "--pins", fixture.pins, NULL);
 }
 
 void policy_load(const char *format, ...)
@@ -157,6 +159,17 @@ void policy_unload(void)
 		fail_msg("unload: status %d: %s", run.status, run.err);
 	if (!access(fixture.pins, F_OK))
 		fail_msg("%s is still there after unload", fixture.pins);
+}
+
+bool reject_is_there(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval,
+				       NULL) == 1;
+}
+
+int reject_or_eperm(int reject)
+{
+	return reject_is_there() ? reject : EPERM;
 }
 
 json_t *status_json(void)

@@ -66,7 +66,7 @@ static int uring_result(const struct uring *uring)
 {
 	const struct io_cqring_offsets *at = &uring->params.cq_off;
 	const struct io_uring_cqe *done = (void *)(uring->submission + at->cqes);
-	int64_t deadline = clock_ms() + 5000;
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE / 2;
 
 	while (!__atomic_load_n(uring_word(uring, at->tail), __ATOMIC_ACQUIRE))
 		if (!pause_until(deadline))

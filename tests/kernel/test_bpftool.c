@@ -88,7 +88,7 @@ static void assert_field(const json_t *object, const char *field, json_int_t num
 static void test_cgroup_tree(void **state)
 {
 	static const char *const names[] = { "smtpward_conn4", "smtpward_conn6" };
-	json_auto_t *tree = BPFTOOL("cgroup", "tree", fixture.base);
+	json_auto_t *tree = BPFTOOL("cgroup", "tree", fixture.attached);
 	unsigned int found = 0;
 	json_t *cgroup, *program;
 	size_t i, j;
@@ -98,6 +98,9 @@ static void test_cgroup_tree(void **state)
 		program) for (size_t n = 0; n < ARRAY_SIZE(names);
 			      n++) if (!strcmp(json_string_value(json_object_get(program, "name")),
 					       names[n])) found |= 1U << n;
+	/* bpftool 7 asks Linux 5.10 in a way that it does not know yet, and says nothing of it. */
+	if (!found && bpf_count_attached(fixture.attached_fd, false))
+		fixture_skip("this bpftool shows no program that this kernel has on a cgroup");
 	if (found != 3)
 		fail_msg("not both hooks: %s", json_dumps(tree, 0));
 }
@@ -118,7 +121,7 @@ static void test_link_show(void **state)
 		const char *type = json_string_value(json_object_get(link, "attach_type"));
 		json_t *cgroup = json_object_get(link, "cgroup_id");
 
-		if (!type || json_integer_value(cgroup) != (json_int_t)cgroup_id(""))
+		if (!type || json_integer_value(cgroup) != (json_int_t)fixture.attached_id)
 			continue;
 		assert_string_equal(json_string_value(json_object_get(link, "type")), "cgroup");
 		for (size_t n = 0; n < ARRAY_SIZE(types); n++)
@@ -138,9 +141,9 @@ static void test_policy(void **state)
 	assert_field(policy, "generation", 1);
 	assert_field(policy, "rules", 3);
 	assert_field(policy, "ports", 2);
-	assert_field(policy, "reject", EACCES);
+	assert_field(policy, "reject", reject_or_eperm(EACCES));
 	assert_field(policy, "limit_lines", 7);
-	assert_field(policy, "attached_to", (json_int_t)cgroup_id(""));
+	assert_field(policy, "attached_to", (json_int_t)fixture.attached_id);
 	assert_field(policy, "root", (json_int_t)fixture.root_id);
 	assert_int_equal(json_integer_value(json_array_get(json_object_get(policy, "port"), 1)),
 			 2500);
@@ -207,7 +210,7 @@ static void test_counters_and_callers(void **state)
 	size_t i;
 
 	assert_int_equal(attempt_in("mail.service", NET_OUTSIDE4, 25), 0);
-	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), EACCES);
+	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), reject_or_eperm(EACCES));
 	counters = dump("map_counters");
 	json_array_foreach(
 		json_object_get(json_object_get(json_array_get(counters, 0), "formatted"),
@@ -268,8 +271,9 @@ static int setup(void **state)
 static int load(void **state)
 {
 	cgroup_make("mail.service");
-	policy_load("ports 25, 2500\nreject EACCES\nlimit 7/s burst 9\n"
-		    "allow unit mail.service\nallow user 1234\nallow to 198.51.100.0/24\n");
+	policy_load("ports 25, 2500\nreject %s\nlimit 7/s burst 9\n"
+		    "allow unit mail.service\nallow user 1234\nallow to 198.51.100.0/24\n",
+		    strerrorname_np(reject_or_eperm(EACCES)));
 	return 0;
 }
 

@@ -86,7 +86,7 @@ static int restart_once(const struct worker *worker, const char *name)
 		return 255;
 	result = worker->restarts->entry == ENTRY_MOVE ? connect_moved(worker, fd)
 						       : connect_forked(worker, fd);
-	return cgroup_rmdir(worker->dir_fd, name, clock_ms() + 5000) ? 255 : result;
+	return cgroup_rmdir(worker->dir_fd, name, clock_ms() + FIXTURE_PATIENCE) ? 255 : result;
 }
 
 /* How often it went wrong. */
@@ -223,7 +223,7 @@ static int churn_loop(void *userdata)
 	for (unsigned int i = 0; !__atomic_load_n(&churner->churn->stop, __ATOMIC_ACQUIRE); i++) {
 		name_living(name, sizeof(name), i);
 		if (i >= LIVING)
-			err |= cgroup_rmdir(churner->dir_fd, name, clock_ms() + 5000);
+			err |= cgroup_rmdir(churner->dir_fd, name, clock_ms() + FIXTURE_PATIENCE);
 		err |= mkdirat(churner->dir_fd, name, 0755);
 		if (i >= LIVING && i % 3 == churner->number % 3)
 			ask(churner, i + 3);
@@ -298,7 +298,7 @@ static void load_again_and_again(struct churn *churn)
 {
 	load_policy();
 	set_epoch(churn);
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < fixture_rounds(6); i++) {
 		load_policy();
 		wait_for_asked(churn, 20);
 		assert_int_equal(bpf_stale_cgroups(), 0);
@@ -307,7 +307,7 @@ static void load_again_and_again(struct churn *churn)
 
 static void load_from_nothing(struct churn *churn)
 {
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < fixture_rounds(6); i++) {
 		load_policy();
 		set_epoch(churn);
 		wait_for_asked(churn, 20);
@@ -321,7 +321,7 @@ static void load_from_nothing(struct churn *churn)
 /* A walk that makes an entry for a cgroup which is gone by then must take it back. */
 static void load_without_asking(struct churn *churn)
 {
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < fixture_rounds(20); i++) {
 		load_policy();
 		assert_int_equal(bpf_stale_cgroups(), 0);
 	}

@@ -63,7 +63,7 @@ static int without(void *arg)
 static int load_without(unsigned int command, const char *policy)
 {
 	const char *argv[] = { "smtpward",   "load",   "-c",	     policy, "--cgroup",
-			       fixture.base, "--pins", fixture.pins, NULL };
+			       fixture.attached, "--pins", fixture.pins, NULL };
 
 	return smtpward_child(argv, without, &command);
 }

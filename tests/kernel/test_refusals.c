@@ -33,8 +33,8 @@ static void assert_nothing_loaded(void)
 {
 	assert_int_not_equal(access(fixture.pins, F_OK), 0);
 	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), NOT_ENFORCING);
-	assert_int_equal(bpf_count_attached(fixture.base_fd, false), 0);
-	assert_int_equal(bpf_count_attached(fixture.base_fd, true), 0);
+	assert_int_equal(bpf_count_attached(fixture.attached_fd, false), 0);
+	assert_int_equal(bpf_count_attached(fixture.attached_fd, true), 0);
 	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), 0);
 	assert_int_equal(attempt_in("", NET_OUTSIDE6, 25), 0);
 }
@@ -75,7 +75,7 @@ static void test_no_cgroup2(void **state)
 
 static void test_no_btf(void **state)
 {
-	assert_refused(without_btf, fixture.base, fixture.pins, "BTF", "CONFIG_DEBUG_INFO_BTF");
+	assert_refused(without_btf, fixture.attached, fixture.pins, "BTF", "CONFIG_DEBUG_INFO_BTF");
 	assert_nothing_loaded();
 }
 
@@ -85,10 +85,10 @@ static void test_not_root(void **state)
 	const char *unload[] = { "smtpward", "unload", "--pins", fixture.pins, NULL };
 	const char *log[] = { "smtpward", "log", "--pins", fixture.pins, "--to", "stderr", NULL };
 
-	assert_refused(as_nobody, fixture.base, fixture.pins, "this needs root", "");
+	assert_refused(as_nobody, fixture.attached, fixture.pins, "this needs root", "");
 	assert_nothing_loaded();
 	policy_load("deny\n");
-	assert_refused(as_nobody, fixture.base, fixture.pins, "this needs root", "");
+	assert_refused(as_nobody, fixture.attached, fixture.pins, "this needs root", "");
 	assert_int_equal(smtpward_child(unload, as_nobody, NULL), 1);
 	assert_non_null(strstr(run.err, "this needs root"));
 	/* Who may not look does not get an answer, and no wrong one. */
@@ -125,7 +125,7 @@ static void test_foreign_map_in_pins(void **state)
 	assert_int_equal(mkdir(beside("foreign"), 0700), 0);
 	snprintf(pin, sizeof(pin), "%s/their_map", beside("foreign"));
 	assert_int_equal(bpf_obj_pin(map, pin), 0);
-	assert_refused(NULL, fixture.base, beside("foreign"), "not made by smtpward", "their_map");
+	assert_refused(NULL, fixture.attached, beside("foreign"), "not made by smtpward", "their_map");
 	assert_int_equal(smtpward("unload", "--pins", beside("foreign"), NULL), 1);
 	assert_int_equal(smtpward("status", "--pins", beside("foreign"), NULL), 1);
 	still = bpf_obj_get(pin);
@@ -140,7 +140,7 @@ static void test_map_in_place_of_pins(void **state)
 	_cleanup_close_ int map = bpf_foreign_map();
 
 	assert_int_equal(bpf_obj_pin(map, beside("their_map")), 0);
-	assert_refused(NULL, fixture.base, beside("their_map"), "their_map", "--pins");
+	assert_refused(NULL, fixture.attached, beside("their_map"), "their_map", "--pins");
 	assert_int_equal(smtpward("unload", "--pins", beside("their_map"), NULL), 1);
 	assert_int_equal(unlink(beside("their_map")), 0);
 	assert_nothing_loaded();
@@ -155,7 +155,7 @@ static void test_foreign_gate(void **state)
 	assert_int_equal(mkdir(beside("foreign"), 0700), 0);
 	snprintf(pin, sizeof(pin), "%s/map_gate", beside("foreign"));
 	assert_int_equal(bpf_obj_pin(map, pin), 0);
-	assert_refused(NULL, fixture.base, beside("foreign"), "map_gate", "");
+	assert_refused(NULL, fixture.attached, beside("foreign"), "map_gate", "");
 	assert_int_equal(unlink(pin), 0);
 	assert_int_equal(rmdir(beside("foreign")), 0);
 	assert_nothing_loaded();
@@ -165,13 +165,13 @@ static void test_directory_of_others(void **state)
 {
 	assert_int_equal(mkdir(beside("shared"), 0700), 0);
 	assert_int_equal(chmod(beside("shared"), 0777), 0);
-	assert_refused(NULL, fixture.base, beside("shared"), "write", "--pins");
+	assert_refused(NULL, fixture.attached, beside("shared"), "write", "--pins");
 	assert_int_equal(chmod(beside("shared"), 0700), 0);
 	assert_int_equal(chown(beside("shared"), 65534, 65534), 0);
-	assert_refused(NULL, fixture.base, beside("shared"), "not made by smtpward", "--pins");
+	assert_refused(NULL, fixture.attached, beside("shared"), "not made by smtpward", "--pins");
 	assert_int_equal(rmdir(beside("shared")), 0);
 	assert_int_equal(symlink("/", beside("link")), 0);
-	assert_refused(NULL, fixture.base, beside("link"), "link", "");
+	assert_refused(NULL, fixture.attached, beside("link"), "link", "");
 	assert_int_equal(unlink(beside("link")), 0);
 	assert_nothing_loaded();
 }
@@ -181,13 +181,13 @@ static void test_no_bpffs(void **state)
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/tmpfs", fixture.dir);
-	assert_refused(NULL, fixture.base, path, "bpffs", "mount -t bpf bpf /sys/fs/bpf");
+	assert_refused(NULL, fixture.attached, path, "bpffs", "mount -t bpf bpf /sys/fs/bpf");
 	assert_int_not_equal(access(path, F_OK), 0);
 	assert_int_equal(mkdir(path, 0755), 0);
-	assert_refused(NULL, fixture.base, path, "bpffs", "mount -t bpf bpf /sys/fs/bpf");
+	assert_refused(NULL, fixture.attached, path, "bpffs", "mount -t bpf bpf /sys/fs/bpf");
 	assert_int_equal(rmdir(path), 0);
 	snprintf(path, sizeof(path), "%s/not/there", fixture.dir);
-	assert_refused(NULL, fixture.base, path, "does not exist", "mount -t bpf bpf /sys/fs/bpf");
+	assert_refused(NULL, fixture.attached, path, "does not exist", "mount -t bpf bpf /sys/fs/bpf");
 	assert_nothing_loaded();
 }
 
@@ -195,14 +195,14 @@ static void test_no_bpffs(void **state)
 static void test_exclusive_program(void **state)
 {
 	for (int v6 = 0; v6 < 2; v6++) {
-		_cleanup_close_ int program = bpf_attach_exclusive(fixture.base_fd, v6);
+		_cleanup_close_ int program = bpf_attach_exclusive(fixture.attached_fd, v6);
 
-		assert_refused(NULL, fixture.base, fixture.pins, v6 ? "connect6" : "connect4",
+		assert_refused(NULL, fixture.attached, fixture.pins, v6 ? "connect6" : "connect4",
 			       "exclusive");
 		assert_int_not_equal(access(fixture.pins, F_OK), 0);
-		assert_int_equal(bpf_count_attached(fixture.base_fd, v6), 1);
-		assert_int_equal(bpf_count_attached(fixture.base_fd, !v6), 0);
-		assert_int_equal(bpf_prog_detach2(program, fixture.base_fd,
+		assert_int_equal(bpf_count_attached(fixture.attached_fd, v6), 1);
+		assert_int_equal(bpf_count_attached(fixture.attached_fd, !v6), 0);
+		assert_int_equal(bpf_prog_detach2(program, fixture.attached_fd,
 						  v6 ? BPF_CGROUP_INET6_CONNECT
 						     : BPF_CGROUP_INET4_CONNECT),
 				 0);
