@@ -166,6 +166,7 @@ int cgroupfs_count(int dir_fd, uint64_t *ret_count)
 	if (!stat)
 		return -errno;
 	TAKE_FD(fd);
+	/* The kernel's own number. NOLINTNEXTLINE(cert-err34-c) */
 	if (fscanf(stat, "nr_descendants %llu", &count) != 1)
 		return -EBADMSG;
 	*ret_count = count;

@@ -12,7 +12,7 @@
  * What run asks before it loads: whether somebody else reads the violations already,
  * and whether a policy is loaded that a trial would lift at its end.
  */
-enum command_result enforcement_check_free(const char *pins, bool trial);
+enum command_result enforcement_check_free(const char *path, bool trial);
 
 /*
  * reader is the user that may read beside root, NULL the one that may now.

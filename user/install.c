@@ -495,6 +495,22 @@ static int swap(struct install *install, struct reason *reason)
 	return err ? err : write_gate(install, install->generation, reason);
 }
 
+/* The link is detached now, and not when the kernel comes to free it. */
+static int unmake_link(struct install *install, int hook)
+{
+	if (bpf_link_detach(install->link_fds[hook]))
+		return -errno;
+	return pins_remove(&install->pins, pinned_link_names[hook]);
+}
+
+static int take_back_link(struct install *install, int hook)
+{
+	if (install->link_fds[hook] < 0 ||
+	    !bpf_link_update(install->link_fds[hook], install->before_fds[hook], NULL))
+		return 0;
+	return -errno;
+}
+
 /*
  * After a failure before the switch: the links get back the programs they had. The
  * generation stays where that fails, for then its programs may still be asked to
@@ -504,16 +520,9 @@ static int roll_back(struct install *install)
 {
 	int err = 0;
 
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++) {
-		/* Detached now, and not when the kernel comes to free the link. */
-		if (install->made[hook] && bpf_link_detach(install->link_fds[hook]))
-			err = -errno;
-		else if (install->made[hook])
-			err = pins_remove(&install->pins, pinned_link_names[hook]);
-		else if (install->link_fds[hook] >= 0 &&
-			 bpf_link_update(install->link_fds[hook], install->before_fds[hook], NULL))
-			err = -errno;
-	}
+	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+		err = install->made[hook] ? unmake_link(install, hook)
+					  : take_back_link(install, hook);
 	if (!err)
 		err = pins_remove_generation(&install->pins, install->generation);
 	if (!err && !install->gate)

@@ -44,10 +44,10 @@ int install_load(const struct install_request *request, struct install_report *r
  * Puts back the hooks of the policy in force, from what is pinned. 0 where they are in
  * force now; what else is amiss it does not look at.
  */
-int install_heal(const char *pins, struct reason *reason);
+int install_heal(const char *path, struct reason *reason);
 
 /* Lifts enforcement and removes everything. -ENOENT where nothing is loaded. */
-int install_unload(const char *pins, struct reason *reason);
+int install_unload(const char *path, struct reason *reason);
 
 /*
  * For the parts of this module: makes the link of a hook and pins it, in place of a pin

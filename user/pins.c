@@ -19,6 +19,14 @@
 #define POLICY_NEW_NAME "policy_new"
 #define GENERATION_PREFIX "generation-"
 
+/* Behind a failed call. That errno is over 0 then is known to us, but to no analyzer. */
+static int failed(void)
+{
+	const int error = errno;
+
+	return error > 0 ? -error : -EIO;
+}
+
 static int open_dir(int at_fd, const char *name, DIR **ret_dir)
 {
 	_cleanup_close_ int fd =
@@ -26,10 +34,10 @@ static int open_dir(int at_fd, const char *name, DIR **ret_dir)
 	DIR *dir;
 
 	if (fd < 0)
-		return -errno;
+		return failed();
 	dir = fdopendir(fd);
 	if (!dir)
-		return -errno;
+		return failed();
 	TAKE_FD(fd);
 	*ret_dir = dir;
 	return 0;
@@ -234,6 +242,7 @@ static pid_t lock_holder(int fd)
 		unsigned long inode;
 		int pid;
 
+		/* The kernel's own numbers. NOLINTNEXTLINE(cert-err34-c) */
 		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
 			   &inode) == 4 &&
 		    makedev(dev_major, dev_minor) == st.st_dev && inode == st.st_ino)

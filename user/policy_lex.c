@@ -269,7 +269,7 @@ struct policy_shown policy_shown(const char *text)
 		bool printable = byte >= 0x20 && byte < 0x7f;
 
 		if (len + sizeof("\\xNN...") > SHOWN_SIZE) {
-			strcpy(shown.text + len, "...");
+			memcpy(shown.text + len, "...", sizeof("..."));
 			break;
 		}
 		len += (size_t)sprintf(shown.text + len, printable ? "%c" : "\\x%02x", byte);

@@ -205,20 +205,24 @@ static void paths_clear(struct paths *paths)
 	free(paths->items);
 }
 
-static int parse_include(struct policy_parser *parser, struct policy_line *line)
+static int parse_include(struct policy_parser *parser, struct policy_line *line,
+			 const struct policy_word *name)
 {
 	const struct policy_source *source = parser->source;
-	const struct policy_word *name = policy_next(line), *pattern;
+	const struct policy_word *pattern;
 	_cleanup_(paths_clear) struct paths paths = { 0 };
 	struct policy_place place;
-	int r = policy_value(parser, line, name, &pattern), bad = 0;
+	int r, bad = 0;
 
+	line->next = 1;
+	r = policy_value(parser, line, name, &pattern);
 	if (!r)
 		r = policy_end(parser, line, "the end of the line", 0);
-	if (r < 0) {
+	if (r) {
 		parser->ports_unknown = true;
 		return r;
 	}
+	/* policy_fail() returns no 0. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	place = (struct policy_place){ line->file, line->number, pattern->column };
 	if (!*pattern->text)
 		return fail_include(parser, &place, "", "the name is empty");
@@ -261,7 +265,7 @@ static int parse_words(struct policy_parser *parser, struct policy_line *line)
 	word = line->words.items;
 	parser->continued = false;
 	if (!word->quoted && !strcmp(word->text, "include"))
-		return parse_include(parser, line);
+		return parse_include(parser, line, word);
 	if (!word->quoted)
 		r = policy_parse_setting(parser, line);
 	if (!word->quoted && r == -ENOENT)

@@ -233,7 +233,7 @@ int sink_syslog_open(const char *path, struct sink **ret)
 		return -ENOMEM;
 	syslog->sink.ops = &syslog_ops;
 	syslog->address.sun_family = AF_UNIX;
-	strcpy(syslog->address.sun_path, path);
+	memcpy(syslog->address.sun_path, path, strlen(path) + 1);
 	syslog->fd = -1;
 	*ret = &syslog->sink;
 	return 0;

@@ -40,7 +40,7 @@ struct state {
  * with try, returns -EAGAIN. -ENOENT where nothing is loaded, -ENODATA where what is
  * there is no whole policy, and as pins_open() does. state_clear() frees it.
  */
-int state_read(const char *pins, bool try, struct state *ret_state, struct reason *reason);
+int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason);
 
 /* Whether both hooks and the tracker are as the load left them. */
 bool state_is_whole(const struct state *state);
