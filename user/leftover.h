@@ -16,7 +16,7 @@
  * was written added to *report, or -errno with a reason; what is left then is the next
  * load's.
  */
-int leftover_drain(const char *pins, struct sink *sink, const struct drain_notices *notices,
+int leftover_drain(const char *path, struct sink *sink, const struct drain_notices *notices,
 		   struct drain_report *report, struct reason *reason);
 
 #endif /* SMTPWARD_LEFTOVER_H */

@@ -80,9 +80,10 @@ static int read_events_id(const struct logger *logger, uint32_t *ret_id)
 		err = pinned_open(&logger->pins, generation, "map_events", &fd);
 	if (!err)
 		err = pinned_read_shape(fd, &shape);
-	if (!err)
-		*ret_id = shape.id;
-	return err;
+	if (err)
+		return err;
+	*ret_id = shape.id;
+	return 0;
 }
 
 static int open_drain(struct logger *logger, struct reason *reason)

@@ -222,7 +222,6 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 		parser->ports_unknown = true;
 		return r;
 	}
-	/* policy_fail() returns no 0. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	place = (struct policy_place){ line->file, line->number, pattern->column };
 	if (!*pattern->text)
 		return fail_include(parser, &place, "", "the name is empty");
