@@ -256,8 +256,8 @@ static void sweep(const struct scenario *scenario, const char *const *effects, s
 		}
 	}
 	policy_unload();
-	assert_int_equal(bpf_ids_wait_gone(&before, &after), 0);
 	print_message("# %s: %u of %u faults\n", scenario->name, done, at);
+	assert_int_equal(bpf_ids_wait_gone(&before, &after), 0);
 }
 
 static const char *const errors[] = { "error=ENOMEM", "error=EPERM", "error=ENOSPC",

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 /* What an attacker's life is limited to, longer than other children's. */
-#define FIRE_SECONDS 600
+#define FIRE_SECONDS 7200
 
 #define POLICIES "allow to %s\nallow to 203.0.113.9\nallow cgroup /%s/churn/allowed-*\n"
 
