@@ -501,7 +501,8 @@ static int setup(void **state)
 {
 	static char binary[96];
 	int err = fixture_setup(state);
-	_cleanup_close_ int from = open(fixture.binary, O_RDONLY | O_CLOEXEC), to = -1;
+	_cleanup_free_ char *built = (char *)fixture.binary;
+	_cleanup_close_ int from = open(built, O_RDONLY | O_CLOEXEC), to = -1;
 	char buffer[65536];
 	ssize_t size;
 
