@@ -49,12 +49,4 @@ int install_heal(const char *path, struct reason *reason);
 /* Lifts enforcement and removes everything. -ENOENT where nothing is loaded. */
 int install_unload(const char *path, struct reason *reason);
 
-/*
- * For the parts of this module: makes the link of a hook and pins it, in place of a pin
- * of a link that is dead. The caller owns *ret_fd, where it asks for it.
- */
-struct pins;
-int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
-		 struct reason *reason);
-
 #endif /* SMTPWARD_INSTALL_H */

@@ -4,7 +4,7 @@
  * hook, its pin or its program. It needs nothing but what is pinned; what it cannot
  * put back, the next load does.
  */
-#include "install.h"
+#include "install_steps.h"
 
 #include <inttypes.h>
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The steps of a load, for install.c, which has their order and what a crash between
+ * them leaves. Each returns 0, or -errno with a reason.
+ */
+#ifndef SMTPWARD_INSTALL_STEPS_H
+#define SMTPWARD_INSTALL_STEPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "install.h"
+#include "loader.h"
+#include "pinned.h"
+#include "pins.h"
+
+/* What a load works on. */
+struct install {
+	const struct install_request *request;
+	struct pins pins;
+	struct loader *loader;
+	int root_fd; /* the v2 root */
+	uint64_t root_id;
+	int attach_fd; /* where the hooks go */
+	uint64_t attach_id;
+	uint64_t gate;		      /* what it says; 0 where there was none */
+	uint64_t generation;	      /* the new one */
+	uint64_t adopted;	      /* whose lasting maps it goes on with, 0: none */
+	uint32_t abi;		      /* of what was there before, 0 where that cannot be told */
+	uint64_t left;		      /* generations that wait to be drained */
+	gid_t reader;		      /* the group that may read beside root; 0: none */
+	int link_fds[PINNED_HOOKS];   /* -1 where there is none yet */
+	int before_fds[PINNED_HOOKS]; /* the programs that the links had */
+	bool made[PINNED_HOOKS];      /* the link is this load's */
+};
+
+/* install_open.c: what the load goes by, and what is there before it. Takes the lock. */
+int install_open(struct install *install, struct reason *reason);
+void install_close(struct install *install);
+
+/* install_make.c: a whole generation, pinned, filled, its tracker running; it decides nothing. */
+int install_make(struct install *install, struct reason *reason);
+
+/* Pins an object, in the directory of a generation, or of all for 0. */
+int install_pin(const struct pins *pins, uint64_t generation, const char *name, int fd,
+		struct reason *reason);
+
+/* The one store that switches. */
+int install_write_gate(const struct install *install, uint64_t generation, struct reason *reason);
+
+/* install_swap.c: the links get the new programs, and the gate the new generation. */
+int install_swap(struct install *install, struct reason *reason);
+
+/* After a failure before the switch; 0 where all that was made is gone. */
+int install_roll_back(struct install *install);
+
+/* After the switch: names, the reader's rights, and what was replaced goes. */
+int install_finish(struct install *install, struct reason *reason);
+
+/*
+ * Makes the link of a hook and pins it, in place of a pin of a link that is dead. The
+ * caller owns *ret_fd, where it asks for it.
+ */
+int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
+		 struct reason *reason);
+
+#endif /* SMTPWARD_INSTALL_STEPS_H */
