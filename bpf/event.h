@@ -115,22 +115,30 @@ static __always_inline void event_fill_cgroup(struct smtpward_event *event,
 		event_name_caller(own, event);
 }
 
+static __always_inline __u32 event_netns(const struct task_struct *task)
+{
+	struct nsproxy *nsproxy = TASK_READ(task, nsproxy);
+	struct net *net = TASK_READ(nsproxy, net_ns);
+
+	return TASK_READ(net, ns.inum);
+}
+
 static __always_inline void event_fill_task(struct smtpward_event *event,
 					    const struct caller *caller,
 					    const struct smtpward_caller *entry)
 {
 	const struct cred *cred = caller->cred;
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	struct task_struct *task = task_current();
+	struct task_struct *parent = TASK_READ(task, real_parent);
 
-	event->uid = BPF_CORE_READ(cred, uid.val);
-	event->egid = BPF_CORE_READ(cred, egid.val);
+	event->uid = TASK_READ(cred, uid.val);
+	event->egid = TASK_READ(cred, egid.val);
 	event->auid = ~0U;
 	if (bpf_core_field_exists(task->loginuid))
-		event->auid = BPF_CORE_READ(task, loginuid.val);
+		event->auid = TASK_READ(task, loginuid.val);
 	event->pid = bpf_get_current_pid_tgid() >> 32;
-	event->ppid = BPF_CORE_READ(parent, tgid);
-	event->netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	event->ppid = TASK_READ(parent, tgid);
+	event->netns = event_netns(task);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
 	event_fill_cgroup(event, task, caller, entry);

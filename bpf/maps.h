@@ -205,6 +205,9 @@ const volatile __u32 log_verdicts;
 const volatile __u64 limit_interval_ns;
 const volatile __u64 limit_window_ns; /* how far ahead of the clock a burst may run */
 
+/* Whether bpf_get_current_task_btf() is for connect hooks: see task.h. */
+const volatile bool typed_task;
+
 /* The v2 root that paths start from: where a walk up ends. */
 const volatile __u64 root_cgroup;
 

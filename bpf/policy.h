@@ -10,6 +10,7 @@
 
 #include "flow.h"
 #include "maps.h"
+#include "task.h"
 
 /* The calling task, as far as rules ask. Ids are those of the initial user namespace. */
 struct caller {
@@ -26,13 +27,13 @@ struct decision {
 
 static __always_inline void caller_identify(struct caller *caller)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	const struct cred *cred = BPF_CORE_READ(task, cred);
+	struct task_struct *task = task_current();
+	const struct cred *cred = TASK_READ(task, cred);
 
 	caller->cred = cred;
 	caller->cgroup_id = bpf_get_current_cgroup_id();
-	caller->euid = BPF_CORE_READ(cred, euid.val);
-	caller->egid = asks_group ? BPF_CORE_READ(cred, egid.val) : 0;
+	caller->euid = TASK_READ(cred, euid.val);
+	caller->egid = asks_group ? TASK_READ(cred, egid.val) : 0;
 }
 
 static __always_inline const struct smtpward_rules *policy_user(const struct caller *caller)
