@@ -3,6 +3,7 @@
 #   make            the program: out/smtpward
 #   make tests      the test programs: out/tests/
 #   make SANITIZE=1 the same under ASan and UBSan, in out/sanitized/
+#   make bench      measures it beside what people use today (root), into out/bench/
 #   make install    with DESTDIR, PREFIX and the directories below
 #   make uninstall  what install put there, but for a policy that was changed since
 #   make deb        the Debian package, in out/
@@ -74,7 +75,7 @@ UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c))
 FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/kernel/fixture*.c)))
 
-.PHONY: all tests install uninstall deb clean FORCE
+.PHONY: all tests bench install uninstall deb clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -174,6 +175,9 @@ deb:
 	mv $(DEB)/scripts/deb $(DEB)/debian
 	cd $(DEB) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL SMTPWARD_COMMIT='$(SMTPWARD_COMMIT)' dpkg-buildpackage -us -uc -b
 	cp out/deb/smtpward_*.deb out/
+
+bench:
+	tests/bench/run
 
 clean:
 	rm -rf $(OUT)

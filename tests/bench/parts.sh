@@ -1,40 +1,67 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The parts of tests/bench/run: for each of them part_NAME measures and appends to
+# The parts of tests/bench/run, readers.sh has the rest: for each of them part_NAME measures and appends to
 # $samples, and rows_NAME names the rows of the table. Sourced.
 #
-# shellcheck disable=SC2154 # set by run: cgroup, from_driver, name, out, pins, samples, ...
+# shellcheck disable=SC2154 # set by run and contenders: cgroup, from_driver, name, out, ...
 
-connect_rounds=${ROUNDS:-20}
-load_rounds=${ROUNDS:-15}
-
-# The policies. "Silent" ones hold all but the first line back, "loud" ones none.
+# The policies.
 
 write_policies() {
-	local i silent='limit 1/h burst 1' loud='limit 1000000/s burst 1000000'
-	local default=$'ports 25\nmode enforce\nallow to 127.0.0.0/8, ::1'
+	local n
 
-	printf '%s\n' "$default" >"$work/default.conf"
-	printf '%s\n' "$default" "$silent" >"$work/silent.conf"
-	printf '%s\n' "$default" "$loud" >"$work/loud.conf"
-	for ((i = 0; i < 256; i++)); do
-		every_condition "$i"
-	done >"$work/rules256.conf"
+	printf '%s\n' 'allow to 127.0.0.0/8, ::1' "allow cgroup /$name/allowed.service" >"$work/default.conf"
 	{
-		printf '%s\n' "$silent"
-		cat "$work/rules256.conf"
-	} >"$work/silent256.conf"
+		echo 'mode audit'
+		cat "$work/default.conf"
+	} >"$work/audit.conf"
+	# Nothing is held back.
+	{
+		echo 'limit 1000000/s burst 1000000'
+		cat "$work/default.conf"
+	} >"$work/loud.conf"
+	for n in 1 4 16 64 256; do
+		rules "$n" >"$work/rules$n.conf"
+	done
+	for n in 10 1000 20000; do
+		{
+			cat "$work/default.conf"
+			echo "allow cgroup /$name/many$n/*"
+		} >"$work/cgroups$n.conf"
+	done
+	for n in 2 8 16; do
+		echo "allow cgroup /$name/$(deep "$n")/allowed.service" >"$work/depth$n.conf"
+	done
 }
 
-# A rule that asks for a unit or a cgroup, and for everything else. None allows what is
-# called here; the cgroups named a*.service are half of those that many_cgroups makes.
-every_condition() {
-	local i=$1 where="unit unit-$1-*.service"
+# So many rules that ask for everything. User, group, address and port of who is refused
+# satisfy all of them, and only the cgroup is another; the last one allows what is allowed.
+# Half of the paths end with a star, and cover half of many20000.
+rules() { # N
+	local i where
 
-	[ $((i % 2)) -eq 0 ] || where="cgroup /$name/*/*/a$((i % 10))*.service, /other/$i"
-	echo "allow $where user $((1000 + i)) group $((2000 + i))" \
-		"to 198.51.100.$i, 2001:db8:$i::/48 port 25"
+	for ((i = 1; i < $1; i++)); do
+		where="unit unit-$i-*.service"
+		[ $((i % 2)) -eq 0 ] || where="cgroup /$name/many*/a$((i / 2 % 10))*, /other/$i"
+		echo "allow $where $(conditions "$i")"
+	done
+	echo "allow cgroup /$name/allowed.service $(conditions 0)"
+}
+
+conditions() { # N
+	echo "user 0, $denied_uid, $((1000 + $1)) group 0, $((1000 + $1))" \
+		"to 192.0.2.0/24, 198.51.100.$1, 2001:db8:$1::/48 port 25"
+}
+
+# A cgroup path that has so many segments.
+deep() { # N
+	local i path=d1
+
+	for ((i = 2; i <= $1; i++)); do
+		path+=/d$i
+	done
+	echo "$path"
 }
 
 sample() { # SERIES ROUND VALUE
@@ -53,30 +80,49 @@ shuffled() { # WORD...
 	shuf -e -- "$@"
 }
 
-# Gives an order to connect.c; the answer's words are in the array answer.
-order() {
-	printf '%s\n' "$*" >&"$to_driver"
-	read -r -a answer <&"$from_driver" || die "connect ended at: $*"
+# A share of the rounds of connect, and one at least.
+rounds_of() { # PERCENT
+	local n=$((rounds * $1 / 100))
+
+	echo $((n > 1 ? n : 1))
 }
 
-load() { # POLICY [CGROUP]
-	"$smtpward" load -q -c "$work/$1.conf" --cgroup "${2:-$cgroup/caller}" --pins "$pins" 2>"$work/said" ||
+# Gives an order to measure.c; the answer's words are in the array answer.
+order() {
+	printf '%s\n' "$*" >&"$to_driver"
+	read -r -a answer <&"$from_driver" || die "measure ended at: $*"
+}
+
+load() { # POLICY
+	"${program:-$smtpward}" load -q -c "$work/$1.conf" --cgroup "$cgroup" --pins "$pins" 2>"$work/said" ||
 		die "cannot load $1: $(cat "$work/said")"
 }
 
 unload() {
-	"$smtpward" unload -q --pins "$pins"
+	"${program:-$smtpward}" unload -q --pins "$pins"
 }
 
 counter() { # NAME
-	"$smtpward" status --json --pins "$pins" | sed -n "s/^ *\"$1\": \([0-9]*\),*\$/\1/p"
+	"${program:-$smtpward}" status --json --pins "$pins" | sed -n "s/^ *\"$1\": \([0-9]*\),*\$/\1/p"
 }
 
-# Runs log, with its lines to nowhere; its process is in log_pid.
+# To be run in the background: it becomes the command.
+in_cgroup() { # CGROUP COMMAND [ARGUMENT]...
+	exec bash -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$cgroup/$1" "${@:2}"
+}
+
+# Runs log until it can be ended again; its process is in log_pid.
 start_log() { # SINK, and where a stream goes
-	"$smtpward" log -q --pins "$pins" --to "$1" >"$2" 2>&1 &
+	local i
+
+	in_cgroup logger.service "$smtpward" log -q --pins "$pins" --to "$1" >"$2" 2>&1 &
 	log_pid=$!
 	children+=("$log_pid")
+	for ((i = 0; i < 100; i++)); do
+		! grep -qs '^SigBlk:.*[1-9]' "/proc/$log_pid/status" || return 0
+		sleep 0.05
+	done
+	die "log does not start: $(cat "$2")"
 }
 
 end_log() {
@@ -85,293 +131,272 @@ end_log() {
 	unset 'children[-1]'
 }
 
-# connect: what a connect(2) takes.
-
-contenders=(none return1 return0 silent loud silent256 logged)
-targets=(guarded guarded-whole other other-whole udp)
-
-part_connect() {
-	local round contender
-
-	for ((round = 0; round < connect_rounds; round++)); do
-		for contender in $(shuffled "${contenders[@]}"); do
-			attach "$contender"
-			time_targets "$contender" "$round"
-			detach "$contender"
-		done
-	done
-}
-
-# The ring buffer of "loud" is emptied between batches, which it has room for, by moving
-# the reader's position, so nothing is lost and no reader is woken; "logged" has a real
-# reader, which sleeps whenever it has caught up.
-attach() {
-	case $1 in
-	none) ;;
-	return?)
-		# Beside a policy that is loaded for another cgroup: a load leaves caches cold, and
-		# that is not to be taken for what its programs cost.
-		load silent "$cgroup/idle"
-		order attach "${1#return}"
-		;;
-	logged)
-		load loud
-		start_log stderr /dev/null
-		;;
-	*) load "$1" ;;
-	esac
-	[ "$1" != loud ] || order ring "$pins/map_events"
-	# What a load leaves to be done, on whichever CPU, is not to be in the figures.
-	sleep 0.05
-}
-
-detach() {
-	case $1 in
-	none) ;;
-	return?)
-		order detach
-		unload
-		;;
-	loud)
-		[ "$(counter lost)" -eq 0 ] || die "loud lost records: the ring buffer is too small"
-		order ring -
-		unload
-		;;
-	logged)
-		lost_records
-		end_log
-		unload
-		;;
-	*) unload ;;
-	esac
-}
-
-lost_records() {
-	local recorded
-
-	recorded=$(counter recorded)
-	sample "connect/logged/lost" "$round" \
-		"$(awk -v r="$recorded" -v l="$(counter lost)" 'BEGIN { print 100 * l / (r + l) }')"
-}
-
-time_targets() { # CONTENDER ROUND
-	local contender=$1 round=$2 target calls
-
-	for target in $(shuffled "${targets[@]}"); do
-		# "return 0" refuses everything: it is the floor of a refusal and of nothing else.
-		[[ $contender != return0 || $target == guarded* ]] || continue
-		calls=500
-		# What a reader can take in while it is slower than its writers.
-		[[ $contender/$target != logged/guarded* ]] || calls=100
-		order time "$target" 1 100
-		order time "$target" 11 "$calls"
-		[ "${answer[2]}" = "$(expected "$contender" "$target")" ] ||
-			die "$contender: connect to $target ended with ${answer[2]}"
-		sample "connect/$contender/$target" "$round" "${answer[0]}"
-		sample "instructions/$contender/$target" "$round" "${answer[1]}"
-	done
-}
-
-expected() { # CONTENDER TARGET
-	case $1/$2 in
-	*/udp) echo none ;;
-	none/* | return1/* | silent*/other* | lo*/other*) echo ECONNREFUSED ;;
-	*) echo EPERM ;;
-	esac
-}
-
-declare -A contender_titles=(
-	[none]='no program' [return1]='return 1 alone' [return0]='return 0 alone'
-	[silent]='default policy, lines suppressed'
-	[loud]='default policy, a record each' [silent256]='256 rules, lines suppressed'
-	[logged]='default policy, a record each, log reading')
-declare -A target_titles=([guarded]='TCP :25' [guarded-whole]='TCP :25, socket to close'
-	[other]='TCP other port' [other-whole]='TCP other port, socket to close' [udp]='UDP :25')
-
-rows_connect() {
-	local contender target
-
-	for target in "${targets[@]}"; do
-		for contender in "${contenders[@]}"; do
-			show "connect/$contender/$target" ns - \
-				"${target_titles[$target]}: ${contender_titles[$contender]}"
-		done
-	done
-	for contender in silent loud silent256 logged; do
-		ratio "connect/$contender/guarded" connect/none/other '<0.15' \
-			"refused / closed port: ${contender_titles[$contender]}"
-		ratio "connect/$contender/guarded-whole" connect/none/other-whole - \
-			"... from socket to close: ${contender_titles[$contender]}"
-	done
-	for contender in silent loud silent256; do
-		ratio "connect/$contender/other" connect/return1/other =1 \
-			"other port / return 1: ${contender_titles[$contender]}"
-	done
-	for contender in silent loud silent256; do
-		ratio "connect/$contender/udp" connect/return1/udp - \
-			"UDP :25 / return 1: ${contender_titles[$contender]}"
-	done
-	for target in "${targets[@]}"; do
-		for contender in "${contenders[@]}"; do
-			[ "$contender" = logged ] || show "instructions/$contender/$target" instr - \
-				"${target_titles[$target]}: ${contender_titles[$contender]}"
-		done
-	done
-	show connect/logged/lost % - "records lost with log reading"
-}
-
-# load: from exec to exit, of a first load and of one over a loaded policy.
-
-part_load() {
-	local round
-
-	for ((round = 0; round < load_rounds; round++)); do
-		time_loads default none "$round"
-		time_loads rules256 none "$round"
-	done
-	many_cgroups 5000
-	for ((round = 0; round < load_rounds; round++)); do
-		time_loads default 5000 "$round"
-		time_loads rules256 5000 "$round"
-	done
-	many_cgroups 20000
-	for ((round = 0; round < load_rounds; round++)); do
-		time_loads rules256 20000 "$round"
-	done
-	remove_cgroups "$cgroup/many"
-}
-
-time_loads() { # POLICY CGROUPS ROUND
-	time_load "load/$1/$2/first" "$1" "$3"
-	time_load "load/$1/$2/again" "$1" "$3"
-	unload
-}
-
-time_load() { # SERIES POLICY ROUND
-	rm -f "$work/elapsed"
-	"$out/elapsed" "$work/elapsed" "$smtpward" load -q -c "$work/$2.conf" \
-		--cgroup "$cgroup" --pins "$pins" 2>"$work/said" || die "cannot load $2: $(cat "$work/said")"
-	sample "$1" "$3" "$(cat "$work/elapsed")"
-}
-
-# So many cgroups in slices of a hundred; the rules of every_condition match half of them.
-many_cgroups() { # COUNT
-	local slice
-
-	mkdir -p "$cgroup/many"
-	for ((slice = 0; slice < $1 / 100; slice++)); do
-		mkdir -p "$cgroup/many/s$slice.slice"/{a,b}{1,3,5,7,9}{0..9}.service
-	done
-	covers_half "$1"
-}
-
-# That the rules do cover what the figures say they cover.
-covers_half() { # COUNT
-	local entries
-
-	load rules256 "$cgroup"
-	entries=$(bpftool -j map dump pinned "$pins/policy/map_cgroups" | grep -o '"formatted"' | wc -l)
-	unload
-	[ "$entries" -ge $(($1 / 2)) ] || die "of $1 cgroups only $entries have an entry"
-}
-
 remove_cgroups() { # DIR
 	find "$1" -depth -type d -exec rmdir {} +
 }
 
-rows_load() {
-	show load/default/none/first ms '<150' "load, default policy"
-	show load/default/none/again ms '<150' "load again, default policy"
-	show load/rules256/none/first ms - "load, 256 rules"
-	show load/rules256/none/again ms - "load again, 256 rules"
-	show load/default/5000/first ms - "load, default policy, 5,000 cgroups"
-	show load/default/5000/again ms - "load again, default policy, 5,000 cgroups"
-	show load/rules256/5000/first ms '<1000' "load, 256 rules, 5,000 cgroups"
-	show load/rules256/5000/again ms '<1000' "load again, 256 rules, 5,000 cgroups"
-	show load/rules256/20000/first ms - "load, 256 rules, 20,000 cgroups"
-	show load/rules256/20000/again ms - "load again, 256 rules, 20,000 cgroups"
-}
+# connect: what calls take.
 
-# log: its memory, after ten thousand lines.
+# Short batches and many: some are not disturbed.
+declare -A units=([refused]=200 [attempt]=100 [dropped]=100 [allowed]=50 [other]=100 [udp]=300
+	[pingpong]=50 [bulk]=2 [cgroup]=8)
+declare -A work_titles=(
+	[refused]='(a) refused connect to port 25'
+	[attempt]='(a) the same from socket to close'
+	[dropped]='(a) the same, not waiting, packets dropped'
+	[allowed]='(b) allowed connect to port 25'
+	[other]='(c) TCP connect to another port'
+	[udp]='(d) UDP connect'
+	[pingpong]='(e) TCP ping-pong, 1 byte'
+	[bulk]='(e) TCP bulk, 1 MiB'
+	[cgroup]='(g) make and remove a cgroup')
+all_works=(refused attempt dropped allowed other udp pingpong bulk cgroup)
 
-part_log() {
-	local lines=0 i
+part_connect() {
+	local round contender
 
-	load loud
-	start_log "$work/tmp/lines" "$work/said"
-	for ((i = 1; i <= 10; i++)); do
-		order time guarded 1 999
-		while [ "$lines" -lt $((i * 1000)) ]; do
-			kill -0 "$log_pid" || die "log ended: $(cat "$work/said")"
-			sleep 0.02
-			lines=$(wc -l <"$work/tmp/lines")
+	for ((round = 0; round < rounds; round++)); do
+		for contender in $(shuffled "${contenders[@]}"); do
+			"on_$contender"
+			prove "$contender"
+			# shellcheck disable=SC2086 # words
+			for task in $(shuffled ${works[$contender]}); do
+				enter_for "$contender" "$task"
+				time_work "$contender" "$task" "$contender" "$round"
+			done
+			"off_$contender"
 		done
 	done
-	sample log/rss 0 "$(memory_of_log VmRSS)"
-	sample log/peak 0 "$(memory_of_log VmHWM)"
-	sample log/own 0 "$(memory_of_log RssAnon)"
-	end_log
-	unload
-	rm "$work/tmp/lines"
 }
 
-memory_of_log() { # FIELD: in MiB
-	awk -v field="$1:" '$1 == field { print $2 / 1024 }' "/proc/$log_pid/status"
+# Where this process is already.
+time_work() { # CONTENDER WORK SERIES ROUND
+	local calls=${units[$2]} batches=25
+
+	[ -z "$short" ] || batches=3
+	# What a reader can take in while it is slower than its writers.
+	[[ $1/$2 != logged/* ]] || calls=100
+	order time "$2" 1 "$calls"
+	order time "$2" "$batches" "$calls"
+	[ "${answer[3]}" = "$(expected "$1" "$2")" ] || die "$1: $2 ended with ${answer[3]}"
+	sample "$2/$3" "$4" "${answer[0]}"
+	[ "${answer[1]}" = 0.0 ] || sample "instructions/$2/$3" "$4" "${answer[1]}"
+	[ "${answer[2]}" = 0.0 ] || sample "bpf/$2/$3" "$4" "${answer[2]}"
 }
 
-rows_log() {
-	show log/rss MiB '<6' "log after 10,000 records, VmRSS"
-	show log/peak MiB - "log after 10,000 records, VmHWM"
-	show log/own MiB - "log after 10,000 records, RssAnon"
-}
+rows_connect() {
+	local task contender other
 
-# flood: two processes with the default limit and a reader; each attempt accounted for.
-
-part_flood() {
-	local round
-
-	mkdir -p "$cgroup/one" "$cgroup/two"
-	for ((round = 0; round < 5; round++)); do
-		time_flood limited/same default "$round" one one
-		time_flood limited/apart default "$round" one two
-		time_flood unlimited/same loud "$round" one one
+	for task in "${all_works[@]}"; do
+		for contender in "${contenders[@]}"; do
+			show "$task/$contender" ns - "${work_titles[$task]}: ${titles[$contender]}"
+		done
+	done
+	for contender in smtpward record rules256; do
+		for other in nftables iptables owner; do
+			ratio "refused/$contender" "refused/$other" '<0.12' \
+				"refused: ${titles[$contender]} / ${titles[$other]}"
+		done
+	done
+	ratio refused/smtpward refused/baseline - "refused: smtpward / baseline"
+	ratio refused/record refused/baseline_record - "refused: smtpward / baseline, a record each"
+	for task in other udp pingpong bulk cgroup; do
+		for contender in smtpward rules256; do
+			# A tracker of cgroups cannot be for nothing where one is made.
+			ratio "$task/$contender" "$task/return1" "$([ "$task" = cgroup ] && echo - || echo =1)" \
+				"${work_titles[$task]}: ${titles[$contender]} / returns 1"
+		done
+	done
+	for task in "${all_works[@]}"; do
+		for contender in "${contenders[@]}"; do
+			show "bpf/$task/$contender" ns - "in BPF, ${work_titles[$task]}: ${titles[$contender]}"
+			show "instructions/$task/$contender" instr - \
+				"${work_titles[$task]}: ${titles[$contender]}"
+		done
 	done
 }
 
-time_flood() { # SERIES POLICY ROUND CGROUP CGROUP
-	local series=$1 round=$3 recorded suppressed lost missing
+# scale: by rules, and by how deep the cgroup is.
 
-	load "$2" "$cgroup"
-	start_log stderr /dev/null
-	order flood guarded 1 "$cgroup/$4" "$cgroup/$5"
-	recorded=$(counter recorded)
-	suppressed=$(counter suppressed)
-	lost=$(counter lost)
-	missing=$((answer[0] - recorded - suppressed - lost))
-	[ "$missing" -eq 0 ] || echo "$series: $missing attempts are not accounted for" >&2
-	sample "flood/$series/rate" "$round" $((answer[0] * 1000000 / (answer[1] / 1000)))
-	sample "flood/$series/missing" "$round" "$missing"
-	sample "flood/$series/attempts" "$round" "${answer[0]}"
-	sample "flood/$series/recorded" "$round" "$recorded"
-	sample "flood/$series/suppressed" "$round" "$suppressed"
-	sample "flood/$series/lost" "$round" "$lost"
-	end_log
+rule_steps=(1 4 16 64 256)
+depth_steps=(2 8 16)
+scaled=(smtpward nftables iptables)
+
+part_scale() {
+	local round step
+	local -a cases=()
+
+	mkdir -p "$cgroup/$(deep 16)" "$cgroup"/many/{1..255}
+	for step in "${depth_steps[@]}"; do
+		mkdir "$cgroup/$(deep "$step")"/{allowed,denied}.service
+		cases+=("${scaled[@]/%//depth/$step}")
+	done
+	for step in "${rule_steps[@]}"; do
+		cases+=("${scaled[@]/%//rules/$step}")
+	done
+	for ((round = 0; round < $(rounds_of 75); round++)); do
+		for step in $(shuffled "${cases[@]}"); do
+			IFS=/ read -r -a step <<<"$step"
+			time_step "${step[@]}" "$round"
+		done
+	done
+}
+
+time_step() { # CONTENDER KIND STEP ROUND
+	local where=$cgroup task
+
+	[ "$2" != depth ] || where=$cgroup/$(deep "$3")
+	"on_$1_$2" "$3"
+	for task in refused allowed other udp; do
+		order enter "$where/denied.service" "$denied_uid"
+		[ "$task" != allowed ] || order enter "$where/allowed.service" 0
+		time_work "$1" "$task" "$1/$2/$3" "$4"
+	done
+	"off_$1"
+}
+
+on_smtpward_rules() { load "rules$1"; }
+on_smtpward_depth() { load "depth$1"; }
+on_nftables_depth() { nft_allow "$(deep "$1")/allowed.service"; }
+on_iptables_depth() { iptables_accept "-m cgroup --path $name/$(deep "$1")/allowed.service"; }
+
+on_nftables_rules() {
+	local -a paths=(allowed.service)
+
+	[ "$1" -eq 1 ] || mapfile -t paths < <(printf 'many/%s\n' $(seq $(($1 - 1))) && echo allowed.service)
+	nft_allow "${paths[@]}"
+}
+
+on_iptables_rules() {
+	local i
+	local -a matches=()
+
+	for ((i = 1; i < $1; i++)); do
+		matches+=("-m cgroup --path $name/many/$i")
+	done
+	iptables_accept "${matches[@]}" "-m cgroup --path $name/allowed.service"
+}
+
+rows_scale() {
+	local task contender step
+
+	for task in refused allowed other udp; do
+		for contender in "${scaled[@]}"; do
+			for step in "${rule_steps[@]}"; do
+				show "$task/$contender/rules/$step" ns - \
+					"(f) $task, $step rules: ${titles[$contender]}"
+			done
+			for step in "${depth_steps[@]}"; do
+				show "$task/$contender/depth/$step" ns - \
+					"(f) $task, depth $step: ${titles[$contender]}"
+			done
+		done
+	done
+	for contender in "${scaled[@]}"; do
+		ratio "refused/$contender/rules/256" "refused/$contender/rules/1" \
+			"$([ "$contender" = smtpward ] && echo =1 || echo -)" \
+			"refused, 256 rules / 1: ${titles[$contender]}"
+	done
+	ratio refused/smtpward/depth/16 refused/smtpward/depth/2 =1 "refused, depth 16 / 2: smtpward"
+	for step in "${rule_steps[@]}"; do
+		show "bpf/refused/smtpward/rules/$step" ns - "in BPF, refused, $step rules: smtpward"
+	done
+}
+
+# load: from exec to exit, of a first load and of one over a loaded policy; what the maps
+# take; and refused connects, by how many cgroups there are.
+
+load_stages=(0 1000 20000)
+loaded=(default rules256)
+covered=(10 1000 20000)
+
+part_load() {
+	local stage round policy
+
+	for stage in "${load_stages[@]}"; do
+		[ "$stage" -eq 0 ] || many_cgroups "$stage"
+		for ((round = 0; round < $(rounds_of 50); round++)); do
+			for policy in $(shuffled "${loaded[@]}"); do
+				time_loads "$policy" "$stage" "$round"
+			done
+		done
+	done
+	many_cgroups 10
+	for stage in "${covered[@]}"; do
+		covers "cgroups$stage" "$stage"
+	done
+	covers rules256 10000
+	for ((round = 0; round < $(rounds_of 50); round++)); do
+		for stage in $(shuffled "${covered[@]}"); do
+			time_step smtpward cgroups "$stage" "$round"
+		done
+	done
+	remove_cgroups "$cgroup/many10"
+	remove_cgroups "$cgroup/many1000"
+	remove_cgroups "$cgroup/many20000"
+}
+
+on_smtpward_cgroups() { load "cgroups$1"; }
+
+time_loads() { # POLICY CGROUPS ROUND
+	time_load "load/$1/$2" "$1" "$3"
+	time_load "reload/$1/$2" "$1" "$3"
+	[ "$3" -ne 0 ] || sample "memory/$1/$2" 0 "$(memory_of_maps)"
 	unload
 }
 
-rows_flood() {
-	local kind title
+# Milliseconds, and how many of them on a CPU: what else runs adds less to the latter.
+time_load() { # SERIES POLICY ROUND
+	local TIMEFORMAT='%R %U %S'
 
-	for kind in limited/same limited/apart unlimited/same; do
-		case $kind in
-		limited/same) title="two processes, one cgroup" ;;
-		limited/apart) title="two processes, two cgroups" ;;
-		*) title="two processes, a record each, log reading" ;;
-		esac
-		show "flood/$kind/rate" /s - "$title: attempts"
-		show "flood/$kind/recorded" lines - "$title: recorded"
-		show "flood/$kind/suppressed" - - "$title: suppressed"
-		show "flood/$kind/lost" - - "$title: lost"
-		show "flood/$kind/missing" - =0 "$title: not accounted for"
+	{ time load "$2" 2>&9; } 9>&2 2>"$work/time"
+	sample "$1" "$3" "$(awk '{ print $1 * 1000 }' "$work/time")"
+	sample "cpu/$1" "$3" "$(awk '{ print ($2 + $3) * 1000 }' "$work/time")"
+}
+
+# Of all that is pinned, in KiB.
+memory_of_maps() {
+	local pin
+
+	find "$pins" -name 'map_*' | while read -r pin; do
+		bpftool -j map show pinned "$pin"
+	done | grep -o '"bytes_memlock":[0-9]*' | awk -F : '{ n += $2 } END { print n / 1024 }'
+}
+
+many_cgroups() { # COUNT
+	mkdir "$cgroup/many$1"
+	(cd "$cgroup/many$1" && eval "mkdir {a,b}{1..$(($1 / 2))}.service")
+}
+
+# That the policy does cover what the figures say it covers.
+covers() { # POLICY COUNT
+	local entries
+
+	load "$1"
+	entries=$(bpftool -j map dump pinned "$pins/policy/map_cgroups" | grep -o '"formatted"' | wc -l)
+	unload
+	[ "$entries" -ge "$2" ] || die "$1 covers only $entries cgroups, not $2"
+}
+
+rows_load() {
+	local stage policy
+
+	for stage in "${load_stages[@]}"; do
+		for policy in "${loaded[@]}"; do
+			show "load/$policy/$stage" ms - "(h) load, $policy, $stage cgroups"
+			show "reload/$policy/$stage" ms \
+				"$([ "$policy/$stage" = rules256/20000 ] && echo '<1000' || echo -)" \
+				"(h) reload, $policy, $stage cgroups"
+			show "cpu/load/$policy/$stage" ms - "(h) load, on a CPU, $policy, $stage cgroups"
+			show "cpu/reload/$policy/$stage" ms - "(h) reload, on a CPU, $policy, $stage cgroups"
+			show "memory/$policy/$stage" KiB - "(j) maps, $policy, $stage cgroups"
+		done
 	done
+	for stage in "${covered[@]}"; do
+		for policy in refused allowed other udp; do
+			show "$policy/smtpward/cgroups/$stage" ns - "(f) $policy, $stage cgroups covered: smtpward"
+		done
+	done
+	ratio refused/smtpward/cgroups/20000 refused/smtpward/cgroups/10 =1 \
+		"refused, 20000 cgroups / 10: smtpward"
 }

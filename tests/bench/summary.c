@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From samples to the table and results.json. On stdin, in fields separated by tabs:
+ * From samples to the table, to JSON and to fields separated by tabs. On stdin, in such
+ * fields:
  *
  *	sample SERIES ROUND VALUE
  *	show   SERIES UNIT AIM TITLE		the median of a series
  *	ratio  SERIES SERIES AIM TITLE		the median of its ratios, round by round
  *	about  NAME TEXT			what was measured, where
  *
- * AIM is "<NUMBER", "=NUMBER" (the interval has that number in it) or "-". Rows come in
- * the order of show and ratio, which follow all samples. The interval is that of order
- * statistics, of at least 95 percent; of less than six samples, it is all of them.
+ * AIM is "<NUMBER", ">NUMBER", "=NUMBER" (the interval has that number in it, or nothing
+ * that is 2 percent away from it) or "-". Rows come in the order of show and ratio, which
+ * follow all samples. The interval is that of order statistics, of at least 95 percent; of
+ * less than six samples, it is all of them.
  *
- *	summary RESULTS.json
+ *	summary RESULTS.json RESULTS.tsv
+ *
+ * The fields of a row of the latter: its series, "/" and the second of a ratio, unit,
+ * median, low, high, n, aim, verdict, title.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,6 +40,7 @@ struct summary {
 	size_t n_samples;
 	json_t *about;
 	json_t *rows;
+	FILE *tsv;
 };
 
 struct estimate {
@@ -49,6 +55,8 @@ static void summary_clear(struct summary *summary)
 	free(summary->samples);
 	json_decref(summary->about);
 	json_decref(summary->rows);
+	if (summary->tsv)
+		fclose(summary->tsv);
 }
 
 static int compare(const void *left, const void *right)
@@ -110,7 +118,8 @@ static int add_sample(struct summary *summary, char **field)
 static const struct sample *find(const struct summary *summary, const char *series, long round)
 {
 	for (size_t i = 0; i < summary->n_samples; i++)
-		if (summary->samples[i].round == round && !strcmp(summary->samples[i].series, series))
+		if (summary->samples[i].round == round &&
+		    !strcmp(summary->samples[i].series, series))
 			return &summary->samples[i];
 	return NULL;
 }
@@ -139,14 +148,22 @@ static const char *judge(const struct estimate *estimate, const char *aim)
 	double number = strtod(aim + 1, NULL);
 
 	if (*aim == '=')
-		return estimate->low <= number && number <= estimate->high ? "met" : "not met";
-	if (*aim != '<')
+		return (estimate->low <= number && number <= estimate->high) ||
+				       (estimate->low > number * 0.98 &&
+					estimate->high < number * 1.02)
+			       ? "met"
+			       : "not met";
+	if (*aim == '-')
 		return "";
-	return estimate->high < number ? "met" : estimate->low >= number ? "not met" : "undecided";
+	if (*aim == '<' ? estimate->high < number : estimate->low > number)
+		return "met";
+	if (*aim == '<' ? estimate->low >= number : estimate->high <= number)
+		return "not met";
+	return "undecided";
 }
 
-static int add_row(struct summary *summary, const char *series, const char *per,
-		   const char *unit, const char *aim, const char *title)
+static int add_row(struct summary *summary, const char *series, const char *per, const char *unit,
+		   const char *aim, const char *title)
 {
 	_cleanup_free_ double *values = calloc(summary->n_samples + 1, sizeof(*values));
 	const char *verdict;
@@ -160,7 +177,10 @@ static int add_row(struct summary *summary, const char *series, const char *per,
 		return 0;
 	row = estimate(values, n);
 	verdict = judge(&row, aim);
-	printf("%-68s %11.*f  [%.*f, %.*f] %s  n=%zu%s%s%s%s\n", title, per ? 3 : 1, row.median,
+	fprintf(summary->tsv, "%s%s%s\t%s\t%.9g\t%.9g\t%.9g\t%zu\t%s\t%s\t%s\n", series,
+		per ? " / " : "", per ?: "", unit, row.median, row.low, row.high, n, aim, verdict,
+		title);
+	printf("%-72s %11.*f  [%.*f, %.*f] %s  n=%zu%s%s%s%s\n", title, per ? 3 : 1, row.median,
 	       per ? 3 : 1, row.low, per ? 3 : 1, row.high, unit, n, *verdict ? "  aim " : "",
 	       *verdict ? aim : "", *verdict ? ": " : "", verdict);
 	return json_array_append_new(
@@ -180,7 +200,8 @@ static int take(struct summary *summary, char **field, int n)
 		return add_row(summary, field[1], field[2], "x", field[3], field[4]);
 	if (n != 3 || strcmp(field[0], "about"))
 		return -1;
-	printf("%-10s %s\n", field[1], field[2]);
+	printf("%-12s %s\n", field[1], field[2]);
+	fprintf(summary->tsv, "#%s\t%s\n", field[1], field[2]);
 	return json_object_set_new(summary->about, field[1], json_string(field[2]));
 }
 
@@ -213,15 +234,20 @@ int main(int argc, char **argv)
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0;
 
-	if (argc != 2)
+	if (argc != 3)
 		return 2;
+	summary.tsv = fopen(argv[2], "we");
+	if (!summary.tsv) {
+		perror(argv[2]);
+		return 1;
+	}
 	while (getline(&line, &size, stdin) > 0) {
 		if (take_line(&summary, line)) {
 			fprintf(stderr, "summary: cannot use: %s\n", line);
 			return 1;
 		}
 	}
-	if (write_results(&summary, argv[1])) {
+	if (write_results(&summary, argv[1]) || fflush(summary.tsv)) {
 		fprintf(stderr, "summary: cannot write %s\n", argv[1]);
 		return 1;
 	}
