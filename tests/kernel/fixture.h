@@ -83,7 +83,7 @@ int fixture_rounds(int most);
 int fixture_slow(void);
 
 /* Deadlines, in milliseconds of CLOCK_MONOTONIC. */
-#define FIXTURE_PATIENCE (60000 * fixture_slow())
+#define FIXTURE_PATIENCE (90000 * fixture_slow())
 
 int64_t clock_ms(void);
 bool pause_until(int64_t deadline); /* a short nap; false where the deadline is over */
