@@ -69,6 +69,7 @@ static const struct bpf_insn sets_error[] = {
 
 static const struct bpf_insn reads_memory[] = {
 	{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
+	/* NOLINTNEXTLINE(misc-redundant-expression): BPF_ADD and BPF_K are both 0. */
 	{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
 	MOVE(BPF_REG_2, 8),
 	MOVE(BPF_REG_3, 0),

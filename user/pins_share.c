@@ -71,7 +71,7 @@ static int give_all(const struct pins *pins, uint64_t generation, gid_t group)
 
 int pins_share(const struct pins *pins, uint64_t generation, gid_t group)
 {
-	gid_t before;
+	gid_t before = 0;
 	int err = pins_find_group(pins, &before);
 
 	if (err || (!group && !before))
