@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "cleanup.h"
@@ -167,6 +169,19 @@ static inline bool polls_writable(int fd)
 	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
 
 	return poll(&pollfd, 1, 0) == 1 && pollfd.revents == POLLOUT;
+}
+
+#define SOCKET_NAME "log.sock"
+
+/* A syslog daemon's socket, in the current directory. */
+static inline int daemon_start(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET_NAME };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -17,7 +17,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +25,6 @@
 
 #include "sink_fixture.h"
 
-#define SOCKET_NAME "log.sock"
 #define KILLS 300
 
 /* What the writer and whoever comes after it share, as map_note is. */
@@ -42,16 +40,6 @@ static struct shared *share(void)
 
 	assert_true(shared != MAP_FAILED);
 	return shared;
-}
-
-static int daemon_start(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET_NAME };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
 }
 
 static uint32_t count_datagrams(int daemon)

@@ -39,18 +39,6 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	return syscall(SYS_setsockopt, fd, level, name, value, len);
 }
 
-#define SOCKET_NAME "log.sock"
-
-static int daemon_start(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET_NAME };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
 /* The next datagram, or NULL where there is none. */
 static const char *daemon_read(int fd)
 {
