@@ -31,6 +31,7 @@ const struct feature_info feature_infos[FEATURES] = {
 			      "with unit or cgroup need" },
 	[FEATURE_REJECT] = { "reject", "to refuse with another error than EPERM", NULL },
 	[FEATURE_AUID] = { "auid", "who had logged in, in the log", NULL },
+	[FEATURE_TASK] = { "task", "to read who calls at less cost", NULL },
 };
 
 /* What a kernel answers that does not know what it is asked for, and not one that is short
@@ -74,6 +75,11 @@ static const struct bpf_insn reads_memory[] = {
 	MOVE(BPF_REG_2, 8),
 	MOVE(BPF_REG_3, 0),
 	CALL(BPF_FUNC_probe_read_kernel),
+	RETURN(1),
+};
+
+static const struct bpf_insn gets_task[] = {
+	CALL(BPF_FUNC_get_current_task_btf),
 	RETURN(1),
 };
 
@@ -177,6 +183,8 @@ static int ask(enum feature feature, struct btf **kernel)
 		return ask_hook(BPF_CGROUP_INET4_CONNECT, sets_error, ARRAY_SIZE(sets_error));
 	case FEATURE_AUID:
 		return ask_btf(ask_auid, kernel);
+	case FEATURE_TASK:
+		return ask_hook(BPF_CGROUP_INET4_CONNECT, gets_task, ARRAY_SIZE(gets_task));
 	default:
 		return -EINVAL;
 	}

@@ -56,8 +56,7 @@ static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *r
 	constants->log_verdicts = ruleset->log;
 	constants->limit_interval_ns = ruleset->limit_interval_ns;
 	constants->limit_window_ns = ruleset->limit_window_ns;
-	constants->typed_task = libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-							BPF_FUNC_get_current_task_btf, NULL) == 1;
+	constants->typed_task = feature_ask(FEATURE_TASK) == 1;
 }
 
 /* A map has at least one entry. */
