@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The cgroup tracker: keeps map_cgroups true as cgroups come and go.
+ * The cgroup tracker: keeps map_cgroups and map_inherited true as cgroups come and go.
  *
  * The kernel calls the cgroup_mkdir tracepoint under cgroup_mutex, after the
  * cgroup is made and before its directory can be entered (cgroup_mkdir() in
@@ -118,13 +118,25 @@ static __always_inline void cgroups_complete(const struct smtpward_segments *com
 	}
 }
 
-static __always_inline void cgroups_missing(void)
+static __always_inline void cgroups_missing(__u32 from)
 {
-	struct smtpward_tracker *tracker = bpf_map_lookup_elem(&map_tracker, &(const __u32){ 0 });
+	struct smtpward_tracker *tracker = bpf_map_lookup_elem(&map_tracker, &from);
 
 	if (tracker)
 		count(&tracker->missing);
+}
+
+/* A cgroup whose state is not known: what it needed an entry for is lost. */
+static __always_inline void cgroups_lost(void)
+{
+	cgroups_missing(SMTPWARD_TRACKER_CGROUPS);
 	COUNT(cgroups_full);
+}
+
+static __always_inline void cgroups_inherit(__u64 id, const struct smtpward_rules *rules)
+{
+	if (bpf_map_update_elem(&map_inherited, &id, rules, BPF_ANY))
+		cgroups_missing(SMTPWARD_TRACKER_INHERITED);
 }
 
 static __always_inline bool cgroups_is_v2(struct cgroup *cgroup)
@@ -132,44 +144,60 @@ static __always_inline bool cgroups_is_v2(struct cgroup *cgroup)
 	return cgroup->root->hierarchy_id == 0;
 }
 
+/* The child's state from its parent's, which is in scratch->child then. False: not known. */
+static __always_inline bool cgroups_enter(struct cgroups_scratch *scratch, struct cgroup *cgroup,
+					  const struct smtpward_cgroup *parent)
+{
+	__u32 len = cgroups_read_name(scratch, cgroup->kn->name);
+
+	if (!len || !cgroups_match_name(scratch, len))
+		return false;
+	smtpward_match_step(parent, &scratch->match, CONSTANT(unit_segments),
+			    CONSTANT(last_segments), cgroups_is_slice(scratch, len),
+			    &scratch->child, &scratch->completed);
+	cgroups_complete(&scratch->completed, &scratch->child);
+	return true;
+}
+
 static __always_inline void cgroups_made(struct cgroup *cgroup)
 {
+	const struct smtpward_rules *inherited;
 	__u64 parent_id, id = cgroup->kn->id;
 	struct cgroups_scratch *scratch;
 	struct smtpward_cgroup *parent;
-	__u32 len;
 
 	if (!cgroups_is_v2(cgroup) || !cgroup->self.parent)
 		return;
 	parent_id = cgroup->self.parent->cgroup->kn->id;
 	parent = bpf_map_lookup_elem(&map_cgroups, &parent_id);
-	scratch = bpf_map_lookup_elem(&map_scratch, &(const __u32){ 0 });
-	if (!parent || !scratch)
-		return;
-	len = cgroups_read_name(scratch, cgroup->kn->name);
-	if (!len || !cgroups_match_name(scratch, len)) {
-		cgroups_missing();
+	if (!parent) {
+		inherited = bpf_map_lookup_elem(&map_inherited, &parent_id);
+		if (inherited)
+			cgroups_inherit(id, inherited);
 		return;
 	}
-	smtpward_match_step(parent, &scratch->match,
-			    CONSTANT(unit_segments),
-			    CONSTANT(last_segments),
-			    cgroups_is_slice(scratch, len), &scratch->child, &scratch->completed);
-	cgroups_complete(&scratch->completed, &scratch->child);
-	if (!smtpward_match_finish(&scratch->child, CONSTANT(any_unit),
-				   CONSTANT(any_path)))
+	scratch = bpf_map_lookup_elem(&map_scratch, &(const __u32){ 0 });
+	if (!scratch || !cgroups_enter(scratch, cgroup, parent)) {
+		cgroups_lost();
 		return;
-	if (bpf_map_update_elem(&map_cgroups, &id, &scratch->child, BPF_ANY))
-		cgroups_missing();
+	}
+	if (!smtpward_match_finish(&scratch->child, CONSTANT(any_unit), CONSTANT(any_path)))
+		return;
+	if (smtpward_match_inherits(parent, &scratch->child))
+		cgroups_inherit(id, &scratch->child.rules);
+	else if (bpf_map_update_elem(&map_cgroups, &id, &scratch->child, BPF_ANY))
+		cgroups_lost();
 }
 
 static __always_inline void cgroups_removed(struct cgroup *cgroup)
 {
 	__u64 id = cgroup->kn->id;
 
-	/* Most cgroups have no entry: not being there is no error. */
-	if (cgroups_is_v2(cgroup))
-		bpf_map_delete_elem(&map_cgroups, &id);
+	/* It is in one of them or in none: not being there is no error. */
+	if (!cgroups_is_v2(cgroup))
+		return;
+	if (bpf_map_delete_elem(&map_cgroups, &id))
+		bpf_map_delete_elem(&map_inherited, &id);
 }
 
 #endif /* SMTPWARD_BPF_CGROUPS_H */

@@ -13,7 +13,7 @@
 #ifndef SMTPWARD_BPF_HOOKS_H
 #define SMTPWARD_BPF_HOOKS_H
 
-#include "maps.h"
+#include "task.h"
 
 #define HOOKS_LEVELS 64
 #define HOOKS_PROGRAMS 256
@@ -21,12 +21,12 @@
 static __always_inline struct cgroup *hooks_find_cgroup(__u64 id)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	struct cgroup *cgroup = task_cgroup(task);
 
 	for (int i = 0; i < HOOKS_LEVELS && cgroup; i++) {
 		if (BPF_CORE_READ(cgroup, kn, id) == id)
 			return cgroup;
-		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+		cgroup = task_cgroup_parent(cgroup);
 	}
 	return NULL;
 }

@@ -3,14 +3,15 @@
  * Every map and every constant of the programs.
  *
  * What lasts from policy to policy: the gate, the ring buffer, the callers, the
- * reader's note and the counters; a new load goes on with the pinned ones. All other maps belong to one
- * generation and are filled before its programs decide anything. Sizes that
- * depend on the policy or the machine are set by the loader.
+ * reader's note and the counters; a new load goes on with the pinned ones. All other
+ * maps belong to one generation and are filled before its programs decide anything.
+ * Sizes that depend on the policy or the machine are set by the loader.
  *
  * A full map never opens anything. map_events: the attempt is counted as lost.
  * map_callers: the attempt falls under map_callers_rest, one limit for all such.
- * map_cgroups: map_tracker says so, and a connect from a cgroup without an entry
- * is refused where a rule that asks for a cgroup could refuse it.
+ * map_inherited: map_tracker says so, and the rules of a cgroup without an entry are
+ * looked for further up. map_cgroups: map_tracker says so, and a connect from a cgroup
+ * without an entry is refused where a rule that asks for a cgroup could refuse it.
  */
 #ifndef SMTPWARD_BPF_MAPS_H
 #define SMTPWARD_BPF_MAPS_H
@@ -90,8 +91,16 @@ struct {
 } map_cgroups SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct smtpward_rules);
+} map_inherited SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SMTPWARD_TRACKER_ENTRIES);
 	__type(key, __u32);
 	__type(value, struct smtpward_tracker);
 } map_tracker SEC(".maps");

@@ -10,7 +10,7 @@
 #ifndef SMTPWARD_BPF_NAMES_H
 #define SMTPWARD_BPF_NAMES_H
 
-#include "maps.h"
+#include "task.h"
 
 /* Levels whose names are written, and levels that a hostile nesting is followed up. */
 #define NAMES_LEVELS 32
@@ -38,11 +38,6 @@ static __always_inline bool names_append(char *list, __u32 size, __u32 *len, con
 		return false;
 	WRITE_ONCE(*len, used + got);
 	return true;
-}
-
-static __always_inline struct cgroup *names_cgroup_parent(struct cgroup *cgroup)
-{
-	return BPF_CORE_READ(cgroup, self.parent, cgroup);
 }
 
 /* 0 at the root that paths start from, and past all cgroups; otherwise more. */
@@ -73,7 +68,7 @@ static __always_inline struct cgroup *names_cgroup_low(struct smtpward_event *ev
 		names_cgroup_append(event, cgroup, NAMES_TOP * SMTPWARD_NAME_SIZE);
 		if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT)
 			break;
-		cgroup = names_cgroup_parent(cgroup);
+		cgroup = task_cgroup_parent(cgroup);
 	}
 	return cgroup;
 }
@@ -98,7 +93,7 @@ static __always_inline struct cgroup *names_cgroup_skip(struct smtpward_event *e
 
 static __always_inline void names_cgroup(struct smtpward_event *event, struct task_struct *task)
 {
-	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	struct cgroup *cgroup = task_cgroup(task);
 
 	cgroup = names_cgroup_low(event, cgroup);
 	cgroup = names_cgroup_skip(event, cgroup);
@@ -111,7 +106,7 @@ static __always_inline void names_cgroup(struct smtpward_event *event, struct ta
 		if (!names_cgroup_level(cgroup))
 			return;
 		names_cgroup_append(event, cgroup, 0);
-		cgroup = names_cgroup_parent(cgroup);
+		cgroup = task_cgroup_parent(cgroup);
 	}
 }
 

@@ -12,6 +12,9 @@
 #include "maps.h"
 #include "task.h"
 
+/* Cgroups that are looked at, above the calling task's, for the rules that it inherits. */
+#define POLICY_LEVELS 32
+
 /* The calling task, as far as rules ask. Ids are those of the initial user namespace. */
 struct caller {
 	__u64 cgroup_id;
@@ -66,10 +69,36 @@ static __always_inline const struct smtpward_rules *policy_to(const struct flow 
 	return rules ?: CONSTANT(any_address);
 }
 
+/* Whether the tracker had no room in a map for a cgroup. */
+static __always_inline bool policy_misses(__u32 from)
+{
+	const struct smtpward_tracker *tracker = bpf_map_lookup_elem(&map_tracker, &from);
+
+	return !tracker || READ_ONCE(tracker->missing);
+}
+
+/* The rules of the nearest cgroup above the calling task's that has some; NULL: too far. */
+static __always_inline const struct smtpward_rules *policy_nearest_cgroup(void)
+{
+	struct cgroup *cgroup = task_cgroup((void *)bpf_get_current_task());
+
+	for (int i = 0; i < POLICY_LEVELS; i++) {
+		const struct smtpward_cgroup *entry;
+		__u64 id;
+
+		cgroup = task_cgroup_parent(cgroup);
+		id = BPF_CORE_READ(cgroup, kn, id);
+		entry = bpf_map_lookup_elem(&map_cgroups, &id);
+		if (entry)
+			return &entry->rules;
+	}
+	return NULL;
+}
+
 static __always_inline const struct smtpward_rules *policy_cgroup(const struct caller *caller,
 								  bool *ret_unsure)
 {
-	const struct smtpward_tracker *tracker;
+	const struct smtpward_rules *inherited;
 	const struct smtpward_cgroup *cgroup;
 
 	*ret_unsure = false;
@@ -78,8 +107,16 @@ static __always_inline const struct smtpward_rules *policy_cgroup(const struct c
 	cgroup = bpf_map_lookup_elem(&map_cgroups, &caller->cgroup_id);
 	if (cgroup)
 		return &cgroup->rules;
-	tracker = bpf_map_lookup_elem(&map_tracker, &(const __u32){ 0 });
-	*ret_unsure = !tracker || READ_ONCE(tracker->missing);
+	inherited = bpf_map_lookup_elem(&map_inherited, &caller->cgroup_id);
+	if (inherited)
+		return inherited;
+	*ret_unsure = policy_misses(SMTPWARD_TRACKER_CGROUPS);
+	if (!policy_misses(SMTPWARD_TRACKER_INHERITED))
+		return CONSTANT(any_cgroup);
+	inherited = policy_nearest_cgroup();
+	if (inherited)
+		return inherited;
+	*ret_unsure = true;
 	return CONSTANT(any_cgroup);
 }
 

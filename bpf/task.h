@@ -29,4 +29,14 @@ static __always_inline struct task_struct *task_current(void)
 		task_value;                                                                 \
 	})
 
+static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp);
+}
+
+static __always_inline struct cgroup *task_cgroup_parent(struct cgroup *cgroup)
+{
+	return BPF_CORE_READ(cgroup, self.parent, cgroup);
+}
+
 #endif /* SMTPWARD_BPF_TASK_H */

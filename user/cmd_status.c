@@ -130,9 +130,12 @@ static void print_text(const struct state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		if (!counters[i].trouble || counter_value(state, i))
 			printf("%-13s %" PRIu64 "\n", counters[i].name, counter_value(state, i));
-	if (state->missing)
+	if (state->missing[SMTPWARD_TRACKER_CGROUPS])
 		printf("missing       %" PRIu64 " cgroups that the tracker has no room for\n",
-		       state->missing);
+		       state->missing[SMTPWARD_TRACKER_CGROUPS]);
+	if (state->missing[SMTPWARD_TRACKER_INHERITED])
+		printf("unlisted      %" PRIu64 " cgroups that are covered as those above them\n",
+		       state->missing[SMTPWARD_TRACKER_INHERITED]);
 	for (uint32_t i = 0; i < state->policy.rules; i++)
 		printf("rule %-3u  %s%s  # %s:%u\n", i + 1, state->rules[i].text,
 		       state->rules[i].truncated ? "..." : "", state->rules[i].file,
@@ -204,12 +207,13 @@ static json_t *json_of_state(const struct state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		json_object_set_new(counts, counters[i].name,
 				    json_integer((json_int_t)counter_value(state, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:i, s:o, s:o, s:o}", "enforcing",
+	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "enforcing",
 			 state->enforcing, "summary", state_headline(state), "policy",
 			 json_of_policy(&state->policy), "hooks", hooks, "tracker", state->tracker,
-			 "cgroups_missing", (json_int_t)state->missing, "reader",
-			 (int)state->reader, "counters", counts, "rules", json_of_rules(state),
-			 "features", json_of_features(state));
+			 "cgroups_missing", (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS],
+			 "cgroups_unlisted", (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED],
+			 "reader", (int)state->reader, "counters", counts, "rules",
+			 json_of_rules(state), "features", json_of_features(state));
 }
 
 static enum command_result print_json(json_t *json)

@@ -23,6 +23,8 @@
 
 #include <bpf/bpf.h>
 
+#include <smtpward/match.h>
+
 #include "cgroupfs.h"
 #include "cleanup.h"
 
@@ -151,28 +153,35 @@ static int level_add(struct level *level, uint64_t id, const struct smtpward_cgr
 struct walk {
 	const struct ruleset *ruleset;
 	int root_fd;
-	int cgroups_fd; /* map_cgroups */
-	int tracker_fd; /* map_tracker */
+	int cgroups_fd;	  /* map_cgroups */
+	int inherited_fd; /* map_inherited */
+	int tracker_fd;	  /* map_tracker */
 };
 
-/* A cgroup that the map has no room for is missing, as it is for the tracker. */
-static int walk_missing(const struct walk *walk)
+/* A cgroup that a map has no room for is missing, as it is for the tracker. */
+static int walk_missing(const struct walk *walk, uint32_t from)
 {
-	const uint32_t zero = 0;
 	struct smtpward_tracker tracker;
-	int err = bpf_map_lookup_elem(walk->tracker_fd, &zero, &tracker);
+	int err = bpf_map_lookup_elem(walk->tracker_fd, &from, &tracker);
 
 	if (err)
 		return err;
 	tracker.missing++;
-	return bpf_map_update_elem(walk->tracker_fd, &zero, &tracker, BPF_ANY);
+	return bpf_map_update_elem(walk->tracker_fd, &from, &tracker, BPF_ANY);
 }
 
-static int walk_insert(const struct walk *walk, uint64_t id, const struct smtpward_cgroup *state)
+static int walk_insert(const struct walk *walk, uint64_t id, const struct smtpward_cgroup *state,
+		       bool inherits)
 {
-	int err = bpf_map_update_elem(walk->cgroups_fd, &id, state, BPF_ANY);
+	int err;
 
-	return err == -E2BIG || err == -ENOMEM ? walk_missing(walk) : err;
+	if (inherits)
+		err = bpf_map_update_elem(walk->inherited_fd, &id, &state->rules, BPF_ANY);
+	else
+		err = bpf_map_update_elem(walk->cgroups_fd, &id, state, BPF_ANY);
+	if (err != -E2BIG && err != -ENOMEM)
+		return err;
+	return walk_missing(walk, inherits ? SMTPWARD_TRACKER_INHERITED : SMTPWARD_TRACKER_CGROUPS);
 }
 
 static int walk_barrier(const struct walk *walk)
@@ -189,7 +198,8 @@ static bool is_gone(int err)
 }
 
 /* Takes the entry back where the cgroup went before or while it was made. */
-static int walk_confirm(const struct walk *walk, int parent_fd, const char *name, uint64_t id)
+static int walk_confirm(const struct walk *walk, int parent_fd, const char *name, uint64_t id,
+			bool inherits)
 {
 	uint64_t now;
 	int err = cgroupfs_id(parent_fd, name, &now);
@@ -198,7 +208,7 @@ static int walk_confirm(const struct walk *walk, int parent_fd, const char *name
 		return 0;
 	if (err && !is_gone(err))
 		return err;
-	err = bpf_map_delete_elem(walk->cgroups_fd, &id);
+	err = bpf_map_delete_elem(inherits ? walk->inherited_fd : walk->cgroups_fd, &id);
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -206,17 +216,19 @@ static int walk_child(const struct walk *walk, const struct level_item *parent, 
 		      const char *name, struct level *below)
 {
 	struct smtpward_cgroup state;
+	bool inherits;
 	uint64_t id;
 	int err;
 
 	if (!ruleset_enter(walk->ruleset, &parent->state, name, &state))
 		return 0;
+	inherits = smtpward_match_inherits(&parent->state, &state);
 	err = cgroupfs_id(parent_fd, name, &id);
 	if (err)
 		return is_gone(err) ? 0 : err;
-	err = walk_insert(walk, id, &state);
+	err = walk_insert(walk, id, &state, inherits);
 	if (!err)
-		err = walk_confirm(walk, parent_fd, name, id);
+		err = walk_confirm(walk, parent_fd, name, id, inherits);
 	return err ? err : level_add(below, id, &state);
 }
 
@@ -262,7 +274,7 @@ static int walk_all(const struct walk *walk)
 	int err = cgroupfs_id(walk->root_fd, "", &root);
 
 	if (!err)
-		err = walk_insert(walk, root, &walk->ruleset->root);
+		err = walk_insert(walk, root, &walk->ruleset->root, false);
 	if (!err)
 		err = level_add(&level, root, &walk->ruleset->root);
 	while (!err && level.n_items) {
@@ -281,6 +293,7 @@ int fill_cgroups(const struct loader *loader, const struct ruleset *ruleset, int
 		.ruleset = ruleset,
 		.root_fd = root_fd,
 		.cgroups_fd = loader_map(loader, "map_cgroups"),
+		.inherited_fd = loader_map(loader, "map_inherited"),
 		.tracker_fd = loader_map(loader, "map_tracker"),
 	};
 	int err = walk_all(&walk);

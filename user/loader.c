@@ -76,6 +76,7 @@ static int set_sizes(struct smtpward_bpf *skeleton, const struct ruleset *rulese
 		{ skeleton->maps.map_callers, options->callers_max },
 		{ skeleton->maps.map_reported, options->callers_max + 1UL },
 		{ skeleton->maps.map_cgroups, options->cgroups_max },
+		{ skeleton->maps.map_inherited, options->cgroups_max },
 		{ skeleton->maps.map_names, ruleset->n_names },
 		{ skeleton->maps.map_prefixes, ruleset->n_prefixes },
 		{ skeleton->maps.map_suffixes, ruleset->n_suffixes },

@@ -93,7 +93,8 @@ void ruleset_freep(struct ruleset **ruleset);
 
 /*
  * The state of the cgroup `name` below one in the state `parent`: what the tracker
- * does in the kernel. Returns whether the child needs an entry in map_cgroups.
+ * does in the kernel. Returns whether any rule that asks for a cgroup may cover the
+ * child or what is below it: false where it needs no entry in a map.
  * name has at most SMTPWARD_NAME_MAX bytes.
  */
 bool ruleset_enter(const struct ruleset *ruleset, const struct smtpward_cgroup *parent,

@@ -64,18 +64,30 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 	return err;
 }
 
+static int read_missing(const struct pins *pins, struct state *state)
+{
+	struct smtpward_tracker tracker;
+	_cleanup_close_ int fd = -1;
+	int err = pinned_open_map(pins, state->policy.generation, "map_tracker", PINNED_READS,
+				  sizeof(tracker), &fd);
+
+	for (uint32_t i = 0; i < SMTPWARD_TRACKER_ENTRIES && !err; i++) {
+		err = bpf_map_lookup_elem(fd, &i, &tracker);
+		if (!err)
+			state->missing[i] = tracker.missing;
+	}
+	return err;
+}
+
 static int read_tracker(const struct pins *pins, struct state *state)
 {
 	static const char *const names[] = { "link_cgroup_mkdir", "link_cgroup_rmdir" };
-	struct smtpward_tracker tracker;
 	struct smtpward_cgroup root;
 	_cleanup_close_ int cgroups = -1;
-	int err = pinned_read(pins, state->policy.generation, "map_tracker", &tracker,
-			      sizeof(tracker));
+	int err = read_missing(pins, state);
 
 	if (err)
 		return err;
-	state->missing = tracker.missing;
 	state->tracker = true;
 	err = pinned_open_map(pins, state->policy.generation, "map_cgroups", PINNED_READS,
 			      sizeof(root), &cgroups);

@@ -29,7 +29,7 @@ struct state {
 	struct pinned_link links[PINNED_HOOKS];
 	bool tracks;	  /* the policy needs the cgroup tracker */
 	bool tracker;	  /* runs, or is not needed */
-	uint64_t missing; /* cgroups that the tracker has no room for */
+	uint64_t missing[SMTPWARD_TRACKER_ENTRIES]; /* cgroups that it has no room for */
 	struct smtpward_counters counters;
 	pid_t reader; /* who reads map_events; 0: nobody, or it cannot be told */
 	struct smtpward_rule_info *rules; /* policy.rules of them */

@@ -71,8 +71,12 @@ struct smtpward_gate {
 
 /*
  * map_cgroups, by cgroup id: how far the policy's cgroup paths have come at this
- * cgroup. One that has no entry is covered by the rules without a cgroup or unit
- * condition and by no other.
+ * cgroup. One that has no entry has what the nearest one above it has that does:
+ * nothing in its own name, nor in that of any below it, makes a difference.
+ *
+ * map_inherited, by cgroup id: the rules of such a cgroup, so that a connect need not
+ * look for them further up. Left out is what the rules without a cgroup or unit
+ * condition cover and no other, and, where the map is full, the rest.
  */
 struct smtpward_cgroup {
 	struct smtpward_rules rules;   /* cover this cgroup and all below it: both of these */
@@ -203,7 +207,14 @@ struct smtpward_counters {
 	__u64 broken;	     /* refused, or not recorded, because the program's own state failed it */
 };
 
-/* map_tracker, one entry: cgroups of this generation that map_cgroups had no room for. */
+/*
+ * map_tracker, by what they are missing from: cgroups of this generation that the map
+ * had no room for. Never taken back: a new load begins anew.
+ */
+#define SMTPWARD_TRACKER_CGROUPS 0   /* what covers them is not known */
+#define SMTPWARD_TRACKER_INHERITED 1 /* what covers them is looked for further up */
+#define SMTPWARD_TRACKER_ENTRIES 2
+
 struct smtpward_tracker {
 	__u64 missing;
 };

@@ -96,4 +96,22 @@ SMTPWARD_INLINE int smtpward_match_finish(struct smtpward_cgroup *cgroup,
 	return alive != 0;
 }
 
+/*
+ * Whether what covers the parent covers the child, nothing else does, and so it is with
+ * all below it, whatever the names are. For a child that is complete.
+ */
+SMTPWARD_INLINE int smtpward_match_inherits(const struct smtpward_cgroup *parent,
+					    const struct smtpward_cgroup *child)
+{
+	__u64 own = child->slices;
+
+	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++) {
+		own |= child->by_unit.words[i] ^ parent->by_unit.words[i];
+		own |= child->by_path.words[i] ^ parent->by_path.words[i];
+	}
+	for (int i = 0; i < SMTPWARD_SEGMENT_WORDS; i++)
+		own |= child->next.words[i];
+	return own == 0;
+}
+
 #endif /* SMTPWARD_MATCH_H */

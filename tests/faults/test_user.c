@@ -353,9 +353,9 @@ static int make_many(void *arg)
 	return 0;
 }
 
-static unsigned int tracker_room(void)
+static unsigned int tracker_room(const char *pin)
 {
-	_cleanup_close_ int fd = bpf_pin_open("policy/map_cgroups");
+	_cleanup_close_ int fd = bpf_pin_open(pin);
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
 
@@ -363,22 +363,32 @@ static unsigned int tracker_room(void)
 	return info.max_entries;
 }
 
-static void test_delegated_cgroup(void **state)
+/* More cgroups than the tracker has room for in this map, made by the user. */
+static void fill_as_user(const char *pin)
 {
-	struct as_user as = { make_many, NULL };
-	unsigned int n;
+	unsigned int n = tracker_room(pin) + 100;
+	struct as_user as = { make_many, &n };
+
+	assert_int_equal(child_run(CHILD(.cgroup = NULL), become_user, &as), 0);
+}
+
+static void delegate(void)
+{
 	int fd;
 
 	cgroup_make(SUBTREE);
 	fd = cgroup_open(SUBTREE, false);
 	assert_int_equal(fchown(fd, USER, USER), 0);
 	close(fd);
+}
+
+static void test_delegated_cgroup(void **state)
+{
+	delegate();
 	policy_load("allow unit postfix@-.service\nallow cgroup /%s/mail-*\n"
 		    "deny unit app-*.service\nallow user 33\n",
 		    fixture.name);
-	n = tracker_room() + 100;
-	as.arg = &n;
-	assert_int_equal(child_run(CHILD(.cgroup = NULL), become_user, &as), 0);
+	fill_as_user("policy/map_cgroups");
 	assert_int_equal(status_counter("cgroups_full"), 0);
 	cgroup_make("postfix@-.service");
 	cgroup_make("mail-1");
@@ -392,13 +402,62 @@ static void test_delegated_cgroup(void **state)
 	cgroup_remove("");
 }
 
+static json_int_t unlisted(void)
+{
+	json_auto_t *status = status_json();
+
+	return json_integer_value(json_object_get(status, "cgroups_unlisted"));
+}
+
+/* More levels than a connect looks at for the rules that it inherits. */
+#define DEEP8 "d/d/d/d/d/d/d/d"
+#define TOO_DEEP DEEP8 "/" DEEP8 "/" DEEP8 "/" DEEP8
+
+/* Every cgroup that the user makes is covered, and costs nobody else a place. */
+static void test_covered_cgroup(void **state)
+{
+	static const char rules[] = "deny unit app-*.service\nallow unit postfix@-.service\n"
+				    "audit cgroup /%s/user.slice\nallow cgroup /%s/mail-*\n";
+
+	delegate();
+	policy_load(rules, fixture.name, fixture.name);
+	fill_as_user("policy/map_inherited");
+	assert_true(unlisted() >= 100);
+	cgroup_make("postfix@-.service");
+	cgroup_make("postfix@-.service/part");
+	cgroup_make("mail-1");
+	cgroup_make("app-1.service");
+	cgroup_make("other");
+	cgroup_make(SUBTREE "/app-7.slice/app-1.service");
+	cgroup_make(SUBTREE "/app-7.slice/" TOO_DEEP);
+	/* What is not known is refused: what covers one that is too deep, without an entry. */
+	assert_int_equal(attempt_in(SUBTREE "/app-7.slice/" TOO_DEEP, NET_OUTSIDE4, 25), EPERM);
+	/* The second load has room for all of them, and gives the same answers. */
+	for (int load = 0; load < 2; load++) {
+		assert_int_equal(attempt_in("postfix@-.service", NET_OUTSIDE4, 25), 0);
+		assert_int_equal(attempt_in("postfix@-.service/part", NET_OUTSIDE4, 25), 0);
+		assert_int_equal(attempt_in("mail-1", NET_OUTSIDE6, 25), 0);
+		assert_int_equal(attempt_in("app-1.service", NET_OUTSIDE4, 25), EPERM);
+		assert_int_equal(attempt_in("other", NET_OUTSIDE6, 25), EPERM);
+		assert_int_equal(attempt_in(SUBTREE "/app-7.slice", NET_OUTSIDE4, 25), 0);
+		assert_int_equal(attempt_in(SUBTREE "/app-7.slice/app-1.service", NET_OUTSIDE4, 25),
+				 0);
+		assert_int_equal(status_counter("cgroups_full"), 0);
+		assert_int_equal(status_counter("cgroup_unsure"), 0);
+		policy_load(rules, fixture.name, fixture.name);
+	}
+	assert_int_equal(unlisted(), 0);
+	cgroup_remove("");
+	assert_int_equal(bpf_stale_cgroups(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
 
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
 		TEST(test_pins_and_locks), TEST(test_squatted_pins),	TEST(test_file),
-		TEST(test_planted_file),   TEST(test_delegated_cgroup),
+		TEST(test_planted_file),   TEST(test_delegated_cgroup), TEST(test_covered_cgroup),
 	};
 
 	return cmocka_run_group_tests_name("user", all, fixture_setup, fixture_teardown);

@@ -292,7 +292,7 @@ int syslog_bind(void);	    /* a datagram socket at SYSLOG_SOCKET; asserts */
 /* A pinned object, by its name below the pins. */
 int bpf_pin_open(const char *name);
 
-/* Entries of map_cgroups whose cgroup is not there any more, when it has come to rest. */
+/* Entries of cgroups that are not there any more, when all has come to rest. */
 unsigned int bpf_stale_cgroups(void);
 unsigned int bpf_count_cgroups(void);
 

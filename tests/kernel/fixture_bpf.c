@@ -35,11 +35,11 @@ unsigned int bpf_count_cgroups(void)
  * entry is stale where it stays. Ids do not come back, so that looking at one id
  * again is enough, however fast cgroups come and go meanwhile.
  */
-unsigned int bpf_stale_cgroups(void)
+static unsigned int stale_cgroups(const char *pin)
 {
-	_cleanup_close_ int fd = bpf_pin_open("policy/map_cgroups");
+	_cleanup_close_ int fd = bpf_pin_open(pin);
 	int64_t deadline = clock_ms() + 1000 * fixture_slow();
-	struct smtpward_cgroup cgroup;
+	char value[sizeof(struct smtpward_cgroup)];
 	uint64_t key, next;
 	unsigned int n = 0;
 
@@ -48,13 +48,18 @@ unsigned int bpf_stale_cgroups(void)
 
 		key = next;
 		while (stays && pause_until(deadline))
-			stays = !bpf_map_lookup_elem(fd, &key, &cgroup);
+			stays = !bpf_map_lookup_elem(fd, &key, value);
 		n += stays;
 		/* After a key that is gone the kernel begins anew: not for ever. */
 		if (clock_ms() > deadline + 1000)
 			break;
 	}
 	return n;
+}
+
+unsigned int bpf_stale_cgroups(void)
+{
+	return stale_cgroups("policy/map_cgroups") + stale_cgroups("policy/map_inherited");
 }
 
 int bpf_foreign_map(void)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <smtpward/match.h>
+
 #include "cleanup.h"
 #include "policy.h"
 #include "ruleset.h"
@@ -290,21 +292,30 @@ static inline bool rule_tracks(const struct policy_rule *rule, const struct name
 	       some_path_covers(rule, names);
 }
 
-/* What the kernel has for a cgroup: its entry, or none. */
+/* What the kernel has for a cgroup: its entry, in which of the two maps, or none. */
 
 struct tracked {
 	struct smtpward_cgroup cgroup;
 	bool entry;
+	bool inherits; /* all but the rules of cgroup is unknown then */
 };
 
-/* The child of a cgroup that has no entry has none, whatever its name is. */
+/*
+ * The child of a cgroup that has no entry has none, and that of one that inherits has
+ * the same rules, whatever its name is.
+ */
 static inline struct tracked tracked_child(const struct ruleset *ruleset,
 					   const struct tracked *parent, const char *name)
 {
 	struct tracked child = { .entry = false };
 
-	if (parent->entry)
-		child.entry = ruleset_enter(ruleset, &parent->cgroup, name, &child.cgroup);
+	if (parent->inherits)
+		return *parent;
+	if (!parent->entry)
+		return child;
+	child.entry = ruleset_enter(ruleset, &parent->cgroup, name, &child.cgroup);
+	child.inherits =
+		child.entry && smtpward_match_inherits(&parent->cgroup, &child.cgroup);
 	return child;
 }
 

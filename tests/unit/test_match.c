@@ -265,6 +265,31 @@ static void test_step(void **state __attribute__((unused)))
 		assert_int_equal(completed.words[i] | child.next.words[i], 0);
 }
 
+/* What a cgroup has of its own, one thing at a time. */
+static void test_inherits(void **state __attribute__((unused)))
+{
+	const struct smtpward_cgroup parent = {
+		.by_unit = { { 3 } },
+		.by_path = { { 0, 5 } },
+		.next = { { 1 } },
+		.slices = 1,
+	};
+	struct smtpward_cgroup child = { .by_unit = parent.by_unit, .by_path = parent.by_path };
+
+	assert_true(smtpward_match_inherits(&parent, &child));
+	child.slices = 1;
+	assert_false(smtpward_match_inherits(&parent, &child));
+	child.slices = 0;
+	child.next.words[SMTPWARD_SEGMENT_WORDS - 1] = 1ULL << 63;
+	assert_false(smtpward_match_inherits(&parent, &child));
+	child.next.words[SMTPWARD_SEGMENT_WORDS - 1] = 0;
+	child.by_unit.words[SMTPWARD_RULE_WORDS - 1] = 1ULL << 63;
+	assert_false(smtpward_match_inherits(&parent, &child));
+	child.by_unit = parent.by_unit;
+	child.by_path.words[0] = 1;
+	assert_false(smtpward_match_inherits(&parent, &child));
+}
+
 /* Paths whose segments lie on both sides of a word's end, or just not, for each word. */
 
 static void assert_step(const struct ruleset *ruleset, struct tracked *at, const char *name,
@@ -319,7 +344,7 @@ struct walk {
 	const struct ruleset *ruleset;
 	const struct path_pool *pool;
 	struct names names;
-	size_t compared, covered, without_entry;
+	size_t compared, covered, without_entry, inherits;
 };
 
 static void walk_fail(const struct walk *walk, const char *what, const struct smtpward_rules *found,
@@ -350,9 +375,11 @@ static bool second_opinion(const struct walk *walk, struct smtpward_rules *ret_r
 
 /*
  * A cgroup and those below it. Nothing below one without an entry gets one, so
- * comparing them all is the check that none was needed.
+ * comparing them all is the check that none was needed. nearest: of it and those above
+ * it, the last one with an entry of its own, which tells the rules of all that have none.
  */
-static void walk_cgroup(struct walk *walk, const struct tracked *at, const char *guide)
+static void walk_cgroup(struct walk *walk, const struct tracked *at, const struct tracked *nearest,
+			const char *guide)
 {
 	const struct smtpward_rules *found = tracked_rules(walk->ruleset, at);
 	struct smtpward_rules expected;
@@ -362,9 +389,14 @@ static void walk_cgroup(struct walk *walk, const struct tracked *at, const char 
 		walk_fail(walk, at->entry ? "with an entry" : "without an entry", found, &expected);
 	if (walk->names.n && needs_entry != at->entry)
 		walk_fail(walk, needs_entry ? "no entry" : "a useless entry", found, &expected);
+	if (at->entry && !at->inherits)
+		nearest = at;
+	if (!set_equal(&nearest->cgroup.rules, &expected))
+		walk_fail(walk, "nearest above", &nearest->cgroup.rules, &expected);
 	walk->compared++;
 	walk->covered += !set_equal(found, &walk->ruleset->any_cgroup);
 	walk->without_entry += !at->entry;
+	walk->inherits += at->inherits;
 	if (walk->names.n == 8)
 		return;
 	for (size_t children = walk->names.n < 3 ? 5 : dice(3); children; children--) {
@@ -376,7 +408,7 @@ static void walk_cgroup(struct walk *walk, const struct tracked *at, const char 
 		random_step(walk->policy, next, walk->names.n, name);
 		child = tracked_child(walk->ruleset, at, name);
 		walk->names.n++;
-		walk_cgroup(walk, &child, next);
+		walk_cgroup(walk, &child, nearest, next);
 		walk->names.n--;
 	}
 }
@@ -396,7 +428,7 @@ static void random_policy(struct policy *policy, struct path_pool *pool)
 
 static void test_random(void **state __attribute__((unused)))
 {
-	size_t compared = 0, covered = 0, without_entry = 0;
+	size_t compared = 0, covered = 0, without_entry = 0, inherits = 0;
 
 	dice_seed(0x5eed25);
 	while (compared < 250000) {
@@ -409,15 +441,17 @@ static void test_random(void **state __attribute__((unused)))
 		random_policy(policy, &pool);
 		walk.ruleset = ruleset = compile(policy);
 		root = tracked_root(ruleset);
-		walk_cgroup(&walk, &root, NULL);
+		walk_cgroup(&walk, &root, &root, NULL);
 		compared += walk.compared;
 		covered += walk.covered;
 		without_entry += walk.without_entry;
+		inherits += walk.inherits;
 	}
-	print_message("%zu cgroups: %zu covered, %zu without an entry\n", compared, covered,
-		      without_entry);
+	print_message("%zu cgroups: %zu covered, %zu without an entry, %zu inherit\n", compared,
+		      covered, without_entry, inherits);
 	assert_in_range(covered, compared / 4, compared * 9 / 10);
 	assert_in_range(without_entry, compared / 10, compared * 9 / 10);
+	assert_in_range(inherits, compared / 10, compared * 9 / 10);
 }
 
 int main(void)
@@ -426,8 +460,8 @@ int main(void)
 		cmocka_unit_test(test_paths),	   cmocka_unit_test(test_stars),
 		cmocka_unit_test(test_units),	   cmocka_unit_test(test_unit_and_path),
 		cmocka_unit_test(test_unit_lists), cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_step),	   cmocka_unit_test(test_carry),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_step),	   cmocka_unit_test(test_inherits),
+		cmocka_unit_test(test_carry),	   cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("match", tests, NULL, NULL);
