@@ -25,6 +25,7 @@
 
 #include <smtpward/match.h>
 
+#include "array.h"
 #include "cgroupfs.h"
 #include "cleanup.h"
 
@@ -141,7 +142,7 @@ static void level_clear(struct level *level)
 
 static int level_add(struct level *level, uint64_t id, const struct smtpward_cgroup *state)
 {
-	struct level_item *grown = reallocarray(level->items, level->n_items + 1, sizeof(*grown));
+	struct level_item *grown = array_grow(level->items, level->n_items, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;

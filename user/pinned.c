@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "array.h"
 #include "cleanup.h"
 
 const char *const pinned_hook_names[PINNED_HOOKS] = { "connect4", "connect6" };
@@ -199,7 +200,7 @@ int pinned_program_id(int fd, uint32_t *ret_id)
 
 static int ids_add(uint32_t **ids, size_t *n, uint32_t id)
 {
-	uint32_t *grown = reallocarray(*ids, *n + 1, sizeof(*grown));
+	uint32_t *grown = array_grow(*ids, *n, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;

@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "array.h"
 #include "cleanup.h"
 
 #define GATE_NAME "map_gate"
@@ -364,7 +365,7 @@ int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_
 
 		if (!number)
 			continue;
-		grown = reallocarray(numbers, n + 1, sizeof(*numbers));
+		grown = array_grow(numbers, n, sizeof(*numbers));
 		if (!grown)
 			return -ENOMEM;
 		numbers = grown;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "policy_lex.h"
 
@@ -26,15 +27,6 @@ void policy_why_set(struct policy_why *why, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(why->text, sizeof(why->text), format, args);
 	va_end(args);
-}
-
-void *policy_grow(void *items, size_t n_items, size_t item_size)
-{
-	if (n_items & (n_items - 1))
-		return items;
-	if (n_items > SIZE_MAX / 2)
-		return NULL;
-	return reallocarray(items, n_items ? 2 * n_items : 1, item_size);
 }
 
 static bool is_blank(char c)
@@ -96,7 +88,7 @@ static int lex_bytes(const struct lexer *lexer, struct policy_why *why)
 static int lex_push(struct lexer *lexer, const struct policy_word *word)
 {
 	struct policy_words *words = &lexer->words;
-	struct policy_word *items = policy_grow(words->items, words->n_items, sizeof(*items));
+	struct policy_word *items = array_grow(words->items, words->n_items, sizeof(*items));
 
 	if (!items)
 		return -ENOMEM;

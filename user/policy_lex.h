@@ -69,11 +69,4 @@ struct policy_shown policy_shown(const char *text);
 /* The same for a word that stands where a value cannot: with its quotes, or a comma. */
 struct policy_shown policy_shown_word(const struct policy_word *word);
 
-/*
- * Room for one more at the end of an array that only ever grows by one: doubled
- * whenever its length is a power of two, so the array needs no capacity beside it.
- * Returns the array, moved or not, or NULL with the old one intact.
- */
-void *policy_grow(void *items, size_t n_items, size_t item_size);
-
 #endif /* SMTPWARD_POLICY_LEX_H */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "policy.h"
 #include "policy_parse.h"
@@ -29,7 +30,7 @@ __attribute__((format(printf, 3, 0))) static int add_error(struct policy_errors 
 		text = NULL; /* undefined after a failure */
 		return -ENOMEM;
 	}
-	items = policy_grow(errors->items, errors->n_items, sizeof(*items));
+	items = array_grow(errors->items, errors->n_items, sizeof(*items));
 	if (!items)
 		return -ENOMEM;
 	errors->items = items;
@@ -356,7 +357,7 @@ static int add_file(struct policy *policy, const char *name, const char **ret_na
 
 	if (!copy)
 		return -ENOMEM;
-	files = policy_grow(policy->files, policy->n_files, sizeof(*files));
+	files = array_grow(policy->files, policy->n_files, sizeof(*files));
 	if (!files)
 		return -ENOMEM;
 	policy->files = files;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "policy_parse.h"
 #include "policy_value.h"
@@ -127,7 +128,7 @@ static int parse_port(struct policy_parser *parser, const struct policy_line *li
 	r = policy_check(parser, line, word, r, &why);
 	if (r < 0)
 		return r;
-	uses = policy_grow(parser->port_uses, parser->n_port_uses, sizeof(*uses));
+	uses = array_grow(parser->port_uses, parser->n_port_uses, sizeof(*uses));
 	if (!uses)
 		return -ENOMEM;
 	parser->port_uses = uses;
@@ -276,7 +277,7 @@ static int parse_conditions(struct policy_parser *parser, struct policy_line *li
 
 static int add_rule(struct policy *policy, struct policy_rule *rule)
 {
-	struct policy_rule *rules = policy_grow(policy->rules, policy->n_rules, sizeof(*rules));
+	struct policy_rule *rules = array_grow(policy->rules, policy->n_rules, sizeof(*rules));
 
 	if (!rules)
 		return -ENOMEM;
