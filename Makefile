@@ -119,8 +119,8 @@ $(OBJECTS) $(UNIT_TESTS:%=%.o): | $(OUT)/build.h
 $(OUT)/build.h: FORCE
 	@mkdir -p $(@D)
 	@printf '#define SMTPWARD_%s "%s"\n' VERSION '$(VERSION)$(if $(SMTPWARD_COMMIT), (git $(SMTPWARD_COMMIT)))' \
-		SYSCONFDIR '$(sysconfdir)' >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+		SYSCONFDIR '$(sysconfdir)' >$@.$$$$; \
+		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
 # The skeleton has the object's bytes and its maps' and programs' names.
 $(OUT)/user/loader.o: $(OUT)/smtpward.skel.h
@@ -136,9 +136,8 @@ $(OUT)/smtpward.bpf.o: bpf/smtpward.bpf.c Makefile
 # What is installed as text: FROM, TO. It names the program and the policy where they are.
 define install_text
 sed -e 's|/usr/sbin/smtpward|$(sbindir)/smtpward|g' -e 's|/etc/smtpward|$(sysconfdir)/smtpward|g' \
-	$(1) >$(OUT)/install.text
-$(INSTALL) -D -m 0644 $(OUT)/install.text '$(DESTDIR)$(2)'
-@rm $(OUT)/install.text
+	$(1) >$(OUT)/install.$$$$ && \
+	$(INSTALL) -D -m 0644 $(OUT)/install.$$$$ '$(DESTDIR)$(2)' && rm $(OUT)/install.$$$$
 
 endef
 

@@ -15,13 +15,14 @@ step(name) = real(name[strstrt(name, 'rules/') + 6:*])
 
 set title 'connect(2) to port 25, refused: µs, median and 95% interval'
 set style fill solid 0.8 noborder
-set boxwidth 0.6
+set errorbars lc rgb 'black'
+set xrange [-0.6:5.6]
 set yrange [0:*]
 set grid ytics
 set key off
 bars = rows('refused/(smtpward|record|rules256|nftables|iptables|owner)')
-plot bars using 0:($3 / 1000):xtic(substr(strcol(1), 9, 99)) with boxes lc rgb '#4477aa', \
-	bars using 0:($3 / 1000):($4 / 1000):($5 / 1000) with yerrorbars lc rgb 'black' ps 0
+plot bars using 0:($3 / 1000):($4 / 1000):($5 / 1000):(0.6):xtic(substr(strcol(1), 9, 99)) \
+	with boxerrorbars lc rgb '#4477aa'
 
 set title 'by rules: µs'
 set key left top
