@@ -27,12 +27,12 @@
 
 static int seconds(void)
 {
-	return fixture_number("SMTPWARD_TEST_SECONDS", 5);
+	return fixture_number("SMTPWARD_TEST_SECONDS", 3);
 }
 
 static int kills(void)
 {
-	return fixture_number("SMTPWARD_TEST_KILLS", 25);
+	return fixture_number("SMTPWARD_TEST_KILLS", 15);
 }
 
 /* The attackers. */
