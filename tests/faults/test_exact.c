@@ -27,12 +27,12 @@
 
 static int seconds(void)
 {
-	return fixture_number("SMTPWARD_TEST_SECONDS", 3);
+	return fixture_number("SMTPWARD_TEST_SECONDS", 2);
 }
 
 static int kills(void)
 {
-	return fixture_number("SMTPWARD_TEST_KILLS", 15);
+	return fixture_number("SMTPWARD_TEST_KILLS", 10);
 }
 
 /* The attackers. */

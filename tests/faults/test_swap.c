@@ -18,7 +18,7 @@
 
 static unsigned int swaps(void)
 {
-	return (unsigned int)fixture_number("SMTPWARD_TEST_SWAPS", 60);
+	return (unsigned int)fixture_number("SMTPWARD_TEST_SWAPS", 30);
 }
 
 /* What the attackers count, in memory that they share with us. */
