@@ -103,6 +103,7 @@ struct cgroup {
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
 	struct cgroup_bpf bpf;
+	struct cgroup *ancestors[0]; /* by level; from 6.1 on */
 } KERNEL_STRUCT;
 
 struct css_set {

@@ -12,7 +12,10 @@
 
 #include "task.h"
 
-/* Levels whose names are written, and levels that a hostile nesting is followed up. */
+/*
+ * Levels whose names are written, and levels that a hostile nesting is followed up where
+ * the kernel has no list of all cgroups above one.
+ */
 #define NAMES_LEVELS 32
 #define NAMES_LEVELS_SKIPPED 512
 
@@ -74,8 +77,8 @@ static __always_inline struct cgroup *names_cgroup_low(struct smtpward_event *ev
 }
 
 /*
- * From css to css, one read a level: this is the longest loop by far, and what the
- * verifier has to go through at every load.
+ * Without that list it is from css to css, one read a level: the longest loop by far, and
+ * what the verifier has to go through at every load.
  */
 static __always_inline struct cgroup *names_cgroup_skip(struct smtpward_event *event,
 							struct cgroup *cgroup)
@@ -86,6 +89,8 @@ static __always_inline struct cgroup *names_cgroup_skip(struct smtpward_event *e
 	if (levels <= 0)
 		return cgroup;
 	event->flags |= SMTPWARD_CGROUP_CUT;
+	if (bpf_core_field_exists(cgroup->ancestors))
+		return BPF_CORE_READ(cgroup, ancestors[NAMES_TOP]);
 	for (int i = 0; i < NAMES_LEVELS_SKIPPED && i < levels; i++)
 		css = BPF_CORE_READ(css, parent);
 	return BPF_CORE_READ(css, cgroup);
