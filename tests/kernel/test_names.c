@@ -168,23 +168,34 @@ static void test_deep(void **state)
 	assert_deep(500, 1);
 }
 
+/* In the struct itself, or in one without a name that is in it. */
+static bool has_member(const struct btf *btf, __u32 id, const char *name)
+{
+	const struct btf_type *type = btf__type_by_id(btf, id);
+
+	if (!btf_is_composite(type))
+		return false;
+	for (__u16 i = 0; i < btf_vlen(type); i++) {
+		const struct btf_member *member = &btf_members(type)[i];
+
+		if (member->name_off ? !strcmp(btf__name_by_offset(btf, member->name_off), name)
+				     : has_member(btf, member->type, name))
+			return true;
+	}
+	return false;
+}
+
 /* Whether a cgroup has a list of all that are above it: since Linux 6.1. */
 static bool kernel_lists_ancestors(void)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
-	const struct btf_type *type;
-	bool found = false;
+	bool found;
 	int id;
 
 	assert_non_null(kernel);
 	id = btf__find_by_name_kind(kernel, "cgroup", BTF_KIND_STRUCT);
 	assert_true(id > 0);
-	type = btf__type_by_id(kernel, (__u32)id);
-	for (__u16 i = 0; i < btf_vlen(type) && !found; i++) {
-		__u32 name = btf_members(type)[i].name_off;
-
-		found = !strcmp(btf__name_by_offset(kernel, name), "ancestors");
-	}
+	found = has_member(kernel, (__u32)id, "ancestors");
 	btf__free(kernel);
 	return found;
 }
