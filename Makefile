@@ -66,7 +66,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_FLAGS = -g -O2 -target bpf -mcpu=v2 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
 	$(ANYWHERE) -MMD -MP -MT $@ -MF $@.d -Iinclude -I/usr/include/$(MULTIARCH)
 
-SOURCES := $(sort $(wildcard user/*.c))
+SOURCES := $(sort $(shell find user -name '*.c'))
 OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 
 # Each test_*.c is a program: of the unit with all of the product but its main(),
@@ -84,7 +84,7 @@ all: $(OUT)/smtpward
 tests: $(UNIT_TESTS) $(KERNEL_TESTS) $(OUT)/other-abi/smtpward
 
 # The same program with another ABI, which tests/faults/test_upgrade takes over from.
-OTHER_SOURCES := $(wildcard bpf/*.[ch] user/*.[ch] include/smtpward/*.h)
+OTHER_SOURCES := $(shell find bpf user include -name '*.[ch]')
 $(OUT)/other-abi/smtpward: tests/faults/other-abi.sed $(OTHER_SOURCES) Makefile
 	rm -rf $(@D)
 	mkdir -p $(@D)/tree
@@ -181,4 +181,4 @@ bench:
 clean:
 	rm -rf $(OUT)
 
--include $(wildcard $(OUT)/*.d $(OUT)/*/*.d $(OUT)/*/*/*.d)
+-include $(wildcard $(OUT)/*.d) $(shell find $(OUT)/user $(OUT)/tests -name '*.d' 2>/dev/null)
