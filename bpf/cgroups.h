@@ -181,7 +181,8 @@ static __always_inline void cgroups_made(struct cgroup *cgroup)
 		cgroups_lost();
 		return;
 	}
-	if (!smtpward_match_finish(&scratch->child, CONSTANT(any_unit), CONSTANT(any_path)))
+	if (!smtpward_match_finish(&scratch->child, CONSTANT(any[SMTPWARD_UNIT]),
+				   CONSTANT(any[SMTPWARD_CGROUP])))
 		return;
 	if (smtpward_match_inherits(parent, &scratch->child))
 		cgroups_inherit(id, &scratch->child.rules);

@@ -17,6 +17,7 @@
 #define SMTPWARD_BPF_MAPS_H
 
 #include <smtpward/abi.h>
+#include <smtpward/conditions.h>
 
 #include "kernel.h"
 
@@ -135,12 +136,16 @@ struct {
 	__type(value, struct smtpward_path);
 } map_paths SEC(".maps");
 
-struct {
+struct id_rules {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct smtpward_rules);
-} map_users SEC(".maps"), map_groups SEC(".maps");
+};
+
+#define ID_MAP(condition, map, member) struct id_rules map SEC(".maps");
+SMTPWARD_ID_CONDITIONS(ID_MAP)
+#undef ID_MAP
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -183,22 +188,14 @@ const volatile __u16 ports[SMTPWARD_PORTS_MAX]; /* host byte order */
 const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 
 /*
- * The rules that do not ask for it: for a unit, for a path, for either of the two, for
- * a user, a group, an address.
+ * By condition: the rules that do not ask for it, and whether there are others. Unit and
+ * cgroup are looked up together: _cgroup is for neither, for either.
  */
-const volatile struct smtpward_rules any_unit;
-const volatile struct smtpward_rules any_path;
+const volatile struct smtpward_rules any[SMTPWARD_CONDITIONS_N];
 const volatile struct smtpward_rules any_cgroup;
-const volatile struct smtpward_rules any_user;
-const volatile struct smtpward_rules any_group;
-const volatile struct smtpward_rules any_address;
-
-/* Whether a rule does. */
+const volatile bool asks[SMTPWARD_CONDITIONS_N];
 const volatile bool asks_cgroup;
-const volatile bool asks_user;
-const volatile bool asks_group;
-const volatile bool asks_address;
-const volatile bool asks_star; /* of a cgroup or unit name */
+const volatile bool asks_star; /* for a name with a star */
 
 const volatile __u32 rule_words;
 const volatile __u8 verdicts[SMTPWARD_RULES_MAX];

@@ -36,25 +36,17 @@ static __always_inline void caller_identify(struct caller *caller)
 	caller->cred = cred;
 	caller->cgroup_id = bpf_get_current_cgroup_id();
 	caller->euid = TASK_READ(cred, euid.val);
-	caller->egid = asks_group ? TASK_READ(cred, egid.val) : 0;
+	caller->egid = asks[SMTPWARD_GROUP] ? TASK_READ(cred, egid.val) : 0;
 }
 
-static __always_inline const struct smtpward_rules *policy_user(const struct caller *caller)
+static __always_inline const struct smtpward_rules *policy_id(enum smtpward_condition condition,
+							      void *map, const __u32 *id)
 {
 	const struct smtpward_rules *rules = NULL;
 
-	if (asks_user)
-		rules = bpf_map_lookup_elem(&map_users, &caller->euid);
-	return rules ?: CONSTANT(any_user);
-}
-
-static __always_inline const struct smtpward_rules *policy_group(const struct caller *caller)
-{
-	const struct smtpward_rules *rules = NULL;
-
-	if (asks_group)
-		rules = bpf_map_lookup_elem(&map_groups, &caller->egid);
-	return rules ?: CONSTANT(any_group);
+	if (asks[condition])
+		rules = bpf_map_lookup_elem(map, id);
+	return rules ?: CONSTANT(any[condition]);
 }
 
 static __always_inline const struct smtpward_rules *policy_to(const struct flow *flow)
@@ -62,11 +54,11 @@ static __always_inline const struct smtpward_rules *policy_to(const struct flow 
 	const struct smtpward_rules *rules = NULL;
 	struct smtpward_prefix prefix = { .bits = 128 };
 
-	if (asks_address) {
+	if (asks[SMTPWARD_TO]) {
 		__builtin_memcpy(prefix.address, flow->address, sizeof(prefix.address));
 		rules = bpf_map_lookup_elem(&map_addresses, &prefix);
 	}
-	return rules ?: CONSTANT(any_address);
+	return rules ?: CONSTANT(any[SMTPWARD_TO]);
 }
 
 /* Whether the tracker had no room in a map for a cgroup. */
@@ -120,42 +112,51 @@ static __always_inline const struct smtpward_rules *policy_cgroup(const struct c
 	return CONSTANT(any_cgroup);
 }
 
+static __always_inline void policy_satisfy(const struct flow *flow, const struct caller *caller,
+					   struct smtpward_satisfied *satisfied, bool *ret_unsure)
+{
+	const struct smtpward_rules **by = satisfied->by;
+
+	by[SMTPWARD_PORT] = CONSTANT(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]);
+	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP] = policy_cgroup(caller, ret_unsure);
+#define POLICY_ID(name, map, member) \
+	by[SMTPWARD_##name] = policy_id(SMTPWARD_##name, &map, &caller->member);
+	SMTPWARD_ID_CONDITIONS(POLICY_ID)
+#undef POLICY_ID
+	by[SMTPWARD_TO] = policy_to(flow);
+}
+
 /*
  * For a cgroup that may have been lost: the first rule that could refuse it if
  * every condition on its cgroup held, SMTPWARD_RULE_NONE where none could.
  */
-static __always_inline __u32 policy_worst_case(struct smtpward_satisfied *by)
+static __always_inline __u32 policy_worst_case(struct smtpward_satisfied *satisfied)
 {
 	struct smtpward_rules refusing;
 
 	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
-		refusing.words[i] = by->port->words[i] & denying.words[i];
-	by->port = &refusing;
-	by->cgroup = &refusing;
-	return smtpward_first_rule(by, rule_words);
+		refusing.words[i] = satisfied->by[SMTPWARD_PORT]->words[i] & denying.words[i];
+	satisfied->by[SMTPWARD_PORT] = &refusing;
+	satisfied->by[SMTPWARD_UNIT] = satisfied->by[SMTPWARD_CGROUP] = &refusing;
+	return smtpward_first_rule(satisfied, rule_words);
 }
 
 static __always_inline void policy_decide(const struct flow *flow, const struct caller *caller,
 					  struct decision *decision)
 {
+	struct smtpward_satisfied satisfied;
 	bool unsure;
-	struct smtpward_satisfied by = {
-		.port = CONSTANT(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]),
-		.cgroup = policy_cgroup(caller, &unsure),
-		.user = policy_user(caller),
-		.group = policy_group(caller),
-		.to = policy_to(flow),
-	};
 	__u32 worst;
 
-	decision->rule = smtpward_first_rule(&by, rule_words);
+	policy_satisfy(flow, caller, &satisfied, &unsure);
+	decision->rule = smtpward_first_rule(&satisfied, rule_words);
 	decision->verdict = SMTPWARD_DENY;
 	if (decision->rule >= SMTPWARD_RULES_MAX)
 		return;
 	decision->verdict = verdicts[decision->rule];
 	if (!unsure || decision->verdict == SMTPWARD_DENY)
 		return;
-	worst = policy_worst_case(&by);
+	worst = policy_worst_case(&satisfied);
 	if (worst < decision->rule) {
 		decision->rule = worst;
 		decision->verdict = SMTPWARD_DENY;

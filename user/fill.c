@@ -37,14 +37,38 @@ static int fill_map(const struct loader *loader, const char *name, const void *k
 	return err ? reason_errno(reason, err, "cannot fill %s", name) : 0;
 }
 
-static int fill_ids(const struct loader *loader, const char *name, const struct ruleset_id *ids,
-		    size_t n, struct reason *reason)
+static int fill_condition_ids(const struct loader *loader, const char *name,
+			      const struct ruleset_ids *ids, struct reason *reason)
 {
-	int err = 0;
+	for (size_t i = 0; i < ids->n_items; i++) {
+		int r = fill_map(loader, name, &ids->items[i].id, &ids->items[i].rules, reason);
 
-	for (size_t i = 0; i < n && !err; i++)
-		err = fill_map(loader, name, &ids[i].id, &ids[i].rules, reason);
-	return err;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int fill_ids(const struct loader *loader, const struct ruleset *ruleset,
+		    struct reason *reason)
+{
+	static const struct {
+		enum smtpward_condition condition;
+		const char *map;
+	} maps[] = {
+#define MAP(name, map, member) { SMTPWARD_##name, #map },
+		SMTPWARD_ID_CONDITIONS(MAP)
+#undef MAP
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		int r = fill_condition_ids(loader, maps[i].map, &ruleset->ids[maps[i].condition],
+					   reason);
+
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 static int fill_affixes(const struct loader *loader, const char *name,
@@ -74,10 +98,8 @@ static int fill_names(const struct loader *loader, const struct ruleset *ruleset
 
 int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason)
 {
-	int err = fill_ids(loader, "map_users", ruleset->users, ruleset->n_users, reason);
+	int err = fill_ids(loader, ruleset, reason);
 
-	if (!err)
-		err = fill_ids(loader, "map_groups", ruleset->groups, ruleset->n_groups, reason);
 	for (size_t i = 0; i < ruleset->n_addresses && !err; i++)
 		err = fill_map(loader, "map_addresses", &ruleset->addresses[i].prefix,
 			       &ruleset->addresses[i].rules, reason);

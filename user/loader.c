@@ -34,16 +34,10 @@ static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *r
 	constants->ports_count = ruleset->n_ports;
 	memcpy(constants->ports, ruleset->ports, sizeof(constants->ports));
 	memcpy(constants->port_rules, ruleset->port_rules, sizeof(constants->port_rules));
-	constants->any_unit = ruleset->any_unit;
-	constants->any_path = ruleset->any_path;
+	memcpy(constants->any, ruleset->any, sizeof(constants->any));
 	constants->any_cgroup = ruleset->any_cgroup;
-	constants->any_user = ruleset->any_user;
-	constants->any_group = ruleset->any_group;
-	constants->any_address = ruleset->any_address;
+	memcpy(constants->asks, ruleset->asks, sizeof(constants->asks));
 	constants->asks_cgroup = ruleset->asks_cgroup;
-	constants->asks_user = ruleset->asks_user;
-	constants->asks_group = ruleset->asks_group;
-	constants->asks_address = ruleset->asks_address;
 	constants->asks_star = ruleset->asks_star;
 	constants->rule_words = ruleset->rule_words;
 	memcpy(constants->verdicts, ruleset->verdicts, sizeof(constants->verdicts));
@@ -71,20 +65,20 @@ static int set_sizes(struct smtpward_bpf *skeleton, const struct ruleset *rulese
 	const struct {
 		struct bpf_map *map;
 		size_t entries;
-	} sizes[] = {
-		{ skeleton->maps.map_events, options->events_size },
-		{ skeleton->maps.map_callers, options->callers_max },
-		{ skeleton->maps.map_reported, options->callers_max + 1UL },
-		{ skeleton->maps.map_cgroups, options->cgroups_max },
-		{ skeleton->maps.map_inherited, options->cgroups_max },
-		{ skeleton->maps.map_names, ruleset->n_names },
-		{ skeleton->maps.map_prefixes, ruleset->n_prefixes },
-		{ skeleton->maps.map_suffixes, ruleset->n_suffixes },
-		{ skeleton->maps.map_paths, ruleset->n_segments },
-		{ skeleton->maps.map_users, ruleset->n_users },
-		{ skeleton->maps.map_groups, ruleset->n_groups },
-		{ skeleton->maps.map_addresses, ruleset->n_addresses },
-		{ skeleton->maps.map_rules, ruleset->n_rules },
+	} sizes[] = { { skeleton->maps.map_events, options->events_size },
+		      { skeleton->maps.map_callers, options->callers_max },
+		      { skeleton->maps.map_reported, options->callers_max + 1UL },
+		      { skeleton->maps.map_cgroups, options->cgroups_max },
+		      { skeleton->maps.map_inherited, options->cgroups_max },
+		      { skeleton->maps.map_names, ruleset->n_names },
+		      { skeleton->maps.map_prefixes, ruleset->n_prefixes },
+		      { skeleton->maps.map_suffixes, ruleset->n_suffixes },
+		      { skeleton->maps.map_paths, ruleset->n_segments },
+		      { skeleton->maps.map_addresses, ruleset->n_addresses },
+		      { skeleton->maps.map_rules, ruleset->n_rules },
+#define SIZE(name, map, member) { skeleton->maps.map, ruleset->ids[SMTPWARD_##name].n_items },
+		      SMTPWARD_ID_CONDITIONS(SIZE)
+#undef SIZE
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {

@@ -47,6 +47,12 @@ int policy_reject_number(const char *name)
 	return 0;
 }
 
+const enum policy_kind policy_kinds[SMTPWARD_CONDITIONS_N] = {
+#define KIND(name, word, kind) [SMTPWARD_##name] = POLICY_##kind,
+	SMTPWARD_CONDITIONS(KIND)
+#undef KIND
+};
+
 static void free_strings(char **strings, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -63,12 +69,16 @@ static void free_ids(struct policy_id *ids, size_t n)
 
 void policy_rule_clear(struct policy_rule *rule)
 {
-	free_strings(rule->units, rule->n_units);
-	free_strings(rule->cgroups, rule->n_cgroups);
-	free_ids(rule->users, rule->n_users);
-	free_ids(rule->groups, rule->n_groups);
-	free(rule->to);
-	free(rule->ports);
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
+		const struct policy_values *values = &rule->values[condition];
+
+		if (policy_kinds[condition] == POLICY_TEXT)
+			free_strings(values->texts, values->n);
+		else if (policy_kinds[condition] == POLICY_ID)
+			free_ids(values->ids, values->n);
+		else
+			free(values->items);
+	}
 	*rule = (struct policy_rule){ 0 };
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <smtpward/abi.h>
+#include <smtpward/conditions.h>
 
 /* Where in the text something was said. Line and column count from 1, columns in bytes. */
 struct policy_place {
@@ -31,22 +32,36 @@ struct policy_prefix {
 	uint8_t bits; /* 0 to 128 */
 };
 
-/* A condition that was not named has a count of 0. */
+/* What the values of a condition are; SMTPWARD_CONDITIONS() has the kind of each. */
+enum policy_kind {
+	POLICY_TEXT,
+	POLICY_ID,
+	POLICY_PREFIX,
+	POLICY_PORT,
+};
+
+extern const enum policy_kind policy_kinds[SMTPWARD_CONDITIONS_N];
+
+/* The values of one condition, by its kind; none where the rule does not name it. */
+struct policy_values {
+	union {
+		void *items;
+		/*
+		 * A unit, "postfix@-.service": no slash, at most one star. A cgroup, "/",
+		 * "/lxc/101": absolute, no empty, "." or ".." segment.
+		 */
+		char **texts;
+		struct policy_id *ids;
+		struct policy_prefix *prefixes;
+		uint16_t *ports; /* host byte order, each one a guarded port */
+	};
+	size_t n;
+};
+
 struct policy_rule {
 	uint8_t verdict; /* SMTPWARD_DENY, _AUDIT or _ALLOW */
 	struct policy_place place;
-	char **units; /* "postfix@-.service": no slash, at most one star */
-	size_t n_units;
-	char **cgroups; /* "/", "/lxc/101": absolute, no empty, "." or ".." segment */
-	size_t n_cgroups;
-	struct policy_id *users;
-	size_t n_users;
-	struct policy_id *groups;
-	size_t n_groups;
-	struct policy_prefix *to;
-	size_t n_to;
-	uint16_t *ports; /* host byte order, each one a guarded port */
-	size_t n_ports;
+	struct policy_values values[SMTPWARD_CONDITIONS_N];
 };
 
 enum policy_mode {

@@ -14,9 +14,10 @@
 #include "cleanup.h"
 #include "policy_lex.h"
 
-const char *const policy_condition_names[POLICY_N_CONDITIONS] = {
-	[POLICY_UNIT] = "unit",	  [POLICY_CGROUP] = "cgroup", [POLICY_USER] = "user",
-	[POLICY_GROUP] = "group", [POLICY_TO] = "to",	      [POLICY_PORT] = "port",
+const char *const policy_condition_names[SMTPWARD_CONDITIONS_N] = {
+#define NAME(name, word, kind) [SMTPWARD_##name] = (word),
+	SMTPWARD_CONDITIONS(NAME)
+#undef NAME
 };
 
 void policy_why_set(struct policy_why *why, const char *format, ...)

@@ -9,18 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The conditions of a rule, in canonical order. */
-enum policy_condition {
-	POLICY_UNIT,
-	POLICY_CGROUP,
-	POLICY_USER,
-	POLICY_GROUP,
-	POLICY_TO,
-	POLICY_PORT,
-	POLICY_N_CONDITIONS,
-};
+#include <smtpward/conditions.h>
 
-extern const char *const policy_condition_names[POLICY_N_CONDITIONS];
+extern const char *const policy_condition_names[SMTPWARD_CONDITIONS_N];
 
 /* Why a line or a value is wrong. The texts are bounded: see policy_shown(). */
 struct policy_why {

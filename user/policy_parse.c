@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "policy.h"
 #include "policy_parse.h"
+#include "verdict_word.h"
 
 __attribute__((format(printf, 3, 0))) static int add_error(struct policy_errors *errors,
 							   const struct policy_place *place,
@@ -283,22 +284,21 @@ static int parse_words(struct policy_parser *parser, struct policy_line *line)
 /* Whether a line that has no words, for a wrong byte in it, may be one about ports. */
 static bool may_hide_ports(const char *line, size_t size)
 {
-	static const char *const others[] = { "mode",  "reject", "log", "limit",
-					      "allow", "audit",	 "deny" };
-	size_t start = 0;
+	char word[16] = "";
+	size_t len;
 
-	while (start < size && (line[start] == ' ' || line[start] == '\t'))
-		start++;
-	if (start < size && line[start] == '#')
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		size_t len = strlen(others[i]);
-
-		if (size - start > len && !memcmp(line + start, others[i], len) &&
-		    (line[start + len] == ' ' || line[start + len] == '\t'))
-			return false;
+	while (size && (*line == ' ' || *line == '\t')) {
+		line++;
+		size--;
 	}
-	return true;
+	if (size && *line == '#')
+		return false;
+	for (len = 0; len < size && line[len] != ' ' && line[len] != '\t'; len++)
+		;
+	if (len == size || len >= sizeof(word))
+		return true;
+	memcpy(word, line, len);
+	return verdict_from_word(word) < 0 && policy_find_setting(word) <= POLICY_PORTS;
 }
 
 static void line_clear(struct policy_line *line)

@@ -91,12 +91,12 @@ int policy_list(struct policy_parser *parser, struct policy_line *line,
 int policy_end(struct policy_parser *parser, const struct policy_line *line, const char *expected,
 	       int r);
 
+/* The setting of this name; -1 for another word. */
+int policy_find_setting(const char *word);
+
 /* -ENOENT: the word is no setting, or no rule. */
 int policy_parse_setting(struct policy_parser *parser, struct policy_line *line);
 int policy_parse_rule(struct policy_parser *parser, struct policy_line *line);
-
-/* allow, audit or deny; -1 for another word. */
-int policy_verdict(const char *word);
 
 /* The other way than policy_reject_name(): 0 where reject cannot name the error. */
 int policy_reject_number(const char *name);

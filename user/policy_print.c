@@ -15,12 +15,7 @@
 #include "policy_lex.h"
 #include "policy_value.h"
 #include "quote.h"
-
-static const char *const verdict_names[] = {
-	[SMTPWARD_DENY] = "deny",
-	[SMTPWARD_AUDIT] = "audit",
-	[SMTPWARD_ALLOW] = "allow",
-};
+#include "verdict_word.h"
 
 /*
  * A text as it grows; once memory was out, failed stays. Not open_memstream(3): with
@@ -87,49 +82,45 @@ static void print_value(struct text *out, const char *value)
 	text_add(out, "\"");
 }
 
-static void print_start(struct text *out, enum policy_condition condition, size_t i)
+static void print_id(struct text *out, const struct policy_id *id)
 {
-	if (i)
-		text_add(out, ", ");
+	if (id->name)
+		print_value(out, id->name);
 	else
-		text_format(out, " %s ", policy_condition_names[condition]);
+		text_format(out, "%u", id->id);
 }
 
-static void print_strings(struct text *out, enum policy_condition condition, char *const *items,
-			  size_t n)
+static void print_item(struct text *out, enum policy_kind kind, const struct policy_values *values,
+		       size_t i)
 {
-	for (size_t i = 0; i < n; i++) {
-		print_start(out, condition, i);
-		print_value(out, items[i]);
-	}
-}
-
-static void print_ids(struct text *out, enum policy_condition condition,
-		      const struct policy_id *items, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		print_start(out, condition, i);
-		if (items[i].name)
-			print_value(out, items[i].name);
-		else
-			text_format(out, "%u", items[i].id);
+	switch (kind) {
+	case POLICY_TEXT:
+		print_value(out, values->texts[i]);
+		break;
+	case POLICY_ID:
+		print_id(out, &values->ids[i]);
+		break;
+	case POLICY_PREFIX:
+		text_add(out, policy_prefix_text(&values->prefixes[i]).text);
+		break;
+	case POLICY_PORT:
+		text_format(out, "%u", values->ports[i]);
+		break;
 	}
 }
 
 static void print_rule(struct text *out, const struct policy_rule *rule)
 {
-	text_add(out, verdict_names[rule->verdict]);
-	print_strings(out, POLICY_UNIT, rule->units, rule->n_units);
-	print_strings(out, POLICY_CGROUP, rule->cgroups, rule->n_cgroups);
-	print_ids(out, POLICY_USER, rule->users, rule->n_users);
-	print_ids(out, POLICY_GROUP, rule->groups, rule->n_groups);
-	for (size_t i = 0; i < rule->n_to; i++) {
-		print_start(out, POLICY_TO, i);
-		text_add(out, policy_prefix_text(&rule->to[i]).text);
-	}
-	for (size_t i = 0; i < rule->n_ports; i++) {
-		print_start(out, POLICY_PORT, i);
-		text_format(out, "%u", rule->ports[i]);
+	text_add(out, verdict_word(rule->verdict));
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
+		const struct policy_values *values = &rule->values[condition];
+
+		if (values->n)
+			text_format(out, " %s ", policy_condition_names[condition]);
+		for (size_t i = 0; i < values->n; i++) {
+			text_add(out, i ? ", " : "");
+			print_item(out, policy_kinds[condition], values, i);
+		}
 	}
 }
 
@@ -153,10 +144,10 @@ static void print_log(struct text *out, uint32_t log)
 {
 	const char *before = "log ";
 
-	for (unsigned int verdict = 0; verdict < ARRAY_SIZE(verdict_names); verdict++) {
+	for (unsigned int verdict = 0; verdict <= SMTPWARD_ALLOW; verdict++) {
 		if (!(log & 1U << verdict))
 			continue;
-		text_format(out, "%s%s", before, verdict_names[verdict]);
+		text_format(out, "%s%s", before, verdict_word(verdict));
 		before = ", ";
 	}
 	text_add(out, "\n");

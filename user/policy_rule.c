@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <search.h>
-#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,19 +13,7 @@
 #include "cleanup.h"
 #include "policy_parse.h"
 #include "policy_value.h"
-
-#define EXPECTED_CONDITIONS "unit, cgroup, user, group, to or port"
-
-int policy_verdict(const char *word)
-{
-	if (!strcmp(word, "deny"))
-		return SMTPWARD_DENY;
-	if (!strcmp(word, "audit"))
-		return SMTPWARD_AUDIT;
-	if (!strcmp(word, "allow"))
-		return SMTPWARD_ALLOW;
-	return -1;
-}
+#include "verdict_word.h"
 
 static int compare_path(const void *a, const void *b)
 {
@@ -159,22 +147,22 @@ static int compare_port(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-#define LIST(member) offsetof(struct policy_rule, member), offsetof(struct policy_rule, n_##member)
-
-static const struct condition {
-	size_t items; /* offsets of the list and its length in the rule */
-	size_t n_items;
+static const struct {
 	size_t item_size;
-	int (*parse)(struct policy_parser *parser, const struct policy_line *line,
-		     const struct policy_word *word, void *item);
 	int (*compare)(const void *a, const void *b); /* 0: the same value */
-} conditions[POLICY_N_CONDITIONS] = {
-	[POLICY_UNIT] = { LIST(units), sizeof(char *), parse_unit, compare_text },
-	[POLICY_CGROUP] = { LIST(cgroups), sizeof(char *), parse_cgroup, compare_text },
-	[POLICY_USER] = { LIST(users), sizeof(struct policy_id), parse_user, compare_id },
-	[POLICY_GROUP] = { LIST(groups), sizeof(struct policy_id), parse_group, compare_id },
-	[POLICY_TO] = { LIST(to), sizeof(struct policy_prefix), parse_to, compare_prefix },
-	[POLICY_PORT] = { LIST(ports), sizeof(uint16_t), parse_port, compare_port },
+} kinds[] = {
+	[POLICY_TEXT] = { sizeof(char *), compare_text },
+	[POLICY_ID] = { sizeof(struct policy_id), compare_id },
+	[POLICY_PREFIX] = { sizeof(struct policy_prefix), compare_prefix },
+	[POLICY_PORT] = { sizeof(uint16_t), compare_port },
+};
+
+static int (*const parsers[SMTPWARD_CONDITIONS_N])(struct policy_parser *parser,
+						   const struct policy_line *line,
+						   const struct policy_word *word, void *item) = {
+	[SMTPWARD_UNIT] = parse_unit, [SMTPWARD_CGROUP] = parse_cgroup,
+	[SMTPWARD_USER] = parse_user, [SMTPWARD_GROUP] = parse_group,
+	[SMTPWARD_TO] = parse_to,     [SMTPWARD_PORT] = parse_port,
 };
 
 static void keep(void *item)
@@ -189,18 +177,18 @@ static void cleanup_tree(void **tree)
 
 /* A tree and not a scan: a block list may have thousands of prefixes. */
 static int check_twice(struct policy_parser *parser, const struct policy_line *line,
-		       const struct condition *condition, const struct policy_list *list,
-		       const char *items, size_t i, void **tree)
+		       enum policy_kind kind, const struct policy_list *list, const char *items,
+		       size_t i, void **tree)
 {
-	const char *item = items + i * condition->item_size;
+	const char *item = items + i * kinds[kind].item_size;
 	const struct policy_word *word = &list->first[2 * i], *before;
-	char *const *found = tsearch(item, tree, condition->compare);
+	char *const *found = tsearch(item, tree, kinds[kind].compare);
 
 	if (!found)
 		return -ENOMEM;
 	if (*found == item)
 		return 0;
-	before = &list->first[2 * ((size_t)(*found - items) / condition->item_size)];
+	before = &list->first[2 * ((size_t)(*found - items) / kinds[kind].item_size)];
 	if (!strcmp(before->text, word->text))
 		return policy_fail(parser, line, word->column, "'%s' stands twice in this list",
 				   policy_shown(word->text).text);
@@ -209,9 +197,11 @@ static int check_twice(struct policy_parser *parser, const struct policy_line *l
 }
 
 static int parse_condition(struct policy_parser *parser, struct policy_line *line,
-			   const struct condition *condition, const struct policy_word *name,
+			   enum smtpward_condition condition, const struct policy_word *name,
 			   struct policy_rule *rule)
 {
+	const enum policy_kind kind = policy_kinds[condition];
+	const size_t item_size = kinds[kind].item_size;
 	_cleanup_(cleanup_tree) void *tree = NULL;
 	struct policy_list list;
 	char *items;
@@ -219,17 +209,15 @@ static int parse_condition(struct policy_parser *parser, struct policy_line *lin
 
 	if (r < 0)
 		return r;
-	items = calloc(list.n, condition->item_size);
+	items = calloc(list.n, item_size);
 	if (!items)
 		return -ENOMEM;
 	/* The rule owns the list before it is filled: a zeroed item is one to let go. */
-	memcpy((char *)rule + condition->items, &items, sizeof(items));
-	memcpy((char *)rule + condition->n_items, &list.n, sizeof(list.n));
+	rule->values[condition] = (struct policy_values){ .items = items, .n = list.n };
 	for (size_t i = 0; i < list.n; i++) {
-		r = condition->parse(parser, line, &list.first[2 * i],
-				     items + i * condition->item_size);
+		r = parsers[condition](parser, line, &list.first[2 * i], items + i * item_size);
 		if (!r)
-			r = check_twice(parser, line, condition, &list, items, i, &tree);
+			r = check_twice(parser, line, kind, &list, items, i, &tree);
 		if (r == -ENOMEM)
 			return r;
 		bad = r < 0 ? r : bad;
@@ -237,9 +225,24 @@ static int parse_condition(struct policy_parser *parser, struct policy_line *lin
 	return bad;
 }
 
+/* "unit, cgroup, user, group, to or port" */
+static struct policy_shown condition_words(void)
+{
+	struct policy_shown words = { "" };
+	size_t len = 0;
+
+	for (int i = 0; i < SMTPWARD_CONDITIONS_N && len < sizeof(words.text); i++)
+		len += (size_t)snprintf(words.text + len, sizeof(words.text) - len, "%s%s",
+					!i				 ? ""
+					: i == SMTPWARD_CONDITIONS_N - 1 ? " or "
+									 : ", ",
+					policy_condition_names[i]);
+	return words;
+}
+
 static int find_condition(const struct policy_word *word)
 {
-	for (int i = 0; !word->quoted && i < POLICY_N_CONDITIONS; i++) {
+	for (int i = 0; !word->quoted && i < SMTPWARD_CONDITIONS_N; i++) {
 		if (!strcmp(word->text, policy_condition_names[i]))
 			return i;
 	}
@@ -249,8 +252,8 @@ static int find_condition(const struct policy_word *word)
 static int parse_conditions(struct policy_parser *parser, struct policy_line *line,
 			    struct policy_rule *rule)
 {
-	bool seen[POLICY_N_CONDITIONS] = { false };
 	const struct policy_word *word;
+	unsigned int seen = 0;
 	int bad = 0;
 
 	for (size_t n = 0; (word = policy_next(line)); n++) {
@@ -258,16 +261,15 @@ static int parse_conditions(struct policy_parser *parser, struct policy_line *li
 
 		if (i < 0)
 			return policy_fail(parser, line, word->column,
-					   "unknown condition '%s': expected " EXPECTED_CONDITIONS
-					   "%s",
-					   policy_shown_word(word).text,
+					   "unknown condition '%s': expected %s%s",
+					   policy_shown_word(word).text, condition_words().text,
 					   n ? ", or a comma before one more value" : "");
-		if (seen[i])
+		if (seen & 1U << i)
 			return policy_fail(parser, line, word->column,
 					   "'%s' stands twice in this rule: give it one list",
 					   word->text);
-		seen[i] = true;
-		r = parse_condition(parser, line, &conditions[i], word, rule);
+		seen |= 1U << i;
+		r = parse_condition(parser, line, (enum smtpward_condition)i, word, rule);
 		if (r == -ENOMEM)
 			return r;
 		bad = r < 0 ? r : bad;
@@ -290,7 +292,7 @@ static int add_rule(struct policy *policy, struct policy_rule *rule)
 int policy_parse_rule(struct policy_parser *parser, struct policy_line *line)
 {
 	const struct policy_word *word = &line->words.items[line->next];
-	int verdict = policy_verdict(word->text), r = 0, bad;
+	int verdict = verdict_from_word(word->text), r = 0, bad;
 	_cleanup_(policy_rule_clear) struct policy_rule rule = {
 		.place = { line->file, line->number, word->column },
 	};

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "policy_parse.h"
 #include "policy_value.h"
+#include "verdict_word.h"
 
 static int fail_twice(struct policy_parser *parser, const struct policy_line *line,
 		      const struct policy_word *word)
@@ -105,11 +106,11 @@ static int parse_log(struct policy_parser *parser, struct policy_line *line,
 		return r;
 	for (size_t i = 0; i < list.n; i++) {
 		const struct policy_word *word = &list.first[2 * i];
-		int verdict = policy_verdict(word->text);
+		int verdict = verdict_from_word(word->text);
 
 		if (verdict < 0)
 			r = policy_fail(parser, line, word->column,
-					"unknown verdict '%s': expected deny, audit or allow",
+					"unknown verdict '%s': expected " VERDICT_WORDS,
 					policy_shown(word->text).text);
 		else if (log & 1U << verdict)
 			r = fail_twice(parser, line, word);
@@ -161,16 +162,23 @@ static const struct {
 	[POLICY_LIMIT] = { "limit", parse_limit },
 };
 
+int policy_find_setting(const char *word)
+{
+	for (int i = 0; i < POLICY_N_SETTINGS; i++) {
+		if (!strcmp(word, settings[i].name))
+			return i;
+	}
+	return -1;
+}
+
 int policy_parse_setting(struct policy_parser *parser, struct policy_line *line)
 {
 	const struct policy_word *name = &line->words.items[line->next];
+	const int i = policy_find_setting(name->text);
 	struct policy_place *place = NULL;
-	size_t i;
 	int r;
 
-	for (i = 0; i < ARRAY_SIZE(settings) && strcmp(name->text, settings[i].name); i++)
-		;
-	if (i == ARRAY_SIZE(settings))
+	if (i < 0)
 		return -ENOENT;
 	place = &parser->settings[i];
 	if (place->file) {

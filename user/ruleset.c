@@ -35,46 +35,44 @@ static void compile_settings(const struct policy *policy, struct ruleset *rulese
 
 static bool rule_has_port(const struct policy_rule *rule, uint16_t port)
 {
-	if (!rule->n_ports)
+	const struct policy_values *values = &rule->values[SMTPWARD_PORT];
+
+	if (!values->n)
 		return true;
-	for (size_t i = 0; i < rule->n_ports; i++)
-		if (rule->ports[i] == port)
+	for (size_t i = 0; i < values->n; i++)
+		if (values->ports[i] == port)
 			return true;
 	return false;
 }
 
 static void compile_rule(const struct policy_rule *rule, size_t index, struct ruleset *ruleset)
 {
+	bool asks_cgroup = rule->values[SMTPWARD_UNIT].n || rule->values[SMTPWARD_CGROUP].n;
+
 	ruleset->verdicts[index] = rule->verdict;
 	if (rule->verdict == SMTPWARD_DENY)
 		ruleset_rules_add(&ruleset->denying, index);
 	for (size_t i = 0; i < ruleset->n_ports; i++)
 		if (rule_has_port(rule, ruleset->ports[i]))
 			ruleset_rules_add(&ruleset->port_rules[i], index);
-	if (!rule->n_units)
-		ruleset_rules_add(&ruleset->any_unit, index);
-	if (!rule->n_cgroups)
-		ruleset_rules_add(&ruleset->any_path, index);
-	if (!rule->n_units && !rule->n_cgroups)
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
+		if (rule->values[condition].n)
+			ruleset->asks[condition] = true;
+		else
+			ruleset_rules_add(&ruleset->any[condition], index);
+	}
+	if (asks_cgroup)
+		ruleset->asks_cgroup = true;
+	else
 		ruleset_rules_add(&ruleset->any_cgroup, index);
-	if (!rule->n_users)
-		ruleset_rules_add(&ruleset->any_user, index);
-	if (!rule->n_groups)
-		ruleset_rules_add(&ruleset->any_group, index);
-	if (!rule->n_to)
-		ruleset_rules_add(&ruleset->any_address, index);
-	ruleset->asks_cgroup |= rule->n_units || rule->n_cgroups;
-	ruleset->asks_user |= rule->n_users > 0;
-	ruleset->asks_group |= rule->n_groups > 0;
-	ruleset->asks_address |= rule->n_to > 0;
 }
 
-/* Users and groups. */
+/* Ids: users and groups. */
 
-static int ids_add(struct ruleset_id **ids, size_t *n_ids, uint32_t id, size_t rule,
+static int ids_add(struct ruleset_ids *ids, uint32_t id, size_t rule,
 		   const struct smtpward_rules *any)
 {
-	struct ruleset_id *entry = ruleset_table_add(ids, n_ids, sizeof(**ids));
+	struct ruleset_id *entry = ruleset_table_add(&ids->items, &ids->n_items, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
@@ -97,25 +95,37 @@ static void ids_unite(void *into, const void *more)
 			    &((const struct ruleset_id *)more)->rules);
 }
 
+static int compile_condition_ids(const struct policy *policy, enum smtpward_condition condition,
+				 struct ruleset *ruleset)
+{
+	struct ruleset_ids *ids = &ruleset->ids[condition];
+
+	for (size_t rule = 0; rule < policy->n_rules; rule++) {
+		const struct policy_values *values = &policy->rules[rule].values[condition];
+
+		for (size_t i = 0; i < values->n; i++) {
+			int r = ids_add(ids, values->ids[i].id, rule, &ruleset->any[condition]);
+
+			if (r)
+				return r;
+		}
+	}
+	ruleset_table_unite(ids->items, &ids->n_items, sizeof(*ids->items), ids_compare, ids_unite);
+	return 0;
+}
+
 static int compile_ids(const struct policy *policy, struct ruleset *ruleset)
 {
-	int err = 0;
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
+		int r;
 
-	for (size_t rule = 0; rule < policy->n_rules && !err; rule++) {
-		const struct policy_rule *from = &policy->rules[rule];
-
-		for (size_t i = 0; i < from->n_users && !err; i++)
-			err = ids_add(&ruleset->users, &ruleset->n_users, from->users[i].id, rule,
-				      &ruleset->any_user);
-		for (size_t i = 0; i < from->n_groups && !err; i++)
-			err = ids_add(&ruleset->groups, &ruleset->n_groups, from->groups[i].id,
-				      rule, &ruleset->any_group);
+		if (policy_kinds[condition] != POLICY_ID)
+			continue;
+		r = compile_condition_ids(policy, (enum smtpward_condition)condition, ruleset);
+		if (r)
+			return r;
 	}
-	ruleset_table_unite(ruleset->users, &ruleset->n_users, sizeof(*ruleset->users), ids_compare,
-			    ids_unite);
-	ruleset_table_unite(ruleset->groups, &ruleset->n_groups, sizeof(*ruleset->groups),
-			    ids_compare, ids_unite);
-	return err;
+	return 0;
 }
 
 /* Addresses. */
@@ -192,18 +202,19 @@ static int compile_addresses(const struct policy *policy, struct ruleset *rulese
 	uint8_t all_ipv4[16] = { 0 };
 	int err = 0;
 
-	if (!ruleset->asks_address)
+	if (!ruleset->asks[SMTPWARD_TO])
 		return 0;
 	/* All of IPv4 has an entry, so that no short IPv6 prefix is the longest for it. */
 	memcpy(all_ipv4, ipv4_mapped, sizeof(ipv4_mapped));
-	err = addresses_add(ruleset, all_ipv4, 96, &ruleset->any_address);
+	err = addresses_add(ruleset, all_ipv4, 96, &ruleset->any[SMTPWARD_TO]);
 	for (size_t rule = 0; rule < policy->n_rules && !err; rule++) {
-		const struct policy_rule *from = &policy->rules[rule];
-		struct smtpward_rules rules = ruleset->any_address;
+		const struct policy_values *to = &policy->rules[rule].values[SMTPWARD_TO];
+		struct smtpward_rules rules = ruleset->any[SMTPWARD_TO];
 
 		ruleset_rules_add(&rules, rule);
-		for (size_t i = 0; i < from->n_to && !err; i++)
-			err = addresses_add(ruleset, from->to[i].address, from->to[i].bits, &rules);
+		for (size_t i = 0; i < to->n && !err; i++)
+			err = addresses_add(ruleset, to->prefixes[i].address, to->prefixes[i].bits,
+					    &rules);
 	}
 	ruleset_table_unite(ruleset->addresses, &ruleset->n_addresses, sizeof(*ruleset->addresses),
 			    addresses_compare, addresses_unite);
@@ -240,8 +251,8 @@ void ruleset_free(struct ruleset *ruleset)
 {
 	if (!ruleset)
 		return;
-	free(ruleset->users);
-	free(ruleset->groups);
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		free(ruleset->ids[condition].items);
 	free(ruleset->addresses);
 	free(ruleset->names);
 	free(ruleset->prefixes);

@@ -20,6 +20,11 @@ struct ruleset_id {
 	struct smtpward_rules rules;
 };
 
+struct ruleset_ids {
+	struct ruleset_id *items;
+	size_t n_items;
+};
+
 struct ruleset_address {
 	struct smtpward_prefix prefix;
 	struct smtpward_rules rules;
@@ -41,22 +46,19 @@ struct ruleset {
 	struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 
 	/*
-	 * The rules that do not ask for it; what a lookup without a result stands for.
-	 * any_cgroup: neither for a unit nor for a path.
+	 * By condition: the rules that do not ask for it, which a lookup without a result
+	 * stands for, and whether there are others. _cgroup: for neither of unit and cgroup,
+	 * for either.
 	 */
-	struct smtpward_rules any_unit, any_path, any_cgroup;
-	struct smtpward_rules any_user, any_group, any_address;
-	bool asks_cgroup, asks_user, asks_group, asks_address, asks_star;
+	struct smtpward_rules any[SMTPWARD_CONDITIONS_N], any_cgroup;
+	bool asks[SMTPWARD_CONDITIONS_N], asks_cgroup, asks_star;
 
 	uint32_t n_rules;
 	uint32_t rule_words;
 	uint8_t verdicts[SMTPWARD_RULES_MAX];
 	struct smtpward_rules denying;
 
-	struct ruleset_id *users;
-	size_t n_users;
-	struct ruleset_id *groups;
-	size_t n_groups;
+	struct ruleset_ids ids[SMTPWARD_CONDITIONS_N]; /* of the conditions that are on one */
 	struct ruleset_address *addresses;
 	size_t n_addresses;
 

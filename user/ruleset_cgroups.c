@@ -229,25 +229,29 @@ static int compile_stars(const struct stars *stars, struct ruleset *ruleset)
 static int compile_rule(const struct policy_rule *from, size_t rule, struct ruleset *ruleset,
 			struct stars *stars, struct paths *paths)
 {
+	const struct policy_values *units = &from->values[SMTPWARD_UNIT];
+	const struct policy_values *cgroups = &from->values[SMTPWARD_CGROUP];
 	struct smtpward_path *path;
-	int err = 0;
+	int r;
 
-	for (size_t i = 0; i < from->n_units && !err; i++) {
-		err = path_add(ruleset, stars, paths, from->units[i], &path);
-		if (!err)
-			ruleset_rules_add(&path->by_unit, rule);
+	for (size_t i = 0; i < units->n; i++) {
+		r = path_add(ruleset, stars, paths, units->texts[i], &path);
+		if (r)
+			return r;
+		ruleset_rules_add(&path->by_unit, rule);
 		ruleset->root.slices = 1;
 	}
-	for (size_t i = 0; i < from->n_cgroups && !err; i++) {
-		if (!strcmp(from->cgroups[i], "/")) {
+	for (size_t i = 0; i < cgroups->n; i++) {
+		if (!strcmp(cgroups->texts[i], "/")) {
 			ruleset_rules_add(&ruleset->root.by_path, rule);
 			continue;
 		}
-		err = path_add(ruleset, stars, paths, from->cgroups[i], &path);
-		if (!err)
-			ruleset_rules_add(&path->by_path, rule);
+		r = path_add(ruleset, stars, paths, cgroups->texts[i], &path);
+		if (r)
+			return r;
+		ruleset_rules_add(&path->by_path, rule);
 	}
-	return err;
+	return 0;
 }
 
 int ruleset_compile_cgroups(const struct policy *policy, struct ruleset *ruleset,
@@ -256,8 +260,8 @@ int ruleset_compile_cgroups(const struct policy *policy, struct ruleset *ruleset
 	_cleanup_(stars_free) struct stars stars = { 0 };
 	_cleanup_(paths_free) struct paths paths = { 0 };
 
-	ruleset->root.by_unit = ruleset->any_unit;
-	ruleset->root.by_path = ruleset->any_path;
+	ruleset->root.by_unit = ruleset->any[SMTPWARD_UNIT];
+	ruleset->root.by_path = ruleset->any[SMTPWARD_CGROUP];
 	for (size_t rule = 0; rule < policy->n_rules; rule++) {
 		int err = compile_rule(&policy->rules[rule], rule, ruleset, &stars, &paths);
 
@@ -269,7 +273,8 @@ int ruleset_compile_cgroups(const struct policy *policy, struct ruleset *ruleset
 	ruleset->segment_words = ruleset_words(ruleset->n_segments);
 	ruleset_table_unite(ruleset->names, &ruleset->n_names, sizeof(*ruleset->names),
 			    names_compare, names_unite);
-	smtpward_match_finish(&ruleset->root, &ruleset->any_unit, &ruleset->any_path);
+	smtpward_match_finish(&ruleset->root, &ruleset->any[SMTPWARD_UNIT],
+			      &ruleset->any[SMTPWARD_CGROUP]);
 	return compile_stars(&stars, ruleset);
 }
 
@@ -331,5 +336,6 @@ bool ruleset_enter(const struct ruleset *ruleset, const struct smtpward_cgroup *
 		ruleset_rules_unite(&ret_child->by_unit, &ruleset->paths[segment].by_unit);
 		ruleset_rules_unite(&ret_child->by_path, &ruleset->paths[segment].by_path);
 	}
-	return smtpward_match_finish(ret_child, &ruleset->any_unit, &ruleset->any_path);
+	return smtpward_match_finish(ret_child, &ruleset->any[SMTPWARD_UNIT],
+				     &ruleset->any[SMTPWARD_CGROUP]);
 }

@@ -7,6 +7,7 @@
 #define SMTPWARD_VERDICT_H
 
 #include <smtpward/abi.h>
+#include <smtpward/conditions.h>
 
 #define SMTPWARD_INLINE static inline __attribute__((always_inline, unused))
 
@@ -25,13 +26,12 @@ SMTPWARD_INLINE __u32 smtpward_lowest_bit(__u64 bits)
 	return below * 0x0101010101010101ULL >> 56;
 }
 
-/* Which rules each part of a connect satisfies. All point to something. */
+/*
+ * Which rules each part of a connect satisfies. All point to something; unit and cgroup to
+ * the same, as they are looked up together.
+ */
 struct smtpward_satisfied {
-	const struct smtpward_rules *port;
-	const struct smtpward_rules *cgroup;
-	const struct smtpward_rules *user;
-	const struct smtpward_rules *group;
-	const struct smtpward_rules *to;
+	const struct smtpward_rules *by[SMTPWARD_CONDITIONS_N];
 };
 
 /*
@@ -39,15 +39,15 @@ struct smtpward_satisfied {
  * the first `words` words: in a BPF program a constant of read-only data, so that
  * the verifier drops the words that a policy has no rules for.
  */
-SMTPWARD_INLINE __u32 smtpward_first_rule(const struct smtpward_satisfied *by, __u32 words)
+SMTPWARD_INLINE __u32 smtpward_first_rule(const struct smtpward_satisfied *satisfied, __u32 words)
 {
-	__u64 bits;
-
 	for (__u32 i = 0; i < SMTPWARD_RULE_WORDS; i++) {
+		__u64 bits = ~0ULL;
+
 		if (i >= words)
 			break;
-		bits = by->port->words[i] & by->cgroup->words[i] & by->user->words[i] &
-		       by->group->words[i] & by->to->words[i];
+		for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+			bits &= satisfied->by[condition]->words[i];
 		if (bits)
 			return i * 64 + smtpward_lowest_bit(bits);
 	}

@@ -279,16 +279,15 @@ static bool has_id(const struct policy_id *ids, size_t n, uint32_t id)
 	return false;
 }
 
-static void check_id(const struct policy *policy, const struct ruleset_id *entry, bool group)
+static void check_id(const struct policy *policy, const struct ruleset_id *entry,
+		     enum smtpward_condition condition)
 {
 	struct smtpward_rules expected = { 0 };
 
 	for (size_t i = 0; i < policy->n_rules; i++) {
-		const struct policy_rule *rule = &policy->rules[i];
-		const struct policy_id *ids = group ? rule->groups : rule->users;
-		size_t n = group ? rule->n_groups : rule->n_users;
+		const struct policy_values *values = &policy->rules[i].values[condition];
 
-		if (!n || has_id(ids, n, entry->id))
+		if (!values->n || has_id(values->ids, values->n, entry->id))
 			set_add(&expected, i);
 	}
 	fuzz_assert(!memcmp(&expected, &entry->rules, sizeof(expected)));
@@ -319,10 +318,10 @@ static void check_address(const struct policy *policy, const struct ruleset_addr
 
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
-		bool covered = !rule->n_to;
+		bool covered = !rule->values[SMTPWARD_TO].n;
 
-		for (size_t k = 0; k < rule->n_to && !covered; k++)
-			covered = covers(&rule->to[k], &entry->prefix);
+		for (size_t k = 0; k < rule->values[SMTPWARD_TO].n && !covered; k++)
+			covered = covers(&rule->values[SMTPWARD_TO].prefixes[k], &entry->prefix);
 		if (covered)
 			set_add(&expected, i);
 	}
@@ -331,10 +330,10 @@ static void check_address(const struct policy *policy, const struct ruleset_addr
 
 static void check_tables(const struct policy *policy, const struct ruleset *ruleset)
 {
-	for (size_t i = 0; i < ruleset->n_users; i++)
-		check_id(policy, &ruleset->users[i], false);
-	for (size_t i = 0; i < ruleset->n_groups; i++)
-		check_id(policy, &ruleset->groups[i], true);
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		for (size_t i = 0; i < ruleset->ids[condition].n_items; i++)
+			check_id(policy, &ruleset->ids[condition].items[i],
+				 (enum smtpward_condition)condition);
 	for (size_t i = 0; i < ruleset->n_addresses; i++)
 		check_address(policy, &ruleset->addresses[i]);
 }
@@ -365,8 +364,8 @@ static void check_same_ruleset(const struct policy *policy, const struct policy 
 
 	check_tables(policy, a);
 	fuzz_assert(a->n_ports == b->n_ports);
-	assert_same_table(a, b, users);
-	assert_same_table(a, b, groups);
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		assert_same_table(&a->ids[condition], &b->ids[condition], items);
 	assert_same_table(a, b, addresses);
 	assert_same_table(a, b, names);
 	assert_same_table(a, b, prefixes);

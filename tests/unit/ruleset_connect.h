@@ -29,13 +29,15 @@ static inline bool begins_with(const uint8_t *address, const uint8_t *prefix, ui
 
 /* As the kernel: a hash table; a trie, where the longest prefix answers; sets. */
 
-static inline const struct smtpward_rules *ids_find(const struct ruleset_id *ids, size_t n,
-						    uint32_t id, const struct smtpward_rules *any)
+static inline const struct smtpward_rules *ids_find(const struct ruleset *ruleset,
+						    enum smtpward_condition condition, uint32_t id)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ids[i].id == id)
-			return &ids[i].rules;
-	return any;
+	const struct ruleset_ids *ids = &ruleset->ids[condition];
+
+	for (size_t i = 0; i < ids->n_items; i++)
+		if (ids->items[i].id == id)
+			return &ids->items[i].rules;
+	return &ruleset->any[condition];
 }
 
 static inline const struct smtpward_rules *addresses_find(const struct ruleset *ruleset,
@@ -50,31 +52,31 @@ static inline const struct smtpward_rules *addresses_find(const struct ruleset *
 		    (!longest || entry->prefix.bits > longest->prefix.bits))
 			longest = entry;
 	}
-	return longest ? &longest->rules : &ruleset->any_address;
+	return longest ? &longest->rules : &ruleset->any[SMTPWARD_TO];
 }
 
 static inline uint32_t first_by_tables(const struct ruleset *ruleset, const struct connect *connect)
 {
-	struct smtpward_satisfied by = {
-		.cgroup = &ruleset->any_cgroup,
-		.user = &ruleset->any_user,
-		.group = &ruleset->any_group,
-		.to = &ruleset->any_address,
-	};
+	struct smtpward_satisfied satisfied = { 0 };
+	const struct smtpward_rules **by = satisfied.by;
 
 	for (uint32_t i = 0; i < ruleset->n_ports; i++)
 		if (ruleset->ports[i] == connect->port)
-			by.port = &ruleset->port_rules[i];
-	assert_non_null(by.port);
-	if (ruleset->asks_cgroup)
-		by.cgroup = tracked_rules(ruleset, &connect->tracked);
-	if (ruleset->asks_user)
-		by.user = ids_find(ruleset->users, ruleset->n_users, connect->euid, by.user);
-	if (ruleset->asks_group)
-		by.group = ids_find(ruleset->groups, ruleset->n_groups, connect->egid, by.group);
-	if (ruleset->asks_address)
-		by.to = addresses_find(ruleset, connect->address);
-	return smtpward_first_rule(&by, ruleset->rule_words);
+			by[SMTPWARD_PORT] = &ruleset->port_rules[i];
+	assert_non_null(by[SMTPWARD_PORT]);
+	by[SMTPWARD_CGROUP] = ruleset->asks_cgroup ? tracked_rules(ruleset, &connect->tracked)
+						   : &ruleset->any_cgroup;
+	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP];
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		if (!by[condition])
+			by[condition] = &ruleset->any[condition];
+	if (ruleset->asks[SMTPWARD_USER])
+		by[SMTPWARD_USER] = ids_find(ruleset, SMTPWARD_USER, connect->euid);
+	if (ruleset->asks[SMTPWARD_GROUP])
+		by[SMTPWARD_GROUP] = ids_find(ruleset, SMTPWARD_GROUP, connect->egid);
+	if (ruleset->asks[SMTPWARD_TO])
+		by[SMTPWARD_TO] = addresses_find(ruleset, connect->address);
+	return smtpward_first_rule(&satisfied, ruleset->rule_words);
 }
 
 /* By the policy's words. */
@@ -89,28 +91,28 @@ static inline bool to_covers(const struct policy_prefix *prefix, const uint8_t *
 	       begins_with(address, prefix->address, prefix->bits);
 }
 
-static inline bool ids_name(const struct policy_id *ids, size_t n, uint32_t id)
+static inline bool ids_name(const struct policy_values *values, uint32_t id)
 {
-	for (size_t i = 0; i < n; i++)
-		if (ids[i].id == id)
+	for (size_t i = 0; i < values->n; i++)
+		if (values->ids[i].id == id)
 			return true;
-	return !n;
+	return !values->n;
 }
 
 static inline bool to_names(const struct policy_rule *rule, const uint8_t *address)
 {
-	for (size_t i = 0; i < rule->n_to; i++)
-		if (to_covers(&rule->to[i], address))
+	for (size_t i = 0; i < rule->values[SMTPWARD_TO].n; i++)
+		if (to_covers(&rule->values[SMTPWARD_TO].prefixes[i], address))
 			return true;
-	return !rule->n_to;
+	return !rule->values[SMTPWARD_TO].n;
 }
 
 static inline bool ports_name(const struct policy_rule *rule, uint16_t port)
 {
-	for (size_t i = 0; i < rule->n_ports; i++)
-		if (rule->ports[i] == port)
+	for (size_t i = 0; i < rule->values[SMTPWARD_PORT].n; i++)
+		if (rule->values[SMTPWARD_PORT].ports[i] == port)
 			return true;
-	return !rule->n_ports;
+	return !rule->values[SMTPWARD_PORT].n;
 }
 
 static inline uint32_t first_by_words(const struct policy *policy, const struct connect *connect)
@@ -119,8 +121,8 @@ static inline uint32_t first_by_words(const struct policy *policy, const struct 
 		const struct policy_rule *rule = &policy->rules[i];
 
 		if (ports_name(rule, connect->port) && to_names(rule, connect->address) &&
-		    ids_name(rule->users, rule->n_users, connect->euid) &&
-		    ids_name(rule->groups, rule->n_groups, connect->egid) &&
+		    ids_name(&rule->values[SMTPWARD_USER], connect->euid) &&
+		    ids_name(&rule->values[SMTPWARD_GROUP], connect->egid) &&
 		    rule_covers(rule, &connect->names))
 			return (uint32_t)i;
 	}
@@ -155,10 +157,10 @@ static inline struct policy_prefix random_prefix(void)
 	return prefix;
 }
 
-static inline void random_ids(struct policy_id **ids, size_t *n_ids)
+static inline void random_ids(struct policy_rule *rule, enum smtpward_condition condition)
 {
 	for (size_t n = 1 + dice(3); n; n--)
-		*(struct policy_id *)fixture_grow(ids, n_ids, sizeof(**ids)) =
+		*(struct policy_id *)add_value(rule, condition, sizeof(struct policy_id)) =
 			(struct policy_id){ .id = SOME_ID };
 }
 
@@ -169,17 +171,16 @@ static inline void random_rule(struct policy *policy, struct path_pool *pool)
 	if (chance(60))
 		random_cgroups(rule, pool, 2);
 	if (chance(30))
-		random_ids(&rule->users, &rule->n_users);
+		random_ids(rule, SMTPWARD_USER);
 	if (chance(30))
-		random_ids(&rule->groups, &rule->n_groups);
+		random_ids(rule, SMTPWARD_GROUP);
 	if (chance(50))
 		for (size_t n = 1 + dice(3); n; n--)
-			*(struct policy_prefix *)fixture_grow(&rule->to, &rule->n_to,
-							      sizeof(*rule->to)) = random_prefix();
+			*(struct policy_prefix *)add_value(
+				rule, SMTPWARD_TO, sizeof(struct policy_prefix)) = random_prefix();
 	if (chance(30))
 		for (size_t n = 1 + dice(2); n; n--)
-			*(uint16_t *)fixture_grow(&rule->ports, &rule->n_ports,
-						  sizeof(*rule->ports)) =
+			*(uint16_t *)add_value(rule, SMTPWARD_PORT, sizeof(uint16_t)) =
 				policy->ports[dice(policy->n_ports)];
 }
 
@@ -207,17 +208,25 @@ static inline void random_address(const struct policy_prefix *prefix, uint8_t ad
 }
 
 /* All but the cgroup: what some rule asks for, in part. */
+static inline uint32_t random_id(const struct policy_rule *rule, enum smtpward_condition condition)
+{
+	const struct policy_values *values = &rule->values[condition];
+
+	return values->n && chance(80) ? values->ids[dice(values->n)].id : SOME_ID;
+}
+
 static inline void random_connect(const struct policy *policy, struct connect *connect)
 {
 	const struct policy_rule *rule = &policy->rules[dice(policy->n_rules)];
+	const struct policy_values *to = &rule->values[SMTPWARD_TO];
+	const struct policy_values *ports = &rule->values[SMTPWARD_PORT];
 	const struct policy_prefix other = random_prefix();
 
-	random_address(rule->n_to ? &rule->to[dice(rule->n_to)] : &other, connect->address);
-	connect->port = rule->n_ports ? rule->ports[dice(rule->n_ports)]
-				      : policy->ports[dice(policy->n_ports)];
-	connect->euid = rule->n_users && chance(80) ? rule->users[dice(rule->n_users)].id : SOME_ID;
-	connect->egid = rule->n_groups && chance(80) ? rule->groups[dice(rule->n_groups)].id
-						     : SOME_ID;
+	random_address(to->n ? &to->prefixes[dice(to->n)] : &other, connect->address);
+	connect->port = ports->n ? ports->ports[dice(ports->n)]
+				 : policy->ports[dice(policy->n_ports)];
+	connect->euid = random_id(rule, SMTPWARD_USER);
+	connect->egid = random_id(rule, SMTPWARD_GROUP);
 }
 
 /* A cgroup up to so many levels down. */

@@ -81,9 +81,15 @@ static inline struct policy_rule *add_rule(struct policy *policy, uint8_t verdic
 	return rule;
 }
 
+static inline void *add_value(struct policy_rule *rule, enum smtpward_condition condition,
+			      size_t size)
+{
+	return fixture_grow(&rule->values[condition].items, &rule->values[condition].n, size);
+}
+
 static inline void add_unit(struct policy_rule *rule, const char *unit)
 {
-	char **item = fixture_grow(&rule->units, &rule->n_units, sizeof(*item));
+	char **item = add_value(rule, SMTPWARD_UNIT, sizeof(*item));
 
 	*item = strdup(unit);
 	assert_non_null(*item);
@@ -91,7 +97,7 @@ static inline void add_unit(struct policy_rule *rule, const char *unit)
 
 static inline void add_cgroup(struct policy_rule *rule, const char *path)
 {
-	char **item = fixture_grow(&rule->cgroups, &rule->n_cgroups, sizeof(*item));
+	char **item = add_value(rule, SMTPWARD_CGROUP, sizeof(*item));
 
 	*item = strdup(path);
 	assert_non_null(*item);
@@ -261,16 +267,16 @@ static inline bool unit_goes_on(const struct names *names)
 
 static inline bool some_unit_covers(const struct policy_rule *rule, const struct names *names)
 {
-	for (size_t i = 0; i < rule->n_units; i++)
-		if (unit_covers(rule->units[i], names))
+	for (size_t i = 0; i < rule->values[SMTPWARD_UNIT].n; i++)
+		if (unit_covers(rule->values[SMTPWARD_UNIT].texts[i], names))
 			return true;
 	return false;
 }
 
 static inline bool some_path_covers(const struct policy_rule *rule, const struct names *names)
 {
-	for (size_t i = 0; i < rule->n_cgroups; i++)
-		if (path_covers(rule->cgroups[i], names))
+	for (size_t i = 0; i < rule->values[SMTPWARD_CGROUP].n; i++)
+		if (path_covers(rule->values[SMTPWARD_CGROUP].texts[i], names))
 			return true;
 	return false;
 }
@@ -278,18 +284,18 @@ static inline bool some_path_covers(const struct policy_rule *rule, const struct
 /* Of a rule with both, both have to hold. */
 static inline bool rule_covers(const struct policy_rule *rule, const struct names *names)
 {
-	return (!rule->n_units || some_unit_covers(rule, names)) &&
-	       (!rule->n_cgroups || some_path_covers(rule, names));
+	return (!rule->values[SMTPWARD_UNIT].n || some_unit_covers(rule, names)) &&
+	       (!rule->values[SMTPWARD_CGROUP].n || some_path_covers(rule, names));
 }
 
 /* Whether a unit or a path of the rule holds here, or may for one below that is to come. */
 static inline bool rule_tracks(const struct policy_rule *rule, const struct names *names)
 {
-	for (size_t i = 0; i < rule->n_cgroups; i++)
-		if (path_goes_on(rule->cgroups[i], names))
+	for (size_t i = 0; i < rule->values[SMTPWARD_CGROUP].n; i++)
+		if (path_goes_on(rule->values[SMTPWARD_CGROUP].texts[i], names))
 			return true;
-	return (rule->n_units && unit_goes_on(names)) || some_unit_covers(rule, names) ||
-	       some_path_covers(rule, names);
+	return (rule->values[SMTPWARD_UNIT].n && unit_goes_on(names)) ||
+	       some_unit_covers(rule, names) || some_path_covers(rule, names);
 }
 
 /* What the kernel has for a cgroup: its entry, in which of the two maps, or none. */
@@ -314,8 +320,7 @@ static inline struct tracked tracked_child(const struct ruleset *ruleset,
 	if (!parent->entry)
 		return child;
 	child.entry = ruleset_enter(ruleset, &parent->cgroup, name, &child.cgroup);
-	child.inherits =
-		child.entry && smtpward_match_inherits(&parent->cgroup, &child.cgroup);
+	child.inherits = child.entry && smtpward_match_inherits(&parent->cgroup, &child.cgroup);
 	return child;
 }
 

@@ -294,8 +294,8 @@ static inline void random_step(const struct policy *policy, const char *guide, s
 		segment = segment_of(guide, depth, &len);
 	if (segment && chance(75)) {
 		random_name_for(segment, len, name);
-	} else if (rule->n_units && chance(60)) {
-		segment = rule->units[dice(rule->n_units)];
+	} else if (rule->values[SMTPWARD_UNIT].n && chance(60)) {
+		segment = rule->values[SMTPWARD_UNIT].texts[dice(rule->values[SMTPWARD_UNIT].n)];
 		random_name_for(segment, strlen(segment), name);
 	} else if (chance(40)) {
 		strcpy(name, chance(20) ? ".slice" : chance(50) ? "a.slice" : "-b\xff.slice");

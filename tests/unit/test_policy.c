@@ -290,19 +290,21 @@ static void test_model(void **state __attribute__((unused)))
 	assert_ptr_equal(rule->place.file, policy->files[0]);
 	assert_int_equal(rule->place.line, 6);
 	assert_int_equal(rule->place.column, 3);
-	assert_int_equal(rule->n_users, 2);
-	assert_string_equal(rule->users[0].name, "Debian-exim");
-	assert_int_equal(rule->users[0].id, 101);
-	assert_null(rule->users[1].name);
-	assert_int_equal(rule->users[1].id, 33);
-	assert_int_equal(rule->n_to, 2);
-	assert_memory_equal(rule->to[0].address, v4, 16);
-	assert_int_equal(rule->to[0].bits, 120);
-	assert_memory_equal(rule->to[1].address, v6, 16);
-	assert_int_equal(rule->to[1].bits, 32);
-	assert_int_equal(rule->n_ports, 1);
-	assert_int_equal(rule->ports[0], 25);
-	assert_int_equal(rule->n_units + rule->n_cgroups + rule->n_groups, 0);
+	assert_int_equal(rule->values[SMTPWARD_USER].n, 2);
+	assert_string_equal(rule->values[SMTPWARD_USER].ids[0].name, "Debian-exim");
+	assert_int_equal(rule->values[SMTPWARD_USER].ids[0].id, 101);
+	assert_null(rule->values[SMTPWARD_USER].ids[1].name);
+	assert_int_equal(rule->values[SMTPWARD_USER].ids[1].id, 33);
+	assert_int_equal(rule->values[SMTPWARD_TO].n, 2);
+	assert_memory_equal(rule->values[SMTPWARD_TO].prefixes[0].address, v4, 16);
+	assert_int_equal(rule->values[SMTPWARD_TO].prefixes[0].bits, 120);
+	assert_memory_equal(rule->values[SMTPWARD_TO].prefixes[1].address, v6, 16);
+	assert_int_equal(rule->values[SMTPWARD_TO].prefixes[1].bits, 32);
+	assert_int_equal(rule->values[SMTPWARD_PORT].n, 1);
+	assert_int_equal(rule->values[SMTPWARD_PORT].ports[0], 25);
+	assert_int_equal(rule->values[SMTPWARD_UNIT].n + rule->values[SMTPWARD_CGROUP].n +
+				 rule->values[SMTPWARD_GROUP].n,
+			 0);
 	assert_int_equal(policy_print_rule(rule, &text), 0);
 	assert_string_equal(text,
 			    "audit user Debian-exim, 33 to 192.0.2.0/24, 2001:db8::/32 port 25");
@@ -897,7 +899,7 @@ static void test_limits(void **state __attribute__((unused)))
 
 	assert_int_equal(policy->n_rules, 256);
 	for (size_t i = 0; i < 256; i++)
-		assert_int_equal(policy->rules[i].users[0].id, i);
+		assert_int_equal(policy->rules[i].values[SMTPWARD_USER].ids[0].id, i);
 	policy_free(parse(paths));
 	policy_free(parse(same));
 	assert_fails(more, "257:2: too many rules: a policy can have 256\n"
@@ -922,8 +924,8 @@ static void test_many_values(void **state __attribute__((unused)))
 	_cleanup_free_ char *text = repeat("deny user 1000000", ", %d", 100000, "");
 	_cleanup_(policy_freep) struct policy *policy = parse(text);
 
-	assert_int_equal(policy->rules[0].n_users, 100001);
-	assert_int_equal(policy->rules[0].users[100000].id, 99999);
+	assert_int_equal(policy->rules[0].values[SMTPWARD_USER].n, 100001);
+	assert_int_equal(policy->rules[0].values[SMTPWARD_USER].ids[100000].id, 99999);
 }
 
 static void test_all_errors(void **state __attribute__((unused)))

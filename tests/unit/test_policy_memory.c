@@ -153,9 +153,12 @@ static bool same_table(const void *a, size_t n_a, const void *b, size_t n_b, siz
 
 static bool same_ruleset(const struct ruleset *a, const struct ruleset *b)
 {
-	return SAME_TABLE(a, b, users) && SAME_TABLE(a, b, groups) && SAME_TABLE(a, b, addresses) &&
-	       SAME_TABLE(a, b, names) && SAME_TABLE(a, b, prefixes) &&
-	       SAME_TABLE(a, b, suffixes) && !memcmp(&a->root, &b->root, sizeof(a->root)) &&
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		if (!SAME_TABLE(&a->ids[condition], &b->ids[condition], items))
+			return false;
+	return SAME_TABLE(a, b, addresses) && SAME_TABLE(a, b, names) &&
+	       SAME_TABLE(a, b, prefixes) && SAME_TABLE(a, b, suffixes) &&
+	       !memcmp(&a->root, &b->root, sizeof(a->root)) &&
 	       !memcmp(a->paths, b->paths, sizeof(a->paths)) &&
 	       !memcmp(a->lengths, b->lengths, sizeof(a->lengths));
 }

@@ -40,8 +40,8 @@ static void test_settings(void **state __attribute__((unused)))
 	assert_int_equal(b->n_rules, 0);
 	assert_int_equal(b->rule_words, 0);
 	assert_int_equal(b->segment_words, 0);
-	assert_false(b->asks_cgroup || b->asks_user || b->asks_group || b->asks_address ||
-		     b->asks_star);
+	assert_false(b->asks_cgroup || b->asks[SMTPWARD_USER] || b->asks[SMTPWARD_GROUP] ||
+		     b->asks[SMTPWARD_TO] || b->asks_star);
 	assert_set(&b->denying, "");
 }
 
@@ -84,12 +84,12 @@ static void test_ports(void **state __attribute__((unused)))
 
 static const char *users_text(const struct ruleset *ruleset, uint32_t id)
 {
-	return set_text(ids_find(ruleset->users, ruleset->n_users, id, &ruleset->any_user));
+	return set_text(ids_find(ruleset, SMTPWARD_USER, id));
 }
 
 static const char *groups_text(const struct ruleset *ruleset, uint32_t id)
 {
-	return set_text(ids_find(ruleset->groups, ruleset->n_groups, id, &ruleset->any_group));
+	return set_text(ids_find(ruleset, SMTPWARD_GROUP, id));
 }
 
 static void test_ids(void **state __attribute__((unused)))
@@ -98,8 +98,8 @@ static void test_ids(void **state __attribute__((unused)))
 		compile_text("allow user 33, 0\ndeny\nallow user 33 group 8\nallow group 8, 33\n"
 			     "allow user 4294967294");
 
-	assert_int_equal(ruleset->n_users, 3);
-	assert_int_equal(ruleset->n_groups, 2);
+	assert_int_equal(ruleset->ids[SMTPWARD_USER].n_items, 3);
+	assert_int_equal(ruleset->ids[SMTPWARD_GROUP].n_items, 2);
 	assert_string_equal(users_text(ruleset, 0), "0 1 3");
 	assert_string_equal(users_text(ruleset, 33), "0 1 2 3");
 	assert_string_equal(users_text(ruleset, 4294967294), "1 3 4");
@@ -129,14 +129,18 @@ static void test_any(void **state __attribute__((unused)))
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_ruleset_ struct ruleset *r = compile_text(cases[i].policy);
-		const char asks[] = { r->asks_cgroup ? 'c' : '-', r->asks_user ? 'u' : '-',
-				      r->asks_group ? 'g' : '-',  r->asks_address ? 't' : '-',
-				      r->asks_star ? '*' : '-',	  '\0' };
+		const char asks[] = { r->asks_cgroup ? 'c' : '-',
+				      r->asks[SMTPWARD_USER] ? 'u' : '-',
+				      r->asks[SMTPWARD_GROUP] ? 'g' : '-',
+				      r->asks[SMTPWARD_TO] ? 't' : '-',
+				      r->asks_star ? '*' : '-',
+				      '\0' };
 		char any[128];
 
-		snprintf(any, sizeof(any), "%s|%s|%s|%s|%s|%s", set_text(&r->any_unit),
-			 set_text(&r->any_path), set_text(&r->any_cgroup), set_text(&r->any_user),
-			 set_text(&r->any_group), set_text(&r->any_address));
+		snprintf(any, sizeof(any), "%s|%s|%s|%s|%s|%s", set_text(&r->any[SMTPWARD_UNIT]),
+			 set_text(&r->any[SMTPWARD_CGROUP]), set_text(&r->any_cgroup),
+			 set_text(&r->any[SMTPWARD_USER]), set_text(&r->any[SMTPWARD_GROUP]),
+			 set_text(&r->any[SMTPWARD_TO]));
 		assert_string_equal(any, cases[i].any);
 		assert_string_equal(asks, cases[i].asks);
 	}

@@ -39,19 +39,17 @@ static void test_lowest_bit_random(void **state __attribute__((unused)))
 	}
 }
 
-/* Five sets; the rule that a test is about is in all of them. */
+/* A set a condition; the rule that a test is about is in all of them. */
 
-#define PARTS 5
+#define PARTS SMTPWARD_CONDITIONS_N
 
 static struct smtpward_satisfied by_parts(const struct smtpward_rules parts[PARTS])
 {
-	return (struct smtpward_satisfied){
-		.port = &parts[0],
-		.cgroup = &parts[1],
-		.user = &parts[2],
-		.group = &parts[3],
-		.to = &parts[4],
-	};
+	struct smtpward_satisfied by;
+
+	for (size_t part = 0; part < PARTS; part++)
+		by.by[part] = &parts[part];
+	return by;
 }
 
 static uint32_t first_rule(const struct smtpward_rules parts[PARTS], uint32_t words)

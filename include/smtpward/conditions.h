@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The conditions that a rule can have, in canonical order. Each is a row here, a parser in
+ * policy_rule.c and a lookup in the programs.
+ *
+ * CONDITION(NAME, "word", KIND): KIND is what its values are, enum policy_kind.
+ */
+#ifndef SMTPWARD_CONDITIONS_H
+#define SMTPWARD_CONDITIONS_H
+
+#define SMTPWARD_CONDITIONS(CONDITION)    \
+	CONDITION(UNIT, "unit", TEXT)     \
+	CONDITION(CGROUP, "cgroup", TEXT) \
+	CONDITION(USER, "user", ID)       \
+	CONDITION(GROUP, "group", ID)     \
+	CONDITION(TO, "to", PREFIX)       \
+	CONDITION(PORT, "port", PORT)
+
+/*
+ * Of these, the ones that an id of the calling task is looked up for: ID(NAME, map, member).
+ * The map has, by id, the rules that it satisfies; the member is one of struct caller.
+ */
+#define SMTPWARD_ID_CONDITIONS(ID) \
+	ID(USER, map_users, euid)  \
+	ID(GROUP, map_groups, egid)
+
+enum smtpward_condition {
+#define SMTPWARD_CONDITION(name, word, kind) SMTPWARD_##name,
+	SMTPWARD_CONDITIONS(SMTPWARD_CONDITION)
+#undef SMTPWARD_CONDITION
+		SMTPWARD_CONDITIONS_N
+};
+
+#endif /* SMTPWARD_CONDITIONS_H */
