@@ -12,6 +12,7 @@
 #include "command.h"
 #include "counter.h"
 #include "feature.h"
+#include "hook.h"
 #include "msg.h"
 #include "policy.h"
 #include "state.h"
@@ -98,8 +99,8 @@ static void print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
 	print_policy(&state->policy);
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		printf("%s  %s\n", pinned_hook_names[hook], hook_words[state->hooks[hook]]);
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
 	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
 	if (state->reader)
 		printf("log       written by process %d\n", (int)state->reader);
@@ -176,8 +177,8 @@ static json_t *json_of_state(const struct state *state)
 {
 	json_t *hooks = json_object(), *counts = json_object();
 
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		json_object_set_new(hooks, pinned_hook_names[hook],
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		json_object_set_new(hooks, hook_infos[hook].name,
 				    json_pack("{s:b, s:s, s:i, s:I}", "in_force",
 					      state->hooks[hook] == STATE_IN_FORCE, "state",
 					      hook_words[state->hooks[hook]], "program",

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hook.h"
 #include "install.h"
 #include "loader.h"
 #include "pinned.h"
@@ -24,15 +25,15 @@ struct install {
 	uint64_t root_id;
 	int attach_fd; /* where the hooks go */
 	uint64_t attach_id;
-	uint64_t gate;		      /* what it says; 0 where there was none */
-	uint64_t generation;	      /* the new one */
-	uint64_t adopted;	      /* whose lasting maps it goes on with, 0: none */
-	uint32_t abi;		      /* of what was there before, 0 where that cannot be told */
-	uint64_t left;		      /* generations that wait to be drained */
-	gid_t reader;		      /* the group that may read beside root; 0: none */
-	int link_fds[PINNED_HOOKS];   /* -1 where there is none yet */
-	int before_fds[PINNED_HOOKS]; /* the programs that the links had */
-	bool made[PINNED_HOOKS];      /* the link is this load's */
+	uint64_t gate;			/* what it says; 0 where there was none */
+	uint64_t generation;		/* the new one */
+	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */
+	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
+	uint64_t left;			/* generations that wait to be drained */
+	gid_t reader;			/* the group that may read beside root; 0: none */
+	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
+	int before_fds[SMTPWARD_HOOKS]; /* the programs that the links had */
+	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
 };
 
 /* install_open.c: what the load goes by, and what is there before it. Takes the lock. */

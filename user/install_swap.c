@@ -10,31 +10,27 @@
 #include <bpf/bpf.h>
 
 #include "cleanup.h"
-
-static const enum bpf_attach_type hook_types[PINNED_HOOKS] = {
-	[PINNED_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
-	[PINNED_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
-};
+#include "hook.h"
 
 int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
 		 struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	int err = pins_remove(pins, pinned_link_names[hook]);
+	int err = pins_remove(pins, hook_infos[hook].link_pin);
 
 	if (err)
 		return reason_errno(reason, err, "cannot remove %s/%s", pins->path,
-				    pinned_link_names[hook]);
-	fd = bpf_link_create(program_fd, cgroup_fd, hook_types[hook], NULL);
+				    hook_infos[hook].link_pin);
+	fd = bpf_link_create(program_fd, cgroup_fd, hook_infos[hook].attach_type, NULL);
 	if (fd < 0 && errno == EPERM)
 		return reason_set(reason, -EPERM,
 				  "cannot attach to the hook %s: another program is attached there "
 				  "exclusively; 'bpftool cgroup show' names it",
-				  pinned_hook_names[hook]);
+				  hook_infos[hook].name);
 	if (fd < 0)
 		return reason_errno(reason, -errno, "cannot attach to the hook %s",
-				    pinned_hook_names[hook]);
-	err = install_pin(pins, 0, pinned_link_names[hook], fd, reason);
+				    hook_infos[hook].name);
+	err = install_pin(pins, 0, hook_infos[hook].link_pin, fd, reason);
 	if (!err && ret_fd)
 		*ret_fd = TAKE_FD(fd);
 	return err;
@@ -59,7 +55,7 @@ static int replace_program(const struct install *install, int hook, struct reaso
 	    bpf_link_update(install->link_fds[hook], loader_hook(install->loader, hook), NULL))
 		err = -errno;
 	return err ? reason_errno(reason, err, "cannot replace the program of the hook %s",
-				  pinned_hook_names[hook])
+				  hook_infos[hook].name)
 		   : 0;
 }
 
@@ -67,7 +63,7 @@ int install_swap(struct install *install, struct reason *reason)
 {
 	int err = 0;
 
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++) {
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++) {
 		if (install->link_fds[hook] < 0)
 			err = create_link(install, hook, reason);
 		else
@@ -81,7 +77,7 @@ static int unmake_link(struct install *install, int hook)
 {
 	if (bpf_link_detach(install->link_fds[hook]))
 		return -errno;
-	return pins_remove(&install->pins, pinned_link_names[hook]);
+	return pins_remove(&install->pins, hook_infos[hook].link_pin);
 }
 
 static int take_back_link(struct install *install, int hook)
@@ -101,7 +97,7 @@ int install_roll_back(struct install *install)
 {
 	int err = 0;
 
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
 		err = install->made[hook] ? unmake_link(install, hook)
 					  : take_back_link(install, hook);
 	if (!err)
@@ -129,7 +125,7 @@ static int end_handing_over(const struct install *install)
 	const uint32_t zero = 0;
 	int err = 0;
 
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
 		if (install->before_fds[hook] >= 0)
 			err = bpf_map_delete_elem(loader_before_map(install->loader, hook), &zero);
 	return err;
