@@ -114,6 +114,8 @@ static int choose_adopted(struct install *install, struct reason *reason)
 	if (!install->gate)
 		return 0;
 	err = pinned_read_generation(&install->pins, &generation, &gate);
+	if (!err && gate == PINNED_GATE_NAMES)
+		install->decides = generation;
 	if (!err)
 		err = pinned_read_abi(&install->pins, generation, &install->abi);
 	if (err && err != -ENODATA && err != -ENOENT)

@@ -26,13 +26,14 @@ struct install {
 	int attach_fd; /* where the hooks go */
 	uint64_t attach_id;
 	uint64_t gate;			/* what it says; 0 where there was none */
+	uint64_t decides;		/* the generation that it names, if that is there; or 0 */
 	uint64_t generation;		/* the new one */
 	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */
 	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
 	uint64_t left;			/* generations that wait to be drained */
 	gid_t reader;			/* the group that may read beside root; 0: none */
 	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
-	int before_fds[SMTPWARD_HOOKS]; /* the programs that the links had */
+	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */
 	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
 };
 
@@ -58,6 +59,9 @@ int install_roll_back(struct install *install);
 
 /* After the switch: names, the reader's rights, and what was replaced goes. */
 int install_finish(struct install *install, struct reason *reason);
+
+/* Detaches and unpins hooks of another version that this one does not have. 0 or -errno. */
+int install_detach_unknown(const struct pins *pins);
 
 /*
  * Makes the link of a hook and pins it, in place of a pin of a link that is dead. The

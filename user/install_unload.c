@@ -4,7 +4,7 @@
  * once; then everything is taken away. A crash in between leaves things lying
  * about that the next unload, or load, removes.
  */
-#include "install.h"
+#include "install_steps.h"
 
 #include <bpf/bpf.h>
 
@@ -62,6 +62,13 @@ int install_unload(const char *path, struct reason *reason)
 		err = detach(&pins, hook, reason);
 	if (err)
 		return err;
+	err = install_detach_unknown(&pins);
+	if (err)
+		return reason_errno(
+			reason, err,
+			"enforcement is lifted, but detaching the hooks in %s that this "
+			"version does not have failed",
+			path);
 	/* Only to wait for them: what cannot be told apart is removed all the same. */
 	known = !pinned_collect_ids(&pins, &ids);
 	err = pins_remove_all(&pins);
