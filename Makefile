@@ -89,7 +89,7 @@ $(OUT)/other-abi/smtpward: tests/faults/other-abi.sed $(OTHER_SOURCES) Makefile
 	rm -rf $(@D)
 	mkdir -p $(@D)/tree
 	cp -a bpf user include Makefile $(@D)/tree
-	sed -i -f $< $(@D)/tree/include/smtpward/abi.h
+	sed -i -f $< $(@D)/tree/include/smtpward/abi.h $(@D)/tree/user/counter.c
 	$(MAKE) -C $(@D)/tree SANITIZE= OUT=..
 
 $(OUT)/smtpward: $(OUT)/user/main.o $(OUT)/libsmtpward.a

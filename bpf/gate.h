@@ -4,7 +4,7 @@
  *
  * A reload replaces the program of each hook, one link after the other; the new
  * programs hand every connect over to the ones they replaced until map_gate names
- * their generation. That one store is the switch, for both hooks at once, and
+ * their generation. That one store is the switch, for all hooks at once, and
  * whoever dies before or after it leaves a whole policy in force.
  *
  * A tail call and not a second program on the hook: exactly one program decides

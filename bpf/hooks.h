@@ -60,16 +60,19 @@ static __always_inline int hooks_runs(struct cgroup *cgroup, __u64 index, __u32 
 	return 0;
 }
 
+#define HOOKS_LOOK(name, type, program, before) \
+	runs[SMTPWARD_HOOK_##type] =            \
+		hooks_runs(cgroup, HOOKS_INDEX(type), hooks->program_ids[SMTPWARD_HOOK_##type]);
+
 static __always_inline void hooks_tell(struct seq_file *seq, const struct smtpward_hooks *hooks)
 {
 	static const char format[] = SMTPWARD_HOOKS_FORMAT;
 	struct cgroup *cgroup = hooks_find_cgroup(hooks->cgroup_id);
-	__u64 runs[2];
+	__u64 runs[SMTPWARD_HOOKS];
 
 	if (!cgroup)
 		return;
-	runs[0] = hooks_runs(cgroup, HOOKS_INDEX(INET4_CONNECT), hooks->connect4);
-	runs[1] = hooks_runs(cgroup, HOOKS_INDEX(INET6_CONNECT), hooks->connect6);
+	SMTPWARD_HOOK_TABLE(HOOKS_LOOK)
 	bpf_seq_printf(seq, format, sizeof(format), runs, sizeof(runs));
 }
 

@@ -15,6 +15,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+#include <smtpward/hooks.h>
+
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
 
@@ -92,10 +94,9 @@ struct cgroup_bpf {
 } KERNEL_STRUCT;
 
 /* From 5.15 on; before that, effective[] goes by enum bpf_attach_type. */
-enum cgroup_bpf_attach_type {
-	CGROUP_INET4_CONNECT = 7,
-	CGROUP_INET6_CONNECT = 8,
-};
+#define KERNEL_ATTACH_TYPE(name, type, program, before) CGROUP_##type,
+
+enum cgroup_bpf_attach_type { SMTPWARD_HOOK_TABLE(KERNEL_ATTACH_TYPE) };
 
 struct cgroup {
 	struct cgroup_subsys_state self;

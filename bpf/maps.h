@@ -76,12 +76,16 @@ struct {
  * The programs that decided before this generation, one map a hook: kernels from
  * 6.18 on let a program array hold one attach type only.
  */
-struct {
+struct before_map {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u32);
-} map_before4 SEC(".maps"), map_before6 SEC(".maps");
+};
+
+#define BEFORE_MAP(name, type, program, before) struct before_map map_##before SEC(".maps");
+
+SMTPWARD_HOOK_TABLE(BEFORE_MAP)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

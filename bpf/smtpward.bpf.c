@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hooks, and nothing else.
+ * The hooks, and nothing else; include/smtpward/hooks.h has the table of them.
  *
  *   connect(2) -> gate.h    does this generation decide?
  *                 flow.h    a TCP connect to a guarded port? everything else passes here

@@ -10,7 +10,9 @@
 
 #include "cleanup.h"
 #include "command.h"
+#include "counter.h"
 #include "feature.h"
+#include "hook.h"
 #include "msg.h"
 #include "policy.h"
 #include "state.h"
@@ -33,29 +35,6 @@ static const char *const hook_words[] = {
 };
 
 static const char *const verdict_words[] = { "deny", "audit", "allow" };
-
-/* One table for text and JSON. trouble: shown as text only where it is not 0. */
-static const struct {
-	const char *name;
-	size_t offset;
-	bool trouble;
-} counters[] = {
-	{ "denied", offsetof(struct smtpward_counters, denied), false },
-	{ "audited", offsetof(struct smtpward_counters, audited), false },
-	{ "allowed", offsetof(struct smtpward_counters, allowed), false },
-	{ "recorded", offsetof(struct smtpward_counters, recorded), false },
-	{ "suppressed", offsetof(struct smtpward_counters, suppressed), false },
-	{ "lost", offsetof(struct smtpward_counters, lost), false },
-	{ "callers_full", offsetof(struct smtpward_counters, callers_full), true },
-	{ "cgroups_full", offsetof(struct smtpward_counters, cgroups_full), true },
-	{ "cgroup_unsure", offsetof(struct smtpward_counters, cgroup_unsure), true },
-	{ "broken", offsetof(struct smtpward_counters, broken), true },
-};
-
-static uint64_t counter_value(const struct state *state, size_t i)
-{
-	return *(const __u64 *)((const char *)&state->counters + counters[i].offset);
-}
 
 static void format_time(uint64_t seconds, char *dst, size_t size)
 {
@@ -120,16 +99,17 @@ static void print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
 	print_policy(&state->policy);
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		printf("%s  %s\n", pinned_hook_names[hook], hook_words[state->hooks[hook]]);
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
 	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
 	if (state->reader)
 		printf("log       written by process %d\n", (int)state->reader);
 	else
 		printf("log       nobody writes it: 'smtpward log' does\n");
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		if (!counters[i].trouble || counter_value(state, i))
-			printf("%-13s %" PRIu64 "\n", counters[i].name, counter_value(state, i));
+	for (int i = 0; i < COUNTERS; i++)
+		if (!counter_infos[i].trouble || counter_value(&state->counters, i))
+			printf("%-13s %" PRIu64 "\n", counter_infos[i].name,
+			       counter_value(&state->counters, i));
 	if (state->missing[SMTPWARD_TRACKER_CGROUPS])
 		printf("missing       %" PRIu64 " cgroups that the tracker has no room for\n",
 		       state->missing[SMTPWARD_TRACKER_CGROUPS]);
@@ -197,16 +177,16 @@ static json_t *json_of_state(const struct state *state)
 {
 	json_t *hooks = json_object(), *counts = json_object();
 
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		json_object_set_new(hooks, pinned_hook_names[hook],
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		json_object_set_new(hooks, hook_infos[hook].name,
 				    json_pack("{s:b, s:s, s:i, s:I}", "in_force",
 					      state->hooks[hook] == STATE_IN_FORCE, "state",
 					      hook_words[state->hooks[hook]], "program",
 					      (int)state->links[hook].program_id, "cgroup",
 					      (json_int_t)state->links[hook].cgroup_id));
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		json_object_set_new(counts, counters[i].name,
-				    json_integer((json_int_t)counter_value(state, i)));
+	for (int i = 0; i < COUNTERS; i++)
+		json_object_set_new(counts, counter_infos[i].name,
+				    json_integer((json_int_t)counter_value(&state->counters, i)));
 	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "enforcing",
 			 state->enforcing, "summary", state_headline(state), "policy",
 			 json_of_policy(&state->policy), "hooks", hooks, "tracker", state->tracker,

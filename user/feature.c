@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "cleanup.h"
+#include "hook.h"
 
 const struct feature_info feature_infos[FEATURES] = {
 	[FEATURE_BTF] = { "btf", "to find the kernel's own structs",
@@ -93,9 +94,11 @@ static int ask_hook(enum bpf_attach_type hook, const struct bpf_insn *program, s
 
 static int ask_hooks(void)
 {
-	int yes = ask_hook(BPF_CGROUP_INET4_CONNECT, nothing, ARRAY_SIZE(nothing));
+	int yes = 1;
 
-	return yes == 1 ? ask_hook(BPF_CGROUP_INET6_CONNECT, nothing, ARRAY_SIZE(nothing)) : yes;
+	for (int hook = 0; hook < SMTPWARD_HOOKS && yes == 1; hook++)
+		yes = ask_hook(hook_infos[hook].attach_type, nothing, ARRAY_SIZE(nothing));
+	return yes;
 }
 
 static int ask_ringbuf(void)

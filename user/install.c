@@ -7,12 +7,15 @@
  *      that last, where these are of our ABI
  *   2. pin it in a directory of its own; fill its maps; start its tracker
  *   3. give each hook's link the new program, which still hands every connect over
- *      to the one it replaced (first load: make the links, while the gate is open)
- *   4. write the new generation into the gate: from here on it decides, on both hooks
- *   5. remove every other generation; one that recorded into maps of its own waits until
- *      these are drained (see leftover.h)
+ *      to the one it replaced (first load: make the links, while the gate is open; a
+ *      hook that the deciding generation has not: make its link, and let all pass there)
+ *   4. write the new generation into the gate: from here on it decides, on all hooks
+ *   5. detach the hooks that another version had and this one has not; remove every other
+ *      generation; one that recorded into maps of its own waits until these are drained
+ *      (see leftover.h)
  * Up to 4 the old policy is in force whole, from then on the new one; a crash in
- * between leaves things lying about that the next load removes in step 5.
+ * between leaves things lying about that the next load removes in step 5. A hook that
+ * this version has not refuses what the old policy does until it is detached.
  */
 #include "install.h"
 
@@ -27,11 +30,12 @@ int install_load(const struct install_request *request, struct install_report *r
 		.pins = PINS_CLOSED,
 		.root_fd = -1,
 		.attach_fd = -1,
-		.link_fds = { -1, -1 },
-		.before_fds = { -1, -1 },
 	};
-	int err = install_open(&install, reason);
+	int err;
 
+	hook_fds_clear(install.link_fds);
+	hook_fds_clear(install.before_fds);
+	err = install_open(&install, reason);
 	if (err)
 		return err;
 	err = install_make(&install, reason);

@@ -34,7 +34,7 @@ struct install_report {
 
 /*
  * Returns 0, or -errno with a reason. Whatever happens, either what was in force
- * before decides on both hooks or the new policy does. reason may be about a step
+ * before decides on all hooks or the new policy does. reason may be about a step
  * after the switch; it says so.
  */
 int install_load(const struct install_request *request, struct install_report *ret_report,

@@ -39,19 +39,19 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 	_cleanup_close_ int link_fd = -1, program_fd = -1, cgroup_fd = -1;
 	struct pinned_link link = { 0 };
 	uint32_t program_id = 0;
-	int err = pinned_open(pins, policy->generation, pinned_program_names[hook], &program_fd);
+	int err = pinned_open(pins, policy->generation, hook_infos[hook].program_pin, &program_fd);
 
 	if (!err)
 		err = pinned_program_id(program_fd, &program_id);
 	if (err)
 		return reason_errno(reason, err, "cannot open the program of the hook %s",
-				    pinned_hook_names[hook]);
-	err = pinned_open(pins, 0, pinned_link_names[hook], &link_fd);
+				    hook_infos[hook].name);
+	err = pinned_open(pins, 0, hook_infos[hook].link_pin, &link_fd);
 	if (!err)
 		err = pinned_read_link(link_fd, &link);
 	if (err && err != -ENOENT)
 		return reason_errno(reason, err, "cannot open the link of the hook %s",
-				    pinned_hook_names[hook]);
+				    hook_infos[hook].name);
 	if (link.cgroup_id && link.program_id == program_id)
 		return 0;
 	if (link.cgroup_id)
@@ -59,7 +59,7 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 			       ? reason_errno(reason, -errno,
 					      "cannot replace the program of the "
 					      "hook %s",
-					      pinned_hook_names[hook])
+					      hook_infos[hook].name)
 			       : 0;
 	err = open_attach_cgroup(policy, &cgroup_fd, reason);
 	return err ? err : install_link(pins, hook, program_fd, cgroup_fd, NULL, reason);
@@ -79,7 +79,7 @@ int install_heal(const char *path, struct reason *reason)
 		err = pinned_read(&pins, gate.generation, "map_policy", &policy, sizeof(policy));
 	if (err)
 		return reason_errno(reason, err, "cannot tell the policy in %s", path);
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
 		err = heal_hook(&pins, &policy, hook, reason);
 	return err;
 }

@@ -20,7 +20,7 @@ void install_close(struct install *install)
 	loader_free(install->loader);
 	cleanup_close(&install->root_fd);
 	cleanup_close(&install->attach_fd);
-	for (int hook = 0; hook < PINNED_HOOKS; hook++) {
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		cleanup_close(&install->link_fds[hook]);
 		cleanup_close(&install->before_fds[hook]);
 	}
@@ -114,6 +114,8 @@ static int choose_adopted(struct install *install, struct reason *reason)
 	if (!install->gate)
 		return 0;
 	err = pinned_read_generation(&install->pins, &generation, &gate);
+	if (!err && gate == PINNED_GATE_NAMES)
+		install->decides = generation;
 	if (!err)
 		err = pinned_read_abi(&install->pins, generation, &install->abi);
 	if (err && err != -ENODATA && err != -ENOENT)
@@ -128,7 +130,7 @@ static int choose_adopted(struct install *install, struct reason *reason)
 static int open_link(struct install *install, int hook, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	const char *name = pinned_link_names[hook];
+	const char *name = hook_infos[hook].link_pin;
 	struct pinned_link link = { 0 };
 	bool exists = false;
 	int err = pinned_open(&install->pins, 0, name, &fd);
@@ -180,7 +182,7 @@ static int open_state(struct install *install, struct reason *reason)
 		err = choose_adopted(install, reason);
 	if (!err)
 		err = choose_reader(install, reason);
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
 		err = open_link(install, hook, reason);
 	return err;
 }

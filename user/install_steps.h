@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hook.h"
 #include "install.h"
 #include "loader.h"
 #include "pinned.h"
@@ -24,15 +25,16 @@ struct install {
 	uint64_t root_id;
 	int attach_fd; /* where the hooks go */
 	uint64_t attach_id;
-	uint64_t gate;		      /* what it says; 0 where there was none */
-	uint64_t generation;	      /* the new one */
-	uint64_t adopted;	      /* whose lasting maps it goes on with, 0: none */
-	uint32_t abi;		      /* of what was there before, 0 where that cannot be told */
-	uint64_t left;		      /* generations that wait to be drained */
-	gid_t reader;		      /* the group that may read beside root; 0: none */
-	int link_fds[PINNED_HOOKS];   /* -1 where there is none yet */
-	int before_fds[PINNED_HOOKS]; /* the programs that the links had */
-	bool made[PINNED_HOOKS];      /* the link is this load's */
+	uint64_t gate;			/* what it says; 0 where there was none */
+	uint64_t decides;		/* the generation that it names, if that is there; or 0 */
+	uint64_t generation;		/* the new one */
+	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */
+	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
+	uint64_t left;			/* generations that wait to be drained */
+	gid_t reader;			/* the group that may read beside root; 0: none */
+	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
+	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */
+	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
 };
 
 /* install_open.c: what the load goes by, and what is there before it. Takes the lock. */
@@ -57,6 +59,9 @@ int install_roll_back(struct install *install);
 
 /* After the switch: names, the reader's rights, and what was replaced goes. */
 int install_finish(struct install *install, struct reason *reason);
+
+/* Detaches and unpins hooks of another version that this one does not have. 0 or -errno. */
+int install_detach_unknown(const struct pins *pins);
 
 /*
  * Makes the link of a hook and pins it, in place of a pin of a link that is dead. The

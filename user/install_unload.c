@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lifting enforcement. The gate is opened first, which lifts it on both hooks at
+ * Lifting enforcement. The gate is opened first, which lifts it on all hooks at
  * once; then everything is taken away. A crash in between leaves things lying
  * about that the next unload, or load, removes.
  */
-#include "install.h"
+#include "install_steps.h"
 
 #include <bpf/bpf.h>
 
@@ -34,7 +34,7 @@ static int detach(const struct pins *pins, int hook, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	struct pinned_link link;
-	int err = pinned_open(pins, 0, pinned_link_names[hook], &fd);
+	int err = pinned_open(pins, 0, hook_infos[hook].link_pin, &fd);
 
 	if (err == -ENOENT)
 		return 0;
@@ -42,7 +42,7 @@ static int detach(const struct pins *pins, int hook, struct reason *reason)
 		err = pinned_read_link(fd, &link);
 	if (!err && link.cgroup_id && bpf_link_detach(fd))
 		err = -errno;
-	return err ? reason_errno(reason, err, "cannot detach the hook %s", pinned_hook_names[hook])
+	return err ? reason_errno(reason, err, "cannot detach the hook %s", hook_infos[hook].name)
 		   : 0;
 }
 
@@ -58,10 +58,17 @@ int install_unload(const char *path, struct reason *reason)
 	err = pins_open_locked(path, false, &pins, reason);
 	if (!err)
 		err = open_gate(&pins, reason);
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
 		err = detach(&pins, hook, reason);
 	if (err)
 		return err;
+	err = install_detach_unknown(&pins);
+	if (err)
+		return reason_errno(
+			reason, err,
+			"enforcement is lifted, but detaching the hooks in %s that this "
+			"version does not have failed",
+			path);
 	/* Only to wait for them: what cannot be told apart is removed all the same. */
 	known = !pinned_collect_ids(&pins, &ids);
 	err = pins_remove_all(&pins);

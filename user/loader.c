@@ -2,6 +2,7 @@
 /* The BPF object; see loader.h. */
 #include "loader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "cleanup.h"
 #include "feature.h"
+#include "pinned.h"
 #include "smtpward.skel.h"
 
 const char *const loader_lasting_maps[] = {
@@ -21,6 +23,8 @@ const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
 struct loader {
 	struct smtpward_bpf *skeleton;
 	struct bpf_map *lasting[ARRAY_SIZE(loader_lasting_maps)];
+	struct bpf_program *programs[SMTPWARD_HOOKS];
+	struct bpf_map *before[SMTPWARD_HOOKS];
 	bool tracks_cgroups;
 };
 
@@ -122,6 +126,24 @@ static struct bpf_map *find_map(const struct loader *loader, const char *name)
 	return NULL;
 }
 
+/* What the table of hooks says there is. */
+static int find_hooks(struct loader *loader, struct reason *reason)
+{
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		const struct hook_info *info = &hook_infos[hook];
+
+		loader->programs[hook] =
+			bpf_object__find_program_by_name(loader->skeleton->obj, info->program);
+		loader->before[hook] =
+			bpf_object__find_map_by_name(loader->skeleton->obj, info->before_map);
+		if (!loader->programs[hook] || !loader->before[hook])
+			return reason_set(reason, -ENOENT,
+					  "the BPF object has no %s or %s, for the hook %s",
+					  info->program, info->before_map, info->name);
+	}
+	return 0;
+}
+
 int loader_open(const struct ruleset *ruleset, const struct loader_options *options,
 		struct loader **ret_loader, struct reason *reason)
 {
@@ -137,6 +159,9 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
 		loader->lasting[i] =
 			bpf_object__find_map_by_name(loader->skeleton->obj, loader_lasting_maps[i]);
+	err = find_hooks(loader, reason);
+	if (err)
+		return err;
 	set_constants(loader->skeleton, ruleset, options);
 	err = set_sizes(loader->skeleton, ruleset, options);
 	if (!err)
@@ -201,16 +226,16 @@ int loader_map(const struct loader *loader, const char *name)
 	return map ? bpf_map__fd(map) : -ENOENT;
 }
 
-int loader_hook(const struct loader *loader, enum pinned_hook hook)
+int loader_hook(const struct loader *loader, enum smtpward_hook hook)
 {
-	return bpf_program__fd(hook == PINNED_CONNECT4 ? loader->skeleton->progs.smtpward_conn4
-						       : loader->skeleton->progs.smtpward_conn6);
+	assert((unsigned int)hook < SMTPWARD_HOOKS);
+	return bpf_program__fd(loader->programs[hook]);
 }
 
-int loader_before_map(const struct loader *loader, enum pinned_hook hook)
+int loader_before_map(const struct loader *loader, enum smtpward_hook hook)
 {
-	return bpf_map__fd(hook == PINNED_CONNECT4 ? loader->skeleton->maps.map_before4
-						   : loader->skeleton->maps.map_before6);
+	assert((unsigned int)hook < SMTPWARD_HOOKS);
+	return bpf_map__fd(loader->before[hook]);
 }
 
 /* Of no one generation. */
@@ -225,13 +250,6 @@ static bool is_lasting(const struct loader *loader, const struct bpf_map *map)
 int loader_each_object(const struct loader *loader,
 		       int (*object)(void *userdata, const char *name, int fd), void *userdata)
 {
-	const struct {
-		const char *name;
-		const struct bpf_program *program;
-	} programs[] = {
-		{ "prog_connect4", loader->skeleton->progs.smtpward_conn4 },
-		{ "prog_connect6", loader->skeleton->progs.smtpward_conn6 },
-	};
 	struct bpf_map *map;
 	int err;
 
@@ -242,8 +260,8 @@ int loader_each_object(const struct loader *loader,
 		if (err)
 			return err;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
-		err = object(userdata, programs[i].name, bpf_program__fd(programs[i].program));
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		err = object(userdata, hook_infos[hook].program_pin, loader_hook(loader, hook));
 		if (err)
 			return err;
 	}
@@ -297,13 +315,14 @@ int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id)
 {
 	struct smtpward_hooks hooks = { .cgroup_id = cgroup_id };
 	const uint32_t zero = 0;
-	int err = pinned_program_id(loader_hook(loader, PINNED_CONNECT4), &hooks.connect4);
 
-	if (!err)
-		err = pinned_program_id(loader_hook(loader, PINNED_CONNECT6), &hooks.connect6);
-	if (!err)
-		err = bpf_map_update_elem(loader_map(loader, "map_hooks"), &zero, &hooks, BPF_ANY);
-	return err;
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		int r = pinned_program_id(loader_hook(loader, hook), &hooks.program_ids[hook]);
+
+		if (r)
+			return r;
+	}
+	return bpf_map_update_elem(loader_map(loader, "map_hooks"), &zero, &hooks, BPF_ANY);
 }
 
 int loader_attach_iterator(const struct loader *loader, int *ret_fd)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pinned.h"
+#include "hook.h"
 #include "reason.h"
 #include "ruleset.h"
 
@@ -41,10 +41,10 @@ int loader_load(struct loader *loader, struct reason *reason);
 
 /* Descriptors stay the loader's; -ENOENT where the policy does without. */
 int loader_map(const struct loader *loader, const char *name);
-int loader_hook(const struct loader *loader, enum pinned_hook hook);
+int loader_hook(const struct loader *loader, enum smtpward_hook hook);
 
 /* Where the hook's program looks for the one that decided before it. */
-int loader_before_map(const struct loader *loader, enum pinned_hook hook);
+int loader_before_map(const struct loader *loader, enum smtpward_hook hook);
 
 /* Calls back for every map but map_gate and every program, in no order. */
 int loader_each_object(const struct loader *loader,

@@ -11,10 +11,6 @@
 #include "array.h"
 #include "cleanup.h"
 
-const char *const pinned_hook_names[PINNED_HOOKS] = { "connect4", "connect6" };
-const char *const pinned_link_names[PINNED_HOOKS] = { "link_connect4", "link_connect6" };
-const char *const pinned_program_names[PINNED_HOOKS] = { "prog_connect4", "prog_connect6" };
-
 static int open_pin(const struct pins *pins, uint64_t generation, const char *name, __u32 flags,
 		    int *ret_fd)
 {
@@ -150,25 +146,23 @@ int pinned_sum_counters(int fd, struct smtpward_counters *ret_counters)
 	return 0;
 }
 
-int pinned_read_hooks(const struct pins *pins, uint64_t generation, bool ret_runs[PINNED_HOOKS])
+int pinned_read_hooks(const struct pins *pins, uint64_t generation,
+		      bool ret_runs[static SMTPWARD_HOOKS])
 {
 	_cleanup_fclose_ FILE *file = NULL;
-	int runs[PINNED_HOOKS];
+	_cleanup_free_ char *text = NULL;
 	char path[PINS_PATH_SIZE];
-	int err = pins_name(pins, generation, "iter_hooks", path);
+	size_t size = 0;
+	int r = pins_name(pins, generation, "iter_hooks", path);
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel writes it, by a program of ours. */
-	if (fscanf(file, SMTPWARD_HOOKS_FORMAT, &runs[PINNED_CONNECT4], &runs[PINNED_CONNECT6]) !=
-	    PINNED_HOOKS)
+	if (getline(&text, &size, file) < 0)
 		return -ENODATA;
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
-		ret_runs[hook] = runs[hook];
-	return 0;
+	return hook_parse_runs(text, ret_runs) ? 0 : -ENODATA;
 }
 
 int pinned_read_link(int fd, struct pinned_link *ret_link)

@@ -13,18 +13,8 @@
 
 #include <smtpward/abi.h>
 
+#include "hook.h"
 #include "pins.h"
-
-enum pinned_hook {
-	PINNED_CONNECT4,
-	PINNED_CONNECT6,
-	PINNED_HOOKS,
-};
-
-/* "connect4", "connect6". */
-extern const char *const pinned_hook_names[PINNED_HOOKS];
-extern const char *const pinned_link_names[PINNED_HOOKS];
-extern const char *const pinned_program_names[PINNED_HOOKS];
 
 /* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
 int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
@@ -87,7 +77,8 @@ struct pinned_link {
  * Which hooks run the programs of a generation, by the text of iter_hooks, for who may
  * not open the links. -ENODATA where that cannot be told.
  */
-int pinned_read_hooks(const struct pins *pins, uint64_t generation, bool ret_runs[PINNED_HOOKS]);
+int pinned_read_hooks(const struct pins *pins, uint64_t generation,
+		      bool ret_runs[static SMTPWARD_HOOKS]);
 
 int pinned_read_link(int fd, struct pinned_link *ret_link);
 int pinned_program_id(int fd, uint32_t *ret_id);

@@ -8,6 +8,7 @@
 
 #include "cgroupfs.h"
 #include "cleanup.h"
+#include "hook.h"
 
 static int cgroup_exists(uint64_t id, bool *ret_exists)
 {
@@ -23,7 +24,7 @@ static int cgroup_exists(uint64_t id, bool *ret_exists)
 /* For who may not have a descriptor of a link, as that is all that it takes to detach it. */
 static int read_hook_from_outside(const struct pins *pins, struct state *state, int hook)
 {
-	bool runs[PINNED_HOOKS];
+	bool runs[SMTPWARD_HOOKS];
 	int err = pinned_read_hooks(pins, state->policy.generation, runs);
 
 	if (err)
@@ -37,7 +38,7 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 	_cleanup_close_ int link_fd = -1, program_fd = -1;
 	uint32_t program_id = 0;
 	bool exists = false;
-	int err = pinned_open(pins, 0, pinned_link_names[hook], &link_fd);
+	int err = pinned_open(pins, 0, hook_infos[hook].link_pin, &link_fd);
 
 	state->hooks[hook] = STATE_NO_LINK;
 	if (err == -ENOENT)
@@ -54,7 +55,8 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 	if (err || !exists)
 		return err;
 	state->hooks[hook] = STATE_OTHER_PROGRAM;
-	err = pinned_open(pins, state->policy.generation, pinned_program_names[hook], &program_fd);
+	err = pinned_open(pins, state->policy.generation, hook_infos[hook].program_pin,
+			  &program_fd);
 	if (err == -ENOENT)
 		return 0;
 	if (!err)
@@ -153,7 +155,7 @@ static int read_all(const struct pins *pins, struct state *state)
 				  sizeof(state->policy));
 	if (!err)
 		err = read_rules(pins, state);
-	for (int hook = 0; hook < PINNED_HOOKS && !err; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
 		err = read_hook(pins, state, hook);
 	if (!err)
 		err = read_tracker(pins, state);
@@ -194,7 +196,7 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 
 bool state_is_whole(const struct state *state)
 {
-	for (int hook = 0; hook < PINNED_HOOKS; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return false;
 	return !state->gate_open && state->tracker;
@@ -206,12 +208,9 @@ const char *state_headline(const struct state *state)
 		return "enforcing";
 	if (state->gate_open)
 		return "not enforcing: the policy is loaded half-way; 'smtpward load' completes it";
-	if (state->hooks[PINNED_CONNECT4] != STATE_IN_FORCE)
-		return "not enforcing: the hook connect4 is not in force; 'smtpward load' puts it "
-		       "back";
-	if (state->hooks[PINNED_CONNECT6] != STATE_IN_FORCE)
-		return "not enforcing: the hook connect6 is not in force; 'smtpward load' puts it "
-		       "back";
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		if (state->hooks[hook] != STATE_IN_FORCE)
+			return hook_infos[hook].lacking;
 	if (!state->tracker)
 		return "not enforcing: the cgroup tracker is gone; 'smtpward load' puts it back";
 	return "not enforcing: mode audit, nothing is refused";

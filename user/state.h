@@ -11,6 +11,7 @@
 
 #include <smtpward/abi.h>
 
+#include "hook.h"
 #include "pinned.h"
 #include "pins.h"
 
@@ -25,10 +26,10 @@ struct state {
 	bool enforcing; /* whole, and mode enforce */
 	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
 	struct smtpward_policy_info policy;
-	enum state_hook hooks[PINNED_HOOKS];
-	struct pinned_link links[PINNED_HOOKS];
-	bool tracks;	  /* the policy needs the cgroup tracker */
-	bool tracker;	  /* runs, or is not needed */
+	enum state_hook hooks[SMTPWARD_HOOKS];
+	struct pinned_link links[SMTPWARD_HOOKS];
+	bool tracks;				    /* the policy needs the cgroup tracker */
+	bool tracker;				    /* runs, or is not needed */
 	uint64_t missing[SMTPWARD_TRACKER_ENTRIES]; /* cgroups that it has no room for */
 	struct smtpward_counters counters;
 	pid_t reader; /* who reads map_events; 0: nobody, or it cannot be told */
@@ -42,7 +43,7 @@ struct state {
  */
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason);
 
-/* Whether both hooks and the tracker are as the load left them. */
+/* Whether the hooks and the tracker are as the load left them. */
 bool state_is_whole(const struct state *state);
 
 /* One line: enforcing, or why not and what to do. */

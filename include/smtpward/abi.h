@@ -16,6 +16,8 @@
 
 #include <linux/types.h>
 
+#include <smtpward/hooks.h>
+
 #define SMTPWARD_ABI 1
 
 /* Limits of a policy. Stated in smtpward.conf(5); too much is an error there. */
@@ -55,8 +57,8 @@ struct smtpward_segments {
 };
 
 /*
- * map_gate, one entry: which policy decides. Both hooks of every generation read
- * it first, so one 8-byte store switches connect4 and connect6 together.
+ * map_gate, one entry: which policy decides. All hooks of every generation read it
+ * first, so one 8-byte store switches them together.
  *
  * Its layout and its meaning outlive SMTPWARD_ABI: any version can hand over to
  * any other. Generation 0 is never used; the programs of a generation that the
@@ -244,16 +246,15 @@ struct smtpward_policy_info {
 
 /*
  * map_hooks, one entry a generation: its programs, and the cgroup that they are
- * attached to. What reading the pin iter_hooks compares with what is attached.
+ * attached to. What reading the pin iter_hooks compares with what is attached: to a
+ * reader below that cgroup, "connect4=1 connect6=1\n" with a word for each hook; others
+ * read nothing. It grows with the table of hooks, and no other generation reads it.
  */
 struct smtpward_hooks {
 	__u64 cgroup_id;
-	__u32 connect4; /* program ids */
-	__u32 connect6;
+	__u32 program_ids[SMTPWARD_HOOKS];
+	__u32 pad[SMTPWARD_HOOKS % 2];
 };
-
-/* What reading iter_hooks gives, to a reader below that cgroup; others read nothing. */
-#define SMTPWARD_HOOKS_FORMAT "connect4=%d connect6=%d\n"
 
 /* map_rules, by rule index: the text of each rule, for status and for people. */
 struct smtpward_rule_info {
@@ -322,7 +323,7 @@ _Static_assert(sizeof(struct smtpward_reported) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_note) == 160, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
-_Static_assert(sizeof(struct smtpward_hooks) == 16, "ABI");
+_Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");
 

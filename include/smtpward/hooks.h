@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The cgroup hooks, a row each, in the order that they are attached in:
+ *
+ *   name      in pins, status, messages and the text of iter_hooks
+ *   type      CGROUP_<type> of the kernel's enum cgroup_bpf_attach_type, BPF_CGROUP_<type>
+ *             of enum bpf_attach_type
+ *   program   its program is smtpward_<program>, in smtpward.bpf.c
+ *   before    its program array is map_<before>: the program that decided before
+ *
+ * A new hook is a row here, its program, and in flow.h what its context says.
+ */
+#ifndef SMTPWARD_HOOKS_H
+#define SMTPWARD_HOOKS_H
+
+#define SMTPWARD_HOOK_ROWS(ROW, AND)                 \
+	ROW(connect4, INET4_CONNECT, conn4, before4) \
+	AND ROW(connect6, INET6_CONNECT, conn6, before6)
+
+#define SMTPWARD_HOOK_TABLE(ROW) SMTPWARD_HOOK_ROWS(ROW, )
+
+/* The text of iter_hooks: which hooks run the programs of a generation. */
+#define SMTPWARD_HOOK_WORD(name, type, program, before) #name "=%d"
+#define SMTPWARD_HOOKS_FORMAT SMTPWARD_HOOK_ROWS(SMTPWARD_HOOK_WORD, " ") "\n"
+
+#define SMTPWARD_HOOK_NUMBER(name, type, program, before) SMTPWARD_HOOK_##type,
+
+enum smtpward_hook {
+	SMTPWARD_HOOK_TABLE(SMTPWARD_HOOK_NUMBER) SMTPWARD_HOOKS, /* how many */
+};
+
+#undef SMTPWARD_HOOK_NUMBER
+
+#endif /* SMTPWARD_HOOKS_H */

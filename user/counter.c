@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The table of counters; see counter.h. */
+#include "counter.h"
+
+#include <assert.h>
+
+#define TABLE(ROW)               \
+	ROW(denied, false)       \
+	ROW(audited, false)      \
+	ROW(allowed, false)      \
+	ROW(recorded, false)     \
+	ROW(suppressed, false)   \
+	ROW(lost, false)         \
+	ROW(callers_full, true)  \
+	ROW(cgroups_full, true)  \
+	ROW(cgroup_unsure, true) \
+	ROW(broken, true)
+
+#define INFO(_name, _trouble)                                        \
+	{                                                            \
+		.name = #_name,                                      \
+		.offset = offsetof(struct smtpward_counters, _name), \
+		.trouble = (_trouble),                               \
+	},
+
+const struct counter_info counter_infos[COUNTERS] = { TABLE(INFO) };
+
+#define MEMBER(name, trouble) __u64 name;
+
+/* Has no room for a row twice. */
+struct rows {
+	TABLE(MEMBER)
+};
+
+_Static_assert(sizeof(struct rows) == sizeof(struct smtpward_counters), "a row for each counter");
+
+uint64_t counter_value(const struct smtpward_counters *counters, int counter)
+{
+	assert(counters && counter >= 0 && counter < COUNTERS);
+	return *(const __u64 *)((const char *)counters + counter_infos[counter].offset);
+}

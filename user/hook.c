@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The table of hooks; see hook.h. */
+#include "hook.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <smtpward/abi.h>
+
+#include "cleanup.h"
+
+#define INFO(_name, type, _program, before)                                  \
+	[SMTPWARD_HOOK_##type] = {                                           \
+		.name = #_name,                                              \
+		.link_pin = "link_" #_name,                                  \
+		.program_pin = "prog_" #_name,                               \
+		.program = "smtpward_" #_program,                            \
+		.before_map = "map_" #before,                                \
+		.lacking = "not enforcing: the hook " #_name                 \
+			   " is not in force; 'smtpward load' puts it back", \
+		.attach_type = BPF_CGROUP_##type,                            \
+	},
+
+const struct hook_info hook_infos[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(INFO) };
+
+_Static_assert(ARRAY_SIZE(((struct smtpward_hooks *)NULL)->program_ids) == SMTPWARD_HOOKS,
+	       "a program id for each hook");
+
+void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS])
+{
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		ret_fds[hook] = -1;
+}
+
+/* The value of a word NAME=0 or NAME=1 of the text; -1 where there is none. */
+static int find_run(const char *text, const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (const char *word = text; *word; word += strspn(word, " \n")) {
+		if (!strncmp(word, name, len) && word[len] == '=' &&
+		    (word[len + 1] == '0' || word[len + 1] == '1'))
+			return word[len + 1] - '0';
+		word += strcspn(word, " \n");
+	}
+	return -1;
+}
+
+bool hook_parse_runs(const char *text, bool ret_runs[static SMTPWARD_HOOKS])
+{
+	bool runs[SMTPWARD_HOOKS];
+	bool any = false;
+
+	assert(text);
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		int run = find_run(text, hook_infos[hook].name);
+
+		runs[hook] = run == 1;
+		any |= run >= 0;
+	}
+	if (any)
+		memcpy(ret_runs, runs, sizeof(runs));
+	return any;
+}
