@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "verdict_word.h"
+
 static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
 
 static void add(struct violation_fields *fields, const struct violation_field *field)
@@ -38,18 +40,6 @@ static void add_path(struct violation_fields *fields, const char *name,
 		     const struct violation_path *path)
 {
 	add_string(fields, name, path->text, path->len);
-}
-
-static const char *verdict_word(uint8_t verdict)
-{
-	switch (verdict) {
-	case SMTPWARD_ALLOW:
-		return "allow";
-	case SMTPWARD_AUDIT:
-		return "audit";
-	default:
-		return "deny";
-	}
 }
 
 static void add_destination(struct violation_fields *fields, const uint8_t address[16])
