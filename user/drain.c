@@ -10,9 +10,9 @@
 #include <bpf/bpf.h>
 
 #include "cleanup.h"
+#include "line.h"
 #include "pinned.h"
 #include "ring.h"
-#include "violation.h"
 
 /*
  * An entry of map_callers that nobody used for so long is removed, once all its

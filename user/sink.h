@@ -9,7 +9,7 @@
 
 #include <sys/socket.h>
 
-#include "violation.h"
+#include "line.h"
 
 struct sink;
 

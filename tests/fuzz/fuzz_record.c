@@ -11,7 +11,7 @@
 
 #include "cleanup.h"
 #include "fuzz.h"
-#include "violation.h"
+#include "line.h"
 
 #define FIELDS_MAX 18
 #define NAMES_MAX (SMTPWARD_CGROUP_SIZE / 2)

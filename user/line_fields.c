@@ -3,7 +3,7 @@
  * What a line says, field by field: numbers and our own words first, then what the
  * caller could choose, the freest last.
  */
-#include "violation_fields.h"
+#include "line_fields.h"
 
 #include <string.h>
 

@@ -3,14 +3,14 @@
  * The line of text. It is written for every attempt, so its parts are appended
  * straight to the buffer.
  */
-#include "violation.h"
+#include "line.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
+#include "line_fields.h"
 #include "quote.h"
-#include "violation_fields.h"
 
 /* Everything but the five strings is under 1000 bytes: fixed names and numbers. */
 _Static_assert(3 * QUOTE_SIZE(VIOLATION_PATH_SIZE) + 2 * QUOTE_SIZE(SMTPWARD_COMM_SIZE) + 1000 <=

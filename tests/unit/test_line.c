@@ -16,8 +16,8 @@
 #include <jansson.h>
 
 #include "cleanup.h"
-#include "violation.h"
-#include "violation_fixture.h"
+#include "line.h"
+#include "line_fixture.h"
 
 #define NUMBERS_OF_EXAMPLE \
 	"uid=33 euid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "

@@ -19,8 +19,8 @@
 #include <jansson.h>
 
 #include "cleanup.h"
-#include "violation.h"
-#include "violation_fixture.h"
+#include "line.h"
+#include "line_fixture.h"
 
 /* The strict reader. */
 

@@ -8,7 +8,7 @@
 
 #include <arpa/inet.h>
 
-#include "violation.h"
+#include "line.h"
 
 #define VIOLATION_FIELDS_MAX 18
 
