@@ -18,8 +18,7 @@
 static const char cut_text[] = "/...";
 static const char deleted_text[] = " (deleted)";
 
-_Static_assert(SMTPWARD_CGROUP_SIZE + sizeof(cut_text) + sizeof(deleted_text) - 1 <=
-		       VIOLATION_PATH_SIZE,
+_Static_assert(SMTPWARD_CGROUP_SIZE + sizeof(cut_text) + sizeof(deleted_text) - 1 <= LINE_PATH_SIZE,
 	       "every joined path fits");
 _Static_assert(SMTPWARD_EXE_SIZE <= SMTPWARD_CGROUP_SIZE, "every joined path fits");
 
@@ -105,19 +104,19 @@ static int names_from_exe(const char *list, size_t len, uint32_t flags, struct n
 	return 0;
 }
 
-static void path_append(struct violation_path *path, const char *text, size_t len)
+static void path_append(struct line_path *path, const char *text, size_t len)
 {
 	memcpy(path->text + path->len, text, len);
 	path->len += len;
 	path->text[path->len] = '\0';
 }
 
-static void path_append_string(struct violation_path *path, const char *text)
+static void path_append_string(struct line_path *path, const char *text)
 {
 	path_append(path, text, strlen(text));
 }
 
-static void path_join(struct violation_path *path, const struct names *names)
+static void path_join(struct line_path *path, const struct names *names)
 {
 	size_t end = names->len;
 
@@ -140,7 +139,7 @@ static bool is_slice(const char *name)
 }
 
 /* Names behind a gap are not looked at: the unit may be among the missing ones. */
-static void path_unit(struct violation_path *path, const struct names *names)
+static void path_unit(struct line_path *path, const struct names *names)
 {
 	size_t end = names->len;
 
@@ -154,20 +153,19 @@ static void path_unit(struct violation_path *path, const struct names *names)
 	}
 }
 
-static void violation_set_cgroup(struct violation *violation, const struct names *names)
+static void line_set_cgroup(struct line *line, const struct names *names)
 {
-	path_join(&violation->cgroup, names);
-	if (violation->cgroup.len == 0)
-		path_append(&violation->cgroup, "/", 1);
-	path_unit(&violation->unit, names);
+	path_join(&line->cgroup, names);
+	if (line->cgroup.len == 0)
+		path_append(&line->cgroup, "/", 1);
+	path_unit(&line->unit, names);
 }
 
-static void violation_set_exe(struct violation *violation, const struct names *names,
-			      uint32_t flags)
+static void line_set_exe(struct line *line, const struct names *names, uint32_t flags)
 {
-	path_join(&violation->exe, names);
+	path_join(&line->exe, names);
 	if (flags & SMTPWARD_EXE_DELETED)
-		path_append_string(&violation->exe, deleted_text);
+		path_append_string(&line->exe, deleted_text);
 }
 
 /* size is the source's; dst has one byte more, for a comm without a NUL. */
@@ -179,8 +177,7 @@ static void copy_comm(char *dst, const char *src, size_t size)
 	dst[len] = '\0';
 }
 
-int violation_from_event(const void *record, size_t size, int64_t realtime_offset,
-			 struct violation *ret)
+int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret)
 {
 	struct smtpward_event event;
 	struct names cgroup, exe;
@@ -199,8 +196,8 @@ int violation_from_event(const void *record, size_t size, int64_t realtime_offse
 	if (r < 0)
 		return r;
 
-	*ret = (struct violation){
-		.kind = VIOLATION_ATTEMPT,
+	*ret = (struct line){
+		.kind = LINE_ATTEMPT,
 		.time = event.time_ns + (uint64_t)realtime_offset,
 		.verdict = event.verdict,
 		.rule = event.rule,
@@ -217,14 +214,13 @@ int violation_from_event(const void *record, size_t size, int64_t realtime_offse
 	memcpy(ret->address, event.address, sizeof(ret->address));
 	copy_comm(ret->comm, event.comm, sizeof(event.comm));
 	copy_comm(ret->parent, event.parent, sizeof(event.parent));
-	violation_set_cgroup(ret, &cgroup);
-	violation_set_exe(ret, &exe, event.flags);
+	line_set_cgroup(ret, &cgroup);
+	line_set_exe(ret, &exe, event.flags);
 	return 0;
 }
 
-int violation_from_caller(const struct smtpward_caller_key *key,
-			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
-			  uint64_t time, struct violation *ret)
+int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
+		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret)
 {
 	struct names cgroup;
 	int r;
@@ -235,8 +231,8 @@ int violation_from_caller(const struct smtpward_caller_key *key,
 	if (r < 0)
 		return r;
 
-	*ret = (struct violation){
-		.kind = VIOLATION_SUMMARY,
+	*ret = (struct line){
+		.kind = LINE_SUMMARY,
 		.time = time,
 		.euid = key->euid,
 		.cgroup_id = key->cgroup_id,
@@ -244,14 +240,14 @@ int violation_from_caller(const struct smtpward_caller_key *key,
 		.lost = lost,
 	};
 	if (caller->flags & SMTPWARD_CALLER_NAMED)
-		violation_set_cgroup(ret, &cgroup);
+		line_set_cgroup(ret, &cgroup);
 	return 0;
 }
 
-void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct violation *ret)
+void line_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret)
 {
-	*ret = (struct violation){
-		.kind = VIOLATION_SUMMARY,
+	*ret = (struct line){
+		.kind = LINE_SUMMARY,
 		.time = time,
 		.suppressed = suppressed,
 		.lost = lost,
@@ -259,10 +255,10 @@ void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, st
 	};
 }
 
-void violation_from_alert(const char *alert, bool healed, uint64_t time, struct violation *ret)
+void line_from_alert(const char *alert, bool healed, uint64_t time, struct line *ret)
 {
-	*ret = (struct violation){
-		.kind = VIOLATION_ALERT,
+	*ret = (struct line){
+		.kind = LINE_ALERT,
 		.time = time,
 		.healed = healed,
 	};

@@ -4,8 +4,8 @@
  * the text and the JSON renderer share. Pure: no file descriptor, no clock, no
  * logging.
  */
-#ifndef SMTPWARD_VIOLATION_H
-#define SMTPWARD_VIOLATION_H
+#ifndef SMTPWARD_LINE_H
+#define SMTPWARD_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,26 +14,26 @@
 #include <smtpward/abi.h>
 
 /* Room for any path that a record can hold, joined, with "/..." where it was cut. */
-#define VIOLATION_PATH_SIZE (SMTPWARD_CGROUP_SIZE + 16)
+#define LINE_PATH_SIZE (SMTPWARD_CGROUP_SIZE + 16)
 
 /* A string of any bytes but NUL, with its length, always NUL-terminated. */
-struct violation_path {
-	char text[VIOLATION_PATH_SIZE];
+struct line_path {
+	char text[LINE_PATH_SIZE];
 	size_t len;
 };
 
-enum violation_kind {
-	VIOLATION_ATTEMPT, /* one attempt */
-	VIOLATION_SUMMARY, /* attempts without a line of their own */
-	VIOLATION_ALERT,   /* enforcement itself is not what it should be */
+enum line_kind {
+	LINE_ATTEMPT, /* one attempt */
+	LINE_SUMMARY, /* attempts without a line of their own */
+	LINE_ALERT,   /* enforcement itself is not what it should be */
 };
 
 /*
  * What one line says. time is CLOCK_REALTIME in nanoseconds: of the call for an
  * attempt, of the writing for a summary.
  */
-struct violation {
-	enum violation_kind kind;
+struct line {
+	enum line_kind kind;
 	uint64_t time;
 	uint8_t verdict;     /* attempt */
 	uint16_t rule;	     /* attempt: index, or SMTPWARD_RULE_NONE */
@@ -42,14 +42,14 @@ struct violation {
 	uint32_t uid, egid, auid, pid, ppid, netns; /* attempt */
 	uint32_t euid;
 	uint64_t cgroup_id;
-	uint64_t suppressed, lost;   /* summary */
-	struct violation_path alert; /* alert: what is wrong */
-	bool healed;		     /* alert: it was, and has been put right */
+	uint64_t suppressed, lost; /* summary */
+	struct line_path alert;	   /* alert: what is wrong */
+	bool healed;		   /* alert: it was, and has been put right */
 	bool anyone; /* summary: of callers that map_callers had no room for: euid, cgroup unknown
 		      */
-	struct violation_path cgroup;
-	struct violation_path unit; /* the first name in cgroup that is no slice; may be empty */
-	struct violation_path exe;  /* attempt; empty for a kernel thread */
+	struct line_path cgroup;
+	struct line_path unit; /* the first name in cgroup that is no slice; may be empty */
+	struct line_path exe;  /* attempt; empty for a kernel thread */
 	char comm[SMTPWARD_COMM_SIZE + 1];
 	char parent[SMTPWARD_COMM_SIZE + 1];
 };
@@ -63,33 +63,30 @@ struct violation {
  * "/..." stands for them: "/a/b/.../y/z", or "/.../y/z" where the top was cut as
  * well. A deleted executable ends in " (deleted)".
  */
-int violation_from_event(const void *record, size_t size, int64_t realtime_offset,
-			 struct violation *ret);
+int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
 
 /*
  * What callers of (cgroup, euid) were kept from. Same returns. The cgroup's path stays
  * empty where no record of the caller had room, so that its names are not known.
  */
-int violation_from_caller(const struct smtpward_caller_key *key,
-			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
-			  uint64_t time, struct violation *ret);
+int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
+		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
 
 /* A summary that no caller can be named for. */
-void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time,
-			   struct violation *ret);
+void line_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
 
 /* What is wrong, in words of ours; cut where it is longer than a path may be. */
-void violation_from_alert(const char *alert, bool healed, uint64_t time, struct violation *ret);
+void line_from_alert(const char *alert, bool healed, uint64_t time, struct line *ret);
 
-/* Longest line that violation_to_text() writes, its NUL included. */
-#define VIOLATION_LINE_SIZE 16384
+/* Longest line that line_to_text() writes, its NUL included. */
+#define LINE_TEXT_SIZE 16384
 
 /*
  * The line of text from "v=1" on, without a newline, NUL-terminated. Returns its
  * length, or -ENOSPC where size is under what it needs (never with
- * VIOLATION_LINE_SIZE).
+ * LINE_TEXT_SIZE).
  */
-int violation_to_text(const struct violation *violation, char *dst, size_t size);
+int line_to_text(const struct line *line, char *dst, size_t size);
 
 /*
  * One JSON object on one line, without a newline: "time", then the fields of the
@@ -97,11 +94,11 @@ int violation_to_text(const struct violation *violation, char *dst, size_t size)
  * the quotes there, \xNN included, so all of it is ASCII; "rule" is a number or
  * "default". The caller frees it. 0 or -ENOMEM.
  */
-int violation_to_json(const struct violation *violation, char **ret_json);
+int line_to_json(const struct line *line, char **ret_json);
 
 /* RFC 3339, UTC, microseconds: "2026-01-02T03:04:05.123456Z" and its NUL. */
-#define VIOLATION_TIME_SIZE 28
+#define LINE_TIME_SIZE 28
 
-void violation_time_text(uint64_t time, char dst[VIOLATION_TIME_SIZE]);
+void line_time_text(uint64_t time, char dst[LINE_TIME_SIZE]);
 
-#endif /* SMTPWARD_VIOLATION_H */
+#endif /* SMTPWARD_LINE_H */

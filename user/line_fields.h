@@ -3,36 +3,36 @@
  * The fields of a line, in order: the one place that knows their names. Text and
  * JSON are two ways to write this list down.
  */
-#ifndef SMTPWARD_VIOLATION_FIELDS_H
-#define SMTPWARD_VIOLATION_FIELDS_H
+#ifndef SMTPWARD_LINE_FIELDS_H
+#define SMTPWARD_LINE_FIELDS_H
 
 #include <arpa/inet.h>
 
 #include "line.h"
 
-#define VIOLATION_FIELDS_MAX 18
+#define LINE_FIELDS_MAX 18
 
-enum violation_field_kind {
-	VIOLATION_NUMBER,
-	VIOLATION_WORD,	  /* ours: needs no quoting */
-	VIOLATION_STRING, /* somebody else's: any byte but NUL */
+enum line_field_kind {
+	LINE_NUMBER,
+	LINE_WORD,   /* ours: needs no quoting */
+	LINE_STRING, /* somebody else's: any byte but NUL */
 };
 
-struct violation_field {
+struct line_field {
 	const char *name;
-	enum violation_field_kind kind;
+	enum line_field_kind kind;
 	uint64_t number;
 	const char *text;
 	size_t len;
 };
 
-struct violation_fields {
+struct line_fields {
 	size_t count;
-	struct violation_field field[VIOLATION_FIELDS_MAX];
+	struct line_field field[LINE_FIELDS_MAX];
 	char dst[INET6_ADDRSTRLEN];
 };
 
-/* The texts in *ret point into *violation and *ret itself. */
-void violation_fields(const struct violation *violation, struct violation_fields *ret);
+/* The texts in *ret point into *line and *ret itself. */
+void line_fields(const struct line *line, struct line_fields *ret);
 
-#endif /* SMTPWARD_VIOLATION_FIELDS_H */
+#endif /* SMTPWARD_LINE_FIELDS_H */

@@ -13,29 +13,29 @@
 #include "quote.h"
 
 /* Everything but the five strings is under 1000 bytes: fixed names and numbers. */
-_Static_assert(3 * QUOTE_SIZE(VIOLATION_PATH_SIZE) + 2 * QUOTE_SIZE(SMTPWARD_COMM_SIZE) + 1000 <=
-		       VIOLATION_LINE_SIZE,
-	       "every violation fits a line");
+_Static_assert(3 * QUOTE_SIZE(LINE_PATH_SIZE) + 2 * QUOTE_SIZE(SMTPWARD_COMM_SIZE) + 1000 <=
+		       LINE_TEXT_SIZE,
+	       "every line fits");
 
 /* A line as it grows. Once something did not fit, overflow stays and nothing more is added. */
-struct line {
+struct buffer {
 	char *dst;
 	size_t size; /* without the NUL */
 	size_t used;
 	bool overflow;
 };
 
-static void line_append(struct line *line, const char *text, size_t len)
+static void text_append(struct buffer *buffer, const char *text, size_t len)
 {
-	if (line->overflow || line->size - line->used < len) {
-		line->overflow = true;
+	if (buffer->overflow || buffer->size - buffer->used < len) {
+		buffer->overflow = true;
 		return;
 	}
-	memcpy(line->dst + line->used, text, len);
-	line->used += len;
+	memcpy(buffer->dst + buffer->used, text, len);
+	buffer->used += len;
 }
 
-static void line_append_number(struct line *line, uint64_t number)
+static void text_append_number(struct buffer *buffer, uint64_t number)
 {
 	char digits[20]; /* of UINT64_MAX */
 	size_t at = sizeof(digits);
@@ -44,63 +44,63 @@ static void line_append_number(struct line *line, uint64_t number)
 		digits[--at] = '0' + number % 10;
 		number /= 10;
 	} while (number > 0);
-	line_append(line, digits + at, sizeof(digits) - at);
+	text_append(buffer, digits + at, sizeof(digits) - at);
 }
 
-static void line_append_quoted(struct line *line, const char *text, size_t len)
+static void text_append_quoted(struct buffer *buffer, const char *text, size_t len)
 {
 	ssize_t quoted;
 
-	line_append(line, "\"", 1);
-	if (line->overflow)
+	text_append(buffer, "\"", 1);
+	if (buffer->overflow)
 		return;
-	quoted = quote_text(text, len, line->dst + line->used, line->size - line->used + 1);
+	quoted = quote_text(text, len, buffer->dst + buffer->used, buffer->size - buffer->used + 1);
 	if (quoted < 0) {
-		line->overflow = true;
+		buffer->overflow = true;
 		return;
 	}
-	line->used += quoted;
-	line_append(line, "\"", 1);
+	buffer->used += quoted;
+	text_append(buffer, "\"", 1);
 }
 
-static void line_append_field(struct line *line, const struct violation_field *field)
+static void text_append_field(struct buffer *buffer, const struct line_field *field)
 {
-	if (line->used > 0)
-		line_append(line, " ", 1);
-	line_append(line, field->name, strlen(field->name));
-	line_append(line, "=", 1);
+	if (buffer->used > 0)
+		text_append(buffer, " ", 1);
+	text_append(buffer, field->name, strlen(field->name));
+	text_append(buffer, "=", 1);
 	switch (field->kind) {
-	case VIOLATION_NUMBER:
-		line_append_number(line, field->number);
+	case LINE_NUMBER:
+		text_append_number(buffer, field->number);
 		break;
-	case VIOLATION_WORD:
-		line_append(line, field->text, field->len);
+	case LINE_WORD:
+		text_append(buffer, field->text, field->len);
 		break;
-	case VIOLATION_STRING:
-		line_append_quoted(line, field->text, field->len);
+	case LINE_STRING:
+		text_append_quoted(buffer, field->text, field->len);
 		break;
 	}
 }
 
-int violation_to_text(const struct violation *violation, char *dst, size_t size)
+int line_to_text(const struct line *line, char *dst, size_t size)
 {
-	struct line line = { .dst = dst, .size = size - 1 };
-	struct violation_fields fields;
+	struct buffer buffer = { .dst = dst, .size = size - 1 };
+	struct line_fields fields;
 
 	if (size == 0)
 		return -ENOSPC;
-	violation_fields(violation, &fields);
+	line_fields(line, &fields);
 	for (size_t i = 0; i < fields.count; i++)
-		line_append_field(&line, &fields.field[i]);
-	if (line.overflow) {
+		text_append_field(&buffer, &fields.field[i]);
+	if (buffer.overflow) {
 		dst[0] = '\0'; /* half a line is none */
 		return -ENOSPC;
 	}
-	dst[line.used] = '\0';
-	return line.used;
+	dst[buffer.used] = '\0';
+	return buffer.used;
 }
 
-void violation_time_text(uint64_t time, char dst[VIOLATION_TIME_SIZE])
+void line_time_text(uint64_t time, char dst[LINE_TIME_SIZE])
 {
 	unsigned int micro = time / 1000 % 1000000;
 	time_t seconds = time / 1000000000;
@@ -109,7 +109,7 @@ void violation_time_text(uint64_t time, char dst[VIOLATION_TIME_SIZE])
 
 	/* 64 bits of nanoseconds end in the year 2554: four digits, no overflow. */
 	gmtime_r(&seconds, &tm);
-	used = strftime(dst, VIOLATION_TIME_SIZE, "%Y-%m-%dT%H:%M:%S.", &tm);
+	used = strftime(dst, LINE_TIME_SIZE, "%Y-%m-%dT%H:%M:%S.", &tm);
 	for (unsigned int unit = 100000; unit > 0; unit /= 10)
 		dst[used++] = '0' + micro / unit % 10;
 	dst[used++] = 'Z';
