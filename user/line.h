@@ -24,34 +24,25 @@ struct line_path {
 
 enum line_kind {
 	LINE_ATTEMPT, /* one attempt */
-	LINE_SUMMARY, /* attempts without a line of their own */
+	LINE_SUMMARY, /* attempts of one caller without a line of their own */
+	LINE_ANYONE,  /* the same of callers that are not known */
 	LINE_ALERT,   /* enforcement itself is not what it should be */
 };
 
 /*
  * What one line says. time is CLOCK_REALTIME in nanoseconds: of the call for an
- * attempt, of the writing for a summary.
+ * attempt, of the writing for a summary. Paths are the record's lists, joined.
  */
 struct line {
 	enum line_kind kind;
 	uint64_t time;
-	uint8_t verdict;     /* attempt */
-	uint16_t rule;	     /* attempt: index, or SMTPWARD_RULE_NONE */
-	uint8_t address[16]; /* attempt: network byte order, IPv4 as ::ffff:a.b.c.d */
-	uint16_t port;	     /* attempt: host byte order */
-	uint32_t uid, egid, auid, pid, ppid, netns; /* attempt */
-	uint32_t euid;
-	uint64_t cgroup_id;
-	uint64_t suppressed, lost; /* summary */
-	struct line_path alert;	   /* alert: what is wrong */
-	bool healed;		   /* alert: it was, and has been put right */
-	bool anyone; /* summary: of callers that map_callers had no room for: euid, cgroup unknown
-		      */
+	struct smtpward_event record; /* attempt: all of it; summary: euid and cgroup_id */
+	uint64_t suppressed, lost;    /* summary, anyone */
+	struct line_path alert;	      /* alert: what is wrong */
+	bool healed;		      /* alert: it was, and has been put right */
 	struct line_path cgroup;
 	struct line_path unit; /* the first name in cgroup that is no slice; may be empty */
 	struct line_path exe;  /* attempt; empty for a kernel thread */
-	char comm[SMTPWARD_COMM_SIZE + 1];
-	char parent[SMTPWARD_COMM_SIZE + 1];
 };
 
 /*
@@ -78,7 +69,7 @@ void line_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct 
 /* What is wrong, in words of ours; cut where it is longer than a path may be. */
 void line_from_alert(const char *alert, bool healed, uint64_t time, struct line *ret);
 
-/* Longest line that line_to_text() writes, its NUL included. */
+/* Longest line that line_to_text() writes, its NUL included; the table of fields is held to it. */
 #define LINE_TEXT_SIZE 16384
 
 /*

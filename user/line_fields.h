@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The fields of a line, in order: the one place that knows their names. Text and
- * JSON are two ways to write this list down.
+ * The fields of a line, one after the other. Text and JSON are two ways to write them
+ * down; the table in line_fields.c is the one place that knows their names.
  */
 #ifndef SMTPWARD_LINE_FIELDS_H
 #define SMTPWARD_LINE_FIELDS_H
@@ -9,8 +9,6 @@
 #include <arpa/inet.h>
 
 #include "line.h"
-
-#define LINE_FIELDS_MAX 18
 
 enum line_field_kind {
 	LINE_NUMBER,
@@ -22,17 +20,13 @@ struct line_field {
 	const char *name;
 	enum line_field_kind kind;
 	uint64_t number;
-	const char *text;
+	const char *text; /* of a word or a string: in the line, or in dst */
 	size_t len;
-};
-
-struct line_fields {
-	size_t count;
-	struct line_field field[LINE_FIELDS_MAX];
 	char dst[INET6_ADDRSTRLEN];
+	size_t next; /* row of the table */
 };
 
-/* The texts in *ret point into *line and *ret itself. */
-void line_fields(const struct line *line, struct line_fields *ret);
+/* The field behind *field; the first one if it is all zero. False: there is none. */
+bool line_next_field(const struct line *line, struct line_field *field);
 
 #endif /* SMTPWARD_LINE_FIELDS_H */

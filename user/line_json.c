@@ -48,20 +48,16 @@ int line_to_json(const struct line *line, char **ret_json)
 {
 	json_auto_t *object = json_object();
 	char time[LINE_TIME_SIZE];
-	struct line_fields fields;
+	struct line_field field = { 0 };
 	char *text;
 
 	line_time_text(line->time, time);
 	/* A failed allocation is passed on: setting NULL in an object, or in none, fails. */
 	if (json_object_set_new(object, "time", json_string(time)) < 0)
 		return -ENOMEM;
-	line_fields(line, &fields);
-	for (size_t i = 0; i < fields.count; i++) {
-		const struct line_field *field = &fields.field[i];
-
-		if (json_object_set_new(object, field->name, json_from_field(field)) < 0)
+	while (line_next_field(line, &field))
+		if (json_object_set_new(object, field.name, json_from_field(&field)) < 0)
 			return -ENOMEM;
-	}
 	text = json_dumps(object, JSON_COMPACT);
 	if (!text)
 		return -ENOMEM;

@@ -12,11 +12,6 @@
 #include "line_fields.h"
 #include "quote.h"
 
-/* Everything but the five strings is under 1000 bytes: fixed names and numbers. */
-_Static_assert(3 * QUOTE_SIZE(LINE_PATH_SIZE) + 2 * QUOTE_SIZE(SMTPWARD_COMM_SIZE) + 1000 <=
-		       LINE_TEXT_SIZE,
-	       "every line fits");
-
 /* A line as it grows. Once something did not fit, overflow stays and nothing more is added. */
 struct buffer {
 	char *dst;
@@ -85,13 +80,12 @@ static void text_append_field(struct buffer *buffer, const struct line_field *fi
 int line_to_text(const struct line *line, char *dst, size_t size)
 {
 	struct buffer buffer = { .dst = dst, .size = size - 1 };
-	struct line_fields fields;
+	struct line_field field = { 0 };
 
 	if (size == 0)
 		return -ENOSPC;
-	line_fields(line, &fields);
-	for (size_t i = 0; i < fields.count; i++)
-		text_append_field(&buffer, &fields.field[i]);
+	while (line_next_field(line, &field))
+		text_append_field(&buffer, &field);
 	if (buffer.overflow) {
 		dst[0] = '\0'; /* half a line is none */
 		return -ENOSPC;

@@ -37,9 +37,9 @@ static int syslog_priority(const struct line *line)
 {
 	if (line->kind == LINE_ALERT)
 		return LOG_AUTHPRIV | LOG_ALERT;
-	if (line->kind == LINE_SUMMARY)
+	if (line->kind != LINE_ATTEMPT)
 		return LOG_AUTHPRIV | LOG_NOTICE;
-	switch (line->verdict) {
+	switch (line->record.verdict) {
 	case SMTPWARD_ALLOW:
 		return LOG_AUTHPRIV | LOG_INFO;
 	case SMTPWARD_AUDIT:

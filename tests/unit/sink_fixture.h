@@ -89,14 +89,16 @@ static inline struct line sample(uint32_t pid)
 	return (struct line){
 		.kind = LINE_ATTEMPT,
 		.time = SAMPLE_TIME,
-		.rule = SMTPWARD_RULE_NONE,
-		.port = 25,
-		.pid = pid,
+		.record = {
+			.rule = SMTPWARD_RULE_NONE,
+			.port = 25,
+			.pid = pid,
+			.comm = "c",
+			.parent = "d",
+		},
 		.cgroup = { "/a", 2 },
 		.unit = { "a", 1 },
 		.exe = { "/b", 2 },
-		.comm = "c",
-		.parent = "d",
 	};
 }
 

@@ -87,12 +87,12 @@ static void test_syslog_lines(void **state __attribute__((unused)))
 		 getpid());
 	assert_string_equal(daemon_read(daemon), want);
 
-	line.verdict = SMTPWARD_AUDIT;
+	line.record.verdict = SMTPWARD_AUDIT;
 	line.time += 11 * 86400 * 1000000000ULL;
 	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	assert_int_equal(strncmp(daemon_read(daemon), "<85>Jan 13 08:34:05 smtpward[", 29), 0);
 
-	line.verdict = SMTPWARD_ALLOW;
+	line.record.verdict = SMTPWARD_ALLOW;
 	line.time += 334 * 86400 * 1000000000ULL;
 	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	assert_int_equal(strncmp(daemon_read(daemon), "<86>Dec 13 08:34:05 smtpward[", 29), 0);

@@ -35,8 +35,8 @@ static int fake_write(struct sink *sink, const struct line *line, struct smtpwar
 	fake->tries++;
 	if (fake->error)
 		return fake->error;
-	assert_true(line->pid > fake->last); /* no line twice, none out of turn */
-	fake->last = line->pid;
+	assert_true(line->record.pid > fake->last); /* no line twice, none out of turn */
+	fake->last = line->record.pid;
 	fake->taken++;
 	return 0;
 }
@@ -81,7 +81,7 @@ static int setup(void **state)
 	assert_non_null(pair);
 	pair->main = (struct fake){ .sink.ops = &fake_ops, .fd = 7, .expected = &pair->line };
 	pair->copy = (struct fake){ .sink.ops = &fake_ops, .fd = 8, .expected = &pair->line };
-	pair->line.pid = 1;
+	pair->line.record.pid = 1;
 	assert_int_equal(sink_tee_open(&pair->main.sink, &pair->copy.sink, &pair->tee), 0);
 	*state = pair;
 	return 0;
@@ -117,7 +117,7 @@ static void test_both(void **state)
 	assert_string_equal(pair->tee->ops->name, "tee");
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 1, 1);
-	pair->line.pid = 2;
+	pair->line.record.pid = 2;
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 2, 2);
 	assert_int_equal(pair->main.tries + pair->copy.tries, 4);
@@ -135,7 +135,7 @@ static void wait_for_main(struct pair *pair, int error)
 	}
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 1, 1);
-	pair->line.pid = 2;
+	pair->line.record.pid = 2;
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 2, 2);
 }
@@ -156,7 +156,7 @@ static void test_copy(void **state)
 	static const int errors[] = { -EAGAIN, -EPIPE, -EIO, -ENOMEM };
 	struct pair *pair = *state;
 
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++, pair->line.pid++)
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++, pair->line.record.pid++)
 		assert_int_equal(write_with(pair, 0, errors[i]), 0);
 	assert_taken(pair, 4, 0);
 	assert_int_equal(pair->copy.tries, 4); /* at each line again, and once */
@@ -185,7 +185,7 @@ static void test_schedules(void **state)
 
 		pair->main.taken = pair->copy.taken = 0;
 		pair->main.last = pair->copy.last = 0;
-		pair->line.pid = 1;
+		pair->line.record.pid = 1;
 		for (int i = 0; i < WRITES; i++) {
 			bool main_takes = schedule >> 2 * i & 1, copy_takes = schedule >> 2 * i & 2;
 			int r = write_with(pair, main_takes ? 0 : -EAGAIN,
@@ -195,7 +195,7 @@ static void test_schedules(void **state)
 			by_copy += main_takes && copy_takes;
 			assert_int_equal(r, main_takes ? 0 : -EAGAIN);
 			assert_taken(pair, by_main, by_copy);
-			pair->line.pid += !r;
+			pair->line.record.pid += !r;
 		}
 	}
 }
@@ -226,7 +226,7 @@ static void test_nested(void **state)
 	assert_int_equal(sink_write(both, &pair->line, NULL), 0);
 	assert_taken(pair, 1, 1);
 	assert_int_equal(sink_poll_fd(both), 9);
-	pair->line.pid = 2;
+	pair->line.record.pid = 2;
 	pair->main.error = -EAGAIN;
 	assert_int_equal(sink_write(both, &pair->line, NULL), 0);
 	assert_taken(pair, 1, 1);
