@@ -16,6 +16,7 @@
 #include "msg.h"
 #include "policy.h"
 #include "state.h"
+#include "verdict_word.h"
 
 struct status_config {
 	const char *pins;
@@ -33,8 +34,6 @@ static const char *const hook_words[] = {
 	[STATE_DETACHED] = "not attached: somebody detached it, or its cgroup is gone",
 	[STATE_OTHER_PROGRAM] = "attached, with a program that is not this policy's",
 };
-
-static const char *const verdict_words[] = { "deny", "audit", "allow" };
 
 static void format_time(uint64_t seconds, char *dst, size_t size)
 {
@@ -149,7 +148,7 @@ static json_t *json_of_rules(const struct state *state)
 
 		json_array_append_new(rules,
 				      json_pack("{s:i, s:s, s:s, s:b, s:s, s:i}", "rule", i + 1,
-						"verdict", verdict_words[rule->verdict % 3], "text",
+						"verdict", verdict_word(rule->verdict), "text",
 						rule->text, "truncated", rule->truncated != 0,
 						"file", rule->file, "line", rule->line));
 	}

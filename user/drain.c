@@ -10,9 +10,9 @@
 #include <bpf/bpf.h>
 
 #include "cleanup.h"
+#include "line.h"
 #include "pinned.h"
 #include "ring.h"
-#include "violation.h"
 
 /*
  * An entry of map_callers that nobody used for so long is removed, once all its
@@ -40,9 +40,9 @@ struct drain {
 	struct sink *sink;
 	const struct drain_notices *notices;
 	int trouble;	       /* what the sink said last, 0 where it takes lines */
-	bool pending;	       /* violation is to be written, and is what note says */
+	bool pending;	       /* line is to be written, and is what note says */
 	uint64_t pending_next; /* a record's: the position behind it */
-	struct violation violation;
+	struct line line;
 	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
 	struct drain_report report;
 	/* The one that is looked at, and what of it has had its line; longer where foreign. */
@@ -262,7 +262,7 @@ int drain_begin(struct drain *drain, struct sink *sink, const struct drain_notic
 	return err ? reason_errno(reason, err, "cannot go on where the last reader ended") : 0;
 }
 
-/* The violation's line is on its way from here on, with what is to be done after it. */
+/* The line is on its way from here on, with what is to be done after it. */
 static void begin_line(struct drain *drain, uint32_t kind, uint64_t next)
 {
 	drain->note->receipt.kind = SMTPWARD_RECEIPT_NONE;
@@ -283,7 +283,7 @@ static int write_pending(struct drain *drain)
 
 	if (!drain->pending)
 		return 0;
-	err = sink_write(drain->sink, &drain->violation, &drain->note->receipt);
+	err = sink_write(drain->sink, &drain->line, &drain->note->receipt);
 	if (err != drain->trouble && err != -EAGAIN) {
 		drain->notices->trouble(drain->notices->userdata, err);
 		drain->trouble = err;
@@ -291,8 +291,8 @@ static int write_pending(struct drain *drain)
 	if (err)
 		return 1;
 	drain->pending = false;
-	drain->report.lines += drain->violation.kind == VIOLATION_ATTEMPT;
-	drain->report.summed_up += drain->violation.suppressed + drain->violation.lost;
+	drain->report.lines += drain->line.kind == LINE_ATTEMPT;
+	drain->report.summed_up += drain->line.suppressed + drain->line.lost;
 	return settle(drain, drain->pending_next);
 }
 
@@ -302,7 +302,7 @@ int drain_alert(struct drain *drain, const char *alert, bool healed)
 
 	if (err)
 		return err;
-	violation_from_alert(alert, healed, clock_ns(CLOCK_REALTIME), &drain->violation);
+	line_from_alert(alert, healed, clock_ns(CLOCK_REALTIME), &drain->line);
 	begin_line(drain, SMTPWARD_NOTE_NOTHING, 0);
 	err = write_pending(drain);
 	return err < 0 ? err : 0;
@@ -313,8 +313,8 @@ int drain_alert(struct drain *drain, const char *alert, bool healed)
 static int write_record(struct drain *drain, const struct ring_record *record, int64_t offset)
 {
 	/* What is no record of ours has no line of its own, but it was an attempt. */
-	if (violation_from_event(record->data, record->size, offset, &drain->violation))
-		violation_from_anyone(0, 1, clock_ns(CLOCK_REALTIME), &drain->violation);
+	if (line_from_event(record->data, record->size, offset, &drain->line))
+		line_from_anyone(0, 1, clock_ns(CLOCK_REALTIME), &drain->line);
 	begin_line(drain, SMTPWARD_NOTE_RECORD, record->next);
 	return write_pending(drain);
 }
@@ -354,7 +354,7 @@ static int lose_records(struct drain *drain)
 	}
 	if (err || !lost)
 		return err;
-	violation_from_anyone(0, lost, clock_ns(CLOCK_REALTIME), &drain->violation);
+	line_from_anyone(0, lost, clock_ns(CLOCK_REALTIME), &drain->line);
 	begin_line(drain, SMTPWARD_NOTE_RECORD, record.next);
 	return write_pending(drain);
 }
@@ -372,18 +372,17 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason)
 
 /* Summaries. */
 
-static void violation_from_counts(const struct drain *drain, const struct smtpward_caller_key *key,
-				  uint64_t suppressed, uint64_t lost, struct violation *ret)
+static void drain_line_from_counts(const struct drain *drain, const struct smtpward_caller_key *key,
+				   uint64_t suppressed, uint64_t lost, struct line *ret)
 {
 	const uint64_t now = clock_ns(CLOCK_REALTIME);
 	struct smtpward_caller nameless = { 0 };
 
 	/* Names that make no sense cost the line its names, not its counts. */
-	if (key->cgroup_id &&
-	    !violation_from_caller(key, drain->foreign ? &nameless : drain->caller, suppressed,
-				   lost, now, ret))
+	if (key->cgroup_id && !line_from_caller(key, drain->foreign ? &nameless : drain->caller,
+						suppressed, lost, now, ret))
 		return;
-	violation_from_anyone(suppressed, lost, now, ret);
+	line_from_anyone(suppressed, lost, now, ret);
 }
 
 /* What of the caller's counts has had its line. */
@@ -411,7 +410,7 @@ static int sum_up_caller(struct drain *drain, const struct smtpward_caller_key *
 	lost = counts->lost - drain->reported->lost;
 	if (!suppressed && !lost)
 		return 0;
-	violation_from_counts(drain, key, suppressed, lost, &drain->violation);
+	drain_line_from_counts(drain, key, suppressed, lost, &drain->line);
 	drain->note->key = *key;
 	drain->note->reported = (struct smtpward_reported){
 		.born_ns = counts->born_ns,

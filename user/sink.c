@@ -9,26 +9,25 @@
 #include <string.h>
 #include <unistd.h>
 
-int sink_line(const struct violation *violation, char dst[SINK_LINE_SIZE])
+int sink_line(const struct line *line, char dst[SINK_LINE_SIZE])
 {
-	char time[VIOLATION_TIME_SIZE];
+	char time[LINE_TIME_SIZE];
 	int head, text;
 
-	violation_time_text(violation->time, time);
+	line_time_text(line->time, time);
 	head = snprintf(dst, SINK_LINE_SIZE, "%s smtpward[%d]: ", time, getpid());
-	text = violation_to_text(violation, dst + head, SINK_LINE_SIZE - head - 1);
+	text = line_to_text(line, dst + head, SINK_LINE_SIZE - head - 1);
 	if (text < 0)
 		return text;
 	memcpy(dst + head + text, "\n", 2);
 	return head + text + 1;
 }
 
-int sink_write(struct sink *sink, const struct violation *violation,
-	       struct smtpward_receipt *receipt)
+int sink_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt)
 {
 	struct smtpward_receipt unasked = { 0 };
 
-	return sink->ops->write(sink, violation, receipt ?: &unasked);
+	return sink->ops->write(sink, line, receipt ?: &unasked);
 }
 
 int sink_is_out(struct sink *sink, const struct smtpward_receipt *receipt)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where lines go. A sink takes one violation at a time and says what became of it;
+ * Where lines go. A sink takes one line at a time and says what became of it;
  * it never drops one, never waits and never logs. SIGPIPE and SIGXFSZ are the
  * caller's to ignore.
  */
@@ -9,7 +9,7 @@
 
 #include <sys/socket.h>
 
-#include "violation.h"
+#include "line.h"
 
 struct sink;
 
@@ -17,11 +17,10 @@ struct sink;
  * What each kind of sink is made of.
  *
  * write: 0 when the line is out of our hands; -EAGAIN when the sink cannot take it
- *   now and the same violation is to be tried again; another -errno when it is
- *   broken now (socket gone, disk full): also to be tried again, after a pause.
- *   A line is written whole or not at all. What is tried again has to be the same
- *   violation, unchanged: part of its line may be out already, and then write goes
- *   on from there.
+ *   now and the same line is to be tried again; another -errno when it is broken
+ *   now (socket gone, disk full): also to be tried again, after a pause. A line is
+ *   written whole or not at all. What is tried again has to be the same line,
+ *   unchanged: part of it may be out already, and then write goes on from there.
  *   receipt is memory that may outlive the process, and tells whoever finds it there
  *   whether the line is out: what says so has to change in the same system call that
  *   brings it out. A sink that has no such call leaves it alone.
@@ -34,8 +33,7 @@ struct sink;
  */
 struct sink_ops {
 	const char *name;
-	int (*write)(struct sink *sink, const struct violation *violation,
-		     struct smtpward_receipt *receipt);
+	int (*write)(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt);
 	int (*is_out)(struct sink *sink, const struct smtpward_receipt *receipt);
 	int (*poll_fd)(struct sink *sink);
 	int (*reopen)(struct sink *sink);
@@ -77,8 +75,7 @@ int sink_stream_open(int fd, bool json, struct sink **ret);
 int sink_tee_open(struct sink *main, struct sink *copy, struct sink **ret);
 
 /* receipt may be NULL, where nobody is going to ask for it. */
-int sink_write(struct sink *sink, const struct violation *violation,
-	       struct smtpward_receipt *receipt);
+int sink_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt);
 
 /*
  * Whether a line of a process that is gone is out: 1, or 0 where it is not or cannot be
@@ -107,8 +104,8 @@ _Static_assert(sizeof(struct sink_message) <= sizeof(((struct smtpward_receipt *
  * "2026-01-02T03:04:05.123456Z smtpward[812]: v=1 ...\n", NUL-terminated. Returns
  * its length or -errno.
  */
-#define SINK_LINE_SIZE (VIOLATION_LINE_SIZE + 64)
+#define SINK_LINE_SIZE (LINE_TEXT_SIZE + 64)
 
-int sink_line(const struct violation *violation, char dst[SINK_LINE_SIZE]);
+int sink_line(const struct line *line, char dst[SINK_LINE_SIZE]);
 
 #endif /* SMTPWARD_SINK_H */

@@ -58,7 +58,7 @@ static int file_open(const char *path, int *ret_fd)
 	return 0;
 }
 
-static int file_begin(struct sink_file *file, const struct violation *violation,
+static int file_begin(struct sink_file *file, const struct line *line,
 		      struct smtpward_receipt *receipt)
 {
 	struct stat st;
@@ -66,7 +66,7 @@ static int file_begin(struct sink_file *file, const struct violation *violation,
 
 	if (fstat(file->fd, &st) < 0)
 		return -errno;
-	len = sink_line(violation, file->line);
+	len = sink_line(line, file->line);
 	if (len < 0)
 		return len;
 	file->start = st.st_size;
@@ -79,15 +79,14 @@ static int file_begin(struct sink_file *file, const struct violation *violation,
 	return 0;
 }
 
-static int file_write(struct sink *sink, const struct violation *violation,
-		      struct smtpward_receipt *receipt)
+static int file_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt)
 {
 	struct sink_file *file = (struct sink_file *)sink;
 	ssize_t written;
 	int r;
 
 	if (file->done == 0) {
-		r = file_begin(file, violation, receipt);
+		r = file_begin(file, line, receipt);
 		if (r < 0)
 			return r;
 	}

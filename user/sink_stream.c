@@ -22,38 +22,38 @@ struct sink_stream {
 	size_t done;
 };
 
-static int stream_render_text(const struct violation *violation, char **ret, size_t *ret_len)
+static int stream_render_text(const struct line *line, char **ret, size_t *ret_len)
 {
-	_cleanup_free_ char *line = malloc(SINK_LINE_SIZE);
+	_cleanup_free_ char *text = malloc(SINK_LINE_SIZE);
 	int len;
 
-	if (!line)
+	if (!text)
 		return -ENOMEM;
-	len = sink_line(violation, line);
+	len = sink_line(line, text);
 	if (len < 0)
 		return len;
-	*ret = TAKE_PTR(line);
+	*ret = TAKE_PTR(text);
 	*ret_len = len;
 	return 0;
 }
 
-static int stream_render_json(const struct violation *violation, char **ret, size_t *ret_len)
+static int stream_render_json(const struct line *line, char **ret, size_t *ret_len)
 {
 	_cleanup_free_ char *json = NULL;
 	size_t len;
-	char *line;
+	char *text;
 	int r;
 
-	r = violation_to_json(violation, &json);
+	r = line_to_json(line, &json);
 	if (r < 0)
 		return r;
 	len = strlen(json);
-	line = realloc(json, len + 2);
-	if (!line)
+	text = realloc(json, len + 2);
+	if (!text)
 		return -ENOMEM;
 	json = NULL;
-	memcpy(line + len, "\n", 2);
-	*ret = line;
+	memcpy(text + len, "\n", 2);
+	*ret = text;
 	*ret_len = len + 1;
 	return 0;
 }
@@ -99,15 +99,15 @@ static void stream_forget(struct sink_stream *stream)
 	stream->done = 0;
 }
 
-static int stream_write(struct sink *sink, const struct violation *violation,
+static int stream_write(struct sink *sink, const struct line *line,
 			struct smtpward_receipt *receipt)
 {
 	struct sink_stream *stream = (struct sink_stream *)sink;
 	int r;
 
 	if (!stream->line) {
-		r = stream->json ? stream_render_json(violation, &stream->line, &stream->len)
-				 : stream_render_text(violation, &stream->line, &stream->len);
+		r = stream->json ? stream_render_json(line, &stream->line, &stream->len)
+				 : stream_render_text(line, &stream->line, &stream->len);
 		if (r < 0)
 			return r;
 	}

@@ -18,7 +18,7 @@
 /* Room for a few of the longest lines while the daemon is busy. */
 #define SYSLOG_SEND_BUFFER (256 * 1024)
 
-#define SYSLOG_DATAGRAM_SIZE (VIOLATION_LINE_SIZE + 64)
+#define SYSLOG_DATAGRAM_SIZE (LINE_TEXT_SIZE + 64)
 
 /*
  * The longest path in a line that was too long for the socket. The line is then
@@ -33,13 +33,13 @@ struct sink_syslog {
 	bool full; /* the last write found the daemon's queue full: fd polls for room */
 };
 
-static int syslog_priority(const struct violation *violation)
+static int syslog_priority(const struct line *line)
 {
-	if (violation->kind == VIOLATION_ALERT)
+	if (line->kind == LINE_ALERT)
 		return LOG_AUTHPRIV | LOG_ALERT;
-	if (violation->kind == VIOLATION_SUMMARY)
+	if (line->kind != LINE_ATTEMPT)
 		return LOG_AUTHPRIV | LOG_NOTICE;
-	switch (violation->verdict) {
+	switch (line->record.verdict) {
 	case SMTPWARD_ALLOW:
 		return LOG_AUTHPRIV | LOG_INFO;
 	case SMTPWARD_AUDIT:
@@ -50,20 +50,20 @@ static int syslog_priority(const struct violation *violation)
 }
 
 /* The month's name is the protocol's and not the locale's. */
-static int syslog_datagram(const struct violation *violation, char dst[SYSLOG_DATAGRAM_SIZE])
+static int syslog_datagram(const struct line *line, char dst[SYSLOG_DATAGRAM_SIZE])
 {
 	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t seconds = violation->time / 1000000000;
+	time_t seconds = line->time / 1000000000;
 	struct tm tm;
 	int head, text;
 
 	if (!localtime_r(&seconds, &tm))
 		return -errno;
 	head = snprintf(dst, SYSLOG_DATAGRAM_SIZE,
-			"<%d>%s %2d %02d:%02d:%02d smtpward[%d]: ", syslog_priority(violation),
+			"<%d>%s %2d %02d:%02d:%02d smtpward[%d]: ", syslog_priority(line),
 			months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, getpid());
-	text = violation_to_text(violation, dst + head, SYSLOG_DATAGRAM_SIZE - head);
+	text = line_to_text(line, dst + head, SYSLOG_DATAGRAM_SIZE - head);
 	return text < 0 ? text : head + text;
 }
 
@@ -130,7 +130,7 @@ static int syslog_deliver(struct sink_syslog *syslog, const char *datagram, size
 	return syslog_send(syslog, datagram, len, receipt);
 }
 
-static void path_shorten(struct violation_path *path)
+static void path_shorten(struct line_path *path)
 {
 	static const char cut[] = "/...";
 	const size_t cut_len = sizeof(cut) - 1;
@@ -153,11 +153,11 @@ static void path_shorten(struct violation_path *path)
  * net.core.wmem_max under the length of a line is there need of it; trying the
  * whole line for ever would hold back every line behind it.
  */
-static int syslog_deliver_short(struct sink_syslog *syslog, const struct violation *violation,
+static int syslog_deliver_short(struct sink_syslog *syslog, const struct line *line,
 				struct smtpward_receipt *receipt)
 {
 	char datagram[SYSLOG_DATAGRAM_SIZE];
-	struct violation shorter = *violation;
+	struct line shorter = *line;
 	int len;
 
 	path_shorten(&shorter.cgroup);
@@ -169,19 +169,19 @@ static int syslog_deliver_short(struct sink_syslog *syslog, const struct violati
 	return syslog_deliver(syslog, datagram, len, receipt);
 }
 
-static int syslog_write(struct sink *sink, const struct violation *violation,
+static int syslog_write(struct sink *sink, const struct line *line,
 			struct smtpward_receipt *receipt)
 {
 	struct sink_syslog *syslog = (struct sink_syslog *)sink;
 	char datagram[SYSLOG_DATAGRAM_SIZE];
 	int len, r;
 
-	len = syslog_datagram(violation, datagram);
+	len = syslog_datagram(line, datagram);
 	if (len < 0)
 		return len;
 	r = syslog_deliver(syslog, datagram, len, receipt);
 	if (r == -EMSGSIZE)
-		r = syslog_deliver_short(syslog, violation, receipt);
+		r = syslog_deliver_short(syslog, line, receipt);
 	syslog->full = r == -EAGAIN;
 	return r == -ENOBUFS ? -EAGAIN : r;
 }

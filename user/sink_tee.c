@@ -13,14 +13,13 @@ struct sink_tee {
 	struct sink *copy;
 };
 
-static int tee_write(struct sink *sink, const struct violation *violation,
-		     struct smtpward_receipt *receipt)
+static int tee_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt)
 {
 	struct sink_tee *tee = (struct sink_tee *)sink;
-	int err = sink_write(tee->main, violation, receipt);
+	int err = sink_write(tee->main, line, receipt);
 
 	if (!err)
-		sink_write(tee->copy, violation, NULL);
+		sink_write(tee->copy, line, NULL);
 	return err;
 }
 

@@ -11,7 +11,7 @@
 
 #include "cleanup.h"
 #include "fuzz.h"
-#include "violation.h"
+#include "line.h"
 
 #define FIELDS_MAX 18
 #define NAMES_MAX (SMTPWARD_CGROUP_SIZE / 2)
@@ -297,22 +297,22 @@ static void read_line(const char *line, size_t len, struct expected *expected)
 }
 
 /* A line is written whole or not at all. */
-static void check_room(const struct violation *violation, const char *line, size_t len)
+static void check_room(const struct line *line, const char *text, size_t len)
 {
 	const size_t small[] = { 1, len / 2 + 1, len };
 	_cleanup_free_ char *exact = malloc(len + 1);
 
 	fuzz_assert(exact);
-	fuzz_assert(violation_to_text(violation, exact, len + 1) == (int)len);
-	fuzz_assert(!memcmp(exact, line, len + 1));
+	fuzz_assert(line_to_text(line, exact, len + 1) == (int)len);
+	fuzz_assert(!memcmp(exact, text, len + 1));
 	for (size_t i = 0; i < ARRAY_SIZE(small); i++) {
 		char *dst = exact + len + 1 - small[i];
 
 		*dst = '#';
-		fuzz_assert(violation_to_text(violation, dst, small[i]) == -ENOSPC && !*dst);
+		fuzz_assert(line_to_text(line, dst, small[i]) == -ENOSPC && !*dst);
 	}
 	*exact = '#';
-	fuzz_assert(violation_to_text(violation, exact, 0) == -ENOSPC && *exact == '#');
+	fuzz_assert(line_to_text(line, exact, 0) == -ENOSPC && *exact == '#');
 }
 
 /* JSON. */
@@ -323,7 +323,7 @@ static void check_time(const char *text, uint64_t time)
 	struct tm tm = { 0 };
 	int end = 0;
 
-	fuzz_assert(strlen(text) == VIOLATION_TIME_SIZE - 1);
+	fuzz_assert(strlen(text) == LINE_TIME_SIZE - 1);
 	fuzz_assert(sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ%n", &tm.tm_year, &tm.tm_mon,
 			   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &micro, &end) == 7);
 	fuzz_assert(!text[end]);
@@ -364,25 +364,24 @@ static void read_json(const char *text, const struct expected *expected)
 }
 
 /* valid: what the second opinion says; r: what the product did. */
-static void check_lines(bool valid, int r, const struct violation *violation,
-			struct expected *expected)
+static void check_lines(bool valid, int r, const struct line *line, struct expected *expected)
 {
-	static char line[VIOLATION_LINE_SIZE];
+	static char text[LINE_TEXT_SIZE];
 	_cleanup_free_ char *json = NULL;
 	int len;
 
 	if (!valid) {
 		fuzz_assert(r == -EBADMSG);
-		for (size_t i = 0; i < sizeof(*violation); i++)
-			fuzz_assert(((const uint8_t *)violation)[i] == 0xa5);
+		for (size_t i = 0; i < sizeof(*line); i++)
+			fuzz_assert(((const uint8_t *)line)[i] == 0xa5);
 		return;
 	}
 	fuzz_assert(!r);
-	len = violation_to_text(violation, line, sizeof(line));
-	fuzz_assert(len > 0 && len < VIOLATION_LINE_SIZE);
-	read_line(line, len, expected);
-	check_room(violation, line, len);
-	fuzz_assert(!violation_to_json(violation, &json));
+	len = line_to_text(line, text, sizeof(text));
+	fuzz_assert(len > 0 && len < LINE_TEXT_SIZE);
+	read_line(text, len, expected);
+	check_room(line, text, len);
+	fuzz_assert(!line_to_json(line, &json));
 	read_json(json, expected);
 }
 
@@ -413,15 +412,14 @@ static void fuzz_event(const struct smtpward_event *event, size_t size, int64_t 
 {
 	struct expected *expected = calloc(1, sizeof(*expected));
 	_cleanup_free_ char *record = fuzz_copy(event, size);
-	struct violation violation;
+	struct line line;
 	bool valid;
 
 	fuzz_assert(expected);
-	memset(&violation, 0xa5, sizeof(violation));
+	memset(&line, 0xa5, sizeof(line));
 	expect_number(expected, "v", 1);
 	valid = size == sizeof(*event) && expect_event(event, offset, expected);
-	check_lines(valid, violation_from_event(record, size, offset, &violation), &violation,
-		    expected);
+	check_lines(valid, line_from_event(record, size, offset, &line), &line, expected);
 	free(expected);
 }
 
@@ -459,11 +457,11 @@ static void take_caller(struct input *input)
 	bool tidy = input_below(input, 8);
 	struct smtpward_caller_key key = { 0 };
 	struct smtpward_caller caller = { 0 };
-	struct violation violation;
+	struct line line;
 	bool valid;
 
 	fuzz_assert(expected);
-	memset(&violation, 0xa5, sizeof(violation));
+	memset(&line, 0xa5, sizeof(line));
 	expected->time = input_number(input);
 	input_bytes(input, &key, sizeof(key));
 	input_bytes(input, &caller, offsetof(struct smtpward_caller, cgroup));
@@ -471,10 +469,8 @@ static void take_caller(struct input *input)
 	caller.cgroup_len = take_list(input, tidy, caller.cgroup, sizeof(caller.cgroup));
 	expect_number(expected, "v", 1);
 	valid = expect_caller(&key, &caller, suppressed, lost, expected);
-	check_lines(valid,
-		    violation_from_caller(&key, &caller, suppressed, lost, expected->time,
-					  &violation),
-		    &violation, expected);
+	check_lines(valid, line_from_caller(&key, &caller, suppressed, lost, expected->time, &line),
+		    &line, expected);
 	free(expected);
 }
 
@@ -482,15 +478,15 @@ static void take_anyone(struct input *input)
 {
 	struct expected *expected = calloc(1, sizeof(*expected));
 	uint64_t suppressed = input_number(input), lost = input_number(input);
-	struct violation violation;
+	struct line line;
 
 	fuzz_assert(expected);
-	memset(&violation, 0xa5, sizeof(violation));
+	memset(&line, 0xa5, sizeof(line));
 	expected->time = input_number(input);
 	expect_number(expected, "v", 1);
 	expect_caller(NULL, NULL, suppressed, lost, expected);
-	violation_from_anyone(suppressed, lost, expected->time, &violation);
-	check_lines(true, 0, &violation, expected);
+	line_from_anyone(suppressed, lost, expected->time, &line);
+	check_lines(true, 0, &line, expected);
 	free(expected);
 }
 
@@ -499,18 +495,17 @@ static void take_alert(struct input *input)
 	struct expected *expected = calloc(1, sizeof(*expected));
 	bool healed = input_below(input, 2);
 	char alert[2 * SMTPWARD_CGROUP_SIZE] = "";
-	struct violation violation;
+	struct line line;
 
 	fuzz_assert(expected);
-	memset(&violation, 0xa5, sizeof(violation));
+	memset(&line, 0xa5, sizeof(line));
 	expected->time = input_number(input);
 	input_bytes(input, alert, sizeof(alert) - 1);
 	expect_number(expected, "v", 1);
-	field_add(expect(expected, "alert", STRING), alert,
-		  strnlen(alert, VIOLATION_PATH_SIZE - 1));
+	field_add(expect(expected, "alert", STRING), alert, strnlen(alert, LINE_PATH_SIZE - 1));
 	expect_word(expected, "healed", healed ? "yes" : "no");
-	violation_from_alert(alert, healed, expected->time, &violation);
-	check_lines(true, 0, &violation, expected);
+	line_from_alert(alert, healed, expected->time, &line);
+	check_lines(true, 0, &line, expected);
 	free(expected);
 }
 

@@ -84,23 +84,25 @@ static inline int teardown(void **state)
 /* 2026-01-02T03:04:05.123456Z */
 #define SAMPLE_TIME 1767323045123456789ULL
 
-static inline struct violation sample(uint32_t pid)
+static inline struct line sample(uint32_t pid)
 {
-	return (struct violation){
-		.kind = VIOLATION_ATTEMPT,
+	return (struct line){
+		.kind = LINE_ATTEMPT,
 		.time = SAMPLE_TIME,
-		.rule = SMTPWARD_RULE_NONE,
-		.port = 25,
-		.pid = pid,
+		.record = {
+			.rule = SMTPWARD_RULE_NONE,
+			.port = 25,
+			.pid = pid,
+			.comm = "c",
+			.parent = "d",
+		},
 		.cgroup = { "/a", 2 },
 		.unit = { "a", 1 },
 		.exe = { "/b", 2 },
-		.comm = "c",
-		.parent = "d",
 	};
 }
 
-static inline void path_fill(struct violation_path *path, size_t len)
+static inline void path_fill(struct line_path *path, size_t len)
 {
 	memset(path->text, '\n', len);
 	path->text[0] = '/';
@@ -109,57 +111,57 @@ static inline void path_fill(struct violation_path *path, size_t len)
 }
 
 /* As long as a line gets. */
-static inline struct violation long_sample(uint32_t pid)
+static inline struct line long_sample(uint32_t pid)
 {
-	struct violation violation = sample(pid);
+	struct line line = sample(pid);
 
-	path_fill(&violation.cgroup, VIOLATION_PATH_SIZE - 1);
-	path_fill(&violation.unit, VIOLATION_PATH_SIZE - 1);
-	path_fill(&violation.exe, VIOLATION_PATH_SIZE - 1);
-	return violation;
+	path_fill(&line.cgroup, LINE_PATH_SIZE - 1);
+	path_fill(&line.unit, LINE_PATH_SIZE - 1);
+	path_fill(&line.exe, LINE_PATH_SIZE - 1);
+	return line;
 }
 
 static inline int write_sample(struct sink *sink, uint32_t pid)
 {
-	struct violation violation = sample(pid);
+	struct line line = sample(pid);
 
-	return sink_write(sink, &violation, NULL);
+	return sink_write(sink, &line, NULL);
 }
 
 static inline int write_long(struct sink *sink, uint32_t pid)
 {
-	struct violation violation = long_sample(pid);
+	struct line line = long_sample(pid);
 
-	return sink_write(sink, &violation, NULL);
+	return sink_write(sink, &line, NULL);
 }
 
-static inline const char *text_of(const struct violation *violation)
+static inline const char *text_of(const struct line *line)
 {
-	static char text[VIOLATION_LINE_SIZE];
+	static char text[LINE_TEXT_SIZE];
 
-	assert_true(violation_to_text(violation, text, sizeof(text)) > 0);
+	assert_true(line_to_text(line, text, sizeof(text)) > 0);
 	return text;
 }
 
-/* A file's line of a violation. */
-static inline const char *line_of(const struct violation *violation)
+/* As a file has the line. */
+static inline const char *line_of(const struct line *line)
 {
-	static char line[SINK_LINE_SIZE];
+	static char text[SINK_LINE_SIZE];
 
-	snprintf(line, sizeof(line), "2026-01-02T03:04:05.123456Z smtpward[%d]: %s\n", getpid(),
-		 text_of(violation));
-	return line;
+	snprintf(text, sizeof(text), "2026-01-02T03:04:05.123456Z smtpward[%d]: %s\n", getpid(),
+		 text_of(line));
+	return text;
 }
 
 /* What text says, as lines of the samples with these pids and nothing else. */
 static inline void assert_samples(const char *text, uint32_t first, uint32_t count, bool all_long)
 {
 	for (uint32_t pid = first; pid < first + count; pid++) {
-		struct violation violation = all_long ? long_sample(pid) : sample(pid);
-		const char *line = line_of(&violation);
+		struct line line = all_long ? long_sample(pid) : sample(pid);
+		const char *want = line_of(&line);
 
-		assert_int_equal(strncmp(text, line, strlen(line)), 0);
-		text += strlen(line);
+		assert_int_equal(strncmp(text, want, strlen(want)), 0);
+		text += strlen(want);
 	}
 	assert_string_equal(text, "");
 }

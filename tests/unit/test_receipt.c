@@ -45,7 +45,7 @@ static struct shared *share(void)
 
 static uint32_t count_datagrams(int daemon)
 {
-	char datagram[VIOLATION_LINE_SIZE];
+	char datagram[LINE_TEXT_SIZE];
 	uint32_t n = 0;
 
 	while (recv(daemon, datagram, sizeof(datagram), 0) > 0)
@@ -58,11 +58,11 @@ static uint32_t count_datagrams(int daemon)
 static void write_for_ever(struct sink *sink, struct shared *shared)
 {
 	for (;;) {
-		struct violation violation = sample(shared->line);
+		struct line line = sample(shared->line);
 
 		shared->receipt.kind = SMTPWARD_RECEIPT_NONE;
 		__atomic_store_n(&shared->line, shared->line + 1, __ATOMIC_RELEASE);
-		while (sink_write(sink, &violation, &shared->receipt))
+		while (sink_write(sink, &line, &shared->receipt))
 			;
 	}
 }
@@ -164,13 +164,13 @@ static void test_file_receipts(void **state __attribute__((unused)))
 {
 	struct smtpward_receipt receipt = { 0 }, rotated;
 	_cleanup_sink_ struct sink *sink = NULL;
-	struct violation violation = sample(1);
+	struct line line = sample(1);
 	struct stat st;
 
 	assert_int_equal(sink_file_open("log", &sink), 0);
 	assert_int_equal(sink_is_out(sink, &receipt), 0);
 	assert_int_equal(write_sample(sink, 0), 0);
-	assert_int_equal(sink_write(sink, &violation, &receipt), 0);
+	assert_int_equal(sink_write(sink, &line, &receipt), 0);
 	assert_int_equal(sink_is_out(sink, &receipt), 1);
 	rotated = receipt;
 	rotated.inode++;
@@ -192,14 +192,14 @@ static void test_other_sink(void **state __attribute__((unused)))
 	_cleanup_sink_ struct sink *file = NULL, *syslog = NULL, *stream = NULL;
 	_cleanup_close_ int daemon = daemon_start();
 	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct violation violation = sample(1);
+	struct line line = sample(1);
 
 	assert_int_equal(sink_file_open("log", &file), 0);
 	assert_int_equal(sink_syslog_open(SOCKET_NAME, &syslog), 0);
 	assert_int_equal(sink_stream_open(null, false, &stream), 0);
-	assert_int_equal(sink_write(file, &violation, &of_file), 0);
-	assert_int_equal(sink_write(syslog, &violation, &of_syslog), 0);
-	assert_int_equal(sink_write(stream, &violation, &of_stream), 0);
+	assert_int_equal(sink_write(file, &line, &of_file), 0);
+	assert_int_equal(sink_write(syslog, &line, &of_syslog), 0);
+	assert_int_equal(sink_write(stream, &line, &of_stream), 0);
 	assert_int_equal(sink_is_out(stream, &of_syslog), 1);
 	assert_int_equal(sink_is_out(file, &of_syslog), 1);
 	assert_int_equal(sink_is_out(syslog, &of_file), 0);
@@ -209,7 +209,7 @@ static void test_other_sink(void **state __attribute__((unused)))
 	assert_int_equal(unlink(SOCKET_NAME), 0);
 	assert_int_equal(sink_reopen(syslog), 0);
 	of_syslog = (struct smtpward_receipt){ 0 };
-	assert_int_equal(sink_write(syslog, &violation, &of_syslog), -ENOENT);
+	assert_int_equal(sink_write(syslog, &line, &of_syslog), -ENOENT);
 	assert_int_equal(sink_is_out(syslog, &of_syslog), 0);
 }
 

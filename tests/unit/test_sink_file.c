@@ -246,11 +246,11 @@ static void child_assert_file(const char *path, uint32_t lines)
 	const char *text = file_text(path);
 
 	for (uint32_t pid = 0; pid < lines; pid++) {
-		struct violation violation = sample(pid);
-		const char *line = line_of(&violation);
+		struct line line = sample(pid);
+		const char *want = line_of(&line);
 
-		CHILD_ASSERT(strncmp(text, line, strlen(line)) == 0);
-		text += strlen(line);
+		CHILD_ASSERT(strncmp(text, want, strlen(want)) == 0);
+		text += strlen(want);
 	}
 	CHILD_ASSERT(*text == '\0');
 }
@@ -302,9 +302,9 @@ static void limit_file_size(rlim_t size)
 /* The first line and 100 bytes of the second. */
 static rlim_t torn_size(void)
 {
-	struct violation violation = sample(0);
+	struct line line = sample(0);
 
-	return strlen(line_of(&violation)) + 100;
+	return strlen(line_of(&line)) + 100;
 }
 
 static void child_fill_limit(void)

@@ -99,12 +99,12 @@ static void test_stream_json(void **state __attribute__((unused)))
 {
 	struct stream *stream = stream_start(0);
 	struct sink *sink = NULL;
-	struct violation violation;
+	struct line line;
 
 	assert_int_equal(sink_stream_open(stream->writer, true, &sink), 0);
 	assert_int_equal(write_sample(sink, 7), 0);
-	violation_from_anyone(1, 2, SAMPLE_TIME, &violation);
-	assert_int_equal(sink_write(sink, &violation, NULL), 0);
+	line_from_anyone(1, 2, SAMPLE_TIME, &line);
+	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	stream_read_all(stream);
 	assert_string_equal(
 		stream->text,

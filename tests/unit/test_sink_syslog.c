@@ -42,44 +42,44 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 /* The next datagram, or NULL where there is none. */
 static const char *daemon_read(int fd)
 {
-	static char datagram[2 * VIOLATION_LINE_SIZE];
+	static char datagram[2 * LINE_TEXT_SIZE];
 	ssize_t len = recv(fd, datagram, sizeof(datagram) - 1, 0);
 
 	if (len < 0) {
 		assert_int_equal(errno, EAGAIN);
 		return NULL;
 	}
-	assert_true(len < VIOLATION_LINE_SIZE + 64);
+	assert_true(len < LINE_TEXT_SIZE + 64);
 	datagram[len] = '\0';
 	assert_int_equal(strlen(datagram), len);
 	return datagram;
 }
 
-static void assert_datagram(int fd, const struct violation *violation)
+static void assert_datagram(int fd, const struct line *line)
 {
-	char want[VIOLATION_LINE_SIZE + 64];
+	char want[LINE_TEXT_SIZE + 64];
 
 	snprintf(want, sizeof(want), "<84>Jan  2 08:34:05 smtpward[%d]: %s", getpid(),
-		 text_of(violation));
+		 text_of(line));
 	assert_string_equal(daemon_read(fd), want);
 }
 
 static void assert_sample(int fd, uint32_t pid)
 {
-	struct violation violation = sample(pid);
+	struct line line = sample(pid);
 
-	assert_datagram(fd, &violation);
+	assert_datagram(fd, &line);
 }
 
 static void test_syslog_lines(void **state __attribute__((unused)))
 {
 	_cleanup_close_ int daemon = daemon_start();
 	_cleanup_sink_ struct sink *sink = NULL;
-	struct violation violation = sample(7);
+	struct line line = sample(7);
 	char want[512];
 
 	assert_int_equal(sink_syslog_open(SOCKET_NAME, &sink), 0);
-	assert_int_equal(sink_write(sink, &violation, NULL), 0);
+	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	snprintf(want, sizeof(want),
 		 "<84>Jan  2 08:34:05 smtpward[%d]: v=1 verdict=deny rule=default dst=:: dport=25 "
 		 "uid=0 euid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 unit=\"a\" cgroup=\"/a\" "
@@ -87,18 +87,18 @@ static void test_syslog_lines(void **state __attribute__((unused)))
 		 getpid());
 	assert_string_equal(daemon_read(daemon), want);
 
-	violation.verdict = SMTPWARD_AUDIT;
-	violation.time += 11 * 86400 * 1000000000ULL;
-	assert_int_equal(sink_write(sink, &violation, NULL), 0);
+	line.record.verdict = SMTPWARD_AUDIT;
+	line.time += 11 * 86400 * 1000000000ULL;
+	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	assert_int_equal(strncmp(daemon_read(daemon), "<85>Jan 13 08:34:05 smtpward[", 29), 0);
 
-	violation.verdict = SMTPWARD_ALLOW;
-	violation.time += 334 * 86400 * 1000000000ULL;
-	assert_int_equal(sink_write(sink, &violation, NULL), 0);
+	line.record.verdict = SMTPWARD_ALLOW;
+	line.time += 334 * 86400 * 1000000000ULL;
+	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	assert_int_equal(strncmp(daemon_read(daemon), "<86>Dec 13 08:34:05 smtpward[", 29), 0);
 
-	violation_from_anyone(3, 4, SAMPLE_TIME, &violation);
-	assert_int_equal(sink_write(sink, &violation, NULL), 0);
+	line_from_anyone(3, 4, SAMPLE_TIME, &line);
+	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	snprintf(want, sizeof(want),
 		 "<85>Jan  2 08:34:05 smtpward[%d]: v=1 suppressed=3 lost=4 unit=\"\" cgroup=\"\"",
 		 getpid());
@@ -259,13 +259,13 @@ static void test_syslog_longest(void **state __attribute__((unused)))
 {
 	_cleanup_close_ int daemon = daemon_start();
 	_cleanup_sink_ struct sink *sink = NULL;
-	struct violation violation = long_sample(1);
+	struct line line = long_sample(1);
 
 	assert_int_equal(sink_syslog_open(SOCKET_NAME, &sink), 0);
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(sink_write(sink, &violation, NULL), 0);
+		assert_int_equal(sink_write(sink, &line, NULL), 0);
 	for (int i = 0; i < 4; i++)
-		assert_datagram(daemon, &violation);
+		assert_datagram(daemon, &line);
 }
 
 /* Too long for the send buffer: the same attempt, its paths cut, and said so. */
@@ -273,15 +273,14 @@ static void test_syslog_too_long(void **state __attribute__((unused)))
 {
 	_cleanup_close_ int daemon = daemon_start();
 	_cleanup_sink_ struct sink *sink = NULL;
-	struct violation violation = long_sample(1), shorter = long_sample(1);
+	struct line line = long_sample(1), shorter = long_sample(1);
 
 	small_send_buffer = true;
 	assert_int_equal(sink_syslog_open(SOCKET_NAME, &sink), 0);
 	assert_int_equal(write_sample(sink, 6), 0);
 	assert_sample(daemon, 6);
 
-	strcpy(violation.cgroup.text + VIOLATION_PATH_SIZE - 1 - strlen("/last.service"),
-	       "/last.service");
+	strcpy(line.cgroup.text + LINE_PATH_SIZE - 1 - strlen("/last.service"), "/last.service");
 	strcpy(shorter.cgroup.text, "/.../last.service");
 	shorter.cgroup.len = strlen(shorter.cgroup.text);
 	strcpy(shorter.exe.text, "/...");
@@ -289,7 +288,7 @@ static void test_syslog_too_long(void **state __attribute__((unused)))
 	shorter.exe.text[128] = '\0';
 	shorter.exe.len = 128;
 	shorter.unit = shorter.exe;
-	assert_int_equal(sink_write(sink, &violation, NULL), 0);
+	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	assert_datagram(daemon, &shorter);
 	assert_int_equal(write_sample(sink, 7), 0);
 	assert_sample(daemon, 7);

@@ -21,23 +21,22 @@ struct fake {
 	int error;	  /* of the next writes; 0: they are taken */
 	int reopen_error;
 	int fd;
-	const struct violation *expected;
+	const struct line *expected;
 	uint32_t last;	/* pid of the last line that was taken */
 	uint32_t taken; /* lines */
 	unsigned int tries, reopens, frees;
 };
 
-static int fake_write(struct sink *sink, const struct violation *violation,
-		      struct smtpward_receipt *receipt)
+static int fake_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt)
 {
 	struct fake *fake = (struct fake *)sink;
 
-	assert_ptr_equal(violation, fake->expected);
+	assert_ptr_equal(line, fake->expected);
 	fake->tries++;
 	if (fake->error)
 		return fake->error;
-	assert_true(violation->pid > fake->last); /* no line twice, none out of turn */
-	fake->last = violation->pid;
+	assert_true(line->record.pid > fake->last); /* no line twice, none out of turn */
+	fake->last = line->record.pid;
 	fake->taken++;
 	return 0;
 }
@@ -71,7 +70,7 @@ static const struct sink_ops fake_ops = {
 
 struct pair {
 	struct fake main, copy;
-	struct violation violation;
+	struct line line;
 	struct sink *tee;
 };
 
@@ -80,9 +79,9 @@ static int setup(void **state)
 	struct pair *pair = calloc(1, sizeof(*pair));
 
 	assert_non_null(pair);
-	pair->main = (struct fake){ .sink.ops = &fake_ops, .fd = 7, .expected = &pair->violation };
-	pair->copy = (struct fake){ .sink.ops = &fake_ops, .fd = 8, .expected = &pair->violation };
-	pair->violation.pid = 1;
+	pair->main = (struct fake){ .sink.ops = &fake_ops, .fd = 7, .expected = &pair->line };
+	pair->copy = (struct fake){ .sink.ops = &fake_ops, .fd = 8, .expected = &pair->line };
+	pair->line.record.pid = 1;
 	assert_int_equal(sink_tee_open(&pair->main.sink, &pair->copy.sink, &pair->tee), 0);
 	*state = pair;
 	return 0;
@@ -102,7 +101,7 @@ static int write_with(struct pair *pair, int main_error, int copy_error)
 {
 	pair->main.error = main_error;
 	pair->copy.error = copy_error;
-	return sink_write(pair->tee, &pair->violation, NULL);
+	return sink_write(pair->tee, &pair->line, NULL);
 }
 
 static void assert_taken(const struct pair *pair, uint32_t by_main, uint32_t by_copy)
@@ -118,7 +117,7 @@ static void test_both(void **state)
 	assert_string_equal(pair->tee->ops->name, "tee");
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 1, 1);
-	pair->violation.pid = 2;
+	pair->line.record.pid = 2;
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 2, 2);
 	assert_int_equal(pair->main.tries + pair->copy.tries, 4);
@@ -136,7 +135,7 @@ static void wait_for_main(struct pair *pair, int error)
 	}
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 1, 1);
-	pair->violation.pid = 2;
+	pair->line.record.pid = 2;
 	assert_int_equal(write_with(pair, 0, 0), 0);
 	assert_taken(pair, 2, 2);
 }
@@ -157,7 +156,7 @@ static void test_copy(void **state)
 	static const int errors[] = { -EAGAIN, -EPIPE, -EIO, -ENOMEM };
 	struct pair *pair = *state;
 
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++, pair->violation.pid++)
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++, pair->line.record.pid++)
 		assert_int_equal(write_with(pair, 0, errors[i]), 0);
 	assert_taken(pair, 4, 0);
 	assert_int_equal(pair->copy.tries, 4); /* at each line again, and once */
@@ -186,7 +185,7 @@ static void test_schedules(void **state)
 
 		pair->main.taken = pair->copy.taken = 0;
 		pair->main.last = pair->copy.last = 0;
-		pair->violation.pid = 1;
+		pair->line.record.pid = 1;
 		for (int i = 0; i < WRITES; i++) {
 			bool main_takes = schedule >> 2 * i & 1, copy_takes = schedule >> 2 * i & 2;
 			int r = write_with(pair, main_takes ? 0 : -EAGAIN,
@@ -196,7 +195,7 @@ static void test_schedules(void **state)
 			by_copy += main_takes && copy_takes;
 			assert_int_equal(r, main_takes ? 0 : -EAGAIN);
 			assert_taken(pair, by_main, by_copy);
-			pair->violation.pid += !r;
+			pair->line.record.pid += !r;
 		}
 	}
 }
@@ -220,16 +219,16 @@ static void test_reopen(void **state)
 static void test_nested(void **state)
 {
 	struct pair *pair = *state;
-	struct fake log = { .sink.ops = &fake_ops, .fd = 9, .expected = &pair->violation };
+	struct fake log = { .sink.ops = &fake_ops, .fd = 9, .expected = &pair->line };
 	struct sink *both = NULL;
 
 	assert_int_equal(sink_tee_open(&log.sink, pair->tee, &both), 0);
-	assert_int_equal(sink_write(both, &pair->violation, NULL), 0);
+	assert_int_equal(sink_write(both, &pair->line, NULL), 0);
 	assert_taken(pair, 1, 1);
 	assert_int_equal(sink_poll_fd(both), 9);
-	pair->violation.pid = 2;
+	pair->line.record.pid = 2;
 	pair->main.error = -EAGAIN;
-	assert_int_equal(sink_write(both, &pair->violation, NULL), 0);
+	assert_int_equal(sink_write(both, &pair->line, NULL), 0);
 	assert_taken(pair, 1, 1);
 	assert_int_equal(log.taken, 2);
 	sink_free(both);

@@ -19,8 +19,8 @@
 #include <jansson.h>
 
 #include "cleanup.h"
-#include "violation.h"
-#include "violation_fixture.h"
+#include "line.h"
+#include "line_fixture.h"
 
 /* The strict reader. */
 
@@ -29,8 +29,8 @@
 struct read_field {
 	char name[32];
 	bool quoted;
-	char text[VIOLATION_LINE_SIZE];	 /* between the quotes, as it stands */
-	char bytes[VIOLATION_LINE_SIZE]; /* what it means */
+	char text[LINE_TEXT_SIZE];  /* between the quotes, as it stands */
+	char bytes[LINE_TEXT_SIZE]; /* what it means */
 	size_t len;
 };
 
@@ -82,10 +82,10 @@ static const char *read_bare(const char *at, struct read_field *ret)
 	return at;
 }
 
-static void read_line(const char *line, struct read_line *ret)
+static void read_line(const char *got, struct read_line *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	for (const char *at = line;; at++) {
+	for (const char *at = got;; at++) {
 		struct read_field *field = &ret->field[ret->count++];
 		size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz");
 
@@ -101,35 +101,35 @@ static void read_line(const char *line, struct read_line *ret)
 	}
 }
 
-static void assert_names(const struct read_line *line, const char *const *names, size_t count)
+static void assert_names(const struct read_line *got, const char *const *names, size_t count)
 {
-	assert_int_equal(line->count, count);
+	assert_int_equal(got->count, count);
 	for (size_t i = 0; i < count; i++)
-		assert_string_equal(line->field[i].name, names[i]);
+		assert_string_equal(got->field[i].name, names[i]);
 }
 
-static const struct read_field *read_find(const struct read_line *line, const char *name)
+static const struct read_field *read_find(const struct read_line *got, const char *name)
 {
-	for (size_t i = 0; i < line->count; i++)
-		if (strcmp(line->field[i].name, name) == 0)
-			return &line->field[i];
+	for (size_t i = 0; i < got->count; i++)
+		if (strcmp(got->field[i].name, name) == 0)
+			return &got->field[i];
 	fail_msg("no %s", name);
 	return NULL;
 }
 
-static void assert_string(const struct read_line *line, const char *name, const char *want,
+static void assert_string(const struct read_line *got, const char *name, const char *want,
 			  size_t len)
 {
-	const struct read_field *field = read_find(line, name);
+	const struct read_field *field = read_find(got, name);
 
 	assert_true(field->quoted);
 	assert_int_equal(field->len, len);
 	assert_memory_equal(field->bytes, want, len);
 }
 
-static void assert_number(const struct read_line *line, const char *name, uint64_t want)
+static void assert_number(const struct read_line *got, const char *name, uint64_t want)
 {
-	const struct read_field *field = read_find(line, name);
+	const struct read_field *field = read_find(got, name);
 	char digits[24];
 
 	snprintf(digits, sizeof(digits), "%" PRIu64, want);
@@ -138,25 +138,25 @@ static void assert_number(const struct read_line *line, const char *name, uint64
 }
 
 /* The same fields, in the same order, with the same characters, behind a time. */
-static void assert_json_is(const struct violation *violation, const struct read_line *line)
+static void assert_json_is(const struct line *line, const struct read_line *got)
 {
 	_cleanup_free_ char *text = NULL;
-	char time[VIOLATION_TIME_SIZE];
+	char time[LINE_TIME_SIZE];
 	json_auto_t *object = NULL;
 	void *member;
 
-	assert_int_equal(violation_to_json(violation, &text), 0);
+	assert_int_equal(line_to_json(line, &text), 0);
 	for (const char *at = text; *at; at++)
 		assert_in_range(*at, 0x20, 0x7e);
 	object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(object);
-	assert_int_equal(json_object_size(object), line->count + 1);
+	assert_int_equal(json_object_size(object), got->count + 1);
 	member = json_object_iter(object);
 	assert_string_equal(json_object_iter_key(member), "time");
-	violation_time_text(violation->time, time);
+	line_time_text(line->time, time);
 	assert_string_equal(json_string_value(json_object_iter_value(member)), time);
-	for (size_t i = 0; i < line->count; i++) {
-		const struct read_field *field = &line->field[i];
+	for (size_t i = 0; i < got->count; i++) {
+		const struct read_field *field = &got->field[i];
 		const bool digits = strspn(field->text, "0123456789") == strlen(field->text);
 		const json_t *value;
 
@@ -182,11 +182,11 @@ static const char *const attempt_names[] = {
 /* Reads the line of an event back; *ret_line too where the caller wants to see more. */
 static void assert_reads_back(const struct smtpward_event *event, struct read_line *ret_line)
 {
-	char text[VIOLATION_LINE_SIZE];
-	struct violation violation;
+	char text[LINE_TEXT_SIZE];
+	struct line line;
 
-	assert_int_equal(violation_from_event(event, sizeof(*event), 0, &violation), 0);
-	assert_true(violation_to_text(&violation, text, sizeof(text)) > 0);
+	assert_int_equal(line_from_event(event, sizeof(*event), 0, &line), 0);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
 	read_line(text, ret_line);
 	assert_names(ret_line, attempt_names, ARRAY_SIZE(attempt_names));
 	assert_number(ret_line, "uid", event->uid);
@@ -201,10 +201,10 @@ static void assert_reads_back(const struct smtpward_event *event, struct read_li
 	assert_string(ret_line, "comm", event->comm, strnlen(event->comm, sizeof(event->comm)));
 	assert_string(ret_line, "parent", event->parent,
 		      strnlen(event->parent, sizeof(event->parent)));
-	assert_string(ret_line, "unit", violation.unit.text, violation.unit.len);
-	assert_string(ret_line, "cgroup", violation.cgroup.text, violation.cgroup.len);
-	assert_string(ret_line, "exe", violation.exe.text, violation.exe.len);
-	assert_json_is(&violation, ret_line);
+	assert_string(ret_line, "unit", line.unit.text, line.unit.len);
+	assert_string(ret_line, "cgroup", line.cgroup.text, line.cgroup.len);
+	assert_string(ret_line, "exe", line.exe.text, line.exe.len);
+	assert_json_is(&line, ret_line);
 }
 
 static void test_hostile_strings(void **state __attribute__((unused)))
@@ -230,9 +230,9 @@ static void test_hostile_strings(void **state __attribute__((unused)))
 		"\t\v\f\b\x01",
 	};
 	struct smtpward_event event = example();
-	struct read_line *line = malloc(sizeof(*line));
+	struct read_line *got = malloc(sizeof(*got));
 
-	assert_non_null(line);
+	assert_non_null(got);
 	for (size_t i = 0; i < ARRAY_SIZE(comms); i++) {
 		const size_t len = strlen(comms[i]) + 1;
 		char path[64];
@@ -243,14 +243,14 @@ static void test_hostile_strings(void **state __attribute__((unused)))
 		memcpy(event.parent, event.comm, sizeof(event.parent));
 		event_set_cgroup(&event, comms[i], len);
 		event_set_exe(&event, comms[i], len);
-		assert_reads_back(&event, line);
+		assert_reads_back(&event, got);
 		snprintf(path, sizeof(path), "/%s", comms[i]);
-		assert_string(line, "comm", comms[i], len - 1);
-		assert_string(line, "unit", comms[i], len - 1);
-		assert_string(line, "cgroup", path, len);
-		assert_string(line, "exe", path, len);
+		assert_string(got, "comm", comms[i], len - 1);
+		assert_string(got, "unit", comms[i], len - 1);
+		assert_string(got, "cgroup", path, len);
+		assert_string(got, "exe", path, len);
 	}
-	free(line);
+	free(got);
 }
 
 /* Names of random bytes, as many as fit; returns the bytes used. */
@@ -281,9 +281,9 @@ static void random_bytes(void *dst, size_t size)
 
 static void test_random_strings(void **state __attribute__((unused)))
 {
-	struct read_line *line = malloc(sizeof(*line));
+	struct read_line *got = malloc(sizeof(*got));
 
-	assert_non_null(line);
+	assert_non_null(got);
 	srandom(587);
 	for (int round = 0; round < 400; round++) {
 		struct smtpward_event event;
@@ -294,23 +294,23 @@ static void test_random_strings(void **state __attribute__((unused)))
 		event.cgroup_len = random_names(event.cgroup, sizeof(event.cgroup));
 		event.exe_len = random_names(event.exe, sizeof(event.exe));
 		event.flags &= SMTPWARD_CGROUP_CUT | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED;
-		assert_reads_back(&event, line);
+		assert_reads_back(&event, got);
 	}
-	free(line);
+	free(got);
 }
 
 /* Whatever a record holds, it is refused or gives one line that reads back. */
 static void test_random_records(void **state __attribute__((unused)))
 {
-	struct read_line *line = malloc(sizeof(*line));
+	struct read_line *got = malloc(sizeof(*got));
 	unsigned int good = 0;
 
-	assert_non_null(line);
+	assert_non_null(got);
 	srandom(465);
 	for (int round = 0; round < 20000; round++) {
 		struct smtpward_event event = example();
 		char unaligned[sizeof(event) + 1];
-		struct violation violation;
+		struct line line;
 
 		for (int i = random() % 4; i >= 0; i--) {
 			size_t at = random() % 3 ? random() % 112UL : random() % sizeof(event);
@@ -318,25 +318,25 @@ static void test_random_records(void **state __attribute__((unused)))
 			((unsigned char *)&event)[at] = random();
 		}
 		memcpy(unaligned + 1, &event, sizeof(event));
-		if (violation_from_event(unaligned + 1, sizeof(event), 0, &violation) < 0)
+		if (line_from_event(unaligned + 1, sizeof(event), 0, &line) < 0)
 			continue;
 		if (good++ % 16 == 0)
-			assert_reads_back(&event, line);
+			assert_reads_back(&event, got);
 	}
 	assert_in_range(good, 1000, 19999);
-	free(line);
+	free(got);
 }
 
-/* The longest line that a record can make, and that any struct violation can. */
+/* The longest line that a record can make, and that any struct line can. */
 static void test_longest(void **state __attribute__((unused)))
 {
-	struct read_line *line = malloc(sizeof(*line));
-	char text[VIOLATION_LINE_SIZE];
+	struct read_line *got = malloc(sizeof(*got));
+	char text[LINE_TEXT_SIZE];
 	struct smtpward_event event;
-	struct violation violation;
+	struct line line;
 	int len;
 
-	assert_non_null(line);
+	assert_non_null(got);
 	memset(&event, 0xff, sizeof(event));
 	event.verdict = SMTPWARD_DENY;
 	event.rule = SMTPWARD_RULE_NONE;
@@ -347,19 +347,19 @@ static void test_longest(void **state __attribute__((unused)))
 	event.cgroup[1] = '\0'; /* the unit is as long as it can be */
 	event.exe_len = sizeof(event.exe);
 	event.exe[sizeof(event.exe) - 1] = '\0';
-	assert_reads_back(&event, line);
-	assert_int_equal(read_find(line, "unit")->len, 1021);
+	assert_reads_back(&event, got);
+	assert_int_equal(read_find(got, "unit")->len, 1021);
 
-	assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
-	violation.unit.len = violation.cgroup.len = violation.exe.len = VIOLATION_PATH_SIZE - 1;
-	memset(violation.unit.text, 0xff, VIOLATION_PATH_SIZE - 1);
-	memset(violation.cgroup.text, 0xff, VIOLATION_PATH_SIZE - 1);
-	memset(violation.exe.text, 0xff, VIOLATION_PATH_SIZE - 1);
-	len = violation_to_text(&violation, text, sizeof(text));
-	assert_in_range(len, 3 * 4 * (VIOLATION_PATH_SIZE - 1), VIOLATION_LINE_SIZE - 1);
-	read_line(text, line);
-	assert_json_is(&violation, line);
-	free(line);
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+	line.unit.len = line.cgroup.len = line.exe.len = LINE_PATH_SIZE - 1;
+	memset(line.unit.text, 0xff, LINE_PATH_SIZE - 1);
+	memset(line.cgroup.text, 0xff, LINE_PATH_SIZE - 1);
+	memset(line.exe.text, 0xff, LINE_PATH_SIZE - 1);
+	len = line_to_text(&line, text, sizeof(text));
+	assert_in_range(len, 3 * 4 * (LINE_PATH_SIZE - 1), LINE_TEXT_SIZE - 1);
+	read_line(text, got);
+	assert_json_is(&line, got);
+	free(got);
 }
 
 int main(void)
@@ -371,5 +371,5 @@ int main(void)
 		cmocka_unit_test(test_longest),
 	};
 
-	return cmocka_run_group_tests_name("violation_hostile", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("line_hostile", tests, NULL, NULL);
 }

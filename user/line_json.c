@@ -4,14 +4,14 @@
  * JSON: a name in a cgroup need not be UTF-8, which JSON cannot say, and whoever
  * reads both forms finds the same characters in both.
  */
-#include "violation.h"
+#include "line.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "line_fields.h"
 #include "quote.h"
-#include "violation_fields.h"
 
 /* JSON integers are signed here; what is over is said in digits rather than wrongly. */
 static json_t *json_from_number(uint64_t number)
@@ -21,9 +21,9 @@ static json_t *json_from_number(uint64_t number)
 	return json_integer(number);
 }
 
-static json_t *json_from_string(const struct violation_field *field)
+static json_t *json_from_string(const struct line_field *field)
 {
-	char quoted[QUOTE_SIZE(VIOLATION_PATH_SIZE)];
+	char quoted[QUOTE_SIZE(LINE_PATH_SIZE)];
 	ssize_t len = quote_text(field->text, field->len, quoted, sizeof(quoted));
 
 	if (len < 0)
@@ -31,37 +31,33 @@ static json_t *json_from_string(const struct violation_field *field)
 	return json_stringn(quoted, len);
 }
 
-static json_t *json_from_field(const struct violation_field *field)
+static json_t *json_from_field(const struct line_field *field)
 {
 	switch (field->kind) {
-	case VIOLATION_NUMBER:
+	case LINE_NUMBER:
 		return json_from_number(field->number);
-	case VIOLATION_WORD:
+	case LINE_WORD:
 		return json_stringn(field->text, field->len);
-	case VIOLATION_STRING:
+	case LINE_STRING:
 		return json_from_string(field);
 	}
 	return NULL;
 }
 
-int violation_to_json(const struct violation *violation, char **ret_json)
+int line_to_json(const struct line *line, char **ret_json)
 {
 	json_auto_t *object = json_object();
-	char time[VIOLATION_TIME_SIZE];
-	struct violation_fields fields;
+	char time[LINE_TIME_SIZE];
+	struct line_field field = { 0 };
 	char *text;
 
-	violation_time_text(violation->time, time);
+	line_time_text(line->time, time);
 	/* A failed allocation is passed on: setting NULL in an object, or in none, fails. */
 	if (json_object_set_new(object, "time", json_string(time)) < 0)
 		return -ENOMEM;
-	violation_fields(violation, &fields);
-	for (size_t i = 0; i < fields.count; i++) {
-		const struct violation_field *field = &fields.field[i];
-
-		if (json_object_set_new(object, field->name, json_from_field(field)) < 0)
+	while (line_next_field(line, &field))
+		if (json_object_set_new(object, field.name, json_from_field(&field)) < 0)
 			return -ENOMEM;
-	}
 	text = json_dumps(object, JSON_COMPACT);
 	if (!text)
 		return -ENOMEM;

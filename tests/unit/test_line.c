@@ -16,8 +16,8 @@
 #include <jansson.h>
 
 #include "cleanup.h"
-#include "violation.h"
-#include "violation_fixture.h"
+#include "line.h"
+#include "line_fixture.h"
 
 #define NUMBERS_OF_EXAMPLE \
 	"uid=33 euid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "
@@ -27,12 +27,12 @@
 
 static void assert_line(const struct smtpward_event *event, const char *want)
 {
-	char line[VIOLATION_LINE_SIZE];
-	struct violation violation;
+	char text[LINE_TEXT_SIZE];
+	struct line line;
 
-	assert_int_equal(violation_from_event(event, sizeof(*event), 0, &violation), 0);
-	assert_int_equal(violation_to_text(&violation, line, sizeof(line)), strlen(want));
-	assert_string_equal(line, want);
+	assert_int_equal(line_from_event(event, sizeof(*event), 0, &line), 0);
+	assert_int_equal(line_to_text(&line, text, sizeof(text)), strlen(want));
+	assert_string_equal(text, want);
 }
 
 static void test_attempt(void **state __attribute__((unused)))
@@ -97,13 +97,13 @@ static void test_destination(void **state __attribute__((unused)))
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct smtpward_event event = example();
-		char line[VIOLATION_LINE_SIZE];
-		struct violation violation;
+		char text[LINE_TEXT_SIZE];
+		struct line line;
 
 		memcpy(event.address, cases[i].address, 16);
-		assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
-		assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
-		assert_non_null(strstr(line, cases[i].want));
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+		assert_non_null(strstr(text, cases[i].want));
 	}
 }
 
@@ -147,26 +147,26 @@ static void test_cgroup_paths(void **state __attribute__((unused)))
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct smtpward_event event = example();
 		struct smtpward_caller caller = {};
-		struct violation violation;
+		struct line line;
 
 		event_set_cgroup(&event, cases[i].list, cases[i].len);
 		event.flags = cases[i].flags;
-		assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
-		assert_string_equal(violation.cgroup.text, cases[i].cgroup);
-		assert_int_equal(violation.cgroup.len, strlen(cases[i].cgroup));
-		assert_string_equal(violation.unit.text, cases[i].unit);
-		assert_int_equal(violation.unit.len, strlen(cases[i].unit));
-		assert_string_equal(violation.exe.text, "/usr/bin/php8.2");
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		assert_string_equal(line.cgroup.text, cases[i].cgroup);
+		assert_int_equal(line.cgroup.len, strlen(cases[i].cgroup));
+		assert_string_equal(line.unit.text, cases[i].unit);
+		assert_int_equal(line.unit.len, strlen(cases[i].unit));
+		assert_string_equal(line.exe.text, "/usr/bin/php8.2");
 
 		memcpy(caller.cgroup, cases[i].list, cases[i].len);
 		caller.cgroup_len = cases[i].len;
 		caller.flags = cases[i].flags | SMTPWARD_CALLER_NAMED;
-		memset(&violation, 'X', sizeof(violation));
-		assert_int_equal(violation_from_caller(&(struct smtpward_caller_key){}, &caller, 1,
-						       0, 0, &violation),
+		memset(&line, 'X', sizeof(line));
+		assert_int_equal(line_from_caller(&(struct smtpward_caller_key){}, &caller, 1, 0, 0,
+						  &line),
 				 0);
-		assert_string_equal(violation.cgroup.text, cases[i].cgroup);
-		assert_string_equal(violation.unit.text, cases[i].unit);
+		assert_string_equal(line.cgroup.text, cases[i].cgroup);
+		assert_string_equal(line.unit.text, cases[i].unit);
 	}
 }
 
@@ -195,25 +195,25 @@ static void test_exe_paths(void **state __attribute__((unused)))
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct smtpward_event event = example();
-		struct violation violation;
+		struct line line;
 
 		event_set_exe(&event, cases[i].list, cases[i].len);
 		event.flags = cases[i].flags;
-		assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
-		assert_string_equal(violation.exe.text, cases[i].exe);
-		assert_int_equal(violation.exe.len, strlen(cases[i].exe));
-		assert_string_equal(violation.cgroup.text, "/system.slice/apache2.service");
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		assert_string_equal(line.exe.text, cases[i].exe);
+		assert_int_equal(line.exe.len, strlen(cases[i].exe));
+		assert_string_equal(line.cgroup.text, "/system.slice/apache2.service");
 	}
 }
 
 static void assert_bad(const struct smtpward_event *event, size_t size)
 {
-	struct violation violation, untouched;
+	struct line line, untouched;
 
-	memset(&violation, 0x5a, sizeof(violation));
+	memset(&line, 0x5a, sizeof(line));
 	memset(&untouched, 0x5a, sizeof(untouched));
-	assert_int_equal(violation_from_event(event, size, 0, &violation), -EBADMSG);
-	assert_memory_equal(&violation, &untouched, sizeof(violation));
+	assert_int_equal(line_from_event(event, size, 0, &line), -EBADMSG);
+	assert_memory_equal(&line, &untouched, sizeof(line));
 }
 
 #define ASSERT_BAD(change)                               \
@@ -287,14 +287,14 @@ static void test_bad_callers(void **state __attribute__((unused)))
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct violation violation, untouched;
+		struct line line, untouched;
 
-		memset(&violation, 0x5a, sizeof(violation));
+		memset(&line, 0x5a, sizeof(line));
 		memset(&untouched, 0x5a, sizeof(untouched));
-		assert_int_equal(violation_from_caller(&(struct smtpward_caller_key){}, &cases[i],
-						       1, 1, 1, &violation),
+		assert_int_equal(line_from_caller(&(struct smtpward_caller_key){}, &cases[i], 1, 1,
+						  1, &line),
 				 -EBADMSG);
-		assert_memory_equal(&violation, &untouched, sizeof(violation));
+		assert_memory_equal(&line, &untouched, sizeof(line));
 	}
 }
 
@@ -306,27 +306,27 @@ static void test_summaries(void **state __attribute__((unused)))
 		.cgroup_len = sizeof("apache2.service\0system.slice"),
 		.flags = SMTPWARD_CALLER_NAMED,
 	};
-	char line[VIOLATION_LINE_SIZE];
-	struct violation violation;
+	char text[LINE_TEXT_SIZE];
+	struct line line;
 
-	assert_int_equal(violation_from_caller(&key, &caller, 12, 0, 5, &violation), 0);
-	assert_int_equal(violation.time, 5);
-	assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
-	assert_string_equal(line, "v=1 suppressed=12 lost=0 euid=33 cgid=7311 "
+	assert_int_equal(line_from_caller(&key, &caller, 12, 0, 5, &line), 0);
+	assert_int_equal(line.time, 5);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	assert_string_equal(text, "v=1 suppressed=12 lost=0 euid=33 cgid=7311 "
 				  "unit=\"apache2.service\" "
 				  "cgroup=\"/system.slice/apache2.service\"");
 
 	/* No record had room: not the root cgroup's path, but none. */
 	caller = (struct smtpward_caller){ 0 };
-	assert_int_equal(violation_from_caller(&key, &caller, 0, 7, 5, &violation), 0);
-	assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
-	assert_string_equal(line, "v=1 suppressed=0 lost=7 euid=33 cgid=7311 unit=\"\" "
+	assert_int_equal(line_from_caller(&key, &caller, 0, 7, 5, &line), 0);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	assert_string_equal(text, "v=1 suppressed=0 lost=7 euid=33 cgid=7311 unit=\"\" "
 				  "cgroup=\"\"");
 
-	violation_from_anyone(UINT64_MAX, 3, 6, &violation);
-	assert_int_equal(violation.time, 6);
-	assert_true(violation_to_text(&violation, line, sizeof(line)) > 0);
-	assert_string_equal(line, "v=1 suppressed=18446744073709551615 lost=3 unit=\"\" "
+	line_from_anyone(UINT64_MAX, 3, 6, &line);
+	assert_int_equal(line.time, 6);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	assert_string_equal(text, "v=1 suppressed=18446744073709551615 lost=3 unit=\"\" "
 				  "cgroup=\"\"");
 }
 
@@ -344,31 +344,31 @@ static void test_time(void **state __attribute__((unused)))
 		{ UINT64_MAX, "2554-07-21T23:34:33.709551Z" },
 	};
 	struct smtpward_event event = example();
-	struct violation violation;
+	struct line line;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char text[VIOLATION_TIME_SIZE];
+		char text[LINE_TIME_SIZE];
 
-		violation_time_text(cases[i].time, text);
+		line_time_text(cases[i].time, text);
 		assert_string_equal(text, cases[i].want);
 	}
-	assert_int_equal(violation_from_event(&event, sizeof(event), 500, &violation), 0);
-	assert_int_equal(violation.time, BOOT + 500);
-	assert_int_equal(violation_from_event(&event, sizeof(event), -500, &violation), 0);
-	assert_int_equal(violation.time, BOOT - 500);
+	assert_int_equal(line_from_event(&event, sizeof(event), 500, &line), 0);
+	assert_int_equal(line.time, BOOT + 500);
+	assert_int_equal(line_from_event(&event, sizeof(event), -500, &line), 0);
+	assert_int_equal(line.time, BOOT - 500);
 }
 
 /* Every size under the line's is refused without half a line, and none is overrun. */
 static void test_line_sizes(void **state __attribute__((unused)))
 {
 	struct smtpward_event event = example();
-	char line[VIOLATION_LINE_SIZE];
-	struct violation violation;
+	char text[LINE_TEXT_SIZE];
+	struct line line;
 	int len;
 
 	event.comm[1] = '\n';
-	assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
-	len = violation_to_text(&violation, line, sizeof(line));
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+	len = line_to_text(&line, text, sizeof(text));
 	assert_true(len > 0);
 	for (int size = 0; size <= len + 1; size++) {
 		_cleanup_free_ char *dst = malloc(size + 1);
@@ -376,11 +376,11 @@ static void test_line_sizes(void **state __attribute__((unused)))
 		assert_non_null(dst);
 		memset(dst, '#', size + 1);
 		if (size <= len) {
-			assert_int_equal(violation_to_text(&violation, dst, size), -ENOSPC);
+			assert_int_equal(line_to_text(&line, dst, size), -ENOSPC);
 			assert_int_equal(dst[0], size ? '\0' : '#');
 		} else {
-			assert_int_equal(violation_to_text(&violation, dst, size), len);
-			assert_string_equal(dst, line);
+			assert_int_equal(line_to_text(&line, dst, size), len);
+			assert_string_equal(dst, text);
 		}
 		assert_int_equal(dst[size], '#');
 	}
@@ -400,34 +400,33 @@ static void test_forged_comm_exact(void **state __attribute__((unused)))
 		    "comm=\"\\x22 uid=0 x=\\x22\"");
 }
 
-static void assert_json(const struct violation *violation, const char *want)
+static void assert_json(const struct line *line, const char *want)
 {
 	_cleanup_free_ char *text = NULL;
 
-	assert_int_equal(violation_to_json(violation, &text), 0);
+	assert_int_equal(line_to_json(line, &text), 0);
 	assert_string_equal(text, want);
 }
 
 static void test_json(void **state __attribute__((unused)))
 {
 	struct smtpward_event event = example();
-	struct violation violation;
+	struct line line;
 
 	memcpy(event.comm, "\" x\n\xff", 6);
-	assert_int_equal(violation_from_event(&event, sizeof(event), 1767323045123456789 - BOOT,
-					      &violation),
+	assert_int_equal(line_from_event(&event, sizeof(event), 1767323045123456789 - BOOT, &line),
 			 0);
-	assert_json(&violation,
+	assert_json(&line,
 		    "{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"verdict\":\"deny\","
 		    "\"rule\":\"default\",\"dst\":\"203.0.113.9\",\"dport\":25,\"uid\":33,"
 		    "\"euid\":33,\"gid\":33,\"auid\":1000,\"pid\":4242,\"ppid\":4200,"
 		    "\"netns\":4026531840,\"cgid\":7311,\"unit\":\"apache2.service\","
 		    "\"cgroup\":\"/system.slice/apache2.service\",\"exe\":\"/usr/bin/php8.2\","
 		    "\"parent\":\"apache2\",\"comm\":\"\\\\x22 x\\\\x0a\\\\xff\"}");
-	violation_from_anyone(12, UINT64_MAX, 1000, &violation);
-	assert_json(&violation, "{\"time\":\"1970-01-01T00:00:00.000001Z\",\"v\":1,"
-				"\"suppressed\":12,\"lost\":\"18446744073709551615\","
-				"\"unit\":\"\",\"cgroup\":\"\"}");
+	line_from_anyone(12, UINT64_MAX, 1000, &line);
+	assert_json(&line, "{\"time\":\"1970-01-01T00:00:00.000001Z\",\"v\":1,"
+			   "\"suppressed\":12,\"lost\":\"18446744073709551615\","
+			   "\"unit\":\"\",\"cgroup\":\"\"}");
 }
 
 static int allocations_left;
@@ -441,16 +440,16 @@ static void *scarce_malloc(size_t size)
 static void test_json_no_memory(void **state __attribute__((unused)))
 {
 	struct smtpward_event event = example();
-	struct violation violation;
+	struct line line;
 	int r = -ENOMEM, failures;
 
-	assert_int_equal(violation_from_event(&event, sizeof(event), 0, &violation), 0);
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
 	json_set_alloc_funcs(scarce_malloc, free);
 	for (failures = 0; r < 0; failures++) {
 		char *text = (char *)"untouched";
 
 		allocations_left = failures;
-		r = violation_to_json(&violation, &text);
+		r = line_to_json(&line, &text);
 		if (r < 0) {
 			assert_int_equal(r, -ENOMEM);
 			assert_string_equal(text, "untouched");
@@ -480,5 +479,5 @@ int main(void)
 		cmocka_unit_test(test_json_no_memory),
 	};
 
-	return cmocka_run_group_tests_name("violation", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("line", tests, NULL, NULL);
 }

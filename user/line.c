@@ -6,7 +6,7 @@
  * half a line about somebody is worse than a count of records that were not
  * understood. What the caller of connect(2) can choose is never a reason to refuse.
  */
-#include "violation.h"
+#include "line.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,8 +18,7 @@
 static const char cut_text[] = "/...";
 static const char deleted_text[] = " (deleted)";
 
-_Static_assert(SMTPWARD_CGROUP_SIZE + sizeof(cut_text) + sizeof(deleted_text) - 1 <=
-		       VIOLATION_PATH_SIZE,
+_Static_assert(SMTPWARD_CGROUP_SIZE + sizeof(cut_text) + sizeof(deleted_text) - 1 <= LINE_PATH_SIZE,
 	       "every joined path fits");
 _Static_assert(SMTPWARD_EXE_SIZE <= SMTPWARD_CGROUP_SIZE, "every joined path fits");
 
@@ -34,7 +33,7 @@ struct names {
 #define MISSING_NOWHERE SIZE_MAX
 
 /* The name nearest to the root of what *end leaves of the list; moves *end before it. */
-static const char *names_next(const struct names *names, size_t *end)
+static const char *line_names_next(const struct names *names, size_t *end)
 {
 	const char *nul = memrchr(names->list, '\0', *end - 1);
 	const char *name = nul ? nul + 1 : names->list;
@@ -43,17 +42,17 @@ static const char *names_next(const struct names *names, size_t *end)
 	return name;
 }
 
-static size_t names_count(const struct names *names)
+static size_t line_names_count(const struct names *names)
 {
 	size_t count = 0;
 
 	for (size_t end = names->len; end > 0; count++)
-		names_next(names, &end);
+		line_names_next(names, &end);
 	return count;
 }
 
 /* Each name must be one that a directory can hold: what joins them is then unambiguous. */
-static bool names_valid(const char *list, size_t len)
+static bool line_names_valid(const char *list, size_t len)
 {
 	if (len == 0)
 		return true;
@@ -62,16 +61,16 @@ static bool names_valid(const char *list, size_t len)
 	return !memchr(list, '/', len) && !memmem(list, len, "\0", 2);
 }
 
-static int names_from_cgroup(const char *list, size_t len, uint32_t flags, struct names *ret)
+static int line_names_from_cgroup(const char *list, size_t len, uint32_t flags, struct names *ret)
 {
 	struct names names = { .list = list, .len = len, .missing_at = MISSING_NOWHERE };
 
-	if (len > SMTPWARD_CGROUP_SIZE || !names_valid(list, len))
+	if (len > SMTPWARD_CGROUP_SIZE || !line_names_valid(list, len))
 		return -EBADMSG;
 	if (flags & SMTPWARD_CGROUP_CUT)
 		names.missing_at = 0;
 	if (flags & SMTPWARD_CGROUP_TOP) {
-		if (!(flags & SMTPWARD_CGROUP_CUT) || names_count(&names) < 2)
+		if (!(flags & SMTPWARD_CGROUP_CUT) || line_names_count(&names) < 2)
 			return -EBADMSG;
 		names.missing_at = 2;
 	}
@@ -85,7 +84,7 @@ static int names_from_cgroup(const char *list, size_t len, uint32_t flags, struc
  * caller choose to be left out; it is printed as /proc/PID/exe shows it, and the
  * "/memfd:" in front is nobody's to forge.
  */
-static bool names_memfd(const char *list, size_t len)
+static bool line_names_memfd(const char *list, size_t len)
 {
 	static const char prefix[] = "memfd:";
 
@@ -93,11 +92,12 @@ static bool names_memfd(const char *list, size_t len)
 	       memchr(list, '\0', len) == list + len - 1;
 }
 
-static int names_from_exe(const char *list, size_t len, uint32_t flags, struct names *ret)
+static int line_names_from_exe(const char *list, size_t len, uint32_t flags, struct names *ret)
 {
 	struct names names = { .list = list, .len = len, .missing_at = MISSING_NOWHERE };
 
-	if (len > SMTPWARD_EXE_SIZE || (!names_memfd(list, len) && !names_valid(list, len)))
+	if (len > SMTPWARD_EXE_SIZE ||
+	    (!line_names_memfd(list, len) && !line_names_valid(list, len)))
 		return -EBADMSG;
 	if (flags & SMTPWARD_EXE_CUT)
 		names.missing_at = 0;
@@ -105,33 +105,33 @@ static int names_from_exe(const char *list, size_t len, uint32_t flags, struct n
 	return 0;
 }
 
-static void path_append(struct violation_path *path, const char *text, size_t len)
+static void line_path_append(struct line_path *path, const char *text, size_t len)
 {
 	memcpy(path->text + path->len, text, len);
 	path->len += len;
 	path->text[path->len] = '\0';
 }
 
-static void path_append_string(struct violation_path *path, const char *text)
+static void line_path_append_string(struct line_path *path, const char *text)
 {
-	path_append(path, text, strlen(text));
+	line_path_append(path, text, strlen(text));
 }
 
-static void path_join(struct violation_path *path, const struct names *names)
+static void line_path_join(struct line_path *path, const struct names *names)
 {
 	size_t end = names->len;
 
 	for (size_t depth = 0; end > 0 || depth == names->missing_at; depth++) {
 		if (depth == names->missing_at)
-			path_append_string(path, cut_text);
+			line_path_append_string(path, cut_text);
 		if (end == 0)
 			break;
-		path_append(path, "/", 1);
-		path_append_string(path, names_next(names, &end));
+		line_path_append(path, "/", 1);
+		line_path_append_string(path, line_names_next(names, &end));
 	}
 }
 
-static bool is_slice(const char *name)
+static bool line_is_slice(const char *name)
 {
 	static const char suffix[] = ".slice";
 	size_t len = strlen(name);
@@ -140,47 +140,36 @@ static bool is_slice(const char *name)
 }
 
 /* Names behind a gap are not looked at: the unit may be among the missing ones. */
-static void path_unit(struct violation_path *path, const struct names *names)
+static void line_path_unit(struct line_path *path, const struct names *names)
 {
 	size_t end = names->len;
 
 	for (size_t depth = 0; end > 0 && depth != names->missing_at; depth++) {
-		const char *name = names_next(names, &end);
+		const char *name = line_names_next(names, &end);
 
-		if (is_slice(name))
+		if (line_is_slice(name))
 			continue;
-		path_append_string(path, name);
+		line_path_append_string(path, name);
 		return;
 	}
 }
 
-static void violation_set_cgroup(struct violation *violation, const struct names *names)
+static void line_set_cgroup(struct line *line, const struct names *names)
 {
-	path_join(&violation->cgroup, names);
-	if (violation->cgroup.len == 0)
-		path_append(&violation->cgroup, "/", 1);
-	path_unit(&violation->unit, names);
+	line_path_join(&line->cgroup, names);
+	if (line->cgroup.len == 0)
+		line_path_append(&line->cgroup, "/", 1);
+	line_path_unit(&line->unit, names);
 }
 
-static void violation_set_exe(struct violation *violation, const struct names *names,
-			      uint32_t flags)
+static void line_set_exe(struct line *line, const struct names *names, uint32_t flags)
 {
-	path_join(&violation->exe, names);
+	line_path_join(&line->exe, names);
 	if (flags & SMTPWARD_EXE_DELETED)
-		path_append_string(&violation->exe, deleted_text);
+		line_path_append_string(&line->exe, deleted_text);
 }
 
-/* size is the source's; dst has one byte more, for a comm without a NUL. */
-static void copy_comm(char *dst, const char *src, size_t size)
-{
-	size_t len = strnlen(src, size);
-
-	memcpy(dst, src, len);
-	dst[len] = '\0';
-}
-
-int violation_from_event(const void *record, size_t size, int64_t realtime_offset,
-			 struct violation *ret)
+int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret)
 {
 	struct smtpward_event event;
 	struct names cgroup, exe;
@@ -192,77 +181,61 @@ int violation_from_event(const void *record, size_t size, int64_t realtime_offse
 	if (event.verdict > SMTPWARD_ALLOW || event.rule > SMTPWARD_RULE_NONE ||
 	    event.flags & ~EVENT_FLAGS)
 		return -EBADMSG;
-	r = names_from_cgroup(event.cgroup, event.cgroup_len, event.flags, &cgroup);
+	r = line_names_from_cgroup(event.cgroup, event.cgroup_len, event.flags, &cgroup);
 	if (r < 0)
 		return r;
-	r = names_from_exe(event.exe, event.exe_len, event.flags, &exe);
+	r = line_names_from_exe(event.exe, event.exe_len, event.flags, &exe);
 	if (r < 0)
 		return r;
 
-	*ret = (struct violation){
-		.kind = VIOLATION_ATTEMPT,
+	*ret = (struct line){
+		.kind = LINE_ATTEMPT,
 		.time = event.time_ns + (uint64_t)realtime_offset,
-		.verdict = event.verdict,
-		.rule = event.rule,
-		.port = event.port,
-		.uid = event.uid,
-		.euid = event.euid,
-		.egid = event.egid,
-		.auid = event.auid,
-		.pid = event.pid,
-		.ppid = event.ppid,
-		.netns = event.netns,
-		.cgroup_id = event.cgroup_id,
+		.record = event,
 	};
-	memcpy(ret->address, event.address, sizeof(ret->address));
-	copy_comm(ret->comm, event.comm, sizeof(event.comm));
-	copy_comm(ret->parent, event.parent, sizeof(event.parent));
-	violation_set_cgroup(ret, &cgroup);
-	violation_set_exe(ret, &exe, event.flags);
+	line_set_cgroup(ret, &cgroup);
+	line_set_exe(ret, &exe, event.flags);
 	return 0;
 }
 
-int violation_from_caller(const struct smtpward_caller_key *key,
-			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
-			  uint64_t time, struct violation *ret)
+int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
+		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret)
 {
 	struct names cgroup;
 	int r;
 
 	if (caller->flags & ~(CGROUP_FLAGS | SMTPWARD_CALLER_NAMED))
 		return -EBADMSG;
-	r = names_from_cgroup(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
+	r = line_names_from_cgroup(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
 	if (r < 0)
 		return r;
 
-	*ret = (struct violation){
-		.kind = VIOLATION_SUMMARY,
+	*ret = (struct line){
+		.kind = LINE_SUMMARY,
 		.time = time,
-		.euid = key->euid,
-		.cgroup_id = key->cgroup_id,
+		.record = { .euid = key->euid, .cgroup_id = key->cgroup_id },
 		.suppressed = suppressed,
 		.lost = lost,
 	};
 	if (caller->flags & SMTPWARD_CALLER_NAMED)
-		violation_set_cgroup(ret, &cgroup);
+		line_set_cgroup(ret, &cgroup);
 	return 0;
 }
 
-void violation_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct violation *ret)
+void line_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret)
 {
-	*ret = (struct violation){
-		.kind = VIOLATION_SUMMARY,
+	*ret = (struct line){
+		.kind = LINE_ANYONE,
 		.time = time,
 		.suppressed = suppressed,
 		.lost = lost,
-		.anyone = true,
 	};
 }
 
-void violation_from_alert(const char *alert, bool healed, uint64_t time, struct violation *ret)
+void line_from_alert(const char *alert, bool healed, uint64_t time, struct line *ret)
 {
-	*ret = (struct violation){
-		.kind = VIOLATION_ALERT,
+	*ret = (struct line){
+		.kind = LINE_ALERT,
 		.time = time,
 		.healed = healed,
 	};

@@ -2,8 +2,8 @@
 /*
  * A record as the kernel writes it, for tests to change. Included after cmocka.h.
  */
-#ifndef SMTPWARD_TEST_VIOLATION_FIXTURE_H
-#define SMTPWARD_TEST_VIOLATION_FIXTURE_H
+#ifndef SMTPWARD_TEST_LINE_FIXTURE_H
+#define SMTPWARD_TEST_LINE_FIXTURE_H
 
 #include <smtpward/abi.h>
 
@@ -64,4 +64,4 @@ static inline struct smtpward_event example(void)
 	return event;
 }
 
-#endif /* SMTPWARD_TEST_VIOLATION_FIXTURE_H */
+#endif /* SMTPWARD_TEST_LINE_FIXTURE_H */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From the kernel's record to a line: what one line says, as a list of fields that
+ * the text and the JSON renderer share. Pure: no file descriptor, no clock, no
+ * logging.
+ */
+#ifndef SMTPWARD_LINE_H
+#define SMTPWARD_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <smtpward/abi.h>
+
+/* Room for any path that a record can hold, joined, with "/..." where it was cut. */
+#define LINE_PATH_SIZE (SMTPWARD_CGROUP_SIZE + 16)
+
+/* A string of any bytes but NUL, with its length, always NUL-terminated. */
+struct line_path {
+	char text[LINE_PATH_SIZE];
+	size_t len;
+};
+
+enum line_kind {
+	LINE_ATTEMPT, /* one attempt */
+	LINE_SUMMARY, /* attempts of one caller without a line of their own */
+	LINE_ANYONE,  /* the same of callers that are not known */
+	LINE_ALERT,   /* enforcement itself is not what it should be */
+};
+
+/*
+ * What one line says. time is CLOCK_REALTIME in nanoseconds: of the call for an
+ * attempt, of the writing for a summary. Paths are the record's lists, joined.
+ */
+struct line {
+	enum line_kind kind;
+	uint64_t time;
+	struct smtpward_event record; /* attempt: all of it; summary: euid and cgroup_id */
+	uint64_t suppressed, lost;    /* summary, anyone */
+	struct line_path alert;	      /* alert: what is wrong */
+	bool healed;		      /* alert: it was, and has been put right */
+	struct line_path cgroup;
+	struct line_path unit; /* the first name in cgroup that is no slice; may be empty */
+	struct line_path exe;  /* attempt; empty for a kernel thread */
+};
+
+/*
+ * An event as it lies in the ring buffer. realtime_offset is CLOCK_REALTIME minus
+ * CLOCK_BOOTTIME in nanoseconds. Returns 0, or -EBADMSG where size or content
+ * cannot be a record of this ABI; *ret is untouched then.
+ *
+ * Paths are joined from the root, "/" being the v2 root. Where names are missing
+ * "/..." stands for them: "/a/b/.../y/z", or "/.../y/z" where the top was cut as
+ * well. A deleted executable ends in " (deleted)".
+ */
+int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
+
+/*
+ * What callers of (cgroup, euid) were kept from. Same returns. The cgroup's path stays
+ * empty where no record of the caller had room, so that its names are not known.
+ */
+int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
+		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
+
+/* A summary that no caller can be named for. */
+void line_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
+
+/* What is wrong, in words of ours; cut where it is longer than a path may be. */
+void line_from_alert(const char *alert, bool healed, uint64_t time, struct line *ret);
+
+/* Longest line that line_to_text() writes, its NUL included; the table of fields is held to it. */
+#define LINE_TEXT_SIZE 16384
+
+/*
+ * The line of text from "v=1" on, without a newline, NUL-terminated. Returns its
+ * length, or -ENOSPC where size is under what it needs (never with
+ * LINE_TEXT_SIZE).
+ */
+int line_to_text(const struct line *line, char *dst, size_t size);
+
+/*
+ * One JSON object on one line, without a newline: "time", then the fields of the
+ * text line by the same names in the same order. Strings hold what stands between
+ * the quotes there, \xNN included, so all of it is ASCII; "rule" is a number or
+ * "default". The caller frees it. 0 or -ENOMEM.
+ */
+int line_to_json(const struct line *line, char **ret_json);
+
+/* RFC 3339, UTC, microseconds: "2026-01-02T03:04:05.123456Z" and its NUL. */
+#define LINE_TIME_SIZE 28
+
+void line_time_text(uint64_t time, char dst[LINE_TIME_SIZE]);
+
+#endif /* SMTPWARD_LINE_H */
