@@ -174,7 +174,7 @@ struct {
 	__type(value, struct smtpward_rule_info);
 } map_rules SEC(".maps");
 
-/* Read by iter_hooks; see hooks.h. */
+/* Read by iter_hooks; see attached.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

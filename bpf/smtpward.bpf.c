@@ -4,13 +4,13 @@
  *
  *   connect(2) -> gate.h    does this generation decide?
  *                 flow.h    a TCP connect to a guarded port? everything else passes here
- *                 policy.h  the first rule that matches; none: deny
- *                 event.h   within the limit: a record in map_events
+ *                 decide.h  the first rule that matches; none: deny
+ *                 record.h   within the limit: a record in map_events
  *              -> verdict
  *
- *   mkdir, rmdir of a cgroup -> cgroups.h keeps map_cgroups
+ *   mkdir, rmdir of a cgroup -> tracker.h keeps map_cgroups
  *
- *   read(2) of iter_hooks -> hooks.h  what of this is attached?
+ *   read(2) of iter_hooks -> attached.h  what of this is attached?
  *
  * What goes wrong on a guarded port refuses, and counts; what is not guarded is
  * never refused. maps.h says what each full map means.
@@ -19,13 +19,13 @@
 
 #include <bpf/bpf_tracing.h>
 
-#include "cgroups.h"
-#include "event.h"
+#include "tracker.h"
+#include "record.h"
 #include "flow.h"
 #include "gate.h"
-#include "hooks.h"
+#include "attached.h"
 #include "maps.h"
-#include "policy.h"
+#include "decide.h"
 
 #define PASS 1
 #define REFUSE 0
@@ -47,14 +47,14 @@ static __always_inline int enforce(const struct flow *flow)
 	bool refused;
 
 	caller_identify(&caller);
-	policy_decide(flow, &caller, &decision);
+	decide_rule(flow, &caller, &decision);
 	if (audit_mode && decision.verdict == SMTPWARD_DENY)
 		decision.verdict = SMTPWARD_AUDIT;
 	refused = decision.verdict != SMTPWARD_ALLOW && decision.verdict != SMTPWARD_AUDIT;
 	enforce_count(&decision, refused);
 	refused = OPAQUE(refused, caller.cgroup_id);
 	if (log_verdicts & (1U << (decision.verdict & 31)))
-		event_record(flow, &caller, &decision);
+		record_attempt(flow, &caller, &decision);
 	if (!refused)
 		return PASS;
 	if (reject)
@@ -85,14 +85,14 @@ int smtpward_conn6(struct bpf_sock_addr *ctx)
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(smtpward_mkdir, struct cgroup *cgroup)
 {
-	cgroups_made(cgroup);
+	tracker_made(cgroup);
 	return 0;
 }
 
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(smtpward_rmdir, struct cgroup *cgroup)
 {
-	cgroups_removed(cgroup);
+	tracker_removed(cgroup);
 	return 0;
 }
 
@@ -104,7 +104,7 @@ int smtpward_hooks(struct bpf_iter__bpf_map_elem *ctx)
 
 	/* The last call of each reading is one without an element. */
 	if (hooks)
-		hooks_tell(ctx->meta->seq, hooks);
+		attached_tell(ctx->meta->seq, hooks);
 	return 0;
 }
 

@@ -6,9 +6,9 @@
 
 #include "cleanup.h"
 #include "command.h"
-#include "enforcement.h"
+#include "say_load.h"
 #include "given_policy.h"
-#include "logging.h"
+#include "say_log.h"
 #include "msg.h"
 #include "sink.h"
 
@@ -38,7 +38,7 @@ static void write_left(const char *pins)
 	if (err)
 		msg_warning("cannot open a place for what was recorded before: %s", strerror(-err));
 	else
-		logging_drain_left(pins, sink, no_syslog ? "stderr" : "syslog");
+		say_log_drain_left(pins, sink, no_syslog ? "stderr" : "syslog");
 }
 
 static enum command_result run(void *userdata, int argc, char **argv)
@@ -51,8 +51,8 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	bool left = false;
 
 	if (result == COMMAND_DONE)
-		result = enforcement_load(&given, config->cgroup, config->pins, config->reader,
-					  &left);
+		result = say_load_policy(&given, config->cgroup, config->pins, config->reader,
+					 &left);
 	if (left)
 		write_left(config->pins);
 	return result;

@@ -8,7 +8,7 @@
 #include "cleanup.h"
 #include "command.h"
 #include "confine.h"
-#include "logging.h"
+#include "say_log.h"
 #include "msg.h"
 
 struct log_config {
@@ -54,7 +54,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	const struct log_config *config = userdata;
 	const char *to = config->to ?: "syslog";
 	_cleanup_(sink_freep) struct sink *sink = NULL;
-	enum command_result result = logging_block_signals();
+	enum command_result result = say_log_block_signals();
 	bool unloaded;
 	int err;
 
@@ -69,8 +69,8 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	err = geteuid() ? confine() : 0;
 	if (err)
 		msg_warning("cannot give up all rights that are not needed: %s", strerror(-err));
-	return logging_run(
-		&(const struct logging_options){
+	return say_log_run(
+		&(const struct say_log_options){
 			.pins = config->pins,
 			.sink_name = to,
 			.hangup = LOGGER_HANGUP_REOPENS,

@@ -8,9 +8,9 @@
 
 #include "cleanup.h"
 #include "command.h"
-#include "enforcement.h"
+#include "say_load.h"
 #include "given_policy.h"
-#include "logging.h"
+#include "say_log.h"
 #include "msg.h"
 #include "sink.h"
 
@@ -101,10 +101,10 @@ static enum command_result log_until_ended(const struct run_config *config, bool
 		return COMMAND_FAILED;
 	}
 	if (left)
-		logging_drain_left(config->pins, sink, name);
+		say_log_drain_left(config->pins, sink, name);
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
-	return logging_run(
-		&(const struct logging_options){
+	return say_log_run(
+		&(const struct say_log_options){
 			.pins = config->pins,
 			.sink_name = name,
 			.hangup = LOGGER_HANGUP_ENDS,
@@ -122,7 +122,7 @@ static enum command_result log_and_end(const struct run_config *config, bool lef
 		return result;
 	if (config->trial) {
 		/* The log failed before a signal could end it. */
-		enforcement_lift(config->pins);
+		say_load_lift(config->pins);
 		return result;
 	}
 	msg_info("the log ends, the policy stays in force: 'smtpward unload%s%s' lifts it",
@@ -139,13 +139,13 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	bool left = false;
 
 	if (result == COMMAND_DONE)
-		result = enforcement_check_free(config->pins, config->trial);
+		result = say_load_check_free(config->pins, config->trial);
 	if (result == COMMAND_DONE && !path)
 		result = print_policy(&given);
 	if (result == COMMAND_DONE)
-		result = logging_block_signals();
+		result = say_log_block_signals();
 	if (result == COMMAND_DONE)
-		result = enforcement_load(&given, config->cgroup, config->pins, NULL, &left);
+		result = say_load_policy(&given, config->cgroup, config->pins, NULL, &left);
 	if (result != COMMAND_DONE)
 		return result;
 	return log_and_end(config, left);

@@ -2,7 +2,7 @@
 /* smtpward unload: the one way back. */
 #include "cleanup.h"
 #include "command.h"
-#include "enforcement.h"
+#include "say_load.h"
 
 struct unload_config {
 	const char *pins;
@@ -16,7 +16,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 {
 	const struct unload_config *config = userdata;
 
-	return enforcement_lift(config->pins);
+	return say_load_lift(config->pins);
 }
 
 const struct command cmd_unload = {

@@ -11,7 +11,7 @@
 
 #include "cleanup.h"
 #include "line.h"
-#include "pinned.h"
+#include "object.h"
 #include "ring.h"
 
 /*
@@ -62,13 +62,13 @@ static uint64_t clock_ns(clockid_t clock)
 /* Opening. */
 
 static int open_map(struct drain *drain, const struct pins *pins, uint64_t generation,
-		    const char *name, enum pinned_use use, size_t value_size, int *ret_fd)
+		    const char *name, enum object_use use, size_t value_size, int *ret_fd)
 {
-	struct pinned_shape shape;
-	int err = pinned_open_map(pins, generation, name, use, 0, ret_fd);
+	struct object_shape shape;
+	int err = object_open_map(pins, generation, name, use, 0, ret_fd);
 
 	if (!err)
-		err = pinned_read_shape(*ret_fd, &shape);
+		err = object_read_shape(*ret_fd, &shape);
 	if (err || !value_size)
 		return err;
 	if (shape.key_size > sizeof(struct smtpward_caller_key) || shape.value_size < value_size ||
@@ -87,16 +87,16 @@ static int open_maps(struct drain *drain, const struct pins *pins, uint64_t gene
 						  : sizeof(struct smtpward_caller);
 	const struct {
 		const char *name;
-		enum pinned_use use;
+		enum object_use use;
 		size_t value_size; /* 0 where it is not read as a value of a key */
 		int *fd;
 	} maps[] = {
-		{ "map_events", PINNED_WRITES, 0, &drain->events_fd },
-		{ "map_callers", PINNED_WRITES, caller_size, &drain->callers_fd },
-		{ "map_callers_rest", PINNED_READS, caller_size, &drain->rest_fd },
-		{ "map_reported", PINNED_WRITES, sizeof(struct smtpward_reported),
+		{ "map_events", OBJECT_WRITES, 0, &drain->events_fd },
+		{ "map_callers", OBJECT_WRITES, caller_size, &drain->callers_fd },
+		{ "map_callers_rest", OBJECT_READS, caller_size, &drain->rest_fd },
+		{ "map_reported", OBJECT_WRITES, sizeof(struct smtpward_reported),
 		  &drain->reported_fd },
-		{ "map_counters", PINNED_READS, 0, &drain->counters_fd },
+		{ "map_counters", OBJECT_READS, 0, &drain->counters_fd },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
@@ -124,7 +124,7 @@ static int map_note(struct drain *drain, const struct pins *pins, uint64_t gener
 		drain->note = &drain->own_note;
 		return 0;
 	}
-	err = pinned_open_map(pins, generation, "map_note", PINNED_WRITES, sizeof(*drain->note),
+	err = object_open_map(pins, generation, "map_note", OBJECT_WRITES, sizeof(*drain->note),
 			      &fd);
 	if (err)
 		return err;
@@ -148,7 +148,7 @@ int drain_open(const struct pins *pins, uint64_t generation, struct drain **ret_
 	drain->path = pins->path;
 	drain->events_fd = drain->callers_fd = drain->rest_fd = -1;
 	drain->reported_fd = drain->counters_fd = -1;
-	err = pinned_read_abi(pins, generation, &abi);
+	err = object_read_abi(pins, generation, &abi);
 	if (err)
 		return reason_errno(reason, err, "cannot read %s/map_policy", pins->path);
 	drain->foreign = abi != SMTPWARD_ABI;
@@ -476,7 +476,7 @@ static int read_total(const struct drain *drain, uint64_t *ret_total)
 		*ret_total = drain->summed_up + 1;
 		return 0;
 	}
-	err = pinned_sum_counters(drain->counters_fd, &counters);
+	err = object_sum_counters(drain->counters_fd, &counters);
 	if (!err)
 		*ret_total = counters.suppressed + counters.lost;
 	return err;

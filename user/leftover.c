@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "pinned.h"
+#include "object.h"
 #include "pins.h"
 
 /* How long a logger has to notice, and a sink to take the lines. */
@@ -90,12 +90,12 @@ static int list_leftovers(const char *path, uint64_t **ret_generations, size_t *
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	_cleanup_free_ uint64_t *generations = NULL;
-	enum pinned_gate gate;
+	enum object_gate gate;
 	int err = pins_open_shared(path, false, &pins, reason);
 
 	if (err)
 		return err;
-	err = pinned_read_generation(&pins, ret_deciding, &gate);
+	err = object_read_generation(&pins, ret_deciding, &gate);
 	if (!err)
 		err = pins_list_generations(&pins, &generations, ret_n);
 	if (err)

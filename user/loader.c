@@ -12,7 +12,7 @@
 
 #include "cleanup.h"
 #include "feature.h"
-#include "pinned.h"
+#include "object.h"
 #include "smtpward.skel.h"
 
 const char *const loader_lasting_maps[] = {
@@ -317,7 +317,7 @@ int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id)
 	const uint32_t zero = 0;
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		int r = pinned_program_id(loader_hook(loader, hook), &hooks.program_ids[hook]);
+		int r = object_program_id(loader_hook(loader, hook), &hooks.program_ids[hook]);
 
 		if (r)
 			return r;

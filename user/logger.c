@@ -19,7 +19,7 @@
 
 #include "cleanup.h"
 #include "drain.h"
-#include "pinned.h"
+#include "object.h"
 #include "pins.h"
 
 #define SUMMARY_SECONDS 10
@@ -71,15 +71,15 @@ static int lock_reader(struct logger *logger, struct reason *reason)
 static int read_events_id(const struct logger *logger, uint32_t *ret_id)
 {
 	_cleanup_close_ int fd = -1;
-	struct pinned_shape shape;
-	enum pinned_gate gate;
+	struct object_shape shape;
+	enum object_gate gate;
 	uint64_t generation;
-	int err = pinned_read_generation(&logger->pins, &generation, &gate);
+	int err = object_read_generation(&logger->pins, &generation, &gate);
 
 	if (!err)
-		err = pinned_open(&logger->pins, generation, "map_events", &fd);
+		err = object_open(&logger->pins, generation, "map_events", &fd);
 	if (!err)
-		err = pinned_read_shape(fd, &shape);
+		err = object_read_shape(fd, &shape);
 	if (err)
 		return err;
 	*ret_id = shape.id;
@@ -88,13 +88,13 @@ static int read_events_id(const struct logger *logger, uint32_t *ret_id)
 
 static int open_drain(struct logger *logger, struct reason *reason)
 {
-	enum pinned_gate gate;
+	enum object_gate gate;
 	uint64_t generation;
 	uint32_t abi;
-	int err = pinned_read_generation(&logger->pins, &generation, &gate);
+	int err = object_read_generation(&logger->pins, &generation, &gate);
 
 	if (!err)
-		err = pinned_read_abi(&logger->pins, generation, &abi);
+		err = object_read_abi(&logger->pins, generation, &abi);
 	if (!err)
 		err = read_events_id(logger, &logger->events_id);
 	if (err == -EPERM)
@@ -105,7 +105,7 @@ static int open_drain(struct logger *logger, struct reason *reason)
 	if (err)
 		return reason_errno(reason, err, "cannot tell the policy in %s", logger->pins.path);
 	if (abi != SMTPWARD_ABI)
-		return reason_set(reason, -EPROTO, PINNED_FOREIGN_TEXT, logger->pins.path, abi,
+		return reason_set(reason, -EPROTO, OBJECT_FOREIGN_TEXT, logger->pins.path, abi,
 				  SMTPWARD_ABI);
 	return drain_open(&logger->pins, generation, &logger->drain, reason);
 }

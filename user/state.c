@@ -25,7 +25,7 @@ static int cgroup_exists(uint64_t id, bool *ret_exists)
 static int read_hook_from_outside(const struct pins *pins, struct state *state, int hook)
 {
 	bool runs[SMTPWARD_HOOKS];
-	int err = pinned_read_hooks(pins, state->policy.generation, runs);
+	int err = object_read_hooks(pins, state->policy.generation, runs);
 
 	if (err)
 		return err == -ENODATA || err == -ENOENT ? -EACCES : err;
@@ -38,7 +38,7 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 	_cleanup_close_ int link_fd = -1, program_fd = -1;
 	uint32_t program_id = 0;
 	bool exists = false;
-	int err = pinned_open(pins, 0, hook_infos[hook].link_pin, &link_fd);
+	int err = object_open(pins, 0, hook_infos[hook].link_pin, &link_fd);
 
 	state->hooks[hook] = STATE_NO_LINK;
 	if (err == -ENOENT)
@@ -46,7 +46,7 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 	if (err == -EACCES)
 		return read_hook_from_outside(pins, state, hook);
 	if (!err)
-		err = pinned_read_link(link_fd, &state->links[hook]);
+		err = object_read_link(link_fd, &state->links[hook]);
 	if (err)
 		return err;
 	state->hooks[hook] = STATE_DETACHED;
@@ -55,12 +55,12 @@ static int read_hook(const struct pins *pins, struct state *state, int hook)
 	if (err || !exists)
 		return err;
 	state->hooks[hook] = STATE_OTHER_PROGRAM;
-	err = pinned_open(pins, state->policy.generation, hook_infos[hook].program_pin,
+	err = object_open(pins, state->policy.generation, hook_infos[hook].program_pin,
 			  &program_fd);
 	if (err == -ENOENT)
 		return 0;
 	if (!err)
-		err = pinned_program_id(program_fd, &program_id);
+		err = object_program_id(program_fd, &program_id);
 	if (!err && program_id == state->links[hook].program_id)
 		state->hooks[hook] = STATE_IN_FORCE;
 	return err;
@@ -70,7 +70,7 @@ static int read_missing(const struct pins *pins, struct state *state)
 {
 	struct smtpward_tracker tracker;
 	_cleanup_close_ int fd = -1;
-	int err = pinned_open_map(pins, state->policy.generation, "map_tracker", PINNED_READS,
+	int err = object_open_map(pins, state->policy.generation, "map_tracker", OBJECT_READS,
 				  sizeof(tracker), &fd);
 
 	for (uint32_t i = 0; i < SMTPWARD_TRACKER_ENTRIES && !err; i++) {
@@ -91,7 +91,7 @@ static int read_tracker(const struct pins *pins, struct state *state)
 	if (err)
 		return err;
 	state->tracker = true;
-	err = pinned_open_map(pins, state->policy.generation, "map_cgroups", PINNED_READS,
+	err = object_open_map(pins, state->policy.generation, "map_cgroups", OBJECT_READS,
 			      sizeof(root), &cgroups);
 	if (err)
 		return err;
@@ -115,7 +115,7 @@ static int read_tracker(const struct pins *pins, struct state *state)
 static int read_rules(const struct pins *pins, struct state *state)
 {
 	_cleanup_close_ int fd = -1;
-	int err = pinned_open_map(pins, state->policy.generation, "map_rules", PINNED_READS,
+	int err = object_open_map(pins, state->policy.generation, "map_rules", OBJECT_READS,
 				  sizeof(*state->rules), &fd);
 
 	if (err)
@@ -131,27 +131,27 @@ static int read_rules(const struct pins *pins, struct state *state)
 static int read_counters(const struct pins *pins, struct state *state)
 {
 	_cleanup_close_ int fd = -1;
-	int err = pinned_open_map(pins, state->policy.generation, "map_counters", PINNED_READS,
+	int err = object_open_map(pins, state->policy.generation, "map_counters", OBJECT_READS,
 				  sizeof(state->counters), &fd);
 
-	return err ? err : pinned_sum_counters(fd, &state->counters);
+	return err ? err : object_sum_counters(fd, &state->counters);
 }
 
 static int read_all(const struct pins *pins, struct state *state)
 {
-	enum pinned_gate gate;
+	enum object_gate gate;
 	uint64_t generation;
-	int err = pinned_read_generation(pins, &generation, &gate);
+	int err = object_read_generation(pins, &generation, &gate);
 
-	if (!err && gate == PINNED_GATE_STRAY)
+	if (!err && gate == OBJECT_GATE_STRAY)
 		return -ENODATA;
-	state->gate_open = !err && gate == PINNED_GATE_OPEN;
+	state->gate_open = !err && gate == OBJECT_GATE_OPEN;
 	if (!err)
-		err = pinned_read_abi(pins, generation, &state->policy.abi);
+		err = object_read_abi(pins, generation, &state->policy.abi);
 	if (!err && state->policy.abi != SMTPWARD_ABI)
 		return -EPROTO;
 	if (!err)
-		err = pinned_read(pins, generation, "map_policy", &state->policy,
+		err = object_read(pins, generation, "map_policy", &state->policy,
 				  sizeof(state->policy));
 	if (!err)
 		err = read_rules(pins, state);
@@ -178,7 +178,7 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 		return reason_set(reason, -ENODATA,
 				  "%s has no whole policy: 'smtpward load' puts one there", path);
 	if (err == -EPROTO)
-		return reason_set(reason, err, PINNED_FOREIGN_TEXT, path, state.policy.abi,
+		return reason_set(reason, err, OBJECT_FOREIGN_TEXT, path, state.policy.abi,
 				  SMTPWARD_ABI);
 	if (err == -EACCES)
 		return reason_set(

@@ -12,7 +12,7 @@
 #include <smtpward/abi.h>
 
 #include "hook.h"
-#include "pinned.h"
+#include "object.h"
 #include "pins.h"
 
 enum state_hook {
@@ -27,7 +27,7 @@ struct state {
 	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
 	struct smtpward_policy_info policy;
 	enum state_hook hooks[SMTPWARD_HOOKS];
-	struct pinned_link links[SMTPWARD_HOOKS];
+	struct object_link links[SMTPWARD_HOOKS];
 	bool tracks;				    /* the policy needs the cgroup tracker */
 	bool tracker;				    /* runs, or is not needed */
 	uint64_t missing[SMTPWARD_TRACKER_ENTRIES]; /* cgroups that it has no room for */

@@ -17,15 +17,15 @@
  * between leaves things lying about that the next load removes in step 5. A hook that
  * this version has not refuses what the old policy does until it is detached.
  */
-#include "install.h"
+#include "load.h"
 
 #include "cleanup.h"
-#include "install_steps.h"
+#include "load_steps.h"
 
-int install_load(const struct install_request *request, struct install_report *ret_report,
-		 struct reason *reason)
+int load_policy(const struct load_request *request, struct load_report *ret_report,
+		struct reason *reason)
 {
-	_cleanup_(install_close) struct install install = {
+	_cleanup_(load_close) struct load load = {
 		.request = request,
 		.pins = PINS_CLOSED,
 		.root_fd = -1,
@@ -33,16 +33,16 @@ int install_load(const struct install_request *request, struct install_report *r
 	};
 	int err;
 
-	hook_fds_clear(install.link_fds);
-	hook_fds_clear(install.before_fds);
-	err = install_open(&install, reason);
+	hook_fds_clear(load.link_fds);
+	hook_fds_clear(load.before_fds);
+	err = load_open(&load, reason);
 	if (err)
 		return err;
-	err = install_make(&install, reason);
+	err = load_make(&load, reason);
 	if (!err)
-		err = install_swap(&install, reason);
+		err = load_swap(&load, reason);
 	if (err) {
-		int rolled_back = install_roll_back(&install);
+		int rolled_back = load_roll_back(&load);
 		struct reason first = *reason;
 
 		if (rolled_back)
@@ -50,14 +50,14 @@ int install_load(const struct install_request *request, struct install_report *r
 				     first.text);
 		return err;
 	}
-	err = install_finish(&install, reason);
+	err = load_finish(&load, reason);
 	if (err)
 		return err;
-	*ret_report = (struct install_report){
-		.replaced = install.gate && install.gate != SMTPWARD_GATE_OPEN,
-		.replaced_abi = install.abi,
-		.below_root = install.attach_id != install.root_id,
-		.left = install.left,
+	*ret_report = (struct load_report){
+		.replaced = load.gate && load.gate != SMTPWARD_GATE_OPEN,
+		.replaced_abi = load.abi,
+		.below_root = load.attach_id != load.root_id,
+		.left = load.left,
 	};
 	return 0;
 }

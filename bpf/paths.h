@@ -7,8 +7,8 @@
  * verifier then knows nothing of it but the bound that was just checked, and sees
  * that all rounds are alike.
  */
-#ifndef SMTPWARD_BPF_NAMES_H
-#define SMTPWARD_BPF_NAMES_H
+#ifndef SMTPWARD_BPF_PATHS_H
+#define SMTPWARD_BPF_PATHS_H
 
 #include "task.h"
 
@@ -16,19 +16,19 @@
  * Levels whose names are written, and levels that a hostile nesting is followed up where
  * the kernel has no list of all cgroups above one.
  */
-#define NAMES_LEVELS 32
-#define NAMES_LEVELS_SKIPPED 512
+#define PATHS_LEVELS 32
+#define PATHS_LEVELS_SKIPPED 512
 
 /* The levels next to the root whose names always fit: a slice, and what is in it. */
-#define NAMES_TOP 2
+#define PATHS_TOP 2
 
-#define NAMES_EXE_STEPS 40
+#define PATHS_EXE_STEPS 40
 
 /*
  * Appends a name to a list in the record. False where the list has no room left
  * for the longest name and keep_free bytes, or the name cannot be read.
  */
-static __always_inline bool names_append(char *list, __u32 size, __u32 *len, const void *name,
+static __always_inline bool paths_append(char *list, __u32 size, __u32 *len, const void *name,
 					 __u32 keep_free)
 {
 	__u32 used = READ_ONCE(*len);
@@ -44,31 +44,31 @@ static __always_inline bool names_append(char *list, __u32 size, __u32 *len, con
 }
 
 /* 0 at the root that paths start from, and past all cgroups; otherwise more. */
-static __always_inline int names_cgroup_level(struct cgroup *cgroup)
+static __always_inline int paths_cgroup_level(struct cgroup *cgroup)
 {
 	if (!cgroup || BPF_CORE_READ(cgroup, kn, id) == root_cgroup)
 		return 0;
 	return BPF_CORE_READ(cgroup, level);
 }
 
-static __always_inline void names_cgroup_append(struct smtpward_event *event, struct cgroup *cgroup,
+static __always_inline void paths_cgroup_append(struct smtpward_event *event, struct cgroup *cgroup,
 						__u32 keep_free)
 {
 	const char *name = BPF_CORE_READ(cgroup, kn, name);
 
-	if (!names_append(event->cgroup, sizeof(event->cgroup), &event->cgroup_len, name,
+	if (!paths_append(event->cgroup, sizeof(event->cgroup), &event->cgroup_len, name,
 			  keep_free))
 		event->flags |= SMTPWARD_CGROUP_CUT;
 }
 
 /* Writes the names below the top as far as there is room; returns where it stopped. */
-static __always_inline struct cgroup *names_cgroup_low(struct smtpward_event *event,
+static __always_inline struct cgroup *paths_cgroup_low(struct smtpward_event *event,
 						       struct cgroup *cgroup)
 {
-	for (int i = 0; i < NAMES_LEVELS; i++) {
-		if (names_cgroup_level(cgroup) <= NAMES_TOP)
+	for (int i = 0; i < PATHS_LEVELS; i++) {
+		if (paths_cgroup_level(cgroup) <= PATHS_TOP)
 			return cgroup;
-		names_cgroup_append(event, cgroup, NAMES_TOP * SMTPWARD_NAME_SIZE);
+		paths_cgroup_append(event, cgroup, PATHS_TOP * SMTPWARD_NAME_SIZE);
 		if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT)
 			break;
 		cgroup = task_cgroup_parent(cgroup);
@@ -80,48 +80,48 @@ static __always_inline struct cgroup *names_cgroup_low(struct smtpward_event *ev
  * Without that list it is from css to css, one read a level: the longest loop by far, and
  * what the verifier has to go through at every load.
  */
-static __always_inline struct cgroup *names_cgroup_skip(struct smtpward_event *event,
+static __always_inline struct cgroup *paths_cgroup_skip(struct smtpward_event *event,
 							struct cgroup *cgroup)
 {
 	struct cgroup_subsys_state *css = &cgroup->self;
-	int levels = cgroup ? BPF_CORE_READ(cgroup, level) - NAMES_TOP : 0;
+	int levels = cgroup ? BPF_CORE_READ(cgroup, level) - PATHS_TOP : 0;
 
 	if (levels <= 0)
 		return cgroup;
 	event->flags |= SMTPWARD_CGROUP_CUT;
 	if (bpf_core_field_exists(cgroup->ancestors))
-		return BPF_CORE_READ(cgroup, ancestors[NAMES_TOP]);
-	for (int i = 0; i < NAMES_LEVELS_SKIPPED && i < levels; i++)
+		return BPF_CORE_READ(cgroup, ancestors[PATHS_TOP]);
+	for (int i = 0; i < PATHS_LEVELS_SKIPPED && i < levels; i++)
 		css = BPF_CORE_READ(css, parent);
 	return BPF_CORE_READ(css, cgroup);
 }
 
-static __always_inline void names_cgroup(struct smtpward_event *event, struct task_struct *task)
+static __always_inline void paths_cgroup(struct smtpward_event *event, struct task_struct *task)
 {
 	struct cgroup *cgroup = task_cgroup(task);
 
-	cgroup = names_cgroup_low(event, cgroup);
-	cgroup = names_cgroup_skip(event, cgroup);
+	cgroup = paths_cgroup_low(event, cgroup);
+	cgroup = paths_cgroup_skip(event, cgroup);
 	if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT) {
-		if (names_cgroup_level(cgroup) != NAMES_TOP)
+		if (paths_cgroup_level(cgroup) != PATHS_TOP)
 			return;
 		event->flags |= SMTPWARD_CGROUP_TOP;
 	}
-	for (int i = 0; i < NAMES_TOP; i++) {
-		if (!names_cgroup_level(cgroup))
+	for (int i = 0; i < PATHS_TOP; i++) {
+		if (!paths_cgroup_level(cgroup))
 			return;
-		names_cgroup_append(event, cgroup, 0);
+		paths_cgroup_append(event, cgroup, 0);
 		cgroup = task_cgroup_parent(cgroup);
 	}
 }
 
-static __always_inline struct mount *names_mount(struct vfsmount *vfsmount)
+static __always_inline struct mount *paths_mount(struct vfsmount *vfsmount)
 {
 	return (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
 }
 
 /* The path of a task's executable from the root of its mount tree. */
-static __always_inline void names_exe(struct smtpward_event *event, struct task_struct *task)
+static __always_inline void paths_exe(struct smtpward_event *event, struct task_struct *task)
 {
 	struct file *file = BPF_CORE_READ(task, mm, exe_file);
 	struct vfsmount *vfsmount;
@@ -131,11 +131,11 @@ static __always_inline void names_exe(struct smtpward_event *event, struct task_
 	if (!file)
 		return;
 	READ_NEAR(&vfsmount, &dentry, file, struct file, f_path.mnt, f_path.dentry);
-	mount = names_mount(vfsmount);
+	mount = paths_mount(vfsmount);
 	root = BPF_CORE_READ(vfsmount, mnt_root);
 	if (!BPF_CORE_READ(dentry, d_hash.pprev))
 		event->flags |= SMTPWARD_EXE_DELETED;
-	for (int i = 0; i < NAMES_EXE_STEPS; i++) {
+	for (int i = 0; i < PATHS_EXE_STEPS; i++) {
 		struct dentry *parent;
 		const char *name;
 
@@ -150,7 +150,7 @@ static __always_inline void names_exe(struct smtpward_event *event, struct task_
 			continue;
 		}
 		READ_NEAR(&parent, &name, dentry, struct dentry, d_parent, d_name.name);
-		if (!names_append(event->exe, sizeof(event->exe), &event->exe_len, name, 0))
+		if (!paths_append(event->exe, sizeof(event->exe), &event->exe_len, name, 0))
 			break;
 		/* A file that is in no directory, as memfd_create(2) makes them. */
 		if (dentry == parent)
@@ -160,4 +160,4 @@ static __always_inline void names_exe(struct smtpward_event *event, struct task_
 	event->flags |= SMTPWARD_EXE_CUT;
 }
 
-#endif /* SMTPWARD_BPF_NAMES_H */
+#endif /* SMTPWARD_BPF_PATHS_H */

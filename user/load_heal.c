@@ -4,7 +4,7 @@
  * hook, its pin or its program. It needs nothing but what is pinned; what it cannot
  * put back, the next load does.
  */
-#include "install_steps.h"
+#include "load_steps.h"
 
 #include <inttypes.h>
 
@@ -12,7 +12,7 @@
 
 #include "cgroupfs.h"
 #include "cleanup.h"
-#include "pinned.h"
+#include "object.h"
 #include "pins.h"
 
 /* The cgroup that the policy was attached to, by its id. -ESTALE where it is gone. */
@@ -37,18 +37,18 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 		     struct reason *reason)
 {
 	_cleanup_close_ int link_fd = -1, program_fd = -1, cgroup_fd = -1;
-	struct pinned_link link = { 0 };
+	struct object_link link = { 0 };
 	uint32_t program_id = 0;
-	int err = pinned_open(pins, policy->generation, hook_infos[hook].program_pin, &program_fd);
+	int err = object_open(pins, policy->generation, hook_infos[hook].program_pin, &program_fd);
 
 	if (!err)
-		err = pinned_program_id(program_fd, &program_id);
+		err = object_program_id(program_fd, &program_id);
 	if (err)
 		return reason_errno(reason, err, "cannot open the program of the hook %s",
 				    hook_infos[hook].name);
-	err = pinned_open(pins, 0, hook_infos[hook].link_pin, &link_fd);
+	err = object_open(pins, 0, hook_infos[hook].link_pin, &link_fd);
 	if (!err)
-		err = pinned_read_link(link_fd, &link);
+		err = object_read_link(link_fd, &link);
 	if (err && err != -ENOENT)
 		return reason_errno(reason, err, "cannot open the link of the hook %s",
 				    hook_infos[hook].name);
@@ -62,10 +62,10 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 					      hook_infos[hook].name)
 			       : 0;
 	err = open_attach_cgroup(policy, &cgroup_fd, reason);
-	return err ? err : install_link(pins, hook, program_fd, cgroup_fd, NULL, reason);
+	return err ? err : load_link(pins, hook, program_fd, cgroup_fd, NULL, reason);
 }
 
-int install_heal(const char *path, struct reason *reason)
+int load_heal(const char *path, struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	struct smtpward_policy_info policy;
@@ -74,9 +74,9 @@ int install_heal(const char *path, struct reason *reason)
 
 	if (err)
 		return err;
-	err = pinned_read(&pins, 0, "map_gate", &gate, sizeof(gate));
+	err = object_read(&pins, 0, "map_gate", &gate, sizeof(gate));
 	if (!err)
-		err = pinned_read(&pins, gate.generation, "map_policy", &policy, sizeof(policy));
+		err = object_read(&pins, gate.generation, "map_policy", &policy, sizeof(policy));
 	if (err)
 		return reason_errno(reason, err, "cannot tell the policy in %s", path);
 	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)

@@ -10,20 +10,20 @@
  * so a reader that is not below where the hooks are attached learns nothing. The
  * root is above everybody.
  */
-#ifndef SMTPWARD_BPF_HOOKS_H
-#define SMTPWARD_BPF_HOOKS_H
+#ifndef SMTPWARD_BPF_ATTACHED_H
+#define SMTPWARD_BPF_ATTACHED_H
 
 #include "task.h"
 
-#define HOOKS_LEVELS 64
-#define HOOKS_PROGRAMS 256
+#define ATTACHED_LEVELS 64
+#define ATTACHED_PROGRAMS 256
 
-static __always_inline struct cgroup *hooks_find_cgroup(__u64 id)
+static __always_inline struct cgroup *attached_find_cgroup(__u64 id)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct cgroup *cgroup = task_cgroup(task);
 
-	for (int i = 0; i < HOOKS_LEVELS && cgroup; i++) {
+	for (int i = 0; i < ATTACHED_LEVELS && cgroup; i++) {
 		if (BPF_CORE_READ(cgroup, kn, id) == id)
 			return cgroup;
 		cgroup = task_cgroup_parent(cgroup);
@@ -32,12 +32,12 @@ static __always_inline struct cgroup *hooks_find_cgroup(__u64 id)
 }
 
 /* Where the kernel keeps what it runs; an index that depends on the kernel. */
-#define HOOKS_INDEX(name)                                                          \
+#define ATTACHED_INDEX(name)                                                       \
 	(bpf_core_enum_value_exists(enum cgroup_bpf_attach_type, CGROUP_##name)    \
 		 ? bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_##name) \
 		 : BPF_CGROUP_##name)
 
-static __always_inline int hooks_runs(struct cgroup *cgroup, __u64 index, __u32 program_id)
+static __always_inline int attached_runs(struct cgroup *cgroup, __u64 index, __u32 program_id)
 {
 	const __u64 size = bpf_core_type_size(struct bpf_prog_array_item);
 	struct bpf_prog_array *array = NULL;
@@ -48,7 +48,7 @@ static __always_inline int hooks_runs(struct cgroup *cgroup, __u64 index, __u32 
 		(const void *)__builtin_preserve_access_index(&cgroup->bpf.effective) +
 			index * sizeof(array));
 	item = __builtin_preserve_access_index(&array->items);
-	for (int i = 0; i < HOOKS_PROGRAMS && array; i++) {
+	for (int i = 0; i < ATTACHED_PROGRAMS && array; i++) {
 		struct bpf_prog *program = BPF_CORE_READ((struct bpf_prog_array_item *)item, prog);
 
 		if (!program)
@@ -60,14 +60,14 @@ static __always_inline int hooks_runs(struct cgroup *cgroup, __u64 index, __u32 
 	return 0;
 }
 
-#define HOOKS_LOOK(name, type, program, before) \
-	runs[SMTPWARD_HOOK_##type] =            \
-		hooks_runs(cgroup, HOOKS_INDEX(type), hooks->program_ids[SMTPWARD_HOOK_##type]);
+#define HOOKS_LOOK(name, type, program, before)                                  \
+	runs[SMTPWARD_HOOK_##type] = attached_runs(cgroup, ATTACHED_INDEX(type), \
+						   hooks->program_ids[SMTPWARD_HOOK_##type]);
 
-static __always_inline void hooks_tell(struct seq_file *seq, const struct smtpward_hooks *hooks)
+static __always_inline void attached_tell(struct seq_file *seq, const struct smtpward_hooks *hooks)
 {
 	static const char format[] = SMTPWARD_HOOKS_FORMAT;
-	struct cgroup *cgroup = hooks_find_cgroup(hooks->cgroup_id);
+	struct cgroup *cgroup = attached_find_cgroup(hooks->cgroup_id);
 	__u64 runs[SMTPWARD_HOOKS];
 
 	if (!cgroup)
@@ -76,4 +76,4 @@ static __always_inline void hooks_tell(struct seq_file *seq, const struct smtpwa
 	bpf_seq_printf(seq, format, sizeof(format), runs, sizeof(runs));
 }
 
-#endif /* SMTPWARD_BPF_HOOKS_H */
+#endif /* SMTPWARD_BPF_ATTACHED_H */

@@ -3,7 +3,7 @@
  * Old generation to new: the links, the gate, and what is left of the old one; or, where
  * it does not come to that, of the new one.
  */
-#include "install_steps.h"
+#include "load_steps.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include "cleanup.h"
 #include "hook.h"
 
-int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
-		 struct reason *reason)
+int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
+	      struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	int err = pins_remove(pins, hook_infos[hook].link_pin);
@@ -32,20 +32,20 @@ int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_f
 	if (fd < 0)
 		return reason_errno(reason, -errno, "cannot attach to the hook %s",
 				    hook_infos[hook].name);
-	err = install_pin(pins, 0, hook_infos[hook].link_pin, fd, reason);
+	err = load_pin(pins, 0, hook_infos[hook].link_pin, fd, reason);
 	if (!err && ret_fd)
 		*ret_fd = TAKE_FD(fd);
 	return err;
 }
 
 /* Until the switch the new program of the hook hands over to before_fds[hook]. */
-static int hand_over(const struct install *install, int hook)
+static int hand_over(const struct load *load, int hook)
 {
 	const uint32_t zero = 0;
 
-	assert(install->before_fds[hook] >= 0);
-	return bpf_map_update_elem(loader_before_map(install->loader, hook), &zero,
-				   &install->before_fds[hook], BPF_ANY);
+	assert(load->before_fds[hook] >= 0);
+	return bpf_map_update_elem(loader_before_map(load->loader, hook), &zero,
+				   &load->before_fds[hook], BPF_ANY);
 }
 
 static int load_passing_program(enum bpf_attach_type type)
@@ -65,15 +65,15 @@ static int load_passing_program(enum bpf_attach_type type)
  * A hook that the deciding generation has not lets everything pass until the switch, as
  * that generation does. One whose link somebody took away was to be in force all the time.
  */
-static int keep_passing(struct install *install, int hook, struct reason *reason)
+static int keep_passing(struct load *load, int hook, struct reason *reason)
 {
 	const struct hook_info *info = &hook_infos[hook];
 	bool had = false;
 	int r;
 
-	if (!install->decides)
+	if (!load->decides)
 		return 0;
-	r = pins_has(&install->pins, install->decides, info->program_pin, &had);
+	r = pins_has(&load->pins, load->decides, info->program_pin, &had);
 	if (r)
 		return reason_errno(reason, r, "cannot tell whether the old policy has the hook %s",
 				    info->name);
@@ -83,62 +83,61 @@ static int keep_passing(struct install *install, int hook, struct reason *reason
 	if (r < 0)
 		return reason_errno(reason, r, "cannot load a program that lets the hook %s pass",
 				    info->name);
-	install->before_fds[hook] = r;
-	r = hand_over(install, hook);
+	load->before_fds[hook] = r;
+	r = hand_over(load, hook);
 	return r ? reason_errno(reason, r,
 				"cannot let the hook %s pass until the new policy is in force",
 				info->name)
 		 : 0;
 }
 
-static int create_link(struct install *install, int hook, struct reason *reason)
+static int create_link(struct load *load, int hook, struct reason *reason)
 {
-	int r = keep_passing(install, hook, reason);
+	int r = keep_passing(load, hook, reason);
 
 	if (r)
 		return r;
-	r = install_link(&install->pins, hook, loader_hook(install->loader, hook),
-			 install->attach_fd, &install->link_fds[hook], reason);
-	install->made[hook] = !r;
+	r = load_link(&load->pins, hook, loader_hook(load->loader, hook), load->attach_fd,
+		      &load->link_fds[hook], reason);
+	load->made[hook] = !r;
 	return r;
 }
 
-static int replace_program(const struct install *install, int hook, struct reason *reason)
+static int replace_program(const struct load *load, int hook, struct reason *reason)
 {
-	int r = hand_over(install, hook);
+	int r = hand_over(load, hook);
 
-	if (!r &&
-	    bpf_link_update(install->link_fds[hook], loader_hook(install->loader, hook), NULL))
+	if (!r && bpf_link_update(load->link_fds[hook], loader_hook(load->loader, hook), NULL))
 		r = -errno;
 	return r ? reason_errno(reason, r, "cannot replace the program of the hook %s",
 				hook_infos[hook].name)
 		 : 0;
 }
 
-int install_swap(struct install *install, struct reason *reason)
+int load_swap(struct load *load, struct reason *reason)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		int r = install->link_fds[hook] < 0 ? create_link(install, hook, reason)
-						    : replace_program(install, hook, reason);
+		int r = load->link_fds[hook] < 0 ? create_link(load, hook, reason)
+						 : replace_program(load, hook, reason);
 
 		if (r)
 			return r;
 	}
-	return install_write_gate(install, install->generation, reason);
+	return load_write_gate(load, load->generation, reason);
 }
 
 /* The link is detached now, and not when the kernel comes to free it. */
-static int unmake_link(struct install *install, int hook)
+static int unmake_link(struct load *load, int hook)
 {
-	if (bpf_link_detach(install->link_fds[hook]))
+	if (bpf_link_detach(load->link_fds[hook]))
 		return -errno;
-	return pins_remove(&install->pins, hook_infos[hook].link_pin);
+	return pins_remove(&load->pins, hook_infos[hook].link_pin);
 }
 
-static int take_back_link(struct install *install, int hook)
+static int take_back_link(struct load *load, int hook)
 {
-	if (install->link_fds[hook] < 0 ||
-	    !bpf_link_update(install->link_fds[hook], install->before_fds[hook], NULL))
+	if (load->link_fds[hook] < 0 ||
+	    !bpf_link_update(load->link_fds[hook], load->before_fds[hook], NULL))
 		return 0;
 	return -errno;
 }
@@ -148,76 +147,75 @@ static int take_back_link(struct install *install, int hook)
  * generation stays where that fails, for then its programs may still be asked to
  * hand over.
  */
-int install_roll_back(struct install *install)
+int load_roll_back(struct load *load)
 {
 	int err = 0;
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
-		err = install->made[hook] ? unmake_link(install, hook)
-					  : take_back_link(install, hook);
+		err = load->made[hook] ? unmake_link(load, hook) : take_back_link(load, hook);
 	if (!err)
-		err = pins_remove_generation(&install->pins, install->generation);
-	if (!err && !install->gate)
-		err = pins_remove_all(&install->pins);
+		err = pins_remove_generation(&load->pins, load->generation);
+	if (!err && !load->gate)
+		err = pins_remove_all(&load->pins);
 	return err;
 }
 
 /* After the switch. */
 
 /* The names that people find the new generation by. */
-static int name_generation(const struct install *install)
+static int name_generation(const struct load *load)
 {
-	int err = pins_point_to(&install->pins, install->generation);
+	int err = pins_point_to(&load->pins, load->generation);
 
 	for (unsigned int i = 0; i < loader_n_lasting_maps && !err; i++)
-		err = pins_link_policy(&install->pins, loader_lasting_maps[i]);
+		err = pins_link_policy(&load->pins, loader_lasting_maps[i]);
 	return err;
 }
 
 /* Nobody hands over any more: what was replaced runs on until the last connect is out of it. */
-static int end_handing_over(const struct install *install)
+static int end_handing_over(const struct load *load)
 {
 	const uint32_t zero = 0;
 	int err = 0;
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
-		if (install->before_fds[hook] >= 0)
-			err = bpf_map_delete_elem(loader_before_map(install->loader, hook), &zero);
+		if (load->before_fds[hook] >= 0)
+			err = bpf_map_delete_elem(loader_before_map(load->loader, hook), &zero);
 	return err;
 }
 
 /* Whether a generation has recorded into another map_events than the new one does. */
-static int recorded_elsewhere(const struct install *install, uint64_t generation, bool *ret)
+static int recorded_elsewhere(const struct load *load, uint64_t generation, bool *ret)
 {
 	_cleanup_close_ int fd = -1;
-	struct pinned_shape theirs, ours;
-	int err = pinned_open(&install->pins, generation, "map_events", &fd);
+	struct object_shape theirs, ours;
+	int err = object_open(&load->pins, generation, "map_events", &fd);
 
 	*ret = false;
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	err = pinned_read_shape(fd, &theirs);
+	err = object_read_shape(fd, &theirs);
 	if (!err)
-		err = pinned_read_shape(loader_map(install->loader, "map_events"), &ours);
+		err = object_read_shape(loader_map(load->loader, "map_events"), &ours);
 	if (!err)
 		*ret = theirs.id != ours.id;
 	return err;
 }
 
-static int remove_other(struct install *install, uint64_t generation)
+static int remove_other(struct load *load, uint64_t generation)
 {
 	bool elsewhere;
-	int err = recorded_elsewhere(install, generation, &elsewhere);
+	int err = recorded_elsewhere(load, generation, &elsewhere);
 
 	if (err)
 		return err;
-	install->left += elsewhere;
-	return elsewhere ? 0 : pins_remove_generation(&install->pins, generation);
+	load->left += elsewhere;
+	return elsewhere ? 0 : pins_remove_generation(&load->pins, generation);
 }
 
-static int share(const struct install *install, struct reason *reason)
+static int share(const struct load *load, struct reason *reason)
 {
-	int err = pins_share(&install->pins, install->generation, install->reader);
+	int err = pins_share(&load->pins, load->generation, load->reader);
 
 	return err ? reason_errno(reason, err,
 				  "the new policy is in force, but giving its reader what it needs "
@@ -241,7 +239,7 @@ static int detach_unknown(void *userdata, const char *name)
 
 	if (strncmp(name, "link_", strlen("link_")) || is_link_of_ours(name))
 		return 0;
-	r = pinned_open(pins, 0, name, &fd);
+	r = object_open(pins, 0, name, &fd);
 	if (r)
 		return r;
 	/* A kind of link that cannot be detached is gone with its pin. */
@@ -250,42 +248,42 @@ static int detach_unknown(void *userdata, const char *name)
 	return pins_remove(pins, name);
 }
 
-int install_detach_unknown(const struct pins *pins)
+int load_detach_unknown(const struct pins *pins)
 {
 	return pins_each(pins, 0, detach_unknown, (void *)pins);
 }
 
-static int remove_others(struct install *install, struct reason *reason)
+static int remove_others(struct load *load, struct reason *reason)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
 	size_t n;
-	int err = name_generation(install);
+	int err = name_generation(load);
 
 	if (!err)
-		err = end_handing_over(install);
+		err = end_handing_over(load);
 	if (!err)
-		err = pins_list_generations(&install->pins, &numbers, &n);
+		err = pins_list_generations(&load->pins, &numbers, &n);
 	for (size_t i = 0; !err && i < n; i++)
-		if (numbers[i] != install->generation)
-			err = remove_other(install, numbers[i]);
+		if (numbers[i] != load->generation)
+			err = remove_other(load, numbers[i]);
 	return err ? reason_errno(
 			     reason, err,
 			     "the new policy is in force, but removing the old one from %s failed",
-			     install->pins.path)
+			     load->pins.path)
 		   : 0;
 }
 
-int install_finish(struct install *install, struct reason *reason)
+int load_finish(struct load *load, struct reason *reason)
 {
 	/* First: there is nobody that their programs hand over to, and so they decide. */
-	int r = install_detach_unknown(&install->pins);
+	int r = load_detach_unknown(&load->pins);
 
 	if (r)
 		return reason_errno(
 			reason, r,
 			"the new policy is in force, but detaching the hooks in %s that "
 			"this version does not have failed",
-			install->pins.path);
-	r = share(install, reason);
-	return r ? r : remove_others(install, reason);
+			load->pins.path);
+	r = share(load, reason);
+	return r ? r : remove_others(load, reason);
 }

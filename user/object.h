@@ -3,8 +3,8 @@
  * The pinned objects as the kernel has them: opened by name, checked for their
  * shape, read as what they are. Changes nothing.
  */
-#ifndef SMTPWARD_PINNED_H
-#define SMTPWARD_PINNED_H
+#ifndef SMTPWARD_OBJECT_H
+#define SMTPWARD_OBJECT_H
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -17,58 +17,58 @@
 #include "pins.h"
 
 /* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
-int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
+int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
 
 /* What a descriptor of a map is for. The kernel asks for no more rights than that takes. */
-enum pinned_use {
-	PINNED_READS,
-	PINNED_WRITES,
+enum object_use {
+	OBJECT_READS,
+	OBJECT_WRITES,
 };
 
 /* The same for a map; -EBADMSG where its values are not value_size bytes; 0 takes any. */
-int pinned_open_map(const struct pins *pins, uint64_t generation, const char *name,
-		    enum pinned_use use, size_t value_size, int *ret_fd);
+int object_open_map(const struct pins *pins, uint64_t generation, const char *name,
+		    enum object_use use, size_t value_size, int *ret_fd);
 
 /* What a map of one entry holds. */
-int pinned_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
+int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size);
 
 /* Sums map_counters up over the CPUs. */
-int pinned_sum_counters(int fd, struct smtpward_counters *ret_counters);
+int object_sum_counters(int fd, struct smtpward_counters *ret_counters);
 
 /* The SMTPWARD_ABI that a generation was made with. -ENOENT where it was not finished. */
-int pinned_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi);
+int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi);
 
 /* What to say of another ABI: the path, its number, ours. */
-#define PINNED_FOREIGN_TEXT                                                           \
+#define OBJECT_FOREIGN_TEXT                                                           \
 	"%s was loaded by a smtpward of ABI %" PRIu32 ", and this one has %d: start " \
 	"that one, or let 'smtpward load' take over"
 
 /* What map_gate says. */
-enum pinned_gate {
-	PINNED_GATE_NAMES, /* a generation that is there: it decides */
-	PINNED_GATE_OPEN,  /* enforcement is lifted */
-	PINNED_GATE_STRAY, /* nothing that a load wrote: the programs that are attached decide */
+enum object_gate {
+	OBJECT_GATE_NAMES, /* a generation that is there: it decides */
+	OBJECT_GATE_OPEN,  /* enforcement is lifted */
+	OBJECT_GATE_STRAY, /* nothing that a load wrote: the programs that are attached decide */
 };
 
 /*
  * The generation that the gate names; otherwise the last one that is there. -ENODATA
  * where there is none.
  */
-int pinned_read_generation(const struct pins *pins, uint64_t *ret_generation,
-			   enum pinned_gate *ret_gate);
+int object_read_generation(const struct pins *pins, uint64_t *ret_generation,
+			   enum object_gate *ret_gate);
 
 /* A map. */
-struct pinned_shape {
+struct object_shape {
 	uint32_t id;
 	uint32_t key_size; /* bytes */
 	uint32_t value_size;
 };
 
-int pinned_read_shape(int fd, struct pinned_shape *ret_shape);
+int object_read_shape(int fd, struct object_shape *ret_shape);
 
 /* One link of the cgroup hooks: 0 for cgroup_id where it was detached. */
-struct pinned_link {
+struct object_link {
 	uint32_t program_id;
 	uint64_t cgroup_id;
 };
@@ -77,27 +77,27 @@ struct pinned_link {
  * Which hooks run the programs of a generation, by the text of iter_hooks, for who may
  * not open the links. -ENODATA where that cannot be told.
  */
-int pinned_read_hooks(const struct pins *pins, uint64_t generation,
+int object_read_hooks(const struct pins *pins, uint64_t generation,
 		      bool ret_runs[static SMTPWARD_HOOKS]);
 
-int pinned_read_link(int fd, struct pinned_link *ret_link);
-int pinned_program_id(int fd, uint32_t *ret_id);
+int object_read_link(int fd, struct object_link *ret_link);
+int object_program_id(int fd, uint32_t *ret_id);
 
 /*
  * What the kernel frees some time after the last pin and descriptor are gone: the
  * ids of the programs and maps of everything that is pinned.
  */
-struct pinned_ids {
+struct object_ids {
 	uint32_t *programs;
 	size_t n_programs;
 	uint32_t *maps;
 	size_t n_maps;
 };
 
-int pinned_collect_ids(const struct pins *pins, struct pinned_ids *ret_ids);
-void pinned_ids_clear(struct pinned_ids *ids);
+int object_collect_ids(const struct pins *pins, struct object_ids *ret_ids);
+void object_ids_clear(struct object_ids *ids);
 
 /* Waits until the kernel has freed them, at most a second: others may hold some. */
-void pinned_wait_until_freed(const struct pinned_ids *ids);
+void object_wait_until_freed(const struct object_ids *ids);
 
-#endif /* SMTPWARD_PINNED_H */
+#endif /* SMTPWARD_OBJECT_H */

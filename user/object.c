@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pinned objects, read; see pinned.h. */
-#include "pinned.h"
+/* Pinned objects, read; see object.h. */
+#include "object.h"
 
 #include <string.h>
 #include <time.h>
@@ -28,31 +28,31 @@ static int open_pin(const struct pins *pins, uint64_t generation, const char *na
 	return 0;
 }
 
-int pinned_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
+int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
 {
 	return open_pin(pins, generation, name, 0, ret_fd);
 }
 
-int pinned_read_shape(int fd, struct pinned_shape *ret_shape)
+int object_read_shape(int fd, struct object_shape *ret_shape)
 {
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
-	*ret_shape = (struct pinned_shape){ info.id, info.key_size, info.value_size };
+	*ret_shape = (struct object_shape){ info.id, info.key_size, info.value_size };
 	return 0;
 }
 
-int pinned_open_map(const struct pins *pins, uint64_t generation, const char *name,
-		    enum pinned_use use, size_t value_size, int *ret_fd)
+int object_open_map(const struct pins *pins, uint64_t generation, const char *name,
+		    enum object_use use, size_t value_size, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
-	struct pinned_shape shape;
-	int err = open_pin(pins, generation, name, use == PINNED_READS ? BPF_F_RDONLY : 0, &fd);
+	struct object_shape shape;
+	int err = open_pin(pins, generation, name, use == OBJECT_READS ? BPF_F_RDONLY : 0, &fd);
 
 	if (!err)
-		err = pinned_read_shape(fd, &shape);
+		err = object_read_shape(fd, &shape);
 	if (err)
 		return err;
 	if (value_size && shape.value_size != value_size)
@@ -61,26 +61,26 @@ int pinned_open_map(const struct pins *pins, uint64_t generation, const char *na
 	return 0;
 }
 
-int pinned_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
+int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size)
 {
 	_cleanup_close_ int fd = -1;
 	const uint32_t zero = 0;
-	int err = pinned_open_map(pins, generation, name, PINNED_READS, value_size, &fd);
+	int err = object_open_map(pins, generation, name, OBJECT_READS, value_size, &fd);
 
 	return err ? err : bpf_map_lookup_elem(fd, &zero, value);
 }
 
-int pinned_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi)
+int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi)
 {
 	_cleanup_free_ uint32_t *value = NULL;
 	_cleanup_close_ int fd = -1;
-	struct pinned_shape shape;
+	struct object_shape shape;
 	const uint32_t zero = 0;
-	int err = pinned_open_map(pins, generation, "map_policy", PINNED_READS, 0, &fd);
+	int err = object_open_map(pins, generation, "map_policy", OBJECT_READS, 0, &fd);
 
 	if (!err)
-		err = pinned_read_shape(fd, &shape);
+		err = object_read_shape(fd, &shape);
 	if (err)
 		return err;
 	if (shape.value_size < sizeof(*value))
@@ -94,36 +94,36 @@ int pinned_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_
 	return err;
 }
 
-int pinned_read_generation(const struct pins *pins, uint64_t *ret_generation,
-			   enum pinned_gate *ret_gate)
+int object_read_generation(const struct pins *pins, uint64_t *ret_generation,
+			   enum object_gate *ret_gate)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
-	enum pinned_gate says = PINNED_GATE_STRAY;
+	enum object_gate says = OBJECT_GATE_STRAY;
 	struct smtpward_gate gate;
 	uint64_t last = 0;
 	size_t n;
-	int err = pinned_read(pins, 0, "map_gate", &gate, sizeof(gate));
+	int err = object_read(pins, 0, "map_gate", &gate, sizeof(gate));
 
 	if (!err)
 		err = pins_list_generations(pins, &numbers, &n);
 	if (err)
 		return err;
 	if (gate.generation == SMTPWARD_GATE_OPEN)
-		says = PINNED_GATE_OPEN;
+		says = OBJECT_GATE_OPEN;
 	for (size_t i = 0; i < n; i++) {
 		if (numbers[i] == gate.generation)
-			says = PINNED_GATE_NAMES;
+			says = OBJECT_GATE_NAMES;
 		if (numbers[i] > last)
 			last = numbers[i];
 	}
 	if (!last)
 		return -ENODATA;
-	*ret_generation = says == PINNED_GATE_NAMES ? gate.generation : last;
+	*ret_generation = says == OBJECT_GATE_NAMES ? gate.generation : last;
 	*ret_gate = says;
 	return 0;
 }
 
-int pinned_sum_counters(int fd, struct smtpward_counters *ret_counters)
+int object_sum_counters(int fd, struct smtpward_counters *ret_counters)
 {
 	_cleanup_free_ struct smtpward_counters *each = NULL;
 	struct smtpward_counters sum = { 0 };
@@ -146,7 +146,7 @@ int pinned_sum_counters(int fd, struct smtpward_counters *ret_counters)
 	return 0;
 }
 
-int pinned_read_hooks(const struct pins *pins, uint64_t generation,
+int object_read_hooks(const struct pins *pins, uint64_t generation,
 		      bool ret_runs[static SMTPWARD_HOOKS])
 {
 	_cleanup_fclose_ FILE *file = NULL;
@@ -165,7 +165,7 @@ int pinned_read_hooks(const struct pins *pins, uint64_t generation,
 	return hook_parse_runs(text, ret_runs) ? 0 : -ENODATA;
 }
 
-int pinned_read_link(int fd, struct pinned_link *ret_link)
+int object_read_link(int fd, struct object_link *ret_link)
 {
 	struct bpf_link_info info = { 0 };
 	__u32 size = sizeof(info);
@@ -179,7 +179,7 @@ int pinned_read_link(int fd, struct pinned_link *ret_link)
 	return 0;
 }
 
-int pinned_program_id(int fd, uint32_t *ret_id)
+int object_program_id(int fd, uint32_t *ret_id)
 {
 	struct bpf_prog_info info = { 0 };
 	__u32 size = sizeof(info);
@@ -206,18 +206,18 @@ static int ids_add(uint32_t **ids, size_t *n, uint32_t id)
 struct collection {
 	const struct pins *pins;
 	uint64_t generation;
-	struct pinned_ids *ids;
+	struct object_ids *ids;
 };
 
-static int collect_map(struct pinned_ids *ids, int fd)
+static int collect_map(struct object_ids *ids, int fd)
 {
-	struct pinned_shape shape;
-	int err = pinned_read_shape(fd, &shape);
+	struct object_shape shape;
+	int err = object_read_shape(fd, &shape);
 
 	return err ? err : ids_add(&ids->maps, &ids->n_maps, shape.id);
 }
 
-static int collect_link(struct pinned_ids *ids, int fd)
+static int collect_link(struct object_ids *ids, int fd)
 {
 	struct bpf_link_info info = { 0 };
 	__u32 size = sizeof(info);
@@ -237,15 +237,15 @@ static int collect_pin(void *userdata, const char *name)
 	if (!is_map && strncmp(name, "link_", strlen("link_")) &&
 	    strncmp(name, "iter_", strlen("iter_")))
 		return 0;
-	err = pinned_open(collection->pins, collection->generation, name, &fd);
+	err = object_open(collection->pins, collection->generation, name, &fd);
 	if (err)
 		return err;
 	return is_map ? collect_map(collection->ids, fd) : collect_link(collection->ids, fd);
 }
 
-int pinned_collect_ids(const struct pins *pins, struct pinned_ids *ret_ids)
+int object_collect_ids(const struct pins *pins, struct object_ids *ret_ids)
 {
-	_cleanup_(pinned_ids_clear) struct pinned_ids ids = { 0 };
+	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
 	struct collection collection = { pins, 0, &ids };
 	_cleanup_free_ uint64_t *generations = NULL;
 	size_t n;
@@ -260,11 +260,11 @@ int pinned_collect_ids(const struct pins *pins, struct pinned_ids *ret_ids)
 	if (err)
 		return err;
 	*ret_ids = ids;
-	ids = (struct pinned_ids){ 0 };
+	ids = (struct object_ids){ 0 };
 	return 0;
 }
 
-void pinned_ids_clear(struct pinned_ids *ids)
+void object_ids_clear(struct object_ids *ids)
 {
 	free(ids->programs);
 	free(ids->maps);
@@ -281,7 +281,7 @@ static bool all_freed(const uint32_t *ids, size_t n, int (*open_by_id)(__u32 id)
 	return true;
 }
 
-void pinned_wait_until_freed(const struct pinned_ids *ids)
+void object_wait_until_freed(const struct object_ids *ids)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
 

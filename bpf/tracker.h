@@ -7,15 +7,15 @@
  * kernel/cgroup/cgroup.c: TRACE_CGROUP_PATH, then kernfs_activate): no task is in
  * it yet, and no other mkdir runs. cgroup_rmdir comes when no task can be left.
  */
-#ifndef SMTPWARD_BPF_CGROUPS_H
-#define SMTPWARD_BPF_CGROUPS_H
+#ifndef SMTPWARD_BPF_TRACKER_H
+#define SMTPWARD_BPF_TRACKER_H
 
 #include <smtpward/match.h>
 
 #include "maps.h"
 
 /* Too large for the stack. One entry: cgroup_mutex lets one mkdir in at a time. */
-struct cgroups_scratch {
+struct tracker_scratch {
 	struct smtpward_affix forward;
 	struct smtpward_affix backward;
 	struct smtpward_segments match;
@@ -27,11 +27,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct cgroups_scratch);
+	__type(value, struct tracker_scratch);
 } map_scratch SEC(".maps");
 
 /* The name as a key, NUL-padded, and its length; 0 where it cannot be read. */
-static __always_inline __u32 cgroups_read_name(struct cgroups_scratch *scratch, const char *name)
+static __always_inline __u32 tracker_read_name(struct tracker_scratch *scratch, const char *name)
 {
 	long size;
 
@@ -46,7 +46,7 @@ static __always_inline __u32 cgroups_read_name(struct cgroups_scratch *scratch, 
  * The name backwards. No branch on its length: what lies behind the name is NULs,
  * and so is what the index wraps round to.
  */
-static __always_inline void cgroups_reverse_name(struct cgroups_scratch *scratch, __u32 len)
+static __always_inline void tracker_reverse_name(struct tracker_scratch *scratch, __u32 len)
 {
 	for (__u32 i = 0; i < SMTPWARD_NAME_SIZE; i++)
 		scratch->backward.text[i] =
@@ -54,7 +54,7 @@ static __always_inline void cgroups_reverse_name(struct cgroups_scratch *scratch
 }
 
 /* False where the tables cannot be read. */
-static __always_inline bool cgroups_match_name(struct cgroups_scratch *scratch, __u32 len)
+static __always_inline bool tracker_match_name(struct tracker_scratch *scratch, __u32 len)
 {
 	/* No name has length 0, so nothing matches there: an empty set to stand in. */
 	const struct smtpward_segments *none =
@@ -66,7 +66,7 @@ static __always_inline bool cgroups_match_name(struct cgroups_scratch *scratch, 
 	prefix = suffix = length = none;
 	exact = bpf_map_lookup_elem(&map_names, scratch->forward.text) ?: none;
 	if (asks_star) {
-		cgroups_reverse_name(scratch, len);
+		tracker_reverse_name(scratch, len);
 		scratch->forward.bits = len * 8;
 		scratch->backward.bits = len * 8;
 		prefix = bpf_map_lookup_elem(&map_prefixes, &scratch->forward) ?: none;
@@ -77,7 +77,7 @@ static __always_inline bool cgroups_match_name(struct cgroups_scratch *scratch, 
 	return true;
 }
 
-static __always_inline int cgroups_is_slice(const struct cgroups_scratch *scratch, __u32 len)
+static __always_inline int tracker_is_slice(const struct tracker_scratch *scratch, __u32 len)
 {
 	static const char suffix[] = SMTPWARD_SLICE_SUFFIX;
 
@@ -90,7 +90,7 @@ static __always_inline int cgroups_is_slice(const struct cgroups_scratch *scratc
 	return 1;
 }
 
-static __always_inline void cgroups_unite(struct smtpward_rules *rules,
+static __always_inline void tracker_unite(struct smtpward_rules *rules,
 					  const struct smtpward_rules *more)
 {
 	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
@@ -98,7 +98,7 @@ static __always_inline void cgroups_unite(struct smtpward_rules *rules,
 }
 
 /* Unites into the cgroup the rules of every path and unit that is complete. */
-static __always_inline void cgroups_complete(const struct smtpward_segments *completed,
+static __always_inline void tracker_complete(const struct smtpward_segments *completed,
 					     struct smtpward_cgroup *cgroup)
 {
 	for (__u32 word = 0; word < SMTPWARD_SEGMENT_WORDS && word < segment_words; word++) {
@@ -112,13 +112,13 @@ static __always_inline void cgroups_complete(const struct smtpward_segments *com
 			path = bpf_map_lookup_elem(&map_paths, &segment);
 			if (!path)
 				continue;
-			cgroups_unite(&cgroup->by_unit, &path->by_unit);
-			cgroups_unite(&cgroup->by_path, &path->by_path);
+			tracker_unite(&cgroup->by_unit, &path->by_unit);
+			tracker_unite(&cgroup->by_path, &path->by_path);
 		}
 	}
 }
 
-static __always_inline void cgroups_missing(__u32 from)
+static __always_inline void tracker_missing(__u32 from)
 {
 	struct smtpward_tracker *tracker = bpf_map_lookup_elem(&map_tracker, &from);
 
@@ -127,78 +127,78 @@ static __always_inline void cgroups_missing(__u32 from)
 }
 
 /* A cgroup whose state is not known: what it needed an entry for is lost. */
-static __always_inline void cgroups_lost(void)
+static __always_inline void tracker_lost(void)
 {
-	cgroups_missing(SMTPWARD_TRACKER_CGROUPS);
+	tracker_missing(SMTPWARD_TRACKER_CGROUPS);
 	COUNT(cgroups_full);
 }
 
-static __always_inline void cgroups_inherit(__u64 id, const struct smtpward_rules *rules)
+static __always_inline void tracker_inherit(__u64 id, const struct smtpward_rules *rules)
 {
 	if (bpf_map_update_elem(&map_inherited, &id, rules, BPF_ANY))
-		cgroups_missing(SMTPWARD_TRACKER_INHERITED);
+		tracker_missing(SMTPWARD_TRACKER_INHERITED);
 }
 
-static __always_inline bool cgroups_is_v2(struct cgroup *cgroup)
+static __always_inline bool tracker_is_v2(struct cgroup *cgroup)
 {
 	return cgroup->root->hierarchy_id == 0;
 }
 
 /* The child's state from its parent's, which is in scratch->child then. False: not known. */
-static __always_inline bool cgroups_enter(struct cgroups_scratch *scratch, struct cgroup *cgroup,
+static __always_inline bool tracker_enter(struct tracker_scratch *scratch, struct cgroup *cgroup,
 					  const struct smtpward_cgroup *parent)
 {
-	__u32 len = cgroups_read_name(scratch, cgroup->kn->name);
+	__u32 len = tracker_read_name(scratch, cgroup->kn->name);
 
-	if (!len || !cgroups_match_name(scratch, len))
+	if (!len || !tracker_match_name(scratch, len))
 		return false;
 	smtpward_match_step(parent, &scratch->match, CONSTANT(unit_segments),
-			    CONSTANT(last_segments), cgroups_is_slice(scratch, len),
+			    CONSTANT(last_segments), tracker_is_slice(scratch, len),
 			    &scratch->child, &scratch->completed);
-	cgroups_complete(&scratch->completed, &scratch->child);
+	tracker_complete(&scratch->completed, &scratch->child);
 	return true;
 }
 
-static __always_inline void cgroups_made(struct cgroup *cgroup)
+static __always_inline void tracker_made(struct cgroup *cgroup)
 {
 	const struct smtpward_rules *inherited;
 	__u64 parent_id, id = cgroup->kn->id;
-	struct cgroups_scratch *scratch;
+	struct tracker_scratch *scratch;
 	struct smtpward_cgroup *parent;
 
-	if (!cgroups_is_v2(cgroup) || !cgroup->self.parent)
+	if (!tracker_is_v2(cgroup) || !cgroup->self.parent)
 		return;
 	parent_id = cgroup->self.parent->cgroup->kn->id;
 	parent = bpf_map_lookup_elem(&map_cgroups, &parent_id);
 	if (!parent) {
 		inherited = bpf_map_lookup_elem(&map_inherited, &parent_id);
 		if (inherited)
-			cgroups_inherit(id, inherited);
+			tracker_inherit(id, inherited);
 		return;
 	}
 	scratch = bpf_map_lookup_elem(&map_scratch, &(const __u32){ 0 });
-	if (!scratch || !cgroups_enter(scratch, cgroup, parent)) {
-		cgroups_lost();
+	if (!scratch || !tracker_enter(scratch, cgroup, parent)) {
+		tracker_lost();
 		return;
 	}
 	if (!smtpward_match_finish(&scratch->child, CONSTANT(any[SMTPWARD_UNIT]),
 				   CONSTANT(any[SMTPWARD_CGROUP])))
 		return;
 	if (smtpward_match_inherits(parent, &scratch->child))
-		cgroups_inherit(id, &scratch->child.rules);
+		tracker_inherit(id, &scratch->child.rules);
 	else if (bpf_map_update_elem(&map_cgroups, &id, &scratch->child, BPF_ANY))
-		cgroups_lost();
+		tracker_lost();
 }
 
-static __always_inline void cgroups_removed(struct cgroup *cgroup)
+static __always_inline void tracker_removed(struct cgroup *cgroup)
 {
 	__u64 id = cgroup->kn->id;
 
 	/* It is in one of them or in none: not being there is no error. */
-	if (!cgroups_is_v2(cgroup))
+	if (!tracker_is_v2(cgroup))
 		return;
 	if (bpf_map_delete_elem(&map_cgroups, &id))
 		bpf_map_delete_elem(&map_inherited, &id);
 }
 
-#endif /* SMTPWARD_BPF_CGROUPS_H */
+#endif /* SMTPWARD_BPF_TRACKER_H */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Putting a policy in force and lifting it. install_load() is the first load, a
+ * Putting a policy in force and lifting it. load_policy() is the first load, a
  * reload and an upgrade; the steps and what a crash between them leaves are in
- * install.c.
+ * load.c.
  */
-#ifndef SMTPWARD_INSTALL_H
-#define SMTPWARD_INSTALL_H
+#ifndef SMTPWARD_LOAD_H
+#define SMTPWARD_LOAD_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #include "reason.h"
 #include "ruleset.h"
 
-struct install_request {
+struct load_request {
 	const struct policy *policy;
 	const struct ruleset *ruleset;
 	const char *config; /* where the policy came from */
@@ -25,7 +25,7 @@ struct install_request {
 	const gid_t *reader;
 };
 
-struct install_report {
+struct load_report {
 	bool replaced;	       /* another policy was in force */
 	uint32_t replaced_abi; /* of the smtpward that had loaded it */
 	bool below_root;       /* attached to a part of the hierarchy only */
@@ -37,16 +37,16 @@ struct install_report {
  * before decides on all hooks or the new policy does. reason may be about a step
  * after the switch; it says so.
  */
-int install_load(const struct install_request *request, struct install_report *ret_report,
-		 struct reason *reason);
+int load_policy(const struct load_request *request, struct load_report *ret_report,
+		struct reason *reason);
 
 /*
  * Puts back the hooks of the policy in force, from what is pinned. 0 where they are in
  * force now; what else is amiss it does not look at.
  */
-int install_heal(const char *path, struct reason *reason);
+int load_heal(const char *path, struct reason *reason);
 
 /* Lifts enforcement and removes everything. -ENOENT where nothing is loaded. */
-int install_unload(const char *path, struct reason *reason);
+int load_unload(const char *path, struct reason *reason);
 
-#endif /* SMTPWARD_INSTALL_H */
+#endif /* SMTPWARD_LOAD_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Streaming violations, with messages; see logging.h. */
-#include "logging.h"
+/* Streaming violations, with messages; see say_log.h. */
+#include "say_log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,15 +9,15 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "enforcement.h"
-#include "install.h"
+#include "say_load.h"
+#include "load.h"
 #include "leftover.h"
 #include "msg.h"
 #include "notify.h"
 #include "pins.h"
 #include "state.h"
 
-enum command_result logging_block_signals(void)
+enum command_result say_log_block_signals(void)
 {
 	sigset_t signals;
 
@@ -35,7 +35,7 @@ enum command_result logging_block_signals(void)
 #define BEAT_SECONDS 5
 
 struct context {
-	const struct logging_options *options;
+	const struct say_log_options *options;
 	const char *pins;
 	const char *state; /* what the last look saw; for the service manager */
 	int trouble;	   /* of the sink */
@@ -62,7 +62,7 @@ static void lift(void *userdata)
 {
 	struct context *context = userdata;
 
-	context->lifted = enforcement_lift(context->pins);
+	context->lifted = say_load_lift(context->pins);
 }
 
 static int see(struct context *context, struct state *ret_state, struct reason *reason)
@@ -93,7 +93,7 @@ static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
 	if (!err && state_is_whole(&state))
 		return false;
 	snprintf(alert, size, "%s", err ? reason.text : state_headline(&state));
-	if (err || state.gate_open || install_heal(context->pins, &reason))
+	if (err || state.gate_open || load_heal(context->pins, &reason))
 		return true;
 	state_clear(&state);
 	state = (struct state){ 0 };
@@ -154,9 +154,9 @@ static enum command_result say_end(const struct context *context, enum logger_en
 	return context->lifted;
 }
 
-void logging_drain_left(const char *pins, struct sink *sink, const char *sink_name)
+void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_name)
 {
-	const struct logging_options options = { .sink_name = sink_name };
+	const struct say_log_options options = { .sink_name = sink_name };
 	struct context context = { .options = &options };
 	const struct drain_notices notices = { say_trouble, &context };
 	struct drain_report report = { 0 };
@@ -170,7 +170,7 @@ void logging_drain_left(const char *pins, struct sink *sink, const char *sink_na
 			    reason.text);
 }
 
-enum command_result logging_run(const struct logging_options *options, struct sink *sink,
+enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
 				bool *ret_unloaded)
 {
 	struct context context = {

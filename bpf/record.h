@@ -6,11 +6,11 @@
  * flood costs a counter and hides nobody else. Every attempt that the policy logs
  * ends in exactly one of: a record, suppressed, lost.
  */
-#ifndef SMTPWARD_BPF_EVENT_H
-#define SMTPWARD_BPF_EVENT_H
+#ifndef SMTPWARD_BPF_RECORD_H
+#define SMTPWARD_BPF_RECORD_H
 
-#include "names.h"
-#include "policy.h"
+#include "paths.h"
+#include "decide.h"
 
 /*
  * What a new entry starts from: nothing but its time of birth, which the last CPU that
@@ -19,7 +19,7 @@
 static struct smtpward_caller caller_newborn;
 
 /* The entry of this caller alone, NULL where it has none. */
-static __always_inline struct smtpward_caller *event_own_entry(const struct caller *caller)
+static __always_inline struct smtpward_caller *record_own_entry(const struct caller *caller)
 {
 	struct smtpward_caller_key key = {
 		.cgroup_id = caller->cgroup_id,
@@ -30,20 +30,20 @@ static __always_inline struct smtpward_caller *event_own_entry(const struct call
 }
 
 /* The entry of (cgroup, user), or the one that all share which found the map full. */
-static __always_inline struct smtpward_caller *event_caller(const struct caller *caller)
+static __always_inline struct smtpward_caller *record_caller(const struct caller *caller)
 {
 	struct smtpward_caller_key key = {
 		.cgroup_id = caller->cgroup_id,
 		.euid = caller->euid,
 	};
-	struct smtpward_caller *entry = event_own_entry(caller);
+	struct smtpward_caller *entry = record_own_entry(caller);
 
 	if (entry)
 		return entry;
 	/* Where another CPU was first this fails, and its entry is as good. */
 	WRITE_ONCE(caller_newborn.counts.born_ns, bpf_ktime_get_ns());
 	bpf_map_update_elem(&map_callers, &key, &caller_newborn, BPF_NOEXIST);
-	entry = event_own_entry(caller);
+	entry = record_own_entry(caller);
 	if (entry)
 		return entry;
 	COUNT(callers_full);
@@ -55,7 +55,7 @@ static __always_inline struct smtpward_caller *event_caller(const struct caller 
  * one interval a line, up to the window. Two CPUs at once may let a line too many
  * through; neither loses count.
  */
-static __always_inline bool event_within_limit(struct smtpward_caller *entry)
+static __always_inline bool record_within_limit(struct smtpward_caller *entry)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u64 next = READ_ONCE(entry->counts.next_ns);
@@ -72,8 +72,8 @@ static __always_inline bool event_within_limit(struct smtpward_caller *entry)
  * The cgroup's names as an earlier record of this caller had them: they never change,
  * for cgroup v2 has no rename, and no id is used twice. False where there are none.
  */
-static __always_inline bool event_copy_names(struct smtpward_event *event,
-					     const struct smtpward_caller *entry)
+static __always_inline bool record_copy_names(struct smtpward_event *event,
+					      const struct smtpward_caller *entry)
 {
 	__u32 flags = READ_ONCE(entry->flags);
 	__u64 len = READ_ONCE(entry->cgroup_len);
@@ -87,8 +87,8 @@ static __always_inline bool event_copy_names(struct smtpward_event *event,
 }
 
 /* The entry keeps the cgroup's names, also for the lines that sum up what was held back. */
-static __always_inline void event_name_caller(struct smtpward_caller *entry,
-					      const struct smtpward_event *event)
+static __always_inline void record_name_caller(struct smtpward_caller *entry,
+					       const struct smtpward_event *event)
 {
 	__u32 flags = event->flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
 
@@ -101,21 +101,22 @@ static __always_inline void event_name_caller(struct smtpward_caller *entry,
  * The entry is looked up again, and not kept over the loops that write the names: the
  * verifier would go through them once for every kind of entry that it may be.
  */
-static __always_inline void event_fill_cgroup(struct smtpward_event *event,
-					      struct task_struct *task, const struct caller *caller,
-					      const struct smtpward_caller *entry)
+static __always_inline void record_fill_cgroup(struct smtpward_event *event,
+					       struct task_struct *task,
+					       const struct caller *caller,
+					       const struct smtpward_caller *entry)
 {
 	struct smtpward_caller *own;
 
-	if (event_copy_names(event, entry))
+	if (record_copy_names(event, entry))
 		return;
-	names_cgroup(event, task);
-	own = event_own_entry(caller);
+	paths_cgroup(event, task);
+	own = record_own_entry(caller);
 	if (own)
-		event_name_caller(own, event);
+		record_name_caller(own, event);
 }
 
-static __always_inline __u32 event_netns(const struct task_struct *task)
+static __always_inline __u32 record_netns(const struct task_struct *task)
 {
 	struct nsproxy *nsproxy = TASK_READ(task, nsproxy);
 	struct net *net = TASK_READ(nsproxy, net_ns);
@@ -123,9 +124,9 @@ static __always_inline __u32 event_netns(const struct task_struct *task)
 	return TASK_READ(net, ns.inum);
 }
 
-static __always_inline void event_fill_task(struct smtpward_event *event,
-					    const struct caller *caller,
-					    const struct smtpward_caller *entry)
+static __always_inline void record_fill_task(struct smtpward_event *event,
+					     const struct caller *caller,
+					     const struct smtpward_caller *entry)
 {
 	const struct cred *cred = caller->cred;
 	struct task_struct *task = task_current();
@@ -138,16 +139,17 @@ static __always_inline void event_fill_task(struct smtpward_event *event,
 		event->auid = TASK_READ(task, loginuid.val);
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->ppid = TASK_READ(parent, tgid);
-	event->netns = event_netns(task);
+	event->netns = record_netns(task);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
-	event_fill_cgroup(event, task, caller, entry);
-	names_exe(event, task);
+	record_fill_cgroup(event, task, caller, entry);
+	paths_exe(event, task);
 }
 
-static __always_inline void event_fill(struct smtpward_event *event, const struct flow *flow,
-				       const struct caller *caller, const struct decision *decision,
-				       const struct smtpward_caller *entry)
+static __always_inline void record_fill(struct smtpward_event *event, const struct flow *flow,
+					const struct caller *caller,
+					const struct decision *decision,
+					const struct smtpward_caller *entry)
 {
 	event->time_ns = bpf_ktime_get_boot_ns();
 	event->generation = generation;
@@ -161,13 +163,13 @@ static __always_inline void event_fill(struct smtpward_event *event, const struc
 	event->euid = caller->euid;
 	event->cgroup_len = 0;
 	event->exe_len = 0;
-	event_fill_task(event, caller, entry);
+	record_fill_task(event, caller, entry);
 }
 
-static __always_inline void event_record(const struct flow *flow, const struct caller *caller,
-					 const struct decision *decision)
+static __always_inline void record_attempt(const struct flow *flow, const struct caller *caller,
+					   const struct decision *decision)
 {
-	struct smtpward_caller *entry = event_caller(caller);
+	struct smtpward_caller *entry = record_caller(caller);
 	struct smtpward_event *event;
 
 	if (!entry) {
@@ -175,7 +177,7 @@ static __always_inline void event_record(const struct flow *flow, const struct c
 		return;
 	}
 	count(&entry->counts.attempts);
-	if (!event_within_limit(entry)) {
+	if (!record_within_limit(entry)) {
 		count(&entry->counts.suppressed);
 		COUNT(suppressed);
 		return;
@@ -186,9 +188,9 @@ static __always_inline void event_record(const struct flow *flow, const struct c
 		COUNT(lost);
 		return;
 	}
-	event_fill(event, flow, caller, decision, entry);
+	record_fill(event, flow, caller, decision, entry);
 	bpf_ringbuf_submit(event, 0);
 	COUNT(recorded);
 }
 
-#endif /* SMTPWARD_BPF_EVENT_H */
+#endif /* SMTPWARD_BPF_RECORD_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Loading and lifting, with messages; see enforcement.h. */
-#include "enforcement.h"
+/* Loading and lifting, with messages; see say_load.h. */
+#include "say_load.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "install.h"
+#include "load.h"
 #include "msg.h"
 #include "pins.h"
 
-enum command_result enforcement_check_free(const char *path, bool trial)
+enum command_result say_load_check_free(const char *path, bool trial)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	struct reason reason;
@@ -52,11 +52,11 @@ static enum command_result find_reader(const char *name, gid_t *ret_group)
 	return COMMAND_DONE;
 }
 
-enum command_result enforcement_load(const struct given_policy *given, const char *cgroup,
-				     const char *pins, const char *reader, bool *ret_left)
+enum command_result say_load_policy(const struct given_policy *given, const char *cgroup,
+				    const char *pins, const char *reader, bool *ret_left)
 {
 	gid_t group = 0;
-	const struct install_request request = {
+	const struct load_request request = {
 		.policy = given->policy,
 		.ruleset = given->ruleset,
 		.config = given->name,
@@ -64,12 +64,12 @@ enum command_result enforcement_load(const struct given_policy *given, const cha
 		.pins = pins ?: PINS_DEFAULT_PATH,
 		.reader = reader ? &group : NULL,
 	};
-	struct install_report report;
+	struct load_report report;
 	struct reason reason;
 
 	if (reader && find_reader(reader, &group) != COMMAND_DONE)
 		return COMMAND_BAD_INPUT;
-	if (install_load(&request, &report, &reason)) {
+	if (load_policy(&request, &report, &reason)) {
 		msg_error("%s: %s", given->name, reason.text);
 		return COMMAND_FAILED;
 	}
@@ -91,10 +91,10 @@ enum command_result enforcement_load(const struct given_policy *given, const cha
 	return COMMAND_DONE;
 }
 
-enum command_result enforcement_lift(const char *pins)
+enum command_result say_load_lift(const char *pins)
 {
 	struct reason reason;
-	int err = install_unload(pins ?: PINS_DEFAULT_PATH, &reason);
+	int err = load_unload(pins ?: PINS_DEFAULT_PATH, &reason);
 
 	if (err == -ENOENT) {
 		msg_info("nothing is loaded at %s", pins ?: PINS_DEFAULT_PATH);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What log and run have in common: violations streamed to a sink, with messages. */
-#ifndef SMTPWARD_LOGGING_H
-#define SMTPWARD_LOGGING_H
+#ifndef SMTPWARD_SAY_LOG_H
+#define SMTPWARD_SAY_LOG_H
 
 #include <stdbool.h>
 
@@ -10,16 +10,16 @@
 #include "sink.h"
 
 /* Blocks the signals that end the logger; before anything that must not be torn. */
-enum command_result logging_block_signals(void);
+enum command_result say_log_block_signals(void);
 
 /*
  * Writes what a smtpward of another ABI has left behind, and says what it wrote. Where
  * that fails, it says so: the policy is in force all the same, and the next load tries
  * again.
  */
-void logging_drain_left(const char *pins, struct sink *sink, const char *sink_name);
+void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_name);
 
-struct logging_options {
+struct say_log_options {
 	const char *pins;      /* NULL: the default */
 	const char *sink_name; /* what messages call the sink */
 	enum logger_hangup hangup;
@@ -31,7 +31,7 @@ struct logging_options {
  * Streams until a signal or an unload ends it, and tells a service manager so.
  * *ret_unloaded tells that nothing is in force any more.
  */
-enum command_result logging_run(const struct logging_options *options, struct sink *sink,
+enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
 				bool *ret_unloaded);
 
-#endif /* SMTPWARD_LOGGING_H */
+#endif /* SMTPWARD_SAY_LOG_H */

@@ -4,12 +4,12 @@
  * once; then everything is taken away. A crash in between leaves things lying
  * about that the next unload, or load, removes.
  */
-#include "install_steps.h"
+#include "load_steps.h"
 
 #include <bpf/bpf.h>
 
 #include "cleanup.h"
-#include "pinned.h"
+#include "object.h"
 #include "pins.h"
 
 static int open_gate(const struct pins *pins, struct reason *reason)
@@ -17,7 +17,7 @@ static int open_gate(const struct pins *pins, struct reason *reason)
 	const struct smtpward_gate open = { .generation = SMTPWARD_GATE_OPEN };
 	_cleanup_close_ int fd = -1;
 	const uint32_t zero = 0;
-	int err = pinned_open_map(pins, 0, "map_gate", PINNED_WRITES, sizeof(open), &fd);
+	int err = object_open_map(pins, 0, "map_gate", OBJECT_WRITES, sizeof(open), &fd);
 
 	if (err == -ENOENT)
 		return 0;
@@ -33,22 +33,22 @@ static int open_gate(const struct pins *pins, struct reason *reason)
 static int detach(const struct pins *pins, int hook, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	struct pinned_link link;
-	int err = pinned_open(pins, 0, hook_infos[hook].link_pin, &fd);
+	struct object_link link;
+	int err = object_open(pins, 0, hook_infos[hook].link_pin, &fd);
 
 	if (err == -ENOENT)
 		return 0;
 	if (!err)
-		err = pinned_read_link(fd, &link);
+		err = object_read_link(fd, &link);
 	if (!err && link.cgroup_id && bpf_link_detach(fd))
 		err = -errno;
 	return err ? reason_errno(reason, err, "cannot detach the hook %s", hook_infos[hook].name)
 		   : 0;
 }
 
-int install_unload(const char *path, struct reason *reason)
+int load_unload(const char *path, struct reason *reason)
 {
-	_cleanup_(pinned_ids_clear) struct pinned_ids ids = { 0 };
+	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	bool known;
 	int err;
@@ -62,7 +62,7 @@ int install_unload(const char *path, struct reason *reason)
 		err = detach(&pins, hook, reason);
 	if (err)
 		return err;
-	err = install_detach_unknown(&pins);
+	err = load_detach_unknown(&pins);
 	if (err)
 		return reason_errno(
 			reason, err,
@@ -70,12 +70,12 @@ int install_unload(const char *path, struct reason *reason)
 			"version does not have failed",
 			path);
 	/* Only to wait for them: what cannot be told apart is removed all the same. */
-	known = !pinned_collect_ids(&pins, &ids);
+	known = !object_collect_ids(&pins, &ids);
 	err = pins_remove_all(&pins);
 	if (err)
 		return reason_errno(reason, err, "enforcement is lifted, but removing %s failed",
 				    path);
 	if (known)
-		pinned_wait_until_freed(&ids);
+		object_wait_until_freed(&ids);
 	return 0;
 }

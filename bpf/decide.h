@@ -3,8 +3,8 @@
  * The policy's answer to one connect: each part of it becomes the set of rules
  * that it satisfies, and the first rule in all of the sets decides.
  */
-#ifndef SMTPWARD_BPF_POLICY_H
-#define SMTPWARD_BPF_POLICY_H
+#ifndef SMTPWARD_BPF_DECIDE_H
+#define SMTPWARD_BPF_DECIDE_H
 
 #include <smtpward/verdict.h>
 
@@ -13,7 +13,7 @@
 #include "task.h"
 
 /* Cgroups that are looked at, above the calling task's, for the rules that it inherits. */
-#define POLICY_LEVELS 32
+#define DECIDE_LEVELS 32
 
 /* The calling task, as far as rules ask. Ids are those of the initial user namespace. */
 struct caller {
@@ -39,7 +39,7 @@ static __always_inline void caller_identify(struct caller *caller)
 	caller->egid = asks[SMTPWARD_GROUP] ? TASK_READ(cred, egid.val) : 0;
 }
 
-static __always_inline const struct smtpward_rules *policy_id(enum smtpward_condition condition,
+static __always_inline const struct smtpward_rules *decide_id(enum smtpward_condition condition,
 							      void *map, const __u32 *id)
 {
 	const struct smtpward_rules *rules = NULL;
@@ -49,7 +49,7 @@ static __always_inline const struct smtpward_rules *policy_id(enum smtpward_cond
 	return rules ?: CONSTANT(any[condition]);
 }
 
-static __always_inline const struct smtpward_rules *policy_to(const struct flow *flow)
+static __always_inline const struct smtpward_rules *decide_to(const struct flow *flow)
 {
 	const struct smtpward_rules *rules = NULL;
 	struct smtpward_prefix prefix = { .bits = 128 };
@@ -62,7 +62,7 @@ static __always_inline const struct smtpward_rules *policy_to(const struct flow 
 }
 
 /* Whether the tracker had no room in a map for a cgroup. */
-static __always_inline bool policy_misses(__u32 from)
+static __always_inline bool decide_misses(__u32 from)
 {
 	const struct smtpward_tracker *tracker = bpf_map_lookup_elem(&map_tracker, &from);
 
@@ -70,11 +70,11 @@ static __always_inline bool policy_misses(__u32 from)
 }
 
 /* The rules of the nearest cgroup above the calling task's that has some; NULL: too far. */
-static __always_inline const struct smtpward_rules *policy_nearest_cgroup(void)
+static __always_inline const struct smtpward_rules *decide_nearest_cgroup(void)
 {
 	struct cgroup *cgroup = task_cgroup((void *)bpf_get_current_task());
 
-	for (int i = 0; i < POLICY_LEVELS; i++) {
+	for (int i = 0; i < DECIDE_LEVELS; i++) {
 		const struct smtpward_cgroup *entry;
 		__u64 id;
 
@@ -87,7 +87,7 @@ static __always_inline const struct smtpward_rules *policy_nearest_cgroup(void)
 	return NULL;
 }
 
-static __always_inline const struct smtpward_rules *policy_cgroup(const struct caller *caller,
+static __always_inline const struct smtpward_rules *decide_cgroup(const struct caller *caller,
 								  bool *ret_unsure)
 {
 	const struct smtpward_rules *inherited;
@@ -102,35 +102,35 @@ static __always_inline const struct smtpward_rules *policy_cgroup(const struct c
 	inherited = bpf_map_lookup_elem(&map_inherited, &caller->cgroup_id);
 	if (inherited)
 		return inherited;
-	*ret_unsure = policy_misses(SMTPWARD_TRACKER_CGROUPS);
-	if (!policy_misses(SMTPWARD_TRACKER_INHERITED))
+	*ret_unsure = decide_misses(SMTPWARD_TRACKER_CGROUPS);
+	if (!decide_misses(SMTPWARD_TRACKER_INHERITED))
 		return CONSTANT(any_cgroup);
-	inherited = policy_nearest_cgroup();
+	inherited = decide_nearest_cgroup();
 	if (inherited)
 		return inherited;
 	*ret_unsure = true;
 	return CONSTANT(any_cgroup);
 }
 
-static __always_inline void policy_satisfy(const struct flow *flow, const struct caller *caller,
+static __always_inline void decide_satisfy(const struct flow *flow, const struct caller *caller,
 					   struct smtpward_satisfied *satisfied, bool *ret_unsure)
 {
 	const struct smtpward_rules **by = satisfied->by;
 
 	by[SMTPWARD_PORT] = CONSTANT(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]);
-	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP] = policy_cgroup(caller, ret_unsure);
-#define POLICY_ID(name, map, member) \
-	by[SMTPWARD_##name] = policy_id(SMTPWARD_##name, &map, &caller->member);
-	SMTPWARD_ID_CONDITIONS(POLICY_ID)
-#undef POLICY_ID
-	by[SMTPWARD_TO] = policy_to(flow);
+	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP] = decide_cgroup(caller, ret_unsure);
+#define DECIDE_ID(name, map, member) \
+	by[SMTPWARD_##name] = decide_id(SMTPWARD_##name, &map, &caller->member);
+	SMTPWARD_ID_CONDITIONS(DECIDE_ID)
+#undef DECIDE_ID
+	by[SMTPWARD_TO] = decide_to(flow);
 }
 
 /*
  * For a cgroup that may have been lost: the first rule that could refuse it if
  * every condition on its cgroup held, SMTPWARD_RULE_NONE where none could.
  */
-static __always_inline __u32 policy_worst_case(struct smtpward_satisfied *satisfied)
+static __always_inline __u32 decide_worst_case(struct smtpward_satisfied *satisfied)
 {
 	struct smtpward_rules refusing;
 
@@ -141,14 +141,14 @@ static __always_inline __u32 policy_worst_case(struct smtpward_satisfied *satisf
 	return smtpward_first_rule(satisfied, rule_words);
 }
 
-static __always_inline void policy_decide(const struct flow *flow, const struct caller *caller,
-					  struct decision *decision)
+static __always_inline void decide_rule(const struct flow *flow, const struct caller *caller,
+					struct decision *decision)
 {
 	struct smtpward_satisfied satisfied;
 	bool unsure;
 	__u32 worst;
 
-	policy_satisfy(flow, caller, &satisfied, &unsure);
+	decide_satisfy(flow, caller, &satisfied, &unsure);
 	decision->rule = smtpward_first_rule(&satisfied, rule_words);
 	decision->verdict = SMTPWARD_DENY;
 	if (decision->rule >= SMTPWARD_RULES_MAX)
@@ -156,7 +156,7 @@ static __always_inline void policy_decide(const struct flow *flow, const struct 
 	decision->verdict = verdicts[decision->rule];
 	if (!unsure || decision->verdict == SMTPWARD_DENY)
 		return;
-	worst = policy_worst_case(&satisfied);
+	worst = decide_worst_case(&satisfied);
 	if (worst < decision->rule) {
 		decision->rule = worst;
 		decision->verdict = SMTPWARD_DENY;
@@ -164,4 +164,4 @@ static __always_inline void policy_decide(const struct flow *flow, const struct 
 	}
 }
 
-#endif /* SMTPWARD_BPF_POLICY_H */
+#endif /* SMTPWARD_BPF_DECIDE_H */

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The steps of a load, for install.c, which has their order and what a crash between
+ * The steps of a load, for load.c, which has their order and what a crash between
  * them leaves. Each returns 0, or -errno with a reason.
  */
-#ifndef SMTPWARD_INSTALL_STEPS_H
-#define SMTPWARD_INSTALL_STEPS_H
+#ifndef SMTPWARD_LOAD_STEPS_H
+#define SMTPWARD_LOAD_STEPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "hook.h"
-#include "install.h"
+#include "load.h"
 #include "loader.h"
-#include "pinned.h"
+#include "object.h"
 #include "pins.h"
 
 /* What a load works on. */
-struct install {
-	const struct install_request *request;
+struct load {
+	const struct load_request *request;
 	struct pins pins;
 	struct loader *loader;
 	int root_fd; /* the v2 root */
@@ -37,37 +37,37 @@ struct install {
 	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
 };
 
-/* install_open.c: what the load goes by, and what is there before it. Takes the lock. */
-int install_open(struct install *install, struct reason *reason);
-void install_close(struct install *install);
+/* load_open.c: what the load goes by, and what is there before it. Takes the lock. */
+int load_open(struct load *load, struct reason *reason);
+void load_close(struct load *load);
 
-/* install_make.c: a whole generation, pinned, filled, its tracker running; it decides nothing. */
-int install_make(struct install *install, struct reason *reason);
+/* load_make.c: a whole generation, pinned, filled, its tracker running; it decides nothing. */
+int load_make(struct load *load, struct reason *reason);
 
 /* Pins an object, in the directory of a generation, or of all for 0. */
-int install_pin(const struct pins *pins, uint64_t generation, const char *name, int fd,
-		struct reason *reason);
+int load_pin(const struct pins *pins, uint64_t generation, const char *name, int fd,
+	     struct reason *reason);
 
 /* The one store that switches. */
-int install_write_gate(const struct install *install, uint64_t generation, struct reason *reason);
+int load_write_gate(const struct load *load, uint64_t generation, struct reason *reason);
 
-/* install_swap.c: the links get the new programs, and the gate the new generation. */
-int install_swap(struct install *install, struct reason *reason);
+/* load_swap.c: the links get the new programs, and the gate the new generation. */
+int load_swap(struct load *load, struct reason *reason);
 
 /* After a failure before the switch; 0 where all that was made is gone. */
-int install_roll_back(struct install *install);
+int load_roll_back(struct load *load);
 
 /* After the switch: names, the reader's rights, and what was replaced goes. */
-int install_finish(struct install *install, struct reason *reason);
+int load_finish(struct load *load, struct reason *reason);
 
 /* Detaches and unpins hooks of another version that this one does not have. 0 or -errno. */
-int install_detach_unknown(const struct pins *pins);
+int load_detach_unknown(const struct pins *pins);
 
 /*
  * Makes the link of a hook and pins it, in place of a pin of a link that is dead. The
  * caller owns *ret_fd, where it asks for it.
  */
-int install_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
-		 struct reason *reason);
+int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
+	      struct reason *reason);
 
-#endif /* SMTPWARD_INSTALL_STEPS_H */
+#endif /* SMTPWARD_LOAD_STEPS_H */

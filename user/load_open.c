@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a load goes by: the kernel, the cgroups, and what an earlier load left in the pin
+ * directory. Makes nothing but that directory.
+ */
+#include "load_steps.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "cgroupfs.h"
+#include "cleanup.h"
+#include "feature.h"
+
+void load_close(struct load *load)
+{
+	loader_free(load->loader);
+	cleanup_close(&load->root_fd);
+	cleanup_close(&load->attach_fd);
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		cleanup_close(&load->link_fds[hook]);
+		cleanup_close(&load->before_fds[hook]);
+	}
+	pins_close(&load->pins);
+}
+
+/* What can be asked before anything is made; what it takes to load, a failed load says. */
+
+static int check_kernel(const struct ruleset *ruleset, struct reason *reason)
+{
+	static const enum feature needed[] = { FEATURE_BTF, FEATURE_HOOKS, FEATURE_LINKS };
+
+	if (geteuid())
+		return reason_set(reason, -EPERM, "this needs root");
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!feature_ask(needed[i]))
+			return reason_set(reason, -EOPNOTSUPP, "%s",
+					  feature_infos[needed[i]].lacking);
+	if (ruleset->reject != EPERM && !feature_ask(FEATURE_REJECT))
+		return reason_set(
+			reason, -EOPNOTSUPP,
+			"reject %s needs Linux 5.18 or newer: this kernel can only refuse "
+			"with EPERM",
+			policy_reject_name(ruleset->reject));
+	return 0;
+}
+
+static int open_cgroups(struct load *load, struct reason *reason)
+{
+	_cleanup_free_ char *root = NULL;
+	const char *attach = load->request->cgroup;
+	int err = cgroupfs_find_root(&root);
+
+	if (err == -ENOENT)
+		return reason_set(reason, err,
+				  "no cgroup v2 hierarchy is mounted: boot with systemd, or mount "
+				  "-t cgroup2 none /sys/fs/cgroup");
+	if (err)
+		return reason_errno(reason, err, "cannot find the cgroup v2 hierarchy");
+	err = cgroupfs_open(root, &load->root_fd);
+	if (!err)
+		err = cgroupfs_id(load->root_fd, "", &load->root_id);
+	if (err)
+		return reason_errno(reason, err, "cannot open cgroup %s", root);
+	err = cgroupfs_open(attach ?: root, &load->attach_fd);
+	if (err == -EMEDIUMTYPE)
+		return reason_set(reason, err, "%s is no cgroup v2 directory", attach);
+	if (!err)
+		err = cgroupfs_id(load->attach_fd, "", &load->attach_id);
+	return err ? reason_errno(reason, err, "cannot open cgroup %s", attach ?: root) : 0;
+}
+
+/* A number that no generation has, here or in the gate. */
+static int choose_generation(struct load *load, struct reason *reason)
+{
+	_cleanup_free_ uint64_t *numbers = NULL;
+	uint64_t highest = 0;
+	size_t n;
+	int err = pins_list_generations(&load->pins, &numbers, &n);
+
+	if (err)
+		return reason_errno(reason, err, "cannot list %s", load->pins.path);
+	for (size_t i = 0; i < n; i++)
+		if (numbers[i] > highest && numbers[i] != SMTPWARD_GATE_OPEN)
+			highest = numbers[i];
+	load->generation = highest + 1;
+	while (load->generation == load->gate || load->generation == SMTPWARD_GATE_OPEN ||
+	       !load->generation)
+		load->generation++;
+	return 0;
+}
+
+static int read_gate(struct load *load, struct reason *reason)
+{
+	struct smtpward_gate gate = { 0 };
+	int err = object_read(&load->pins, 0, "map_gate", &gate, sizeof(gate));
+
+	if (err && err != -ENOENT)
+		return reason_errno(reason, err, "cannot read %s/map_gate", load->pins.path);
+	load->gate = gate.generation;
+	return 0;
+}
+
+/* Maps of another ABI stay with their programs; what they hold is drained afterwards. */
+static int choose_adopted(struct load *load, struct reason *reason)
+{
+	enum object_gate gate;
+	uint64_t generation;
+	int err;
+
+	if (!load->gate)
+		return 0;
+	err = object_read_generation(&load->pins, &generation, &gate);
+	if (!err && gate == OBJECT_GATE_NAMES)
+		load->decides = generation;
+	if (!err)
+		err = object_read_abi(&load->pins, generation, &load->abi);
+	if (err && err != -ENODATA && err != -ENOENT)
+		return reason_errno(reason, err, "cannot read the policy in %s", load->pins.path);
+	if (!err && load->abi == SMTPWARD_ABI)
+		load->adopted = generation;
+	return 0;
+}
+
+/* A link that somebody detached, or whose cgroup is gone, is as good as none. */
+static int open_link(struct load *load, int hook, struct reason *reason)
+{
+	_cleanup_close_ int fd = -1;
+	const char *name = hook_infos[hook].link_pin;
+	struct object_link link = { 0 };
+	bool exists = false;
+	int err = object_open(&load->pins, 0, name, &fd);
+
+	if (err == -ENOENT)
+		return 0;
+	if (!err)
+		err = object_read_link(fd, &link);
+	if (!err && link.cgroup_id)
+		err = cgroupfs_exists(load->root_fd, link.cgroup_id, &exists);
+	if (err)
+		return reason_errno(reason, err, "cannot open %s/%s", load->pins.path, name);
+	if (!exists)
+		return 0;
+	if (link.cgroup_id != load->attach_id)
+		return reason_set(
+			reason, -EBUSY,
+			"%s holds a policy that is attached to another cgroup (id %" PRIu64
+			"): unload it first, or name another directory with --pins",
+			load->pins.path, link.cgroup_id);
+	load->before_fds[hook] = bpf_prog_get_fd_by_id(link.program_id);
+	if (load->before_fds[hook] < 0)
+		return reason_errno(reason, -errno, "cannot open the program of %s", name);
+	load->link_fds[hook] = TAKE_FD(fd);
+	return 0;
+}
+
+static int choose_reader(struct load *load, struct reason *reason)
+{
+	int err = 0;
+
+	if (load->request->reader)
+		load->reader = *load->request->reader;
+	else
+		err = pins_find_group(&load->pins, &load->reader);
+	return err ? reason_errno(reason, err, "cannot tell who may read %s", load->pins.path) : 0;
+}
+
+static int open_state(struct load *load, struct reason *reason)
+{
+	int err = pins_open_locked(load->request->pins, true, &load->pins, reason);
+
+	if (!err)
+		err = read_gate(load, reason);
+	if (!err)
+		err = choose_generation(load, reason);
+	if (!err)
+		err = choose_adopted(load, reason);
+	if (!err)
+		err = choose_reader(load, reason);
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
+		err = open_link(load, hook, reason);
+	return err;
+}
+
+int load_open(struct load *load, struct reason *reason)
+{
+	int err = check_kernel(load->request->ruleset, reason);
+
+	if (!err)
+		err = open_cgroups(load, reason);
+	return err ? err : open_state(load, reason);
+}
