@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cleanup.h"
-#include "command.h"
+#include "commands.h"
 #include "given_policy.h"
 #include "msg.h"
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "command.h"
+#include "commands.h"
 #include "confine.h"
 #include "say_log.h"
 #include "msg.h"

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "command.h"
+#include "commands.h"
 #include "say_load.h"
 #include "given_policy.h"
 #include "say_log.h"

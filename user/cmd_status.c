@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "cleanup.h"
-#include "command.h"
+#include "commands.h"
 #include "counter.h"
 #include "feature.h"
 #include "hook.h"

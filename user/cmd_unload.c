@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward unload: the one way back. */
 #include "cleanup.h"
-#include "command.h"
+#include "commands.h"
 #include "say_load.h"
 
 struct unload_config {

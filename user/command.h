@@ -73,11 +73,4 @@ struct command {
  */
 enum command_result command_run(const struct command *command, int argc, char **argv);
 
-extern const struct command cmd_run;
-extern const struct command cmd_load;
-extern const struct command cmd_log;
-extern const struct command cmd_unload;
-extern const struct command cmd_status;
-extern const struct command cmd_check;
-
 #endif /* SMTPWARD_COMMAND_H */

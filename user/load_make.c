@@ -6,41 +6,15 @@
 #include "load_steps.h"
 
 #include <string.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
 
 #include "build.h"
-#include "cgroupfs.h"
 #include "cleanup.h"
 #include "fill.h"
-
-/* Sizes that the machine decides; a large one costs memory only as it fills up. */
-
-static uint32_t between(uint64_t low, uint64_t value, uint64_t high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
-static int choose_sizes(const struct load *load, struct loader_options *options)
-{
-	struct sysinfo machine;
-	uint64_t mebibytes, cgroups;
-	int err = cgroupfs_count(load->root_fd, &cgroups);
-
-	if (err)
-		return err;
-	if (sysinfo(&machine))
-		return -errno;
-	mebibytes = (uint64_t)machine.totalram * machine.mem_unit >> 20;
-	options->events_size = mebibytes >= 2048 ? 4 << 20 : 1 << 20;
-	options->callers_max = between(4096, mebibytes * 4, 65536);
-	options->cgroups_max = between(16384, mebibytes, 1 << 20);
-	if (options->cgroups_max < cgroups * 2)
-		options->cgroups_max = between(0, cgroups * 2, 1 << 24);
-	return 0;
-}
+#include "sizes.h"
+#include "walk.h"
 
 static int reuse_map(struct load *load, uint64_t generation, const char *name,
 		     struct reason *reason)
@@ -72,7 +46,7 @@ static int load_programs(struct load *load, struct reason *reason)
 		.root_cgroup = load->root_id,
 		.reader = load->reader != 0,
 	};
-	int err = choose_sizes(load, &options);
+	int err = sizes_choose(load->root_fd, &options);
 
 	if (err)
 		return reason_errno(reason, err, "cannot tell the sizes of the maps");
@@ -153,7 +127,7 @@ static int start_tracker(const struct load *load, struct reason *reason)
 	if (!err)
 		err = load_pin(&load->pins, load->generation, "link_cgroup_mkdir", made, reason);
 	if (!err)
-		err = fill_cgroups(load->loader, load->request->ruleset, load->root_fd, reason);
+		err = walk_cgroups(load->loader, load->request->ruleset, load->root_fd, reason);
 	return err;
 }
 

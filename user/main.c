@@ -6,11 +6,13 @@
 
 #include "build.h"
 #include "cleanup.h"
-#include "command.h"
+#include "commands.h"
 #include "msg.h"
 
 static const struct command *const commands[] = {
-	&cmd_run, &cmd_load, &cmd_log, &cmd_unload, &cmd_status, &cmd_check,
+#define COMMAND_ROW(name) &cmd_##name,
+	COMMANDS(COMMAND_ROW)
+#undef COMMAND_ROW
 };
 
 static const int exit_status[] = {

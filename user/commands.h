@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The commands, in the order that --help lists them in. Each is cmd_NAME, in cmd_NAME.c. */
+#ifndef SMTPWARD_COMMANDS_H
+#define SMTPWARD_COMMANDS_H
+
+#include "command.h"
+
+#define COMMANDS(COMMAND) \
+	COMMAND(run)      \
+	COMMAND(load)     \
+	COMMAND(log)      \
+	COMMAND(unload)   \
+	COMMAND(status)   \
+	COMMAND(check)
+
+#define COMMAND_DECLARE(name) extern const struct command cmd_##name;
+COMMANDS(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
+
+#endif /* SMTPWARD_COMMANDS_H */

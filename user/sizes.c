@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* By the machine's memory, and by how many cgroups it has; see sizes.h. */
+#include "sizes.h"
+
+#include <errno.h>
+#include <sys/sysinfo.h>
+
+#include "cgroupfs.h"
+
+static uint32_t sizes_between(uint64_t low, uint64_t value, uint64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+int sizes_choose(int root_fd, struct loader_options *options)
+{
+	struct sysinfo machine;
+	uint64_t mebibytes, cgroups;
+	int r = cgroupfs_count(root_fd, &cgroups);
+
+	if (r)
+		return r;
+	if (sysinfo(&machine))
+		return -errno;
+	mebibytes = (uint64_t)machine.totalram * machine.mem_unit >> 20;
+	options->events_size = mebibytes >= 2048 ? 4 << 20 : 1 << 20;
+	options->callers_max = sizes_between(4096, mebibytes * 4, 65536);
+	options->cgroups_max = sizes_between(16384, mebibytes, 1 << 20);
+	if (options->cgroups_max < cgroups * 2)
+		options->cgroups_max = sizes_between(0, cgroups * 2, 1 << 24);
+	return 0;
+}
