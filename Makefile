@@ -51,7 +51,8 @@ ifneq ($(SANITIZE),)
 # _FORTIFY_SOURCE hides from ASan what it wraps.
 HARDENING := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
 endif
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) \
+	$(addprefix -iquote ,$(wildcard user/*/ tests/unit/ tests/unit/*/))
 
 # The same bytes from the same tree, wherever it is.
 ANYWHERE := -ffile-prefix-map=$(CURDIR)=.
@@ -71,7 +72,7 @@ OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 
 # Each test_*.c is a program: of the unit with all of the product but its main(),
 # of the kernel with the fixtures of tests/kernel and the product as a process.
-UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/test_*.c))
+UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c))
 FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/kernel/fixture*.c)))
 
@@ -89,7 +90,7 @@ $(OUT)/other-abi/smtpward: tests/faults/other-abi.sed $(OTHER_SOURCES) Makefile
 	rm -rf $(@D)
 	mkdir -p $(@D)/tree
 	cp -a bpf user include Makefile $(@D)/tree
-	sed -i -f $< $(@D)/tree/include/smtpward/abi.h $(@D)/tree/user/counter.c
+	sed -i -f $< $(@D)/tree/include/smtpward/abi.h $(@D)/tree/user/pins/counter.c
 	$(MAKE) -C $(@D)/tree SANITIZE= OUT=..
 
 $(OUT)/smtpward: $(OUT)/user/main.o $(OUT)/libsmtpward.a
@@ -99,7 +100,7 @@ $(OUT)/libsmtpward.a: $(filter-out %/main.o,$(OBJECTS))
 	rm -f $@
 	$(AR) rcsD $@ $^
 
-$(OUT)/tests/unit/test_%: $(OUT)/tests/unit/test_%.o $(OUT)/libsmtpward.a
+$(UNIT_TESTS): %: %.o $(OUT)/libsmtpward.a
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
 
 $(KERNEL_TESTS): %: %.o $(FIXTURES)
@@ -123,7 +124,7 @@ $(OUT)/build.h: FORCE
 		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
 # The skeleton has the object's bytes and its maps' and programs' names.
-$(OUT)/user/loader.o: $(OUT)/smtpward.skel.h
+$(OUT)/user/load/loader.o: $(OUT)/smtpward.skel.h
 
 $(OUT)/smtpward.skel.h: $(OUT)/smtpward.bpf.o
 	$(BPFTOOL) gen skeleton $< name smtpward_bpf > $@

@@ -14,5 +14,5 @@ s/\(sizeof(struct smtpward_counters) == \)80/\188/
 s/\(sizeof(struct smtpward_note) == \)160/\1168/
 s/\(sizeof(struct smtpward_cgroup) == \)232/\1240/
 
-# And user/counter.c, which has a row for each.
+# And user/pins/counter.c, which has a row for each.
 /^#define TABLE(ROW)/a\	ROW(other, true) \\

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "cleanup.h"
-#include "command.h"
+#include "commands.h"
 #include "msg.h"
 
 /* A command that says how it was called, and returns what it was told to. */
