@@ -51,8 +51,7 @@ ifneq ($(SANITIZE),)
 # _FORTIFY_SOURCE hides from ASan what it wraps.
 HARDENING := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fPIE
 endif
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) \
-	$(addprefix -iquote ,$(wildcard user/*/ tests/unit/ tests/unit/*/))
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
 
 # The same bytes from the same tree, wherever it is.
 ANYWHERE := -ffile-prefix-map=$(CURDIR)=.
@@ -108,20 +107,23 @@ $(KERNEL_TESTS): %: %.o $(FIXTURES)
 
 $(OUT)/tests/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/kernel $(C_FLAGS) -Wno-format-nonliteral $(HARDENING) $(CFLAGS) -c -o $@ $<
+	$(CC) $(CPPFLAGS) -Itests/kernel -Itests/unit $(C_FLAGS) -Wno-format-nonliteral $(HARDENING) $(CFLAGS) -c -o $@ $<
 
 $(OUT)/user/%.o: user/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(C_FLAGS) $(HARDENING) $(CFLAGS) -c -o $@ $<
 
-$(OBJECTS) $(UNIT_TESTS:%=%.o): | $(OUT)/build.h
+$(OBJECTS) $(UNIT_TESTS:%=%.o): | $(OUT)/build.h $(OUT)/version.h
 
 # What a build is told; written only where it changes, for what includes it is then old.
-$(OUT)/build.h: FORCE
+# The version has a header of its own, as it is another with each commit.
+$(OUT)/build.h $(OUT)/version.h: FORCE
 	@mkdir -p $(@D)
-	@printf '#define SMTPWARD_%s "%s"\n' VERSION '$(VERSION)$(if $(SMTPWARD_COMMIT), (git $(SMTPWARD_COMMIT)))' \
-		SYSCONFDIR '$(sysconfdir)' >$@.$$$$; \
+	@printf '#define SMTPWARD_%s "%s"\n' $(BUILD_$(basename $(@F))) >$@.$$$$; \
 		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+
+BUILD_build = SYSCONFDIR '$(sysconfdir)'
+BUILD_version = VERSION '$(VERSION)$(if $(SMTPWARD_COMMIT), (git $(SMTPWARD_COMMIT)))'
 
 # The skeleton has the object's bytes and its maps' and programs' names.
 $(OUT)/user/load/loader.o: $(OUT)/smtpward.skel.h

@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "build.h"
-#include "cleanup.h"
-#include "commands.h"
-#include "msg.h"
+#include "version.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "cli/msg.h"
+#include "cmd/commands.h"
 
 static const struct command *const commands[] = {
 #define COMMAND_ROW(name) &cmd_##name,

@@ -9,7 +9,8 @@
 
 #include <bpf/bpf.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #define PROGRAMS_MAX 64
 

@@ -33,7 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 #include "hooks.h"
 #include "work.h"
 

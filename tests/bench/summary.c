@@ -25,7 +25,7 @@
 
 #include <jansson.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 #define FIELDS 5
 

@@ -25,7 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #define BULK_CHUNK (64 << 10)
 #define TRY_MS 200

@@ -14,7 +14,7 @@
 #define assert_int_equal(a, b) fuzz_assert((a) == (b))
 #define assert_string_equal(a, b) fuzz_assert(!strcmp(a, b))
 
-#include "ruleset_fixture.h"
+#include "ruleset/ruleset_fixture.h"
 
 /* Texts out of few pieces, so that they overlap, contain and repeat one another. */
 

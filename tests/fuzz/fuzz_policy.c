@@ -9,11 +9,11 @@
 #include <fnmatch.h>
 #include <limits.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "fuzz.h"
-#include "policy.h"
-#include "policy_parse.h"
-#include "ruleset.h"
+#include "policy/policy.h"
+#include "policy/policy_parse.h"
+#include "ruleset/ruleset.h"
 
 #define _cleanup_policy_ _cleanup_(policy_freep)
 #define _cleanup_errors_ _cleanup_(policy_errors_clear)

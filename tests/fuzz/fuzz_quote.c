@@ -5,9 +5,9 @@
  */
 #include <errno.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "fuzz.h"
-#include "quote.h"
+#include "base/quote.h"
 
 #define CANARY '#'
 

@@ -9,9 +9,10 @@
 #include <jansson.h>
 #include <time.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 #include "fuzz.h"
-#include "line.h"
+#include "line/line.h"
 
 #define FIELDS_MAX 18
 #define NAMES_MAX (SMTPWARD_CGROUP_SIZE / 2)

@@ -31,7 +31,8 @@
 
 #include <smtpward/abi.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 /* fixture.c */
 

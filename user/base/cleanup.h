@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Scope-bound ownership: a resource is released where its variable goes out of
- * scope, unless TAKE_PTR or TAKE_FD handed it on. The sentinels are NULL and -1.
+ * scope, unless TAKE_PTR or TAKE_FD (macro.h) handed it on. The sentinels are NULL and -1.
  */
 #ifndef SMTPWARD_CLEANUP_H
 #define SMTPWARD_CLEANUP_H
@@ -50,21 +50,5 @@ static inline void cleanup_closedir(DIR **dir)
 #define _cleanup_close_ _cleanup_(cleanup_close)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 #define _cleanup_closedir_ _cleanup_(cleanup_closedir)
-
-#define TAKE_PTR(ptr)                         \
-	({                                    \
-		__typeof__(ptr) _ptr = (ptr); \
-		(ptr) = NULL;                 \
-		_ptr;                         \
-	})
-
-#define TAKE_FD(fd)             \
-	({                      \
-		int _fd = (fd); \
-		(fd) = -1;      \
-		_fd;            \
-	})
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif /* SMTPWARD_CLEANUP_H */

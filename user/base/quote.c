@@ -3,7 +3,7 @@
  * Quoting. Bytes are judged one by one and as numbers: no locale and no UTF-8, or
  * what is safe would depend on who reads the line.
  */
-#include "quote.h"
+#include "base/quote.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sentences that say why; see reason.h. */
-#include "reason.h"
+#include "base/reason.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A verdict's word and a word's verdict, out of one table. */
-#include "verdict_word.h"
+#include "base/verdict_word.h"
 
 #include <string.h>
 
 #include <smtpward/abi.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 static const char *const verdict_words[] = {
 	[SMTPWARD_DENY] = "deny",

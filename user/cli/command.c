@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Option parsing and --help from a command's table; see command.h. */
-#include "command.h"
+#include "cli/command.h"
 
 #include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "msg.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "cli/msg.h"
 
 static const struct option_spec common_options[] = {
 	{ 'v', "verbose", NULL, "say more, libbpf's and the kernel's words too", OPTION_FLAG, 0 },

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The policy that a command was given; see given_policy.h. */
-#include "given_policy.h"
+#include "cli/given_policy.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "msg.h"
-#include "quote.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/quote.h"
+#include "cli/msg.h"
 
 /* A glob may find a file whose name is not fit for a terminal. */
 static void print_file(const char *file)

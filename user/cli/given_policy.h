@@ -3,9 +3,9 @@
 #ifndef SMTPWARD_GIVEN_POLICY_H
 #define SMTPWARD_GIVEN_POLICY_H
 
-#include "command.h"
-#include "policy.h"
-#include "ruleset.h"
+#include "cli/command.h"
+#include "policy/policy.h"
+#include "ruleset/ruleset.h"
 
 struct given_policy {
 	const char *name; /* of the file, or POLICY_BUILTIN_NAME */

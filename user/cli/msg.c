@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Messages of commands; see msg.h. */
-#include "msg.h"
+#include "cli/msg.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -14,9 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "policy.h"
-#include "policy_parse.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "policy/policy.h"
+#include "policy/policy_parse.h"
 
 /* Of one entry in the user or group database: a group may have very many members. */
 #define ENTRY_SIZE_MIN 1024

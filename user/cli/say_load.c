@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Loading and lifting, with messages; see say_load.h. */
-#include "say_load.h"
+#include "cli/say_load.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "load.h"
-#include "msg.h"
-#include "pins.h"
+#include "base/cleanup.h"
+#include "cli/msg.h"
+#include "load/load.h"
+#include "pins/pins.h"
 
 enum command_result say_load_check_free(const char *path, bool trial)
 {

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "command.h"
-#include "given_policy.h"
+#include "cli/command.h"
+#include "cli/given_policy.h"
 
 /*
  * What run asks before it loads: whether somebody else reads the violations already,

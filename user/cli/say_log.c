@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Streaming violations, with messages; see say_log.h. */
-#include "say_log.h"
+#include "cli/say_log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,14 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "say_load.h"
-#include "load.h"
-#include "leftover.h"
-#include "msg.h"
-#include "notify.h"
-#include "pins.h"
-#include "state.h"
+#include "base/cleanup.h"
+#include "cli/msg.h"
+#include "cli/say_load.h"
+#include "load/load.h"
+#include "log/leftover.h"
+#include "log/notify.h"
+#include "pins/pins.h"
+#include "pins/state.h"
 
 enum command_result say_log_block_signals(void)
 {

@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-#include "command.h"
-#include "logger.h"
-#include "sink.h"
+#include "cli/command.h"
+#include "log/logger.h"
+#include "sink/sink.h"
 
 /* Blocks the signals that end the logger; before anything that must not be torn. */
 enum command_result say_log_block_signals(void);

@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "commands.h"
-#include "given_policy.h"
-#include "msg.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "cli/given_policy.h"
+#include "cli/msg.h"
+#include "cmd/commands.h"
 
 struct check_config {
 	const char *config;

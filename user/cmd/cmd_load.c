@@ -4,13 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "commands.h"
-#include "say_load.h"
-#include "given_policy.h"
-#include "say_log.h"
-#include "msg.h"
-#include "sink.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "cli/given_policy.h"
+#include "cli/msg.h"
+#include "cli/say_load.h"
+#include "cli/say_log.h"
+#include "cmd/commands.h"
+#include "sink/sink.h"
 
 struct load_config {
 	const char *config;

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "commands.h"
-#include "confine.h"
-#include "say_log.h"
-#include "msg.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "cli/msg.h"
+#include "cli/say_log.h"
+#include "cmd/commands.h"
+#include "log/confine.h"
 
 struct log_config {
 	const char *pins;

@@ -8,15 +8,16 @@
 #include <string.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "commands.h"
-#include "counter.h"
-#include "feature.h"
-#include "hook.h"
-#include "msg.h"
-#include "policy.h"
-#include "state.h"
-#include "verdict_word.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/verdict_word.h"
+#include "cli/msg.h"
+#include "cmd/commands.h"
+#include "host/feature.h"
+#include "pins/counter.h"
+#include "pins/hook.h"
+#include "pins/state.h"
+#include "policy/policy.h"
 
 struct status_config {
 	const char *pins;

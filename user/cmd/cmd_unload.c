@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward unload: the one way back. */
-#include "cleanup.h"
-#include "commands.h"
-#include "say_load.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "cli/say_load.h"
+#include "cmd/commands.h"
 
 struct unload_config {
 	const char *pins;

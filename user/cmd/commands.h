@@ -3,7 +3,7 @@
 #ifndef SMTPWARD_COMMANDS_H
 #define SMTPWARD_COMMANDS_H
 
-#include "command.h"
+#include "cli/command.h"
 
 #define COMMANDS(COMMAND) \
 	COMMAND(run)      \

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The cgroup v2 file system; see cgroupfs.h. */
-#include "cgroupfs.h"
+#include "host/cgroupfs.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 /* mountinfo writes blank, tab, newline and backslash as three octal digits: see proc(5). */
 static void unescape(char *text)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Asking the kernel; see feature.h. */
-#include "feature.h"
+#include "host/feature.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,8 +10,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "cleanup.h"
-#include "hook.h"
+#include <smtpward/hooks.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 const struct feature_info feature_infos[FEATURES] = {
 	[FEATURE_BTF] = { "btf", "to find the kernel's own structs",
@@ -92,12 +94,17 @@ static int ask_hook(enum bpf_attach_type hook, const struct bpf_insn *program, s
 		bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL, "GPL", program, n, &options));
 }
 
+#define ATTACH_TYPE(name, type, program, before) [SMTPWARD_HOOK_##type] = BPF_CGROUP_##type,
+static const enum bpf_attach_type attach_types[SMTPWARD_HOOKS] = {
+	SMTPWARD_HOOK_TABLE(ATTACH_TYPE)
+};
+
 static int ask_hooks(void)
 {
 	int yes = 1;
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS && yes == 1; hook++)
-		yes = ask_hook(hook_infos[hook].attach_type, nothing, ARRAY_SIZE(nothing));
+		yes = ask_hook(attach_types[hook], nothing, ARRAY_SIZE(nothing));
 	return yes;
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who may change what a path leads to; see trusted.h. */
-#include "trusted.h"
+#include "host/trusted.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 static bool owned(const struct stat *st)
 {

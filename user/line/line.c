@@ -6,7 +6,7 @@
  * half a line about somebody is worse than a count of records that were not
  * understood. What the caller of connect(2) can choose is never a reason to refuse.
  */
-#include "line.h"
+#include "line/line.h"
 
 #include <errno.h>
 #include <string.h>

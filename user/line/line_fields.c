@@ -3,13 +3,14 @@
  * What a line says, field by field: numbers and our own words first, then what the
  * caller could choose, the freest last.
  */
-#include "line_fields.h"
+#include "line/line_fields.h"
 
 #include <string.h>
 
-#include "cleanup.h"
-#include "quote.h"
-#include "verdict_word.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/quote.h"
+#include "base/verdict_word.h"
 
 /* Where the value of a field is. */
 enum fields_source {

@@ -8,7 +8,7 @@
 
 #include <arpa/inet.h>
 
-#include "line.h"
+#include "line/line.h"
 
 enum line_field_kind {
 	LINE_NUMBER,

@@ -4,14 +4,14 @@
  * JSON: a name in a cgroup need not be UTF-8, which JSON cannot say, and whoever
  * reads both forms finds the same characters in both.
  */
-#include "line.h"
+#include "line/line.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 
-#include "line_fields.h"
-#include "quote.h"
+#include "base/quote.h"
+#include "line/line_fields.h"
 
 /* JSON integers are signed here; what is over is said in digits rather than wrongly. */
 static json_t *json_from_number(uint64_t number)

@@ -3,14 +3,14 @@
  * The line of text. It is written for every attempt, so its parts are appended
  * straight to the buffer.
  */
-#include "line.h"
+#include "line/line.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
-#include "line_fields.h"
-#include "quote.h"
+#include "base/quote.h"
+#include "line/line_fields.h"
 
 /* A line as it grows. Once something did not fit, overflow stays and nothing more is added. */
 struct buffer {

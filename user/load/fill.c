@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The map writer; see fill.h. */
-#include "fill.h"
+#include "load/fill.h"
 
 #include <string.h>
 
 #include <bpf/bpf.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 static int fill_map(const struct loader *loader, const char *name, const void *key,
 		    const void *value, struct reason *reason)

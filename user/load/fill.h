@@ -3,10 +3,10 @@
 #ifndef SMTPWARD_FILL_H
 #define SMTPWARD_FILL_H
 
-#include "loader.h"
-#include "policy.h"
-#include "reason.h"
-#include "ruleset.h"
+#include "base/reason.h"
+#include "load/loader.h"
+#include "policy/policy.h"
+#include "ruleset/ruleset.h"
 
 int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason);
 

@@ -17,10 +17,10 @@
  * between leaves things lying about that the next load removes in step 5. A hook that
  * this version has not refuses what the old policy does until it is detached.
  */
-#include "load.h"
+#include "load/load.h"
 
-#include "cleanup.h"
-#include "load_steps.h"
+#include "base/cleanup.h"
+#include "load/load_steps.h"
 
 int load_policy(const struct load_request *request, struct load_report *ret_report,
 		struct reason *reason)

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "policy.h"
-#include "reason.h"
-#include "ruleset.h"
+#include "base/reason.h"
+#include "policy/policy.h"
+#include "ruleset/ruleset.h"
 
 struct load_request {
 	const struct policy *policy;

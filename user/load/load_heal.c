@@ -4,16 +4,16 @@
  * hook, its pin or its program. It needs nothing but what is pinned; what it cannot
  * put back, the next load does.
  */
-#include "load_steps.h"
+#include "load/load_steps.h"
 
 #include <inttypes.h>
 
 #include <bpf/bpf.h>
 
-#include "cgroupfs.h"
-#include "cleanup.h"
-#include "object.h"
-#include "pins.h"
+#include "base/cleanup.h"
+#include "host/cgroupfs.h"
+#include "pins/object.h"
+#include "pins/pins.h"
 
 /* The cgroup that the policy was attached to, by its id. -ESTALE where it is gone. */
 static int open_attach_cgroup(const struct smtpward_policy_info *policy, int *ret_fd,

@@ -3,18 +3,18 @@
  * A new generation: its programs loaded, all of it pinned in a directory of its own, its
  * maps filled, its tracker running. Nothing asks it yet.
  */
-#include "load_steps.h"
+#include "load/load_steps.h"
 
 #include <string.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
 
-#include "build.h"
-#include "cleanup.h"
-#include "fill.h"
-#include "sizes.h"
-#include "walk.h"
+#include "version.h"
+#include "base/cleanup.h"
+#include "load/fill.h"
+#include "load/sizes.h"
+#include "load/walk.h"
 
 static int reuse_map(struct load *load, uint64_t generation, const char *name,
 		     struct reason *reason)

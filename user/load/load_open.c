@@ -3,7 +3,7 @@
  * What a load goes by: the kernel, the cgroups, and what an earlier load left in the pin
  * directory. Makes nothing but that directory.
  */
-#include "load_steps.h"
+#include "load/load_steps.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,9 +11,10 @@
 
 #include <bpf/bpf.h>
 
-#include "cgroupfs.h"
-#include "cleanup.h"
-#include "feature.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/cgroupfs.h"
+#include "host/feature.h"
 
 void load_close(struct load *load)
 {

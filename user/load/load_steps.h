@@ -10,11 +10,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "hook.h"
-#include "load.h"
-#include "loader.h"
-#include "object.h"
-#include "pins.h"
+#include "load/load.h"
+#include "load/loader.h"
+#include "pins/hook.h"
+#include "pins/object.h"
+#include "pins/pins.h"
 
 /* What a load works on. */
 struct load {

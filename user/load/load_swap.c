@@ -3,7 +3,7 @@
  * Old generation to new: the links, the gate, and what is left of the old one; or, where
  * it does not come to that, of the new one.
  */
-#include "load_steps.h"
+#include "load/load_steps.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,8 +11,9 @@
 
 #include <bpf/bpf.h>
 
-#include "cleanup.h"
-#include "hook.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "pins/hook.h"
 
 int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
 	      struct reason *reason)

@@ -4,13 +4,13 @@
  * once; then everything is taken away. A crash in between leaves things lying
  * about that the next unload, or load, removes.
  */
-#include "load_steps.h"
+#include "load/load_steps.h"
 
 #include <bpf/bpf.h>
 
-#include "cleanup.h"
-#include "object.h"
-#include "pins.h"
+#include "base/cleanup.h"
+#include "pins/object.h"
+#include "pins/pins.h"
 
 static int open_gate(const struct pins *pins, struct reason *reason)
 {

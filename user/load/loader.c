@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The BPF object; see loader.h. */
-#include "loader.h"
+#include "load/loader.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,9 +10,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "cleanup.h"
-#include "feature.h"
-#include "object.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/feature.h"
+#include "pins/object.h"
 #include "smtpward.skel.h"
 
 const char *const loader_lasting_maps[] = {

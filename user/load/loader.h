@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hook.h"
-#include "reason.h"
-#include "ruleset.h"
+#include "base/reason.h"
+#include "pins/hook.h"
+#include "ruleset/ruleset.h"
 
 struct loader;
 

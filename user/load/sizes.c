@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* By the machine's memory, and by how many cgroups it has; see sizes.h. */
-#include "sizes.h"
+#include "load/sizes.h"
 
 #include <errno.h>
 #include <sys/sysinfo.h>
 
-#include "cgroupfs.h"
+#include "host/cgroupfs.h"
 
 static uint32_t sizes_between(uint64_t low, uint64_t value, uint64_t high)
 {

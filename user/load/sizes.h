@@ -3,7 +3,7 @@
 #ifndef SMTPWARD_SIZES_H
 #define SMTPWARD_SIZES_H
 
-#include "loader.h"
+#include "load/loader.h"
 
 /* events_size, callers_max and cgroups_max. root_fd is the v2 root. 0 or -errno. */
 int sizes_choose(int root_fd, struct loader_options *options);

@@ -16,7 +16,7 @@
  * there: the directory goes before the tracker hears of it (cgroup_destroy_locked()
  * in kernel/cgroup/cgroup.c), so if it is there, the tracker's turn is yet to come.
  */
-#include "walk.h"
+#include "load/walk.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -25,9 +25,10 @@
 
 #include <smtpward/match.h>
 
-#include "array.h"
-#include "cgroupfs.h"
-#include "cleanup.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/cgroupfs.h"
 
 /*
  * The cgroups of one level of the hierarchy, by id alone: no path, so that no depth

@@ -3,9 +3,9 @@
 #ifndef SMTPWARD_WALK_H
 #define SMTPWARD_WALK_H
 
-#include "loader.h"
-#include "reason.h"
-#include "ruleset.h"
+#include "base/reason.h"
+#include "load/loader.h"
+#include "ruleset/ruleset.h"
 
 /*
  * Gives every cgroup below root_fd its state. To be called while the tracker runs,

@@ -8,7 +8,7 @@
  * one bpf(2) command from another; this one does, and is short enough to be written
  * by hand.
  */
-#include "confine.h"
+#include "log/confine.h"
 
 #include <errno.h>
 #include <linux/audit.h>
@@ -23,7 +23,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Out of the kernel, each attempt once; see drain.h. */
-#include "drain.h"
+#include "log/drain.h"
 
 #include <poll.h>
 #include <string.h>
@@ -9,10 +9,11 @@
 
 #include <bpf/bpf.h>
 
-#include "cleanup.h"
-#include "line.h"
-#include "object.h"
-#include "ring.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "line/line.h"
+#include "log/ring.h"
+#include "pins/object.h"
 
 /*
  * An entry of map_callers that nobody used for so long is removed, once all its

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pins.h"
-#include "reason.h"
-#include "sink.h"
+#include "base/reason.h"
+#include "pins/pins.h"
+#include "sink/sink.h"
 
 /* Called when the sink cannot take lines because of err, once until it can again (err 0). */
 struct drain_notices {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What another ABI has left behind; see leftover.h. */
-#include "leftover.h"
+#include "log/leftover.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
@@ -8,9 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cleanup.h"
-#include "object.h"
-#include "pins.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "pins/object.h"
+#include "pins/pins.h"
 
 /* How long a logger has to notice, and a sink to take the lines. */
 #define PATIENCE_NS 10000000000ULL

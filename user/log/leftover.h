@@ -6,9 +6,9 @@
 #ifndef SMTPWARD_LEFTOVER_H
 #define SMTPWARD_LEFTOVER_H
 
-#include "drain.h"
-#include "reason.h"
-#include "sink.h"
+#include "base/reason.h"
+#include "log/drain.h"
+#include "sink/sink.h"
 
 /*
  * Drains all generations that do not decide any more, and removes them. A logger that

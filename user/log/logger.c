@@ -9,7 +9,7 @@
  * Attempts without a line are summed up in map_callers. Their lines come after the
  * count has changed, at most once in SUMMARY_SECONDS, and once at the end.
  */
-#include "logger.h"
+#include "log/logger.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -17,10 +17,11 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
-#include "cleanup.h"
-#include "drain.h"
-#include "object.h"
-#include "pins.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "log/drain.h"
+#include "pins/object.h"
+#include "pins/pins.h"
 
 #define SUMMARY_SECONDS 10
 

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "drain.h"
-#include "reason.h"
-#include "sink.h"
+#include "base/reason.h"
+#include "log/drain.h"
+#include "sink/sink.h"
 
 enum logger_end {
 	LOGGER_STOPPED,	 /* by a signal */

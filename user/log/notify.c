@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Telling the service manager; see notify.h. */
-#include "notify.h"
+#include "log/notify.h"
 
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 bool notify_wanted(void)
 {

@@ -8,14 +8,15 @@
  * The data is looked at through a window that moves along, so that a large buffer
  * does not make a large process.
  */
-#include "ring.h"
+#include "log/ring.h"
 
 #include <stdbool.h>
 #include <sys/mman.h>
 
 #include <bpf/bpf.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #define WINDOW_SIZE (256UL << 10)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The table of counters; see counter.h. */
-#include "counter.h"
+#include "pins/counter.h"
 
 #include <assert.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The table of hooks; see hook.h. */
-#include "hook.h"
+#include "pins/hook.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -8,7 +8,8 @@
 
 #include <smtpward/abi.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #define INFO(_name, type, _program, before)                                  \
 	[SMTPWARD_HOOK_##type] = {                                           \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pinned objects, read; see object.h. */
-#include "object.h"
+#include "pins/object.h"
 
 #include <string.h>
 #include <time.h>
@@ -8,8 +8,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "array.h"
-#include "cleanup.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 static int open_pin(const struct pins *pins, uint64_t generation, const char *name, __u32 flags,
 		    int *ret_fd)

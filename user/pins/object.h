@@ -13,8 +13,8 @@
 
 #include <smtpward/abi.h>
 
-#include "hook.h"
-#include "pins.h"
+#include "pins/hook.h"
+#include "pins/pins.h"
 
 /* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);

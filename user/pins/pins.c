@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The pin directory; see pins.h. */
-#include "pins.h"
+#include "pins/pins.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,9 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
-#include "array.h"
-#include "cleanup.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #define GATE_NAME "map_gate"
 #define POLICY_NAME "policy"

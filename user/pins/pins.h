@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "reason.h"
+#include "base/reason.h"
 
 #define PINS_DEFAULT_PATH "/sys/fs/bpf/smtpward"
 

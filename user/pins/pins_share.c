@@ -10,14 +10,15 @@
  * is given and after everything is taken: who is killed in between leaves it to the
  * next load.
  */
-#include "pins.h"
+#include "pins/pins.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 #define READS S_IRGRP
 #define WRITES (S_IRGRP | S_IWGRP)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is in force; see state.h. */
-#include "state.h"
+#include "pins/state.h"
 
 #include <string.h>
 
 #include <bpf/bpf.h>
 
-#include "cgroupfs.h"
-#include "cleanup.h"
-#include "hook.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/cgroupfs.h"
+#include "pins/hook.h"
 
 static int cgroup_exists(uint64_t id, bool *ret_exists)
 {

@@ -11,9 +11,9 @@
 
 #include <smtpward/abi.h>
 
-#include "hook.h"
-#include "object.h"
-#include "pins.h"
+#include "pins/hook.h"
+#include "pins/object.h"
+#include "pins/pins.h"
 
 enum state_hook {
 	STATE_IN_FORCE,

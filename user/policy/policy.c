@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "policy.h"
-#include "policy_parse.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "policy/policy.h"
+#include "policy/policy_parse.h"
 
 const char policy_builtin_text[] =
 	"# Used where there is no policy file: what no rule allows is refused.\n"

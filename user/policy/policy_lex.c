@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
-#include "cleanup.h"
-#include "policy_lex.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "policy/policy_lex.h"
 
 const char *const policy_condition_names[SMTPWARD_CONDITIONS_N] = {
 #define NAME(name, word, kind) [SMTPWARD_##name] = (word),

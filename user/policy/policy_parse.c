@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
-#include "cleanup.h"
-#include "policy.h"
-#include "policy_parse.h"
-#include "verdict_word.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/verdict_word.h"
+#include "policy/policy.h"
+#include "policy/policy_parse.h"
 
 __attribute__((format(printf, 3, 0))) static int add_error(struct policy_errors *errors,
 							   const struct policy_place *place,

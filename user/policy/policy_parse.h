@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "policy.h"
-#include "policy_lex.h"
+#include "policy/policy.h"
+#include "policy/policy_lex.h"
 
 #define POLICY_FILE_MAX (1U << 20) /* bytes of one file */
 #define POLICY_FILES_MAX 64	   /* the two limits on include: their texts name the numbers */

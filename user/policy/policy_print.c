@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "policy.h"
-#include "policy_lex.h"
-#include "policy_value.h"
-#include "quote.h"
-#include "verdict_word.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/quote.h"
+#include "base/verdict_word.h"
+#include "policy/policy.h"
+#include "policy/policy_lex.h"
+#include "policy/policy_value.h"
 
 /*
  * A text as it grows; once memory was out, failed stays. Not open_memstream(3): with

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
-#include "cleanup.h"
-#include "policy_parse.h"
-#include "policy_value.h"
-#include "verdict_word.h"
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/verdict_word.h"
+#include "policy/policy_parse.h"
+#include "policy/policy_value.h"
 
 static int compare_path(const void *a, const void *b)
 {

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "policy_parse.h"
-#include "policy_value.h"
-#include "verdict_word.h"
+#include "base/cleanup.h"
+#include "base/verdict_word.h"
+#include "policy/policy_parse.h"
+#include "policy/policy_value.h"
 
 static int fail_twice(struct policy_parser *parser, const struct policy_line *line,
 		      const struct policy_word *word)

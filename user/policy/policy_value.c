@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy_value.h"
+#include "policy/policy_value.h"
 
 /* -EINVAL: no plain decimal number; -EDOM: leading zeros; -ERANGE: over max. */
 static int parse_number(const char *word, uint64_t max, uint64_t *ret_number)

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "policy.h"
-#include "policy_lex.h"
+#include "policy/policy.h"
+#include "policy/policy_lex.h"
 
 #define POLICY_LIMIT_MAX 1000000
 

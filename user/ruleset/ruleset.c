@@ -4,12 +4,13 @@
  * lookup finds needs no second lookup, so a longest-prefix table has the rules of
  * the shorter prefixes in the entries of the longer ones.
  */
-#include "ruleset.h"
+#include "ruleset/ruleset.h"
 
 #include <string.h>
 
-#include "cleanup.h"
-#include "ruleset_table.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "ruleset/ruleset_table.h"
 
 static const uint8_t ipv4_mapped[12] = { [10] = 0xff, [11] = 0xff };
 

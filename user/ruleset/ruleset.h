@@ -13,7 +13,7 @@
 
 #include <smtpward/abi.h>
 
-#include "policy.h"
+#include "policy/policy.h"
 
 struct ruleset_id {
 	uint32_t id;

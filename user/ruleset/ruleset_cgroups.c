@@ -7,8 +7,8 @@
 
 #include <smtpward/match.h>
 
-#include "cleanup.h"
-#include "ruleset_table.h"
+#include "base/cleanup.h"
+#include "ruleset/ruleset_table.h"
 
 static void segments_add(struct smtpward_segments *segments, size_t segment)
 {

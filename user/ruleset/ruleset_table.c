@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sets of rules and growing tables; see ruleset_table.h. */
-#include "ruleset_table.h"
+#include "ruleset/ruleset_table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ruleset.h"
+#include "ruleset/ruleset.h"
 
 void ruleset_rules_add(struct smtpward_rules *rules, size_t rule);
 void ruleset_rules_unite(struct smtpward_rules *rules, const struct smtpward_rules *more);

@@ -2,7 +2,7 @@
 /*
  * What all sinks have in common.
  */
-#include "sink.h"
+#include "sink/sink.h"
 
 #include <errno.h>
 #include <stdio.h>

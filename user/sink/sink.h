@@ -9,7 +9,7 @@
 
 #include <sys/socket.h>
 
-#include "line.h"
+#include "line/line.h"
 
 struct sink;
 

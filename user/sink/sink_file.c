@@ -3,15 +3,16 @@
  * Lines to a file of our own: one write(2) a line, and none of a line that the disk
  * has no room for.
  */
-#include "sink.h"
+#include "sink/sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "trusted.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/trusted.h"
 
 struct sink_file {
 	struct sink sink; /* first: the ops get a pointer to it */

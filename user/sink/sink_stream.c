@@ -3,14 +3,15 @@
  * Lines to a descriptor that somebody gave us: stderr as text, stdout as JSON. A
  * pipe may take part of a line; the rest is kept and is what the next write brings.
  */
-#include "sink.h"
+#include "sink/sink.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 struct sink_stream {
 	struct sink sink; /* first: the ops get a pointer to it */

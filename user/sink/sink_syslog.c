@@ -3,7 +3,7 @@
  * Lines to the machine's syslog daemon, one datagram each. libc's syslog(3) would
  * drop a line that the daemon has no room for, and say nothing.
  */
-#include "sink.h"
+#include "sink/sink.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 
 /* Room for a few of the longest lines while the daemon is busy. */
 #define SYSLOG_SEND_BUFFER (256 * 1024)

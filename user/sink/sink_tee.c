@@ -3,9 +3,9 @@
  * A sink with a copy for somebody who looks on. What counts is the sink; the copy is
  * a courtesy: a terminal that is stopped or gone holds nothing up, and misses lines.
  */
-#include "sink.h"
+#include "sink/sink.h"
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 struct sink_tee {
 	struct sink sink; /* first: the ops get a pointer to it */

@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "quote.h"
+#include "base/cleanup.h"
+#include "base/quote.h"
 
 static void assert_quoted(const char *src, size_t len, const char *want)
 {

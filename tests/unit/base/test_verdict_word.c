@@ -12,8 +12,9 @@
 
 #include <smtpward/abi.h>
 
-#include "cleanup.h"
-#include "verdict_word.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/verdict_word.h"
 
 static void test_words(void **state __attribute__((unused)))
 {

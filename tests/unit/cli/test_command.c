@@ -16,9 +16,10 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "commands.h"
-#include "msg.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "cli/msg.h"
+#include "cmd/commands.h"
 
 /* A command that says how it was called, and returns what it was told to. */
 

@@ -14,8 +14,9 @@
 
 #include <cmocka.h>
 
-#include "cgroupfs.h"
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/cgroupfs.h"
 
 #define PROC "22 29 0:21 / /proc rw,nosuid shared:5 - proc proc rw\n"
 #define TMPFS "25 29 0:22 / /sys/fs/cgroup ro shared:7 - tmpfs tmpfs ro,mode=755\n"

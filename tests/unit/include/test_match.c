@@ -14,7 +14,7 @@
 
 #include <smtpward/match.h>
 
-#include "ruleset_random.h"
+#include "ruleset/ruleset_random.h"
 
 struct cover_case {
 	const char *policy;

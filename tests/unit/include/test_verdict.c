@@ -13,7 +13,7 @@
 
 #include <smtpward/verdict.h>
 
-#include "ruleset_random.h"
+#include "ruleset/ruleset_random.h"
 
 static void test_lowest_bit(void **state __attribute__((unused)))
 {

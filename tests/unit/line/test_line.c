@@ -15,9 +15,10 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "cleanup.h"
-#include "line.h"
-#include "line_fixture.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "line/line.h"
+#include "line/line_fixture.h"
 
 #define NUMBERS_OF_EXAMPLE \
 	"uid=33 euid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "

@@ -18,9 +18,10 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "cleanup.h"
-#include "line.h"
-#include "line_fixture.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "line/line.h"
+#include "line/line_fixture.h"
 
 /* The strict reader. */
 

@@ -19,8 +19,8 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "confine.h"
+#include "base/cleanup.h"
+#include "log/confine.h"
 
 /* Enough of the commands that came later than the headers of this machine. */
 #define COMMANDS 64

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "notify.h"
+#include "base/cleanup.h"
+#include "log/notify.h"
 
 /* Bound to a path, or with an @ in front to an abstract name, and named to notify.c. */
 static int listen_at(const char *name)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "counter.h"
+#include "pins/counter.h"
 
 static void test_each_has_a_row(void **state)
 {

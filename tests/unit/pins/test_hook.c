@@ -11,7 +11,7 @@
 
 #include <smtpward/abi.h>
 
-#include "hook.h"
+#include "pins/hook.h"
 
 static void test_each_is_its_own(void **state)
 {

@@ -18,8 +18,9 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "policy.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "policy/policy.h"
 
 struct file {
 	const char *path;

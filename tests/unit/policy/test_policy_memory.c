@@ -15,10 +15,11 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
 #include "memory_fixture.h"
-#include "policy.h"
-#include "ruleset.h"
+#include "policy/policy.h"
+#include "ruleset/ruleset.h"
 
 /* A world of two files and of every name. */
 

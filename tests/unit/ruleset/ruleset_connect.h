@@ -8,7 +8,7 @@
 
 #include <smtpward/verdict.h>
 
-#include "ruleset_random.h"
+#include "ruleset/ruleset_random.h"
 
 struct connect {
 	uint8_t address[16]; /* network byte order, IPv4 as ::ffff:a.b.c.d */

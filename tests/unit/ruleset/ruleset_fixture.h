@@ -14,9 +14,10 @@
 
 #include <smtpward/match.h>
 
-#include "cleanup.h"
-#include "policy.h"
-#include "ruleset.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "policy/policy.h"
+#include "ruleset/ruleset.h"
 
 #define _cleanup_policy_ _cleanup_(policy_freep)
 #define _cleanup_ruleset_ _cleanup_(ruleset_freep)

@@ -6,7 +6,7 @@
 #ifndef SMTPWARD_TEST_RULESET_RANDOM_H
 #define SMTPWARD_TEST_RULESET_RANDOM_H
 
-#include "ruleset_fixture.h"
+#include "ruleset/ruleset_fixture.h"
 
 /* xorshift64*, by Marsaglia and Vigna. */
 static uint64_t dice_state;

@@ -15,7 +15,7 @@
 
 #include <smtpward/verdict.h>
 
-#include "ruleset_connect.h"
+#include "ruleset/ruleset_connect.h"
 
 static void test_settings(void **state __attribute__((unused)))
 {

@@ -13,8 +13,9 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "sink.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "sink/sink.h"
 
 #define _cleanup_sink_ _cleanup_(sink_freep)
 

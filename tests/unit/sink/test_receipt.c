@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#include "sink_fixture.h"
+#include "sink/sink_fixture.h"
 
 #define KILLS 300
 

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "sink_fixture.h"
+#include "sink/sink_fixture.h"
 
 static struct fault fault_write;
 

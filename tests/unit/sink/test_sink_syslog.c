@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "sink_fixture.h"
+#include "sink/sink_fixture.h"
 
 static struct fault fault_send;
 static bool small_send_buffer;

@@ -13,8 +13,9 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
-#include "sink.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "sink/sink.h"
 
 struct fake {
 	struct sink sink; /* first: the ops get a pointer to it */
