@@ -90,13 +90,6 @@ static __always_inline int tracker_is_slice(const struct tracker_scratch *scratc
 	return 1;
 }
 
-static __always_inline void tracker_unite(struct smtpward_rules *rules,
-					  const struct smtpward_rules *more)
-{
-	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
-		rules->words[i] |= more->words[i];
-}
-
 /* Unites into the cgroup the rules of every path and unit that is complete. */
 static __always_inline void tracker_complete(const struct smtpward_segments *completed,
 					     struct smtpward_cgroup *cgroup)
@@ -112,8 +105,8 @@ static __always_inline void tracker_complete(const struct smtpward_segments *com
 			path = bpf_map_lookup_elem(&map_paths, &segment);
 			if (!path)
 				continue;
-			tracker_unite(&cgroup->by_unit, &path->by_unit);
-			tracker_unite(&cgroup->by_path, &path->by_path);
+			smtpward_rules_unite(&cgroup->by_unit, &path->by_unit);
+			smtpward_rules_unite(&cgroup->by_path, &path->by_path);
 		}
 	}
 }

@@ -165,7 +165,7 @@ struct smtpward_reported {
  * out, so that each is written once. The programs do not know it.
  */
 #define SMTPWARD_NOTE_NOTHING 0
-#define SMTPWARD_NOTE_RECORD 1 /* the record at position of map_events */
+#define SMTPWARD_NOTE_RECORD 1	/* the record at position of map_events */
 #define SMTPWARD_NOTE_SUMMARY 2 /* reported is to be the entry of key in map_reported */
 
 /* How a sink can tell whether the line is out. */
@@ -206,7 +206,7 @@ struct smtpward_counters {
 	__u64 callers_full;  /* attempts that found map_callers full: one limit for all of them */
 	__u64 cgroups_full;  /* cgroups that map_cgroups had no room for */
 	__u64 cgroup_unsure; /* refused because of such a cgroup: a rule for it may deny */
-	__u64 broken;	     /* refused, or not recorded, because the program's own state failed it */
+	__u64 broken; /* refused, or not recorded, because the program's own state failed it */
 };
 
 /*
@@ -227,21 +227,21 @@ struct smtpward_tracker {
  */
 struct smtpward_policy_info {
 	__u32 abi;
-	__u32 mode;	      /* SMTPWARD_DENY: enforce, SMTPWARD_AUDIT: audit */
+	__u32 mode; /* SMTPWARD_DENY: enforce, SMTPWARD_AUDIT: audit */
 	__u64 generation;
-	__u64 loaded_at;      /* CLOCK_REALTIME, seconds */
-	__u64 attached_to;    /* id of the cgroup that the links are attached to */
-	__u64 root;	      /* id of the cgroup v2 root that paths start from */
+	__u64 loaded_at;   /* CLOCK_REALTIME, seconds */
+	__u64 attached_to; /* id of the cgroup that the links are attached to */
+	__u64 root;	   /* id of the cgroup v2 root that paths start from */
 	__u32 rules;
 	__u32 ports;
 	__u16 port[SMTPWARD_PORTS_MAX];
-	__u32 reject;	      /* errno of a refused connect(2) */
-	__u32 log;	      /* bit N: the verdict N gets a line */
-	__u64 limit_lines;    /* lines ... */
-	__u64 limit_period;   /* ... in so many seconds */
+	__u32 reject;	    /* errno of a refused connect(2) */
+	__u32 log;	    /* bit N: the verdict N gets a line */
+	__u64 limit_lines;  /* lines ... */
+	__u64 limit_period; /* ... in so many seconds */
 	__u64 limit_burst;
-	char config[256];     /* where the policy came from */
-	char version[32];     /* of the smtpward that loaded it */
+	char config[256]; /* where the policy came from */
+	char version[32]; /* of the smtpward that loaded it */
 };
 
 /*
@@ -260,10 +260,10 @@ struct smtpward_hooks {
 struct smtpward_rule_info {
 	__u32 verdict;
 	__u32 line;
-	__u32 truncated;  /* 1: text does not hold all of the rule */
+	__u32 truncated; /* 1: text does not hold all of the rule */
 	__u32 pad;
 	char file[256];
-	char text[496];	  /* canonical */
+	char text[496]; /* canonical */
 };
 
 /*
@@ -280,29 +280,30 @@ struct smtpward_rule_info {
 #define SMTPWARD_COMM_SIZE 16
 
 #define SMTPWARD_CGROUP_CUT (1U << 0)
-#define SMTPWARD_CGROUP_TOP (1U << 1) /* cut, and the list's end is the two names next to the root */
+#define SMTPWARD_CGROUP_TOP \
+	(1U << 1) /* cut, and the list's end is the two names next to the root */
 #define SMTPWARD_EXE_CUT (1U << 2)
 #define SMTPWARD_EXE_DELETED (1U << 3)
 #define SMTPWARD_CALLER_NAMED (1U << 4) /* of a caller: its cgroup's names are known */
 
 struct smtpward_event {
-	__u64 time_ns;	    /* CLOCK_BOOTTIME */
-	__u64 generation;   /* of the policy that decided */
-	__u64 cgroup_id;    /* of the calling task, cgroup v2 */
-	__u8 address[16];   /* destination, network byte order, IPv4 as ::ffff:a.b.c.d */
-	__u16 port;	    /* destination, host byte order */
-	__u16 rule;	    /* index, or SMTPWARD_RULE_NONE */
-	__u8 verdict;	    /* SMTPWARD_DENY, _AUDIT or _ALLOW */
+	__u64 time_ns;	  /* CLOCK_BOOTTIME */
+	__u64 generation; /* of the policy that decided */
+	__u64 cgroup_id;  /* of the calling task, cgroup v2 */
+	__u8 address[16]; /* destination, network byte order, IPv4 as ::ffff:a.b.c.d */
+	__u16 port;	  /* destination, host byte order */
+	__u16 rule;	  /* index, or SMTPWARD_RULE_NONE */
+	__u8 verdict;	  /* SMTPWARD_DENY, _AUDIT or _ALLOW */
 	__u8 pad[3];
 	__u32 flags;
-	__u32 uid;	    /* ids as the initial user namespace has them */
+	__u32 uid; /* ids as the initial user namespace has them */
 	__u32 euid;
 	__u32 egid;
-	__u32 auid;	    /* login uid, 4294967295 where none is set */
-	__u32 pid;	    /* process ids as the initial pid namespace has them */
+	__u32 auid; /* login uid, 4294967295 where none is set */
+	__u32 pid;  /* process ids as the initial pid namespace has them */
 	__u32 ppid;
-	__u32 netns;	    /* inode number of the task's network namespace */
-	__u32 cgroup_len;   /* bytes used, the last NUL included */
+	__u32 netns;	  /* inode number of the task's network namespace */
+	__u32 cgroup_len; /* bytes used, the last NUL included */
 	__u32 exe_len;
 	char comm[SMTPWARD_COMM_SIZE];
 	char parent[SMTPWARD_COMM_SIZE]; /* comm of the parent */

@@ -24,6 +24,13 @@
 #define SMTPWARD_SLICE_SUFFIX ".slice"
 #define SMTPWARD_SLICE_SUFFIX_LEN 6
 
+SMTPWARD_INLINE void smtpward_segments_unite(struct smtpward_segments *segments,
+					     const struct smtpward_segments *more)
+{
+	for (int i = 0; i < SMTPWARD_SEGMENT_WORDS; i++)
+		segments->words[i] |= more->words[i];
+}
+
 /*
  * What a name matches, from the four tables. A starred segment "a*b" matches a name
  * that begins with a, ends with b, and is long enough for both; one without a text

@@ -26,6 +26,13 @@ SMTPWARD_INLINE __u32 smtpward_lowest_bit(__u64 bits)
 	return below * 0x0101010101010101ULL >> 56;
 }
 
+SMTPWARD_INLINE void smtpward_rules_unite(struct smtpward_rules *rules,
+					  const struct smtpward_rules *more)
+{
+	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
+		rules->words[i] |= more->words[i];
+}
+
 /*
  * Which rules each part of a connect satisfies. All point to something; unit and cgroup to
  * the same, as they are looked up together.

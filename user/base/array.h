@@ -1,23 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Arrays that grow. */
+/* Arrays that grow at their end. */
 #ifndef SMTPWARD_ARRAY_H
 #define SMTPWARD_ARRAY_H
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
- * Room for one more at the end of an array that only ever grows by one: doubled
- * whenever its length is a power of two, so the array needs no capacity beside it.
- * Returns the array, moved or not, or NULL with the old one intact.
+ * One zeroed item more at the end of an array: `array` is the address of the pointer to its
+ * first item, which was NULL when *n_items was 0. Returns the item, or NULL where memory is out:
+ * nothing has changed then.
+ *
+ * The array has room for its length rounded up to a power of two, and needs no capacity
+ * beside it; taking items off its end leaves it more room than that.
  */
-static inline void *array_grow(void *items, size_t n_items, size_t item_size)
+static inline void *array_add(void *array, size_t *n_items, size_t item_size)
 {
-	if (n_items & (n_items - 1))
-		return items;
-	if (n_items > SIZE_MAX / 2)
-		return NULL;
-	return reallocarray(items, n_items ? 2 * n_items : 1, item_size);
+	const size_t n = *n_items;
+	char *items;
+
+	/* Copied, as the pointer there has another type than ours. */
+	memcpy(&items, array, sizeof(items));
+	assert(item_size && !items == !n);
+	if (!(n & (n - 1))) {
+		items = n > SIZE_MAX / 2 ? NULL : reallocarray(items, n ? 2 * n : 1, item_size);
+		if (!items)
+			return NULL;
+		memcpy(array, &items, sizeof(items));
+	}
+	*n_items = n + 1;
+	return memset(items + n * item_size, 0, item_size);
 }
 
 #endif /* SMTPWARD_ARRAY_H */

@@ -95,9 +95,8 @@ static int ask_hook(enum bpf_attach_type hook, const struct bpf_insn *program, s
 }
 
 #define ATTACH_TYPE(name, type, program, before) [SMTPWARD_HOOK_##type] = BPF_CGROUP_##type,
-static const enum bpf_attach_type attach_types[SMTPWARD_HOOKS] = {
-	SMTPWARD_HOOK_TABLE(ATTACH_TYPE)
-};
+static const enum bpf_attach_type attach_types[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(
+	ATTACH_TYPE) };
 
 static int ask_hooks(void)
 {

@@ -51,12 +51,11 @@ static void level_clear(struct level *level)
 
 static int level_add(struct level *level, uint64_t id, const struct smtpward_cgroup *state)
 {
-	struct level_item *grown = array_grow(level->items, level->n_items, sizeof(*grown));
+	struct level_item *item = array_add(&level->items, &level->n_items, sizeof(*item));
 
-	if (!grown)
+	if (!item)
 		return -ENOMEM;
-	level->items = grown;
-	grown[level->n_items++] = (struct level_item){ id, *state };
+	*item = (struct level_item){ id, *state };
 	return 0;
 }
 

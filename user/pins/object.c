@@ -195,12 +195,11 @@ int object_program_id(int fd, uint32_t *ret_id)
 
 static int ids_add(uint32_t **ids, size_t *n, uint32_t id)
 {
-	uint32_t *grown = array_grow(*ids, *n, sizeof(*grown));
+	uint32_t *added = array_add(ids, n, sizeof(*added));
 
-	if (!grown)
+	if (!added)
 		return -ENOMEM;
-	*ids = grown;
-	grown[(*n)++] = id;
+	*added = id;
 	return 0;
 }
 

@@ -362,15 +362,14 @@ int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_
 		return err;
 	while ((err = next_entry(dir, &name)) > 0) {
 		uint64_t number = parse_generation(name);
-		uint64_t *grown;
+		uint64_t *added;
 
 		if (!number)
 			continue;
-		grown = array_grow(numbers, n, sizeof(*numbers));
-		if (!grown)
+		added = array_add(&numbers, &n, sizeof(*numbers));
+		if (!added)
 			return -ENOMEM;
-		numbers = grown;
-		numbers[n++] = number;
+		*added = number;
 	}
 	if (err)
 		return err;

@@ -89,12 +89,11 @@ static int lex_bytes(const struct lexer *lexer, struct policy_why *why)
 static int lex_push(struct lexer *lexer, const struct policy_word *word)
 {
 	struct policy_words *words = &lexer->words;
-	struct policy_word *items = array_grow(words->items, words->n_items, sizeof(*items));
+	struct policy_word *added = array_add(&words->items, &words->n_items, sizeof(*added));
 
-	if (!items)
+	if (!added)
 		return -ENOMEM;
-	words->items = items;
-	items[words->n_items++] = *word;
+	*added = *word;
 	return 0;
 }
 

@@ -24,7 +24,7 @@ __attribute__((format(printf, 3, 0))) static int add_error(struct policy_errors 
 {
 	_cleanup_free_ char *file = strdup(place->file);
 	_cleanup_free_ char *text = NULL;
-	struct policy_error *items;
+	struct policy_error *added;
 
 	if (!file)
 		return -ENOMEM;
@@ -32,11 +32,10 @@ __attribute__((format(printf, 3, 0))) static int add_error(struct policy_errors 
 		text = NULL; /* undefined after a failure */
 		return -ENOMEM;
 	}
-	items = array_grow(errors->items, errors->n_items, sizeof(*items));
-	if (!items)
+	added = array_add(&errors->items, &errors->n_items, sizeof(*added));
+	if (!added)
 		return -ENOMEM;
-	errors->items = items;
-	items[errors->n_items++] = (struct policy_error){
+	*added = (struct policy_error){
 		.file = TAKE_PTR(file),
 		.line = place->line,
 		.column = place->column,
@@ -354,15 +353,14 @@ static int parse_text(struct policy_parser *parser, const char *file, const char
 static int add_file(struct policy *policy, const char *name, const char **ret_name)
 {
 	_cleanup_free_ char *copy = strdup(name);
-	char **files;
+	char **added;
 
 	if (!copy)
 		return -ENOMEM;
-	files = array_grow(policy->files, policy->n_files, sizeof(*files));
-	if (!files)
+	added = array_add(&policy->files, &policy->n_files, sizeof(*added));
+	if (!added)
 		return -ENOMEM;
-	policy->files = files;
-	*ret_name = files[policy->n_files++] = TAKE_PTR(copy);
+	*ret_name = *added = TAKE_PTR(copy);
 	return 0;
 }
 

@@ -107,7 +107,7 @@ static int parse_to(struct policy_parser *parser, const struct policy_line *line
 static int parse_port(struct policy_parser *parser, const struct policy_line *line,
 		      const struct policy_word *word, void *item)
 {
-	struct policy_port_use *uses, use = {
+	struct policy_port_use *added, use = {
 		.place = { line->file, line->number, word->column },
 	};
 	struct policy_why why;
@@ -116,11 +116,10 @@ static int parse_port(struct policy_parser *parser, const struct policy_line *li
 	r = policy_check(parser, line, word, r, &why);
 	if (r < 0)
 		return r;
-	uses = array_grow(parser->port_uses, parser->n_port_uses, sizeof(*uses));
-	if (!uses)
+	added = array_add(&parser->port_uses, &parser->n_port_uses, sizeof(*added));
+	if (!added)
 		return -ENOMEM;
-	parser->port_uses = uses;
-	uses[parser->n_port_uses++] = use;
+	*added = use;
 	*(uint16_t *)item = use.port;
 	return 0;
 }
@@ -279,12 +278,11 @@ static int parse_conditions(struct policy_parser *parser, struct policy_line *li
 
 static int add_rule(struct policy *policy, struct policy_rule *rule)
 {
-	struct policy_rule *rules = array_grow(policy->rules, policy->n_rules, sizeof(*rules));
+	struct policy_rule *added = array_add(&policy->rules, &policy->n_rules, sizeof(*added));
 
-	if (!rules)
+	if (!added)
 		return -ENOMEM;
-	policy->rules = rules;
-	rules[policy->n_rules++] = *rule;
+	*added = *rule;
 	*rule = (struct policy_rule){ 0 };
 	return 0;
 }

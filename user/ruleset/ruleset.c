@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "ruleset/ruleset_table.h"
@@ -73,7 +74,7 @@ static void compile_rule(const struct policy_rule *rule, size_t index, struct ru
 static int ids_add(struct ruleset_ids *ids, uint32_t id, size_t rule,
 		   const struct smtpward_rules *any)
 {
-	struct ruleset_id *entry = ruleset_table_add(&ids->items, &ids->n_items, sizeof(*entry));
+	struct ruleset_id *entry = array_add(&ids->items, &ids->n_items, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
@@ -92,8 +93,8 @@ static int ids_compare(const void *a, const void *b)
 
 static void ids_unite(void *into, const void *more)
 {
-	ruleset_rules_unite(&((struct ruleset_id *)into)->rules,
-			    &((const struct ruleset_id *)more)->rules);
+	smtpward_rules_unite(&((struct ruleset_id *)into)->rules,
+			     &((const struct ruleset_id *)more)->rules);
 }
 
 static int compile_condition_ids(const struct policy *policy, enum smtpward_condition condition,
@@ -152,7 +153,7 @@ static int addresses_add(struct ruleset *ruleset, const uint8_t *address, uint32
 			 const struct smtpward_rules *rules)
 {
 	struct ruleset_address *entry =
-		ruleset_table_add(&ruleset->addresses, &ruleset->n_addresses, sizeof(*entry));
+		array_add(&ruleset->addresses, &ruleset->n_addresses, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
@@ -176,8 +177,8 @@ static int addresses_compare(const void *a, const void *b)
 
 static void addresses_unite(void *into, const void *more)
 {
-	ruleset_rules_unite(&((struct ruleset_address *)into)->rules,
-			    &((const struct ruleset_address *)more)->rules);
+	smtpward_rules_unite(&((struct ruleset_address *)into)->rules,
+			     &((const struct ruleset_address *)more)->rules);
 }
 
 /* Gives each prefix the rules of those that cover it, from the shortest on. */
@@ -192,8 +193,8 @@ static void addresses_inherit(struct ruleset *ruleset)
 					       &entry->prefix))
 			depth--;
 		if (depth)
-			ruleset_rules_unite(&entry->rules,
-					    &ruleset->addresses[covering[depth - 1]].rules);
+			smtpward_rules_unite(&entry->rules,
+					     &ruleset->addresses[covering[depth - 1]].rules);
 		covering[depth++] = i;
 	}
 }

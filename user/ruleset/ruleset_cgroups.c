@@ -7,18 +7,13 @@
 
 #include <smtpward/match.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "ruleset/ruleset_table.h"
 
 static void segments_add(struct smtpward_segments *segments, size_t segment)
 {
 	segments->words[segment / 64] |= 1ULL << segment % 64;
-}
-
-static void segments_unite(struct smtpward_segments *segments, const struct smtpward_segments *more)
-{
-	for (int i = 0; i < SMTPWARD_SEGMENT_WORDS; i++)
-		segments->words[i] |= more->words[i];
 }
 
 /* A starred pattern, while the tables are made. */
@@ -48,7 +43,7 @@ static void reverse(char *dst, const char *src, size_t len)
 static int stars_add(struct stars *stars, const char *pattern, size_t len, const char *star,
 		     size_t segment)
 {
-	struct star *item = ruleset_table_add(&stars->items, &stars->n_items, sizeof(*item));
+	struct star *item = array_add(&stars->items, &stars->n_items, sizeof(*item));
 
 	if (!item)
 		return -ENOMEM;
@@ -62,8 +57,7 @@ static int stars_add(struct stars *stars, const char *pattern, size_t len, const
 
 static int names_add(struct ruleset *ruleset, const char *name, size_t len, size_t segment)
 {
-	struct ruleset_name *entry =
-		ruleset_table_add(&ruleset->names, &ruleset->n_names, sizeof(*entry));
+	struct ruleset_name *entry = array_add(&ruleset->names, &ruleset->n_names, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
@@ -79,8 +73,8 @@ static int names_compare(const void *a, const void *b)
 
 static void names_unite(void *into, const void *more)
 {
-	segments_unite(&((struct ruleset_name *)into)->segments,
-		       &((const struct ruleset_name *)more)->segments);
+	smtpward_segments_unite(&((struct ruleset_name *)into)->segments,
+				&((const struct ruleset_name *)more)->segments);
 }
 
 /* The next free segment gets a name or a starred pattern. */
@@ -157,7 +151,7 @@ static int path_add(struct ruleset *ruleset, struct stars *stars, struct paths *
 	}
 	if (ruleset->n_segments + count_segments(text) > SMTPWARD_SEGMENTS_MAX)
 		return -E2BIG;
-	path = ruleset_table_add(&paths->items, &paths->n_items, sizeof(*path));
+	path = array_add(&paths->items, &paths->n_items, sizeof(*path));
 	if (!path)
 		return -ENOMEM;
 	err = path_add_segments(ruleset, stars, text);
@@ -179,7 +173,7 @@ static int affix_add(struct ruleset_affix **affixes, size_t *n_affixes, const ch
 		if (entry->affix.bits == len * 8 && !memcmp(entry->affix.text, text, len))
 			return 0;
 	}
-	entry = ruleset_table_add(affixes, n_affixes, sizeof(*entry));
+	entry = array_add(affixes, n_affixes, sizeof(*entry));
 	if (!entry)
 		return -ENOMEM;
 	entry->affix.bits = len * 8;
@@ -333,8 +327,8 @@ bool ruleset_enter(const struct ruleset *ruleset, const struct smtpward_cgroup *
 	for (uint32_t segment = 0; segment < ruleset->n_segments; segment++) {
 		if (!(completed.words[segment / 64] >> segment % 64 & 1))
 			continue;
-		ruleset_rules_unite(&ret_child->by_unit, &ruleset->paths[segment].by_unit);
-		ruleset_rules_unite(&ret_child->by_path, &ruleset->paths[segment].by_path);
+		smtpward_rules_unite(&ret_child->by_unit, &ruleset->paths[segment].by_unit);
+		smtpward_rules_unite(&ret_child->by_path, &ruleset->paths[segment].by_path);
 	}
 	return smtpward_match_finish(ret_child, &ruleset->any[SMTPWARD_UNIT],
 				     &ruleset->any[SMTPWARD_CGROUP]);

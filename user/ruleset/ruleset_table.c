@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sets of rules and growing tables; see ruleset_table.h. */
+/* Sets of rules and tables; see ruleset_table.h. */
 #include "ruleset/ruleset_table.h"
 
 #include <stdlib.h>
@@ -10,27 +10,9 @@ void ruleset_rules_add(struct smtpward_rules *rules, size_t rule)
 	rules->words[rule / 64] |= 1ULL << rule % 64;
 }
 
-void ruleset_rules_unite(struct smtpward_rules *rules, const struct smtpward_rules *more)
-{
-	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
-		rules->words[i] |= more->words[i];
-}
-
 uint32_t ruleset_words(size_t bits)
 {
 	return (bits + 63) / 64;
-}
-
-void *ruleset_table_add(void *array, size_t *n, size_t size)
-{
-	void **items = array;
-	char *grown = reallocarray(*items, *n + 1, size);
-
-	if (!grown)
-		return NULL;
-	*items = grown;
-	memset(grown + *n * size, 0, size);
-	return grown + (*n)++ * size;
 }
 
 void ruleset_table_unite(void *items, size_t *n, size_t size,

@@ -6,16 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <smtpward/verdict.h>
+
 #include "ruleset/ruleset.h"
 
 void ruleset_rules_add(struct smtpward_rules *rules, size_t rule);
-void ruleset_rules_unite(struct smtpward_rules *rules, const struct smtpward_rules *more);
 
 /* How many 64-bit words so many bits take. */
 uint32_t ruleset_words(size_t bits);
-
-/* Grows *array by one zeroed item and returns it; NULL where memory is out. */
-void *ruleset_table_add(void *array, size_t *n, size_t size);
 
 /*
  * Tables are collected with an entry for each time a key is named. This sorts them
