@@ -24,6 +24,14 @@
 #define SMTPWARD_SLICE_SUFFIX ".slice"
 #define SMTPWARD_SLICE_SUFFIX_LEN 6
 
+/* For user space: the programs' names are bounded in another way. */
+SMTPWARD_INLINE int smtpward_is_slice(const char *name, __u64 len)
+{
+	return len >= SMTPWARD_SLICE_SUFFIX_LEN &&
+	       !__builtin_memcmp(name + len - SMTPWARD_SLICE_SUFFIX_LEN, SMTPWARD_SLICE_SUFFIX,
+				 SMTPWARD_SLICE_SUFFIX_LEN);
+}
+
 SMTPWARD_INLINE void smtpward_segments_unite(struct smtpward_segments *segments,
 					     const struct smtpward_segments *more)
 {

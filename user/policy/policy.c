@@ -54,14 +54,14 @@ const enum policy_kind policy_kinds[SMTPWARD_CONDITIONS_N] = {
 #undef KIND
 };
 
-static void free_strings(char **strings, size_t n)
+static void policy_free_strings(char **strings, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(strings[i]);
 	free(strings);
 }
 
-static void free_ids(struct policy_id *ids, size_t n)
+static void policy_free_ids(struct policy_id *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(ids[i].name);
@@ -74,9 +74,9 @@ void policy_rule_clear(struct policy_rule *rule)
 		const struct policy_values *values = &rule->values[condition];
 
 		if (policy_kinds[condition] == POLICY_TEXT)
-			free_strings(values->texts, values->n);
+			policy_free_strings(values->texts, values->n);
 		else if (policy_kinds[condition] == POLICY_ID)
-			free_ids(values->ids, values->n);
+			policy_free_ids(values->ids, values->n);
 		else
 			free(values->items);
 	}
@@ -90,7 +90,7 @@ void policy_free(struct policy *policy)
 	for (size_t i = 0; i < policy->n_rules; i++)
 		policy_rule_clear(&policy->rules[i]);
 	free(policy->rules);
-	free_strings(policy->files, policy->n_files);
+	policy_free_strings(policy->files, policy->n_files);
 	free(policy);
 }
 

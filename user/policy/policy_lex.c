@@ -21,28 +21,19 @@ const char *const policy_condition_names[SMTPWARD_CONDITIONS_N] = {
 #undef NAME
 };
 
-void policy_why_set(struct policy_why *why, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-}
-
-static bool is_blank(char c)
+static bool lex_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-static bool is_control(char c)
+static bool lex_is_control(char c)
 {
 	unsigned char byte = (unsigned char)c;
 
 	return (byte < 0x20 && byte != '\t') || byte == 0x7f;
 }
 
-static int hex_digit(char c)
+static int lex_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -58,30 +49,32 @@ struct lexer {
 	size_t size;
 	size_t at;
 	struct policy_words words;
-	char *out; /* where the next text goes in words.bytes */
+	char *out;	     /* where the next text goes in words.bytes */
+	unsigned int column; /* of what is wrong, from 1 */
 };
 
-static int lex_fail(struct policy_why *why, size_t at)
+static int lex_fail(struct lexer *lexer, size_t at)
 {
-	why->column = (unsigned int)at + 1;
+	lexer->column = (unsigned int)at + 1;
 	return -EINVAL;
 }
 
 /* The whole line, comments too: a terminal or an editor would not show what is there. */
-static int lex_bytes(const struct lexer *lexer, struct policy_why *why)
+static int lex_bytes(struct lexer *lexer, struct reason *why)
 {
 	for (size_t i = lexer->at; i < lexer->size; i++) {
 		char c = lexer->line[i];
 
-		if (!is_control(c))
+		if (!lex_is_control(c))
 			continue;
 		if (c == '\r')
-			policy_why_set(why, "carriage return \\x0d: a Windows line end, "
-					    "save the file with Unix line ends");
+			reason_set(why, -EINVAL,
+				   "carriage return \\x0d: a Windows line end, "
+				   "save the file with Unix line ends");
 		else
-			policy_why_set(why, "%s \\x%02x: a policy is plain text",
-				       c ? "control byte" : "NUL byte", (unsigned char)c);
-		return lex_fail(why, i);
+			reason_set(why, -EINVAL, "%s \\x%02x: a policy is plain text",
+				   c ? "control byte" : "NUL byte", (unsigned char)c);
+		return lex_fail(lexer, i);
 	}
 	return 0;
 }
@@ -97,17 +90,18 @@ static int lex_push(struct lexer *lexer, const struct policy_word *word)
 	return 0;
 }
 
-static int lex_plain(struct lexer *lexer, struct policy_why *why)
+static int lex_plain(struct lexer *lexer, struct reason *why)
 {
 	while (lexer->at < lexer->size) {
 		char c = lexer->line[lexer->at];
 
-		if (is_blank(c) || c == ',')
+		if (lex_is_blank(c) || c == ',')
 			break;
 		if (c == '"') {
-			policy_why_set(why, "quote inside a word: put the whole value in quotes, "
-					    "with \\x22 for a quote in it");
-			return lex_fail(why, lexer->at);
+			reason_set(why, -EINVAL,
+				   "quote inside a word: put the whole value in quotes, "
+				   "with \\x22 for a quote in it");
+			return lex_fail(lexer, lexer->at);
 		}
 		*lexer->out++ = c;
 		lexer->at++;
@@ -117,28 +111,29 @@ static int lex_plain(struct lexer *lexer, struct policy_why *why)
 }
 
 /* \xNN and nothing else, so that no two ways to write a byte can be confused. */
-static int lex_escape(struct lexer *lexer, struct policy_why *why)
+static int lex_escape(struct lexer *lexer, struct reason *why)
 {
 	const char *at = lexer->line + lexer->at;
 	size_t left = lexer->size - lexer->at;
-	int high = left > 3 && at[1] == 'x' ? hex_digit(at[2]) : -1;
-	int low = high >= 0 ? hex_digit(at[3]) : -1;
+	int high = left > 3 && at[1] == 'x' ? lex_hex_digit(at[2]) : -1;
+	int low = high >= 0 ? lex_hex_digit(at[3]) : -1;
 
 	if (low < 0) {
-		policy_why_set(why, "in quotes a backslash begins \\xNN with two hex digits: "
-				    "write \\x5c for a backslash");
-		return lex_fail(why, lexer->at);
+		reason_set(why, -EINVAL,
+			   "in quotes a backslash begins \\xNN with two hex digits: "
+			   "write \\x5c for a backslash");
+		return lex_fail(lexer, lexer->at);
 	}
 	if (!high && !low) {
-		policy_why_set(why, "\\x00 in a value: no name can hold a NUL byte");
-		return lex_fail(why, lexer->at);
+		reason_set(why, -EINVAL, "\\x00 in a value: no name can hold a NUL byte");
+		return lex_fail(lexer, lexer->at);
 	}
 	*lexer->out++ = (char)(high << 4 | low);
 	lexer->at += 4;
 	return 0;
 }
 
-static int lex_quoted(struct lexer *lexer, struct policy_why *why)
+static int lex_quoted(struct lexer *lexer, struct reason *why)
 {
 	size_t start = lexer->at++;
 	int r;
@@ -153,22 +148,23 @@ static int lex_quoted(struct lexer *lexer, struct policy_why *why)
 		}
 	}
 	if (lexer->at == lexer->size) {
-		policy_why_set(why,
-			       "unterminated quote: the closing quote must stand in this line");
-		return lex_fail(why, start);
+		reason_set(why, -EINVAL,
+			   "unterminated quote: the closing quote must stand in this line");
+		return lex_fail(lexer, start);
 	}
 	*lexer->out++ = '\0';
 	lexer->at++;
-	if (lexer->at < lexer->size && !is_blank(lexer->line[lexer->at]) &&
+	if (lexer->at < lexer->size && !lex_is_blank(lexer->line[lexer->at]) &&
 	    lexer->line[lexer->at] != ',') {
-		policy_why_set(why, "a closing quote must be followed by a blank, a comma or the "
-				    "end of the line");
-		return lex_fail(why, lexer->at);
+		reason_set(why, -EINVAL,
+			   "a closing quote must be followed by a blank, a comma or the "
+			   "end of the line");
+		return lex_fail(lexer, lexer->at);
 	}
 	return 0;
 }
 
-static int lex_word(struct lexer *lexer, struct policy_why *why)
+static int lex_word(struct lexer *lexer, struct reason *why)
 {
 	char c = lexer->line[lexer->at];
 	struct policy_word word = {
@@ -190,32 +186,43 @@ static int lex_word(struct lexer *lexer, struct policy_why *why)
 	return r < 0 ? r : lex_push(lexer, &word);
 }
 
-static void lexer_clear(struct lexer *lexer)
+static void lex_clear(struct lexer *lexer)
 {
 	policy_words_clear(&lexer->words);
 }
 
-int policy_lex_line(const char *line, size_t size, size_t from, struct policy_words *ret_words,
-		    struct policy_why *reterr)
+static int lex_line(struct lexer *lexer, struct reason *reterr)
 {
-	_cleanup_(lexer_clear) struct lexer lexer = { .line = line, .size = size, .at = from };
-	int r = lex_bytes(&lexer, reterr);
+	int r = lex_bytes(lexer, reterr);
 
 	if (r < 0)
 		return r;
 	/* A word of one byte needs two: the NUL that takes the place of what follows it. */
-	lexer.out = lexer.words.bytes = malloc(size + 1);
-	if (!lexer.words.bytes)
+	lexer->out = lexer->words.bytes = malloc(lexer->size + 1);
+	if (!lexer->words.bytes)
 		return -ENOMEM;
-	while (lexer.at < size && line[lexer.at] != '#') {
-		if (is_blank(line[lexer.at])) {
-			lexer.at++;
+	while (lexer->at < lexer->size && lexer->line[lexer->at] != '#') {
+		if (lex_is_blank(lexer->line[lexer->at])) {
+			lexer->at++;
 			continue;
 		}
-		r = lex_word(&lexer, reterr);
+		r = lex_word(lexer, reterr);
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+int policy_lex_line(const char *line, size_t size, size_t from, struct policy_words *ret_words,
+		    struct reason *reterr, unsigned int *reterr_column)
+{
+	_cleanup_(lex_clear) struct lexer lexer = { .line = line, .size = size, .at = from };
+	int r = lex_line(&lexer, reterr);
+
+	if (r == -EINVAL)
+		*reterr_column = lexer.column;
+	if (r < 0)
+		return r;
 	*ret_words = lexer.words;
 	lexer.words = (struct policy_words){ 0 };
 	return 0;
@@ -242,7 +249,7 @@ bool policy_lex_plain(const char *value)
 	if (!*value || *value == '#' || policy_lex_reserved(value))
 		return false;
 	for (const char *p = value; *p; p++) {
-		if (is_control(*p) || is_blank(*p) || *p == ',' || *p == '"')
+		if (lex_is_control(*p) || lex_is_blank(*p) || *p == ',' || *p == '"')
 			return false;
 	}
 	return true;

@@ -11,16 +11,9 @@
 
 #include <smtpward/conditions.h>
 
+#include "base/reason.h"
+
 extern const char *const policy_condition_names[SMTPWARD_CONDITIONS_N];
-
-/* Why a line or a value is wrong. The texts are bounded: see policy_shown(). */
-struct policy_why {
-	unsigned int column; /* set by policy_lex_line() only */
-	char text[400];
-};
-
-void policy_why_set(struct policy_why *why, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* A word or a comma. text is empty for a comma. */
 struct policy_word {
@@ -38,10 +31,11 @@ struct policy_words {
 
 /*
  * The words of a line without its newline, from the byte with index from on; columns
- * count from the line's start. Returns 0, -ENOMEM, or -EINVAL with reterr.
+ * count from the line's start. Returns 0, -ENOMEM, or -EINVAL with reterr and the
+ * column that it is about. Texts in it are bounded: see policy_shown().
  */
 int policy_lex_line(const char *line, size_t size, size_t from, struct policy_words *ret_words,
-		    struct policy_why *reterr);
+		    struct reason *reterr, unsigned int *reterr_column);
 void policy_words_clear(struct policy_words *words);
 
 /* Whether a value, written without quotes in a rule, reads back as the same value. */

@@ -18,9 +18,9 @@
 #include "policy/policy.h"
 #include "policy/policy_parse.h"
 
-__attribute__((format(printf, 3, 0))) static int add_error(struct policy_errors *errors,
-							   const struct policy_place *place,
-							   const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static int parse_add_error(struct policy_errors *errors,
+								 const struct policy_place *place,
+								 const char *format, va_list args)
 {
 	_cleanup_free_ char *file = strdup(place->file);
 	_cleanup_free_ char *text = NULL;
@@ -51,7 +51,7 @@ int policy_fail_at(struct policy_parser *parser, const struct policy_place *plac
 	int r;
 
 	va_start(args, format);
-	r = add_error(parser->errors, place, format, args);
+	r = parse_add_error(parser->errors, place, format, args);
 	va_end(args);
 	return r;
 }
@@ -64,13 +64,13 @@ int policy_fail(struct policy_parser *parser, const struct policy_line *line, un
 	int r;
 
 	va_start(args, format);
-	r = add_error(parser->errors, &place, format, args);
+	r = parse_add_error(parser->errors, &place, format, args);
 	va_end(args);
 	return r;
 }
 
 int policy_check(struct policy_parser *parser, const struct policy_line *line,
-		 const struct policy_word *word, int r, const struct policy_why *why)
+		 const struct policy_word *word, int r, const struct reason *why)
 {
 	return r == -EINVAL ? policy_fail(parser, line, word->column, "%s", why->text) : r;
 }
@@ -95,8 +95,8 @@ int policy_value(struct policy_parser *parser, struct policy_line *line,
 }
 
 /* One value of a list; comma is the one before it, if any. */
-static int list_value(struct policy_parser *parser, struct policy_line *line,
-		      const struct policy_word *owner, const struct policy_word *comma)
+static int parse_list_value(struct policy_parser *parser, struct policy_line *line,
+			    const struct policy_word *owner, const struct policy_word *comma)
 {
 	const struct policy_word *word = policy_next(line);
 
@@ -127,7 +127,7 @@ int policy_list(struct policy_parser *parser, struct policy_line *line,
 	int r;
 
 	do {
-		r = list_value(parser, line, owner, comma);
+		r = parse_list_value(parser, line, owner, comma);
 		if (r < 0) {
 			line->next = line->words.n_items;
 			return r;
@@ -155,8 +155,8 @@ int policy_end(struct policy_parser *parser, const struct policy_line *line, con
 static int parse_file(struct policy_parser *parser, const char *path,
 		      const struct policy_place *place);
 
-static int fail_include(struct policy_parser *parser, const struct policy_place *place,
-			const char *path, const char *why)
+static int parse_fail_include(struct policy_parser *parser, const struct policy_place *place,
+			      const char *path, const char *why)
 {
 	parser->ports_unknown = true;
 	if (!place->line)
@@ -165,34 +165,34 @@ static int fail_include(struct policy_parser *parser, const struct policy_place 
 			      why);
 }
 
-static const char *why_unreadable(int r)
+static const char *parse_why_unreadable(int r)
 {
 	return r == -ENOENT ? "there is no such file" : strerror(-r);
 }
 
 /* Reading each file once is what ends every cycle. */
-static int check_include(struct policy_parser *parser, const char *path,
-			 const struct policy_place *place)
+static int parse_check_include(struct policy_parser *parser, const char *path,
+			       const struct policy_place *place)
 {
 	const struct policy_source *source = parser->source;
 	const struct policy *policy = parser->policy;
 
 	if (source->same(source->userdata, path, place->file))
-		return fail_include(parser, place, path, "a file cannot include itself");
+		return parse_fail_include(parser, place, path, "a file cannot include itself");
 	for (size_t i = 0; i < policy->n_files; i++) {
 		if (source->same(source->userdata, path, policy->files[i]))
-			return fail_include(parser, place, path,
-					    "it was read already, and a file is read once");
+			return parse_fail_include(parser, place, path,
+						  "it was read already, and a file is read once");
 	}
 	if (parser->level == POLICY_LEVELS_MAX)
-		return fail_include(parser, place, path,
-				    "files can include files to a depth of 16");
+		return parse_fail_include(parser, place, path,
+					  "files can include files to a depth of 16");
 	if (policy->n_files < POLICY_FILES_MAX)
 		return 0;
 	if (parser->too_many_files)
 		return -EINVAL;
 	parser->too_many_files = true;
-	return fail_include(parser, place, path, "a policy can have 64 files");
+	return parse_fail_include(parser, place, path, "a policy can have 64 files");
 }
 
 struct paths {
@@ -200,7 +200,7 @@ struct paths {
 	size_t n;
 };
 
-static void paths_clear(struct paths *paths)
+static void parse_paths_clear(struct paths *paths)
 {
 	for (size_t i = 0; i < paths->n; i++)
 		free(paths->items[i]);
@@ -212,7 +212,7 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 {
 	const struct policy_source *source = parser->source;
 	const struct policy_word *pattern;
-	_cleanup_(paths_clear) struct paths paths = { 0 };
+	_cleanup_(parse_paths_clear) struct paths paths = { 0 };
 	struct policy_place place;
 	int r, bad = 0;
 
@@ -226,14 +226,14 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 	}
 	place = (struct policy_place){ line->file, line->number, pattern->column };
 	if (!*pattern->text)
-		return fail_include(parser, &place, "", "the name is empty");
+		return parse_fail_include(parser, &place, "", "the name is empty");
 	r = source->expand(source->userdata, line->file, pattern->text, &paths.items, &paths.n);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return fail_include(parser, &place, pattern->text, why_unreadable(r));
+		return parse_fail_include(parser, &place, pattern->text, parse_why_unreadable(r));
 	for (size_t i = 0; i < paths.n; i++) {
-		r = check_include(parser, paths.items[i], &place);
+		r = parse_check_include(parser, paths.items[i], &place);
 		if (!r)
 			r = parse_file(parser, paths.items[i], &place);
 		if (r == -ENOMEM)
@@ -243,8 +243,8 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 	return bad;
 }
 
-static int fail_unknown(struct policy_parser *parser, const struct policy_line *line,
-			const struct policy_word *word)
+static int parse_fail_unknown(struct policy_parser *parser, const struct policy_line *line,
+			      const struct policy_word *word)
 {
 	/* "prots 25": what follows "alow" is no number. */
 	if (line->words.n_items > 1 && strchr("0123456789", *word[1].text))
@@ -278,11 +278,11 @@ static int parse_words(struct policy_parser *parser, struct policy_line *line)
 		parser->continued = line->words.items[line->words.n_items - 1].comma;
 		return -EINVAL;
 	}
-	return fail_unknown(parser, line, word);
+	return parse_fail_unknown(parser, line, word);
 }
 
 /* Whether a line that has no words, for a wrong byte in it, may be one about ports. */
-static bool may_hide_ports(const char *line, size_t size)
+static bool parse_may_hide_ports(const char *line, size_t size)
 {
 	char word[16] = "";
 	size_t len;
@@ -301,7 +301,7 @@ static bool may_hide_ports(const char *line, size_t size)
 	return verdict_from_word(word) < 0 && policy_find_setting(word) <= POLICY_PORTS;
 }
 
-static void line_clear(struct policy_line *line)
+static void parse_line_clear(struct policy_line *line)
 {
 	policy_words_clear(&line->words);
 }
@@ -309,14 +309,15 @@ static void line_clear(struct policy_line *line)
 static int parse_line(struct policy_parser *parser, const char *file, unsigned int number,
 		      const char *text, size_t size, size_t from)
 {
-	_cleanup_(line_clear) struct policy_line line = { .file = file, .number = number };
-	struct policy_why why;
-	int r = policy_lex_line(text, size, from, &line.words, &why);
+	_cleanup_(parse_line_clear) struct policy_line line = { .file = file, .number = number };
+	struct reason why;
+	unsigned int column;
+	int r = policy_lex_line(text, size, from, &line.words, &why, &column);
 
 	if (r == -EINVAL) {
-		parser->ports_unknown |= may_hide_ports(text + from, size - from);
+		parser->ports_unknown |= parse_may_hide_ports(text + from, size - from);
 		parser->continued = false;
-		return policy_fail(parser, &line, why.column, "%s", why.text);
+		return policy_fail(parser, &line, column, "%s", why.text);
 	}
 	return r < 0 ? r : parse_words(parser, &line);
 }
@@ -350,7 +351,7 @@ static int parse_text(struct policy_parser *parser, const char *file, const char
 }
 
 /* The policy keeps the name: places point at it. */
-static int add_file(struct policy *policy, const char *name, const char **ret_name)
+static int parse_add_file(struct policy *policy, const char *name, const char **ret_name)
 {
 	_cleanup_free_ char *copy = strdup(name);
 	char **added;
@@ -368,7 +369,7 @@ static int parse_named_text(struct policy_parser *parser, const char *name, cons
 			    size_t size)
 {
 	const char *file;
-	int r = add_file(parser->policy, name, &file);
+	int r = parse_add_file(parser->policy, name, &file);
 
 	if (r < 0)
 		return r;
@@ -390,14 +391,14 @@ static int parse_file(struct policy_parser *parser, const char *path,
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return fail_include(parser, place, path, why ? why : why_unreadable(r));
+		return parse_fail_include(parser, place, path, why ? why : parse_why_unreadable(r));
 	if (size > POLICY_FILE_MAX)
-		return fail_include(parser, place, path, "it is over 1 MiB");
+		return parse_fail_include(parser, place, path, "it is over 1 MiB");
 	return parse_named_text(parser, path, text, size);
 }
 
 /* With an error that may hide a 'ports', a port that is not there proves nothing. */
-static int check_ports(struct policy_parser *parser)
+static int parse_check_ports(struct policy_parser *parser)
 {
 	const struct policy *policy = parser->policy;
 
@@ -416,8 +417,8 @@ static int check_ports(struct policy_parser *parser)
 	return 0;
 }
 
-static int parser_init(struct policy_parser *parser, const struct policy_source *source,
-		       struct policy_errors *errors)
+static int parse_init(struct policy_parser *parser, const struct policy_source *source,
+		      struct policy_errors *errors)
 {
 	struct policy *policy = calloc(1, sizeof(*policy));
 
@@ -434,17 +435,17 @@ static int parser_init(struct policy_parser *parser, const struct policy_source 
 	return 0;
 }
 
-static void parser_clear(struct policy_parser *parser)
+static void parse_clear(struct policy_parser *parser)
 {
 	tdestroy(parser->paths, free);
 	free(parser->port_uses);
 	policy_free(parser->policy);
 }
 
-static int parser_finish(struct policy_parser *parser, int r, struct policy **ret_policy)
+static int parse_finish(struct policy_parser *parser, int r, struct policy **ret_policy)
 {
 	if (r != -ENOMEM)
-		r = check_ports(parser);
+		r = parse_check_ports(parser);
 	if (r == -ENOMEM)
 		return r;
 	if (parser->errors->n_items)
@@ -456,29 +457,29 @@ static int parser_finish(struct policy_parser *parser, int r, struct policy **re
 int policy_parse(const char *path, const struct policy_source *source, struct policy **ret_policy,
 		 struct policy_errors *errors)
 {
-	_cleanup_(parser_clear) struct policy_parser parser = { 0 };
+	_cleanup_(parse_clear) struct policy_parser parser = { 0 };
 	const struct policy_place place = { path, 0, 0 };
-	int r = parser_init(&parser, source, errors);
+	int r = parse_init(&parser, source, errors);
 
 	if (r < 0)
 		return r;
 	r = parse_file(&parser, path, &place);
-	return parser_finish(&parser, r, ret_policy);
+	return parse_finish(&parser, r, ret_policy);
 }
 
 int policy_parse_text(const char *name, const char *text, size_t size,
 		      const struct policy_source *source, struct policy **ret_policy,
 		      struct policy_errors *errors)
 {
-	_cleanup_(parser_clear) struct policy_parser parser = { 0 };
+	_cleanup_(parse_clear) struct policy_parser parser = { 0 };
 	const struct policy_place place = { name, 0, 0 };
-	int r = parser_init(&parser, source, errors);
+	int r = parse_init(&parser, source, errors);
 
 	if (r < 0)
 		return r;
 	if (size > POLICY_FILE_MAX)
-		r = fail_include(&parser, &place, name, "it is over 1 MiB");
+		r = parse_fail_include(&parser, &place, name, "it is over 1 MiB");
 	else
 		r = parse_named_text(&parser, name, text, size);
-	return parser_finish(&parser, r, ret_policy);
+	return parse_finish(&parser, r, ret_policy);
 }

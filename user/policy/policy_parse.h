@@ -66,7 +66,7 @@ int policy_fail_at(struct policy_parser *parser, const struct policy_place *plac
 
 /* What a value function returned; its reason becomes an error at the word. */
 int policy_check(struct policy_parser *parser, const struct policy_line *line,
-		 const struct policy_word *word, int r, const struct policy_why *why);
+		 const struct policy_word *word, int r, const struct reason *why);
 
 /* The next word, used up by it, or NULL at the end of the line. */
 const struct policy_word *policy_next(struct policy_line *line);

@@ -28,12 +28,12 @@ struct text {
 	bool failed;
 };
 
-static void text_free(struct text *text)
+static void print_free(struct text *text)
 {
 	free(text->data);
 }
 
-static void text_add(struct text *out, const char *more)
+static void print_add(struct text *out, const char *more)
 {
 	const size_t len = strlen(more) + 1;
 
@@ -54,8 +54,8 @@ static void text_add(struct text *out, const char *more)
 }
 
 /* For numbers and words of ours, which are short. */
-__attribute__((format(printf, 2, 3))) static void text_format(struct text *out, const char *format,
-							      ...)
+__attribute__((format(printf, 2, 3))) static void print_format(struct text *out, const char *format,
+							       ...)
 {
 	char short_text[128];
 	va_list args;
@@ -63,7 +63,7 @@ __attribute__((format(printf, 2, 3))) static void text_format(struct text *out, 
 	va_start(args, format);
 	vsnprintf(short_text, sizeof(short_text), format, args);
 	va_end(args);
-	text_add(out, short_text);
+	print_add(out, short_text);
 }
 
 /* In quotes as the violation line has them, so that a path can go either way. */
@@ -72,15 +72,15 @@ static void print_value(struct text *out, const char *value)
 	char byte[QUOTE_SIZE(1)];
 
 	if (policy_lex_plain(value)) {
-		text_add(out, value);
+		print_add(out, value);
 		return;
 	}
-	text_add(out, "\"");
+	print_add(out, "\"");
 	for (const char *p = value; *p; p++) {
 		quote_text(p, 1, byte, sizeof(byte));
-		text_add(out, byte);
+		print_add(out, byte);
 	}
-	text_add(out, "\"");
+	print_add(out, "\"");
 }
 
 static void print_id(struct text *out, const struct policy_id *id)
@@ -88,7 +88,7 @@ static void print_id(struct text *out, const struct policy_id *id)
 	if (id->name)
 		print_value(out, id->name);
 	else
-		text_format(out, "%u", id->id);
+		print_format(out, "%u", id->id);
 }
 
 static void print_item(struct text *out, enum policy_kind kind, const struct policy_values *values,
@@ -102,30 +102,30 @@ static void print_item(struct text *out, enum policy_kind kind, const struct pol
 		print_id(out, &values->ids[i]);
 		break;
 	case POLICY_PREFIX:
-		text_add(out, policy_prefix_text(&values->prefixes[i]).text);
+		print_add(out, policy_prefix_text(&values->prefixes[i]).text);
 		break;
 	case POLICY_PORT:
-		text_format(out, "%u", values->ports[i]);
+		print_format(out, "%u", values->ports[i]);
 		break;
 	}
 }
 
 static void print_rule(struct text *out, const struct policy_rule *rule)
 {
-	text_add(out, verdict_word(rule->verdict));
+	print_add(out, verdict_word(rule->verdict));
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
 		const struct policy_values *values = &rule->values[condition];
 
 		if (values->n)
-			text_format(out, " %s ", policy_condition_names[condition]);
+			print_format(out, " %s ", policy_condition_names[condition]);
 		for (size_t i = 0; i < values->n; i++) {
-			text_add(out, i ? ", " : "");
+			print_add(out, i ? ", " : "");
 			print_item(out, policy_kinds[condition], values, i);
 		}
 	}
 }
 
-static int compare_ports(const void *a, const void *b)
+static int print_compare_ports(const void *a, const void *b)
 {
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
@@ -135,10 +135,10 @@ static void print_ports(struct text *out, const struct policy *policy)
 	uint16_t ports[SMTPWARD_PORTS_MAX];
 
 	memcpy(ports, policy->ports, sizeof(ports));
-	qsort(ports, policy->n_ports, sizeof(*ports), compare_ports);
+	qsort(ports, policy->n_ports, sizeof(*ports), print_compare_ports);
 	for (size_t i = 0; i < policy->n_ports; i++)
-		text_format(out, "%s%u", i ? ", " : "ports ", ports[i]);
-	text_add(out, "\n");
+		print_format(out, "%s%u", i ? ", " : "ports ", ports[i]);
+	print_add(out, "\n");
 }
 
 static void print_log(struct text *out, uint32_t log)
@@ -148,13 +148,13 @@ static void print_log(struct text *out, uint32_t log)
 	for (unsigned int verdict = 0; verdict <= SMTPWARD_ALLOW; verdict++) {
 		if (!(log & 1U << verdict))
 			continue;
-		text_format(out, "%s%s", before, verdict_word(verdict));
+		print_format(out, "%s%s", before, verdict_word(verdict));
 		before = ", ";
 	}
-	text_add(out, "\n");
+	print_add(out, "\n");
 }
 
-static char period_letter(uint64_t period)
+static char print_period_letter(uint64_t period)
 {
 	return period == 1 ? 's' : period == 60 ? 'm' : 'h';
 }
@@ -162,23 +162,24 @@ static char period_letter(uint64_t period)
 static void print_policy(struct text *out, const struct policy *policy)
 {
 	print_ports(out, policy);
-	text_format(out, "mode %s\n", policy->mode == POLICY_AUDIT ? "audit" : "enforce");
-	text_format(out, "reject %s\n", policy_reject_name(policy->reject));
+	print_format(out, "mode %s\n", policy->mode == POLICY_AUDIT ? "audit" : "enforce");
+	print_format(out, "reject %s\n", policy_reject_name(policy->reject));
 	print_log(out, policy->log);
-	text_format(out, "limit %llu/%c burst %llu\n", (unsigned long long)policy->limit_lines,
-		    period_letter(policy->limit_period), (unsigned long long)policy->limit_burst);
+	print_format(out, "limit %llu/%c burst %llu\n", (unsigned long long)policy->limit_lines,
+		     print_period_letter(policy->limit_period),
+		     (unsigned long long)policy->limit_burst);
 	if (policy->n_rules)
-		text_add(out, "\n");
+		print_add(out, "\n");
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		print_rule(out, &policy->rules[i]);
-		text_add(out, "\n");
+		print_add(out, "\n");
 	}
 }
 
-static int take(struct text *out, char **ret_text)
+static int print_take(struct text *out, char **ret_text)
 {
 	/* Even what says nothing is a text. */
-	text_add(out, "");
+	print_add(out, "");
 	if (out->failed)
 		return -ENOMEM;
 	*ret_text = TAKE_PTR(out->data);
@@ -187,16 +188,16 @@ static int take(struct text *out, char **ret_text)
 
 int policy_print(const struct policy *policy, char **ret_text)
 {
-	_cleanup_(text_free) struct text out = { 0 };
+	_cleanup_(print_free) struct text out = { 0 };
 
 	print_policy(&out, policy);
-	return take(&out, ret_text);
+	return print_take(&out, ret_text);
 }
 
 int policy_print_rule(const struct policy_rule *rule, char **ret_text)
 {
-	_cleanup_(text_free) struct text out = { 0 };
+	_cleanup_(print_free) struct text out = { 0 };
 
 	print_rule(&out, rule);
-	return take(&out, ret_text);
+	return print_take(&out, ret_text);
 }

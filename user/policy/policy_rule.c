@@ -15,16 +15,16 @@
 #include "policy/policy_parse.h"
 #include "policy/policy_value.h"
 
-static int compare_path(const void *a, const void *b)
+static int rule_compare_path(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
 
 /* A path costs its segments once, however many rules name it. A unit is a path of one. */
-static int add_path(struct policy_parser *parser, const char *path, size_t segments)
+static int rule_add_path(struct policy_parser *parser, const char *path, size_t segments)
 {
 	_cleanup_free_ char *copy = strdup(path);
-	char *const *found = copy ? tsearch(copy, &parser->paths, compare_path) : NULL;
+	char *const *found = copy ? tsearch(copy, &parser->paths, rule_compare_path) : NULL;
 
 	if (!found)
 		return -ENOMEM;
@@ -35,11 +35,11 @@ static int add_path(struct policy_parser *parser, const char *path, size_t segme
 	return 0;
 }
 
-static int count_path(struct policy_parser *parser, const struct policy_line *line,
-		      const struct policy_word *word, size_t segments)
+static int rule_count_path(struct policy_parser *parser, const struct policy_line *line,
+			   const struct policy_word *word, size_t segments)
 {
 	const size_t before = parser->n_segments;
-	int r = add_path(parser, word->text, segments);
+	int r = rule_add_path(parser, word->text, segments);
 
 	if (r < 0)
 		return r;
@@ -56,61 +56,61 @@ static int count_path(struct policy_parser *parser, const struct policy_line *li
  * A value of a rule into the item at its place in the rule's list. Items are zeroed
  * and stay so on failure.
  */
-static int parse_unit(struct policy_parser *parser, const struct policy_line *line,
-		      const struct policy_word *word, void *item)
+static int rule_parse_unit(struct policy_parser *parser, const struct policy_line *line,
+			   const struct policy_word *word, void *item)
 {
-	struct policy_why why;
+	struct reason why;
 	int r = policy_value_unit(word->text, item, &why);
 
 	r = policy_check(parser, line, word, r, &why);
-	return r ? r : count_path(parser, line, word, 1);
+	return r ? r : rule_count_path(parser, line, word, 1);
 }
 
-static int parse_cgroup(struct policy_parser *parser, const struct policy_line *line,
-			const struct policy_word *word, void *item)
+static int rule_parse_cgroup(struct policy_parser *parser, const struct policy_line *line,
+			     const struct policy_word *word, void *item)
 {
-	struct policy_why why;
+	struct reason why;
 	size_t segments = 0;
 	int r = policy_value_cgroup(word->text, item, &segments, &why);
 
 	r = policy_check(parser, line, word, r, &why);
-	return r ? r : count_path(parser, line, word, segments);
+	return r ? r : rule_count_path(parser, line, word, segments);
 }
 
-static int parse_user(struct policy_parser *parser, const struct policy_line *line,
-		      const struct policy_word *word, void *item)
+static int rule_parse_user(struct policy_parser *parser, const struct policy_line *line,
+			   const struct policy_word *word, void *item)
 {
-	struct policy_why why;
+	struct reason why;
 	int r = policy_value_user(word->text, parser->source, item, &why);
 
 	return policy_check(parser, line, word, r, &why);
 }
 
-static int parse_group(struct policy_parser *parser, const struct policy_line *line,
-		       const struct policy_word *word, void *item)
+static int rule_parse_group(struct policy_parser *parser, const struct policy_line *line,
+			    const struct policy_word *word, void *item)
 {
-	struct policy_why why;
+	struct reason why;
 	int r = policy_value_group(word->text, parser->source, item, &why);
 
 	return policy_check(parser, line, word, r, &why);
 }
 
-static int parse_to(struct policy_parser *parser, const struct policy_line *line,
-		    const struct policy_word *word, void *item)
+static int rule_parse_to(struct policy_parser *parser, const struct policy_line *line,
+			 const struct policy_word *word, void *item)
 {
-	struct policy_why why;
+	struct reason why;
 	int r = policy_value_prefix(word->text, item, &why);
 
 	return policy_check(parser, line, word, r, &why);
 }
 
-static int parse_port(struct policy_parser *parser, const struct policy_line *line,
-		      const struct policy_word *word, void *item)
+static int rule_parse_port(struct policy_parser *parser, const struct policy_line *line,
+			   const struct policy_word *word, void *item)
 {
 	struct policy_port_use *added, use = {
 		.place = { line->file, line->number, word->column },
 	};
-	struct policy_why why;
+	struct reason why;
 	int r = policy_value_port(word->text, &use.port, &why);
 
 	r = policy_check(parser, line, word, r, &why);
@@ -124,24 +124,24 @@ static int parse_port(struct policy_parser *parser, const struct policy_line *li
 	return 0;
 }
 
-static int compare_text(const void *a, const void *b)
+static int rule_compare_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int compare_id(const void *a, const void *b)
+static int rule_compare_id(const void *a, const void *b)
 {
 	const struct policy_id *x = a, *y = b;
 
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static int compare_prefix(const void *a, const void *b)
+static int rule_compare_prefix(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct policy_prefix));
 }
 
-static int compare_port(const void *a, const void *b)
+static int rule_compare_port(const void *a, const void *b)
 {
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
@@ -150,34 +150,34 @@ static const struct {
 	size_t item_size;
 	int (*compare)(const void *a, const void *b); /* 0: the same value */
 } kinds[] = {
-	[POLICY_TEXT] = { sizeof(char *), compare_text },
-	[POLICY_ID] = { sizeof(struct policy_id), compare_id },
-	[POLICY_PREFIX] = { sizeof(struct policy_prefix), compare_prefix },
-	[POLICY_PORT] = { sizeof(uint16_t), compare_port },
+	[POLICY_TEXT] = { sizeof(char *), rule_compare_text },
+	[POLICY_ID] = { sizeof(struct policy_id), rule_compare_id },
+	[POLICY_PREFIX] = { sizeof(struct policy_prefix), rule_compare_prefix },
+	[POLICY_PORT] = { sizeof(uint16_t), rule_compare_port },
 };
 
 static int (*const parsers[SMTPWARD_CONDITIONS_N])(struct policy_parser *parser,
 						   const struct policy_line *line,
 						   const struct policy_word *word, void *item) = {
-	[SMTPWARD_UNIT] = parse_unit, [SMTPWARD_CGROUP] = parse_cgroup,
-	[SMTPWARD_USER] = parse_user, [SMTPWARD_GROUP] = parse_group,
-	[SMTPWARD_TO] = parse_to,     [SMTPWARD_PORT] = parse_port,
+	[SMTPWARD_UNIT] = rule_parse_unit, [SMTPWARD_CGROUP] = rule_parse_cgroup,
+	[SMTPWARD_USER] = rule_parse_user, [SMTPWARD_GROUP] = rule_parse_group,
+	[SMTPWARD_TO] = rule_parse_to,	   [SMTPWARD_PORT] = rule_parse_port,
 };
 
-static void keep(void *item)
+static void rule_keep(void *item)
 {
 	(void)item; /* the tree borrows its items from the rule */
 }
 
-static void cleanup_tree(void **tree)
+static void rule_free_tree(void **tree)
 {
-	tdestroy(*tree, keep);
+	tdestroy(*tree, rule_keep);
 }
 
 /* A tree and not a scan: a block list may have thousands of prefixes. */
-static int check_twice(struct policy_parser *parser, const struct policy_line *line,
-		       enum policy_kind kind, const struct policy_list *list, const char *items,
-		       size_t i, void **tree)
+static int rule_check_twice(struct policy_parser *parser, const struct policy_line *line,
+			    enum policy_kind kind, const struct policy_list *list,
+			    const char *items, size_t i, void **tree)
 {
 	const char *item = items + i * kinds[kind].item_size;
 	const struct policy_word *word = &list->first[2 * i], *before;
@@ -195,13 +195,13 @@ static int check_twice(struct policy_parser *parser, const struct policy_line *l
 			   policy_shown(word->text).text, policy_shown(before->text).text);
 }
 
-static int parse_condition(struct policy_parser *parser, struct policy_line *line,
-			   enum smtpward_condition condition, const struct policy_word *name,
-			   struct policy_rule *rule)
+static int rule_parse_condition(struct policy_parser *parser, struct policy_line *line,
+				enum smtpward_condition condition, const struct policy_word *name,
+				struct policy_rule *rule)
 {
 	const enum policy_kind kind = policy_kinds[condition];
 	const size_t item_size = kinds[kind].item_size;
-	_cleanup_(cleanup_tree) void *tree = NULL;
+	_cleanup_(rule_free_tree) void *tree = NULL;
 	struct policy_list list;
 	char *items;
 	int r = policy_list(parser, line, name, &list), bad = 0;
@@ -216,7 +216,7 @@ static int parse_condition(struct policy_parser *parser, struct policy_line *lin
 	for (size_t i = 0; i < list.n; i++) {
 		r = parsers[condition](parser, line, &list.first[2 * i], items + i * item_size);
 		if (!r)
-			r = check_twice(parser, line, kind, &list, items, i, &tree);
+			r = rule_check_twice(parser, line, kind, &list, items, i, &tree);
 		if (r == -ENOMEM)
 			return r;
 		bad = r < 0 ? r : bad;
@@ -225,7 +225,7 @@ static int parse_condition(struct policy_parser *parser, struct policy_line *lin
 }
 
 /* "unit, cgroup, user, group, to or port" */
-static struct policy_shown condition_words(void)
+static struct policy_shown rule_condition_words(void)
 {
 	struct policy_shown words = { "" };
 	size_t len = 0;
@@ -239,7 +239,7 @@ static struct policy_shown condition_words(void)
 	return words;
 }
 
-static int find_condition(const struct policy_word *word)
+static int rule_find_condition(const struct policy_word *word)
 {
 	for (int i = 0; !word->quoted && i < SMTPWARD_CONDITIONS_N; i++) {
 		if (!strcmp(word->text, policy_condition_names[i]))
@@ -248,27 +248,28 @@ static int find_condition(const struct policy_word *word)
 	return -1;
 }
 
-static int parse_conditions(struct policy_parser *parser, struct policy_line *line,
-			    struct policy_rule *rule)
+static int rule_parse_conditions(struct policy_parser *parser, struct policy_line *line,
+				 struct policy_rule *rule)
 {
 	const struct policy_word *word;
 	unsigned int seen = 0;
 	int bad = 0;
 
 	for (size_t n = 0; (word = policy_next(line)); n++) {
-		int i = find_condition(word), r;
+		int i = rule_find_condition(word), r;
 
 		if (i < 0)
 			return policy_fail(parser, line, word->column,
 					   "unknown condition '%s': expected %s%s",
-					   policy_shown_word(word).text, condition_words().text,
+					   policy_shown_word(word).text,
+					   rule_condition_words().text,
 					   n ? ", or a comma before one more value" : "");
 		if (seen & 1U << i)
 			return policy_fail(parser, line, word->column,
 					   "'%s' stands twice in this rule: give it one list",
 					   word->text);
 		seen |= 1U << i;
-		r = parse_condition(parser, line, (enum smtpward_condition)i, word, rule);
+		r = rule_parse_condition(parser, line, (enum smtpward_condition)i, word, rule);
 		if (r == -ENOMEM)
 			return r;
 		bad = r < 0 ? r : bad;
@@ -276,7 +277,7 @@ static int parse_conditions(struct policy_parser *parser, struct policy_line *li
 	return bad;
 }
 
-static int add_rule(struct policy *policy, struct policy_rule *rule)
+static int rule_add_rule(struct policy *policy, struct policy_rule *rule)
 {
 	struct policy_rule *added = array_add(&policy->rules, &policy->n_rules, sizeof(*added));
 
@@ -304,8 +305,8 @@ int policy_parse_rule(struct policy_parser *parser, struct policy_line *line)
 				SMTPWARD_RULES_MAX);
 	if (r == -ENOMEM)
 		return r;
-	bad = parse_conditions(parser, line, &rule);
+	bad = rule_parse_conditions(parser, line, &rule);
 	if (bad < 0 || r < 0 || parser->n_rules > SMTPWARD_RULES_MAX)
 		return bad < 0 ? bad : -EINVAL;
-	return add_rule(parser->policy, &rule);
+	return rule_add_rule(parser->policy, &rule);
 }

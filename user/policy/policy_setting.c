@@ -11,14 +11,14 @@
 #include "policy/policy_parse.h"
 #include "policy/policy_value.h"
 
-static int fail_twice(struct policy_parser *parser, const struct policy_line *line,
-		      const struct policy_word *word)
+static int setting_fail_twice(struct policy_parser *parser, const struct policy_line *line,
+			      const struct policy_word *word)
 {
 	return policy_fail(parser, line, word->column, "'%s' stands twice in this list",
 			   policy_shown(word->text).text);
 }
 
-static bool has_port(const uint16_t *ports, size_t n, uint16_t port)
+static bool setting_has_port(const uint16_t *ports, size_t n, uint16_t port)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (ports[i] == port)
@@ -27,8 +27,8 @@ static bool has_port(const uint16_t *ports, size_t n, uint16_t port)
 	return false;
 }
 
-static int parse_ports(struct policy_parser *parser, struct policy_line *line,
-		       const struct policy_word *name)
+static int setting_parse_ports(struct policy_parser *parser, struct policy_line *line,
+			       const struct policy_word *name)
 {
 	struct policy *policy = parser->policy;
 	struct policy_list list;
@@ -39,13 +39,13 @@ static int parse_ports(struct policy_parser *parser, struct policy_line *line,
 	policy->n_ports = 0;
 	for (size_t i = 0; i < list.n; i++) {
 		const struct policy_word *word = &list.first[2 * i];
-		struct policy_why why;
+		struct reason why;
 		uint16_t port = 0;
 
 		r = policy_value_port(word->text, &port, &why);
 		r = policy_check(parser, line, word, r, &why);
-		if (!r && has_port(policy->ports, policy->n_ports, port))
-			r = fail_twice(parser, line, word);
+		if (!r && setting_has_port(policy->ports, policy->n_ports, port))
+			r = setting_fail_twice(parser, line, word);
 		if (!r && policy->n_ports == SMTPWARD_PORTS_MAX)
 			return policy_fail(parser, line, word->column,
 					   "too many ports: at most %d can be guarded",
@@ -59,8 +59,8 @@ static int parse_ports(struct policy_parser *parser, struct policy_line *line,
 	return policy_end(parser, line, "a comma or the end of the line", bad);
 }
 
-static int parse_mode(struct policy_parser *parser, struct policy_line *line,
-		      const struct policy_word *name)
+static int setting_parse_mode(struct policy_parser *parser, struct policy_line *line,
+			      const struct policy_word *name)
 {
 	const struct policy_word *word;
 	int r = policy_value(parser, line, name, &word);
@@ -78,8 +78,8 @@ static int parse_mode(struct policy_parser *parser, struct policy_line *line,
 	return policy_end(parser, line, "the end of the line", r);
 }
 
-static int parse_reject(struct policy_parser *parser, struct policy_line *line,
-			const struct policy_word *name)
+static int setting_parse_reject(struct policy_parser *parser, struct policy_line *line,
+				const struct policy_word *name)
 {
 	const struct policy_word *word;
 	int r = policy_value(parser, line, name, &word);
@@ -95,8 +95,8 @@ static int parse_reject(struct policy_parser *parser, struct policy_line *line,
 	return policy_end(parser, line, "the end of the line", r);
 }
 
-static int parse_log(struct policy_parser *parser, struct policy_line *line,
-		     const struct policy_word *name)
+static int setting_parse_log(struct policy_parser *parser, struct policy_line *line,
+			     const struct policy_word *name)
 {
 	struct policy_list list;
 	uint32_t log = 0;
@@ -113,7 +113,7 @@ static int parse_log(struct policy_parser *parser, struct policy_line *line,
 					"unknown verdict '%s': expected " VERDICT_WORDS,
 					policy_shown(word->text).text);
 		else if (log & 1U << verdict)
-			r = fail_twice(parser, line, word);
+			r = setting_fail_twice(parser, line, word);
 		else
 			log |= 1U << verdict;
 		if (r == -ENOMEM)
@@ -124,12 +124,12 @@ static int parse_log(struct policy_parser *parser, struct policy_line *line,
 	return policy_end(parser, line, "a comma or the end of the line", bad);
 }
 
-static int parse_limit(struct policy_parser *parser, struct policy_line *line,
-		       const struct policy_word *name)
+static int setting_parse_limit(struct policy_parser *parser, struct policy_line *line,
+			       const struct policy_word *name)
 {
 	struct policy *policy = parser->policy;
 	const struct policy_word *rate, *burst, *number;
-	struct policy_why why;
+	struct reason why;
 	int r = policy_value(parser, line, name, &rate), bad;
 
 	if (r < 0)
@@ -157,9 +157,11 @@ static const struct {
 	int (*parse)(struct policy_parser *parser, struct policy_line *line,
 		     const struct policy_word *name);
 } settings[POLICY_N_SETTINGS] = {
-	[POLICY_PORTS] = { "ports", parse_ports },    [POLICY_MODE] = { "mode", parse_mode },
-	[POLICY_REJECT] = { "reject", parse_reject }, [POLICY_LOG] = { "log", parse_log },
-	[POLICY_LIMIT] = { "limit", parse_limit },
+	[POLICY_PORTS] = { "ports", setting_parse_ports },
+	[POLICY_MODE] = { "mode", setting_parse_mode },
+	[POLICY_REJECT] = { "reject", setting_parse_reject },
+	[POLICY_LOG] = { "log", setting_parse_log },
+	[POLICY_LIMIT] = { "limit", setting_parse_limit },
 };
 
 int policy_find_setting(const char *word)

@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <smtpward/match.h>
+
+#include "base/mapped.h"
 #include "policy/policy_value.h"
 
 /* -EINVAL: no plain decimal number; -EDOM: leading zeros; -ERANGE: over max. */
-static int parse_number(const char *word, uint64_t max, uint64_t *ret_number)
+static int value_parse_number(const char *word, uint64_t max, uint64_t *ret_number)
 {
 	uint64_t number = 0;
 	bool over = false;
@@ -38,26 +41,26 @@ static int parse_number(const char *word, uint64_t max, uint64_t *ret_number)
 	return 0;
 }
 
-static int parse_bounded(const char *word, const char *what, uint64_t max, uint64_t *ret_number,
-			 struct policy_why *reterr)
+static int value_parse_bounded(const char *word, const char *what, uint64_t max,
+			       uint64_t *ret_number, struct reason *reterr)
 {
 	uint64_t number;
-	int r = parse_number(word, max, &number);
+	int r = value_parse_number(word, max, &number);
 
 	if (!r && number) {
 		*ret_number = number;
 		return 0;
 	}
-	policy_why_set(reterr, "'%s' is not a %s: expected a number from 1 to %llu%s",
-		       policy_shown(word).text, what, (unsigned long long)max,
-		       r == -EDOM ? " without leading zeros" : "");
+	reason_set(reterr, -EINVAL, "'%s' is not a %s: expected a number from 1 to %llu%s",
+		   policy_shown(word).text, what, (unsigned long long)max,
+		   r == -EDOM ? " without leading zeros" : "");
 	return -EINVAL;
 }
 
-int policy_value_port(const char *word, uint16_t *ret_port, struct policy_why *reterr)
+int policy_value_port(const char *word, uint16_t *ret_port, struct reason *reterr)
 {
 	uint64_t number;
-	int r = parse_bounded(word, "port", UINT16_MAX, &number, reterr);
+	int r = value_parse_bounded(word, "port", UINT16_MAX, &number, reterr);
 
 	if (r < 0)
 		return r;
@@ -65,12 +68,12 @@ int policy_value_port(const char *word, uint16_t *ret_port, struct policy_why *r
 	return 0;
 }
 
-int policy_value_burst(const char *word, uint64_t *ret_burst, struct policy_why *reterr)
+int policy_value_burst(const char *word, uint64_t *ret_burst, struct reason *reterr)
 {
-	return parse_bounded(word, "burst", POLICY_LIMIT_MAX, ret_burst, reterr);
+	return value_parse_bounded(word, "burst", POLICY_LIMIT_MAX, ret_burst, reterr);
 }
 
-static uint64_t period_of(const char *letter)
+static uint64_t value_period_of(const char *letter)
 {
 	if (!strcmp(letter, "s"))
 		return 1;
@@ -82,20 +85,20 @@ static uint64_t period_of(const char *letter)
 }
 
 int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_period,
-		      struct policy_why *reterr)
+		      struct reason *reterr)
 {
 	const char *slash = strchr(word, '/');
-	uint64_t period = slash ? period_of(slash + 1) : 0;
+	uint64_t period = slash ? value_period_of(slash + 1) : 0;
 	size_t len = slash ? (size_t)(slash - word) : 0;
 	char digits[16] = "";
 	uint64_t lines = 0;
 
 	if (len < sizeof(digits))
 		memcpy(digits, word, len);
-	if (!period || parse_number(digits, POLICY_LIMIT_MAX, &lines) < 0 || !lines) {
-		policy_why_set(reterr,
-			       "'%s' is not a rate: expected N/s, N/m or N/h with N from 1 to %d",
-			       policy_shown(word).text, POLICY_LIMIT_MAX);
+	if (!period || value_parse_number(digits, POLICY_LIMIT_MAX, &lines) < 0 || !lines) {
+		reason_set(reterr, -EINVAL,
+			   "'%s' is not a rate: expected N/s, N/m or N/h with N from 1 to %d",
+			   policy_shown(word).text, POLICY_LIMIT_MAX);
 		return -EINVAL;
 	}
 	*ret_lines = lines;
@@ -104,7 +107,7 @@ int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_perio
 }
 
 /* What the kernel lets a cgroup be called, plus one star. name is len bytes of a word. */
-static int check_name(const char *name, size_t len, struct policy_why *reterr)
+static int value_check_name(const char *name, size_t len, struct reason *reterr)
 {
 	char copy[SMTPWARD_NAME_SIZE] = "";
 	const char *star;
@@ -112,60 +115,53 @@ static int check_name(const char *name, size_t len, struct policy_why *reterr)
 	memcpy(copy, name, len < SMTPWARD_NAME_MAX ? len : SMTPWARD_NAME_MAX);
 	star = strchr(copy, '*');
 	if (len > SMTPWARD_NAME_MAX)
-		policy_why_set(reterr, "'%s' is %zu bytes long: a cgroup name has at most %d",
-			       policy_shown(copy).text, len, SMTPWARD_NAME_MAX);
+		reason_set(reterr, -EINVAL, "'%s' is %zu bytes long: a cgroup name has at most %d",
+			   policy_shown(copy).text, len, SMTPWARD_NAME_MAX);
 	else if (!strcmp(copy, ".") || !strcmp(copy, ".."))
-		policy_why_set(reterr, "no cgroup is called '%s'", copy);
+		reason_set(reterr, -EINVAL, "no cgroup is called '%s'", copy);
 	else if (strchr(copy, '\n'))
-		policy_why_set(reterr, "'%s' holds a newline: no cgroup is called that",
-			       policy_shown(copy).text);
+		reason_set(reterr, -EINVAL, "'%s' holds a newline: no cgroup is called that",
+			   policy_shown(copy).text);
 	else if (star && strchr(star + 1, '*'))
-		policy_why_set(reterr, "'%s' has more than one '*': a name may hold one",
-			       policy_shown(copy).text);
+		reason_set(reterr, -EINVAL, "'%s' has more than one '*': a name may hold one",
+			   policy_shown(copy).text);
 	else
 		return 0;
 	return -EINVAL;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t text_len = strlen(text), end_len = strlen(end);
-
-	return text_len >= end_len && !strcmp(text + text_len - end_len, end);
 }
 
 /*
  * A unit is what stands below nothing but slices: a path or a slice could never
  * match, and neither could a name without a suffix. Such a rule is a mistake.
  */
-static int check_unit(const char *word, struct policy_why *reterr)
+static int value_check_unit(const char *word, struct reason *reterr)
 {
 	struct policy_shown shown = policy_shown(word);
 
 	if (!*word)
-		policy_why_set(reterr, "a unit name cannot be empty");
+		reason_set(reterr, -EINVAL, "a unit name cannot be empty");
 	else if (*word == '/')
-		policy_why_set(reterr, "'%s' is a path, not a unit name: use 'cgroup' for it",
-			       shown.text);
+		reason_set(reterr, -EINVAL, "'%s' is a path, not a unit name: use 'cgroup' for it",
+			   shown.text);
 	else if (strchr(word, '/'))
-		policy_why_set(reterr, "'%s' holds a slash: a unit is a name, not a path",
-			       shown.text);
-	else if (check_name(word, strlen(word), reterr) < 0)
+		reason_set(reterr, -EINVAL, "'%s' holds a slash: a unit is a name, not a path",
+			   shown.text);
+	else if (value_check_name(word, strlen(word), reterr) < 0)
 		return -EINVAL;
-	else if (ends_with(word, ".slice"))
-		policy_why_set(reterr,
-			       "'%s' is a slice, which 'unit' never matches: use 'cgroup /path'",
-			       shown.text);
-	else if (!strchr(word, '.') && !ends_with(word, "*"))
-		policy_why_set(reterr,
-			       "'%s' is no unit name, its suffix is missing: write '%s.service'",
-			       shown.text, shown.text);
+	else if (smtpward_is_slice(word, strlen(word)))
+		reason_set(reterr, -EINVAL,
+			   "'%s' is a slice, which 'unit' never matches: use 'cgroup /path'",
+			   shown.text);
+	else if (!strchr(word, '.') && word[strlen(word) - 1] != '*')
+		reason_set(reterr, -EINVAL,
+			   "'%s' is no unit name, its suffix is missing: write '%s.service'",
+			   shown.text, shown.text);
 	else
 		return 0;
 	return -EINVAL;
 }
 
-static int copy_word(const char *word, char **ret_copy)
+static int value_copy_word(const char *word, char **ret_copy)
 {
 	char *copy = strdup(word);
 
@@ -175,37 +171,38 @@ static int copy_word(const char *word, char **ret_copy)
 	return 0;
 }
 
-int policy_value_unit(const char *word, char **ret_unit, struct policy_why *reterr)
+int policy_value_unit(const char *word, char **ret_unit, struct reason *reterr)
 {
-	int r = check_unit(word, reterr);
+	int r = value_check_unit(word, reterr);
 
-	return r < 0 ? r : copy_word(word, ret_unit);
+	return r < 0 ? r : value_copy_word(word, ret_unit);
 }
 
-static int check_path(const char *word, size_t *ret_segments, struct policy_why *reterr)
+static int value_check_path(const char *word, size_t *ret_segments, struct reason *reterr)
 {
 	struct policy_shown shown = policy_shown(word);
 	size_t segments = 0, len = 0;
 
 	if (!*word) {
-		policy_why_set(reterr, "a cgroup path cannot be empty");
+		reason_set(reterr, -EINVAL, "a cgroup path cannot be empty");
 		return -EINVAL;
 	}
 	if (*word != '/') {
-		policy_why_set(reterr, "'%s' is relative: write '/%s', from the cgroup v2 root on",
-			       shown.text, shown.text);
+		reason_set(reterr, -EINVAL,
+			   "'%s' is relative: write '/%s', from the cgroup v2 root on", shown.text,
+			   shown.text);
 		return -EINVAL;
 	}
 	for (const char *at = word; word[1] && *at; at += len) {
 		at++;
 		len = strcspn(at, "/");
 		if (!len) {
-			policy_why_set(reterr, "'%s' %s", shown.text,
-				       *at ? "has an empty segment: write one '/' between names"
-					   : "ends in a slash: leave that out");
+			reason_set(reterr, -EINVAL, "'%s' %s", shown.text,
+				   *at ? "has an empty segment: write one '/' between names"
+				       : "ends in a slash: leave that out");
 			return -EINVAL;
 		}
-		if (check_name(at, len, reterr) < 0)
+		if (value_check_name(at, len, reterr) < 0)
 			return -EINVAL;
 		segments++;
 	}
@@ -214,14 +211,14 @@ static int check_path(const char *word, size_t *ret_segments, struct policy_why 
 }
 
 int policy_value_cgroup(const char *word, char **ret_path, size_t *ret_segments,
-			struct policy_why *reterr)
+			struct reason *reterr)
 {
 	size_t segments = 0;
-	int r = check_path(word, &segments, reterr);
+	int r = value_check_path(word, &segments, reterr);
 
 	if (r < 0)
 		return r;
-	r = copy_word(word, ret_path);
+	r = value_copy_word(word, ret_path);
 	if (r < 0)
 		return r;
 	*ret_segments = segments;
@@ -232,64 +229,66 @@ int policy_value_cgroup(const char *word, char **ret_path, size_t *ret_segments,
  * Only digits are a number, so that a mistyped number is never looked up as a name.
  * 1: the word is a name.
  */
-static int parse_id_number(const char *word, const char *what, uint32_t *ret_id,
-			   struct policy_why *reterr)
+static int value_parse_id_number(const char *word, const char *what, uint32_t *ret_id,
+				 struct reason *reterr)
 {
 	struct policy_shown shown = policy_shown(word);
 	uint64_t number = 0;
-	int r = parse_number(word, UINT32_MAX - 1, &number);
+	int r = value_parse_number(word, UINT32_MAX - 1, &number);
 
 	if (!r) {
 		*ret_id = (uint32_t)number;
 		return 0;
 	}
 	if (!*word)
-		policy_why_set(reterr, "a %s name cannot be empty", what);
+		reason_set(reterr, -EINVAL, "a %s name cannot be empty", what);
 	else if (r == -EDOM)
-		policy_why_set(reterr, "'%s' has leading zeros: write the number without them",
-			       shown.text);
+		reason_set(reterr, -EINVAL, "'%s' has leading zeros: write the number without them",
+			   shown.text);
 	else if (r == -ERANGE)
-		policy_why_set(reterr, "'%s' is not a %s id: expected a number from 0 to %u",
-			       shown.text, what, UINT32_MAX - 1);
+		reason_set(reterr, -EINVAL, "'%s' is not a %s id: expected a number from 0 to %u",
+			   shown.text, what, UINT32_MAX - 1);
 	else if (*word == '+' || *word == '-')
-		policy_why_set(reterr, "'%s' is neither a %s name nor a number", shown.text, what);
+		reason_set(reterr, -EINVAL, "'%s' is neither a %s name nor a number", shown.text,
+			   what);
 	else
 		return 1;
 	return -EINVAL;
 }
 
 /* What a lookup returned, as what became of the value. */
-static int check_lookup(const char *word, const char *what, int r, uint32_t id,
-			struct policy_why *reterr)
+static int value_check_lookup(const char *word, const char *what, int r, uint32_t id,
+			      struct reason *reterr)
 {
 	struct policy_shown shown = policy_shown(word);
 
 	if (r == -ENOMEM)
 		return r;
 	if (r == -ENOENT)
-		policy_why_set(reterr, "there is no %s '%s' on this machine", what, shown.text);
+		reason_set(reterr, -EINVAL, "there is no %s '%s' on this machine", what,
+			   shown.text);
 	else if (r < 0)
-		policy_why_set(reterr, "cannot look up the %s '%s': %s", what, shown.text,
-			       strerror(-r));
+		reason_set(reterr, -EINVAL, "cannot look up the %s '%s': %s", what, shown.text,
+			   strerror(-r));
 	else if (id == UINT32_MAX)
-		policy_why_set(reterr, "the %s '%s' has the id %u, which is nobody's", what,
-			       shown.text, UINT32_MAX);
+		reason_set(reterr, -EINVAL, "the %s '%s' has the id %u, which is nobody's", what,
+			   shown.text, UINT32_MAX);
 	else
 		return 0;
 	return -EINVAL;
 }
 
 int policy_value_user(const char *word, const struct policy_source *source,
-		      struct policy_id *ret_id, struct policy_why *reterr)
+		      struct policy_id *ret_id, struct reason *reterr)
 {
 	struct policy_id id = { 0 };
-	int r = parse_id_number(word, "user", &id.id, reterr);
+	int r = value_parse_id_number(word, "user", &id.id, reterr);
 
 	if (r > 0) {
 		r = source->user(source->userdata, word, &id.id);
-		r = check_lookup(word, "user", r, id.id, reterr);
+		r = value_check_lookup(word, "user", r, id.id, reterr);
 		if (!r)
-			r = copy_word(word, &id.name);
+			r = value_copy_word(word, &id.name);
 	}
 	if (r < 0)
 		return r;
@@ -298,16 +297,16 @@ int policy_value_user(const char *word, const struct policy_source *source,
 }
 
 int policy_value_group(const char *word, const struct policy_source *source,
-		       struct policy_id *ret_id, struct policy_why *reterr)
+		       struct policy_id *ret_id, struct reason *reterr)
 {
 	struct policy_id id = { 0 };
-	int r = parse_id_number(word, "group", &id.id, reterr);
+	int r = value_parse_id_number(word, "group", &id.id, reterr);
 
 	if (r > 0) {
 		r = source->group(source->userdata, word, &id.id);
-		r = check_lookup(word, "group", r, id.id, reterr);
+		r = value_check_lookup(word, "group", r, id.id, reterr);
 		if (!r)
-			r = copy_word(word, &id.name);
+			r = value_copy_word(word, &id.name);
 	}
 	if (r < 0)
 		return r;
@@ -315,36 +314,35 @@ int policy_value_group(const char *word, const struct policy_source *source,
 	return 0;
 }
 
-static const uint8_t mapped_start[12] = { [10] = 0xff, [11] = 0xff };
-
-static bool is_ipv4(const struct policy_prefix *prefix)
+static bool value_is_ipv4(const struct policy_prefix *prefix)
 {
-	return prefix->bits >= 96 && !memcmp(prefix->address, mapped_start, sizeof(mapped_start));
+	return prefix->bits >= MAPPED_BITS && mapped_is_ipv4(prefix->address);
 }
 
 struct policy_prefix_text policy_prefix_text(const struct policy_prefix *prefix)
 {
-	bool ipv4 = is_ipv4(prefix);
+	bool ipv4 = value_is_ipv4(prefix);
 	struct policy_prefix_text text = { "" };
 
 	/* Cannot fail: the family is known and the text has room for any address. */
-	if (!inet_ntop(ipv4 ? AF_INET : AF_INET6, prefix->address + (ipv4 ? 12 : 0), text.text,
-		       sizeof(text.text)))
+	if (!inet_ntop(ipv4 ? AF_INET : AF_INET6, prefix->address + (ipv4 ? MAPPED_BYTES : 0),
+		       text.text, sizeof(text.text)))
 		return text;
 	if (prefix->bits < 128)
-		sprintf(text.text + strlen(text.text), "/%d", prefix->bits - (ipv4 ? 96 : 0));
+		sprintf(text.text + strlen(text.text), "/%d",
+			prefix->bits - (ipv4 ? MAPPED_BITS : 0));
 	return text;
 }
 
-static int parse_address(const char *text, struct policy_prefix *ret_prefix, bool *ret_dotted)
+static int value_parse_address(const char *text, struct policy_prefix *ret_prefix, bool *ret_dotted)
 {
 	struct policy_prefix prefix = { .bits = 128 };
 	struct in_addr ipv4;
 	bool dotted = inet_pton(AF_INET, text, &ipv4) == 1;
 
 	if (dotted) {
-		memcpy(prefix.address, mapped_start, sizeof(mapped_start));
-		memcpy(prefix.address + 12, &ipv4, sizeof(ipv4));
+		mapped_begin(prefix.address);
+		memcpy(prefix.address + MAPPED_BYTES, &ipv4, sizeof(ipv4));
 	} else if (inet_pton(AF_INET6, text, prefix.address) != 1) {
 		return -EINVAL;
 	}
@@ -353,7 +351,7 @@ static int parse_address(const char *text, struct policy_prefix *ret_prefix, boo
 	return 0;
 }
 
-static int check_host_bits(const struct policy_prefix *prefix, struct policy_why *reterr)
+static int value_check_host_bits(const struct policy_prefix *prefix, struct reason *reterr)
 {
 	struct policy_prefix masked = *prefix;
 
@@ -361,12 +359,13 @@ static int check_host_bits(const struct policy_prefix *prefix, struct policy_why
 		masked.address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	if (!memcmp(&masked, prefix, sizeof(masked)))
 		return 0;
-	policy_why_set(reterr, "host bits are set: write %s", policy_prefix_text(&masked).text);
+	reason_set(reterr, -EINVAL, "host bits are set: write %s",
+		   policy_prefix_text(&masked).text);
 	return -EINVAL;
 }
 
 /* connect(2) to the unspecified address goes to this host; programs say loopback. */
-static void resolve_this_host(struct policy_prefix *prefix)
+static void value_resolve_this_host(struct policy_prefix *prefix)
 {
 	static const uint8_t any[16];
 
@@ -374,12 +373,11 @@ static void resolve_this_host(struct policy_prefix *prefix)
 		return;
 	if (!memcmp(prefix->address, any, 16))
 		prefix->address[15] = 1;
-	else if (is_ipv4(prefix) && !memcmp(prefix->address + 12, any, 4))
-		memcpy(prefix->address + 12, "\x7f\0\0\1", 4);
+	else if (value_is_ipv4(prefix) && !memcmp(prefix->address + MAPPED_BYTES, any, 4))
+		memcpy(prefix->address + MAPPED_BYTES, "\x7f\0\0\1", 4);
 }
 
-int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix,
-			struct policy_why *reterr)
+int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr)
 {
 	struct policy_shown shown = policy_shown(word);
 	struct policy_prefix prefix;
@@ -389,32 +387,32 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix,
 	uint64_t bits, max;
 
 	if (strchr(word, '%')) {
-		policy_why_set(reterr, "'%s' names a zone: write the address without '%%'",
-			       shown.text);
+		reason_set(reterr, -EINVAL, "'%s' names a zone: write the address without '%%'",
+			   shown.text);
 		return -EINVAL;
 	}
 	if (len < sizeof(address))
 		memcpy(address, word, len);
-	if (parse_address(address, &prefix, &dotted) < 0) {
-		policy_why_set(reterr,
-			       "'%s' is not an IPv4 or IPv6 address (names are not looked up)",
-			       shown.text);
+	if (value_parse_address(address, &prefix, &dotted) < 0) {
+		reason_set(reterr, -EINVAL,
+			   "'%s' is not an IPv4 or IPv6 address (names are not looked up)",
+			   shown.text);
 		return -EINVAL;
 	}
 	max = dotted ? 32 : 128;
 	if (word[len]) {
-		if (parse_number(word + len + 1, max, &bits) < 0) {
-			policy_why_set(reterr,
-				       "'%s': expected a prefix length from 0 to %d after "
-				       "the slash",
-				       shown.text, (int)max);
+		if (value_parse_number(word + len + 1, max, &bits) < 0) {
+			reason_set(reterr, -EINVAL,
+				   "'%s': expected a prefix length from 0 to %d after "
+				   "the slash",
+				   shown.text, (int)max);
 			return -EINVAL;
 		}
 		prefix.bits = (uint8_t)(128 - max + bits);
 	}
-	if (check_host_bits(&prefix, reterr) < 0)
+	if (value_check_host_bits(&prefix, reterr) < 0)
 		return -EINVAL;
-	resolve_this_host(&prefix);
+	value_resolve_this_host(&prefix);
 	*ret_prefix = prefix;
 	return 0;
 }

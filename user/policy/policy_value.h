@@ -12,26 +12,26 @@
 #include <stdint.h>
 
 #include "policy/policy.h"
+#include "base/reason.h"
 #include "policy/policy_lex.h"
 
 #define POLICY_LIMIT_MAX 1000000
 
-int policy_value_port(const char *word, uint16_t *ret_port, struct policy_why *reterr);
+int policy_value_port(const char *word, uint16_t *ret_port, struct reason *reterr);
 
 /* "10/s": so many lines in so many seconds. */
 int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_period,
-		      struct policy_why *reterr);
-int policy_value_burst(const char *word, uint64_t *ret_burst, struct policy_why *reterr);
+		      struct reason *reterr);
+int policy_value_burst(const char *word, uint64_t *ret_burst, struct reason *reterr);
 
-int policy_value_unit(const char *word, char **ret_unit, struct policy_why *reterr);
+int policy_value_unit(const char *word, char **ret_unit, struct reason *reterr);
 int policy_value_cgroup(const char *word, char **ret_path, size_t *ret_segments,
-			struct policy_why *reterr);
+			struct reason *reterr);
 int policy_value_user(const char *word, const struct policy_source *source,
-		      struct policy_id *ret_id, struct policy_why *reterr);
+		      struct policy_id *ret_id, struct reason *reterr);
 int policy_value_group(const char *word, const struct policy_source *source,
-		       struct policy_id *ret_id, struct policy_why *reterr);
-int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix,
-			struct policy_why *reterr);
+		       struct policy_id *ret_id, struct reason *reterr);
+int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr);
 
 /* An address or prefix in canonical form. */
 struct policy_prefix_text {

@@ -11,19 +11,18 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/mapped.h"
 #include "ruleset/ruleset_table.h"
-
-static const uint8_t ipv4_mapped[12] = { [10] = 0xff, [11] = 0xff };
 
 /* Settings, verdicts and ports. */
 
-static void compile_limit(const struct policy *policy, struct ruleset *ruleset)
+static void ruleset_compile_limit(const struct policy *policy, struct ruleset *ruleset)
 {
 	ruleset->limit_interval_ns = policy->limit_period * 1000000000ULL / policy->limit_lines;
 	ruleset->limit_window_ns = ruleset->limit_interval_ns * (policy->limit_burst - 1);
 }
 
-static void compile_settings(const struct policy *policy, struct ruleset *ruleset)
+static void ruleset_compile_settings(const struct policy *policy, struct ruleset *ruleset)
 {
 	ruleset->n_ports = policy->n_ports;
 	memcpy(ruleset->ports, policy->ports, sizeof(ruleset->ports));
@@ -32,10 +31,10 @@ static void compile_settings(const struct policy *policy, struct ruleset *rulese
 	ruleset->audit_mode = policy->mode == POLICY_AUDIT;
 	ruleset->reject = policy->reject;
 	ruleset->log = policy->log;
-	compile_limit(policy, ruleset);
+	ruleset_compile_limit(policy, ruleset);
 }
 
-static bool rule_has_port(const struct policy_rule *rule, uint16_t port)
+static bool ruleset_rule_has_port(const struct policy_rule *rule, uint16_t port)
 {
 	const struct policy_values *values = &rule->values[SMTPWARD_PORT];
 
@@ -47,7 +46,8 @@ static bool rule_has_port(const struct policy_rule *rule, uint16_t port)
 	return false;
 }
 
-static void compile_rule(const struct policy_rule *rule, size_t index, struct ruleset *ruleset)
+static void ruleset_compile_rule(const struct policy_rule *rule, size_t index,
+				 struct ruleset *ruleset)
 {
 	bool asks_cgroup = rule->values[SMTPWARD_UNIT].n || rule->values[SMTPWARD_CGROUP].n;
 
@@ -55,7 +55,7 @@ static void compile_rule(const struct policy_rule *rule, size_t index, struct ru
 	if (rule->verdict == SMTPWARD_DENY)
 		ruleset_rules_add(&ruleset->denying, index);
 	for (size_t i = 0; i < ruleset->n_ports; i++)
-		if (rule_has_port(rule, ruleset->ports[i]))
+		if (ruleset_rule_has_port(rule, ruleset->ports[i]))
 			ruleset_rules_add(&ruleset->port_rules[i], index);
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
 		if (rule->values[condition].n)
@@ -71,8 +71,8 @@ static void compile_rule(const struct policy_rule *rule, size_t index, struct ru
 
 /* Ids: users and groups. */
 
-static int ids_add(struct ruleset_ids *ids, uint32_t id, size_t rule,
-		   const struct smtpward_rules *any)
+static int ruleset_ids_add(struct ruleset_ids *ids, uint32_t id, size_t rule,
+			   const struct smtpward_rules *any)
 {
 	struct ruleset_id *entry = array_add(&ids->items, &ids->n_items, sizeof(*entry));
 
@@ -84,21 +84,21 @@ static int ids_add(struct ruleset_ids *ids, uint32_t id, size_t rule,
 	return 0;
 }
 
-static int ids_compare(const void *a, const void *b)
+static int ruleset_ids_compare(const void *a, const void *b)
 {
 	const struct ruleset_id *left = a, *right = b;
 
 	return (left->id > right->id) - (left->id < right->id);
 }
 
-static void ids_unite(void *into, const void *more)
+static void ruleset_ids_unite(void *into, const void *more)
 {
 	smtpward_rules_unite(&((struct ruleset_id *)into)->rules,
 			     &((const struct ruleset_id *)more)->rules);
 }
 
-static int compile_condition_ids(const struct policy *policy, enum smtpward_condition condition,
-				 struct ruleset *ruleset)
+static int ruleset_compile_condition_ids(const struct policy *policy,
+					 enum smtpward_condition condition, struct ruleset *ruleset)
 {
 	struct ruleset_ids *ids = &ruleset->ids[condition];
 
@@ -106,24 +106,27 @@ static int compile_condition_ids(const struct policy *policy, enum smtpward_cond
 		const struct policy_values *values = &policy->rules[rule].values[condition];
 
 		for (size_t i = 0; i < values->n; i++) {
-			int r = ids_add(ids, values->ids[i].id, rule, &ruleset->any[condition]);
+			int r = ruleset_ids_add(ids, values->ids[i].id, rule,
+						&ruleset->any[condition]);
 
 			if (r)
 				return r;
 		}
 	}
-	ruleset_table_unite(ids->items, &ids->n_items, sizeof(*ids->items), ids_compare, ids_unite);
+	ruleset_table_unite(ids->items, &ids->n_items, sizeof(*ids->items), ruleset_ids_compare,
+			    ruleset_ids_unite);
 	return 0;
 }
 
-static int compile_ids(const struct policy *policy, struct ruleset *ruleset)
+static int ruleset_compile_ids(const struct policy *policy, struct ruleset *ruleset)
 {
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
 		int r;
 
 		if (policy_kinds[condition] != POLICY_ID)
 			continue;
-		r = compile_condition_ids(policy, (enum smtpward_condition)condition, ruleset);
+		r = ruleset_compile_condition_ids(policy, (enum smtpward_condition)condition,
+						  ruleset);
 		if (r)
 			return r;
 	}
@@ -132,25 +135,27 @@ static int compile_ids(const struct policy *policy, struct ruleset *ruleset)
 
 /* Addresses. */
 
-static bool prefix_is_ipv4(const struct smtpward_prefix *prefix)
+static bool ruleset_prefix_is_ipv4(const struct smtpward_prefix *prefix)
 {
-	return prefix->bits >= 96 && !memcmp(prefix->address, ipv4_mapped, sizeof(ipv4_mapped));
+	return prefix->bits >= MAPPED_BITS && mapped_is_ipv4(prefix->address);
 }
 
 /* Whether the prefix covers the other one; IPv6 prefixes never cover IPv4. */
-static bool prefix_covers(const struct smtpward_prefix *prefix, const struct smtpward_prefix *other)
+static bool ruleset_prefix_covers(const struct smtpward_prefix *prefix,
+				  const struct smtpward_prefix *other)
 {
 	uint32_t bytes = prefix->bits / 8, rest = prefix->bits % 8;
 
-	if (prefix->bits > other->bits || prefix_is_ipv4(prefix) != prefix_is_ipv4(other))
+	if (prefix->bits > other->bits ||
+	    ruleset_prefix_is_ipv4(prefix) != ruleset_prefix_is_ipv4(other))
 		return false;
 	if (memcmp(prefix->address, other->address, bytes))
 		return false;
 	return !rest || (prefix->address[bytes] ^ other->address[bytes]) >> (8 - rest) == 0;
 }
 
-static int addresses_add(struct ruleset *ruleset, const uint8_t *address, uint32_t bits,
-			 const struct smtpward_rules *rules)
+static int ruleset_addresses_add(struct ruleset *ruleset, const uint8_t *address, uint32_t bits,
+				 const struct smtpward_rules *rules)
 {
 	struct ruleset_address *entry =
 		array_add(&ruleset->addresses, &ruleset->n_addresses, sizeof(*entry));
@@ -164,33 +169,34 @@ static int addresses_add(struct ruleset *ruleset, const uint8_t *address, uint32
 }
 
 /* A prefix comes before all that it covers, and nothing else in between. */
-static int addresses_compare(const void *a, const void *b)
+static int ruleset_addresses_compare(const void *a, const void *b)
 {
 	const struct smtpward_prefix *left = &((const struct ruleset_address *)a)->prefix;
 	const struct smtpward_prefix *right = &((const struct ruleset_address *)b)->prefix;
-	int order = (int)prefix_is_ipv4(left) - (int)prefix_is_ipv4(right);
+	int order = (int)ruleset_prefix_is_ipv4(left) - (int)ruleset_prefix_is_ipv4(right);
 
 	if (!order)
 		order = memcmp(left->address, right->address, 16);
 	return order ? order : (left->bits > right->bits) - (left->bits < right->bits);
 }
 
-static void addresses_unite(void *into, const void *more)
+static void ruleset_addresses_unite(void *into, const void *more)
 {
 	smtpward_rules_unite(&((struct ruleset_address *)into)->rules,
 			     &((const struct ruleset_address *)more)->rules);
 }
 
 /* Gives each prefix the rules of those that cover it, from the shortest on. */
-static void addresses_inherit(struct ruleset *ruleset)
+static void ruleset_addresses_inherit(struct ruleset *ruleset)
 {
 	size_t covering[129], depth = 0; /* a prefix has 128 shorter ones at most */
 
 	for (size_t i = 0; i < ruleset->n_addresses; i++) {
 		struct ruleset_address *entry = &ruleset->addresses[i];
 
-		while (depth && !prefix_covers(&ruleset->addresses[covering[depth - 1]].prefix,
-					       &entry->prefix))
+		while (depth &&
+		       !ruleset_prefix_covers(&ruleset->addresses[covering[depth - 1]].prefix,
+					      &entry->prefix))
 			depth--;
 		if (depth)
 			smtpward_rules_unite(&entry->rules,
@@ -199,52 +205,58 @@ static void addresses_inherit(struct ruleset *ruleset)
 	}
 }
 
-static int compile_addresses(const struct policy *policy, struct ruleset *ruleset)
+static int ruleset_compile_addresses(const struct policy *policy, struct ruleset *ruleset)
 {
 	uint8_t all_ipv4[16] = { 0 };
-	int err = 0;
+	int r;
 
 	if (!ruleset->asks[SMTPWARD_TO])
 		return 0;
 	/* All of IPv4 has an entry, so that no short IPv6 prefix is the longest for it. */
-	memcpy(all_ipv4, ipv4_mapped, sizeof(ipv4_mapped));
-	err = addresses_add(ruleset, all_ipv4, 96, &ruleset->any[SMTPWARD_TO]);
-	for (size_t rule = 0; rule < policy->n_rules && !err; rule++) {
+	mapped_begin(all_ipv4);
+	r = ruleset_addresses_add(ruleset, all_ipv4, MAPPED_BITS, &ruleset->any[SMTPWARD_TO]);
+	if (r)
+		return r;
+	for (size_t rule = 0; rule < policy->n_rules; rule++) {
 		const struct policy_values *to = &policy->rules[rule].values[SMTPWARD_TO];
 		struct smtpward_rules rules = ruleset->any[SMTPWARD_TO];
 
 		ruleset_rules_add(&rules, rule);
-		for (size_t i = 0; i < to->n && !err; i++)
-			err = addresses_add(ruleset, to->prefixes[i].address, to->prefixes[i].bits,
-					    &rules);
+		for (size_t i = 0; i < to->n; i++) {
+			r = ruleset_addresses_add(ruleset, to->prefixes[i].address,
+						  to->prefixes[i].bits, &rules);
+			if (r)
+				return r;
+		}
 	}
 	ruleset_table_unite(ruleset->addresses, &ruleset->n_addresses, sizeof(*ruleset->addresses),
-			    addresses_compare, addresses_unite);
-	addresses_inherit(ruleset);
-	return err;
+			    ruleset_addresses_compare, ruleset_addresses_unite);
+	ruleset_addresses_inherit(ruleset);
+	return 0;
 }
 
 int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset, size_t *reterr_rule)
 {
 	_cleanup_(ruleset_freep) struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
 	size_t rule = 0;
-	int err;
+	int r;
 
 	if (!ruleset)
 		return -ENOMEM;
-	compile_settings(policy, ruleset);
+	ruleset_compile_settings(policy, ruleset);
 	for (size_t i = 0; i < policy->n_rules; i++)
-		compile_rule(&policy->rules[i], i, ruleset);
-	err = compile_ids(policy, ruleset);
-	if (!err)
-		err = compile_addresses(policy, ruleset);
-	if (!err)
-		err = ruleset_compile_cgroups(policy, ruleset, &rule);
-	if (err) {
-		if (err == -E2BIG)
-			*reterr_rule = rule;
-		return err;
-	}
+		ruleset_compile_rule(&policy->rules[i], i, ruleset);
+	r = ruleset_compile_ids(policy, ruleset);
+	if (r)
+		return r;
+	r = ruleset_compile_addresses(policy, ruleset);
+	if (r)
+		return r;
+	r = ruleset_compile_cgroups(policy, ruleset, &rule);
+	if (r == -E2BIG)
+		*reterr_rule = rule;
+	if (r)
+		return r;
 	*ret_ruleset = TAKE_PTR(ruleset);
 	return 0;
 }

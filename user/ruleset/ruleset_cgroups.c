@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "ruleset/ruleset_table.h"
 
-static void segments_add(struct smtpward_segments *segments, size_t segment)
+static void cgroups_segments_add(struct smtpward_segments *segments, size_t segment)
 {
 	segments->words[segment / 64] |= 1ULL << segment % 64;
 }
@@ -29,19 +29,19 @@ struct stars {
 	size_t n_items;
 };
 
-static void stars_free(struct stars *stars)
+static void cgroups_stars_free(struct stars *stars)
 {
 	free(stars->items);
 }
 
-static void reverse(char *dst, const char *src, size_t len)
+static void cgroups_reverse(char *dst, const char *src, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		dst[i] = src[len - 1 - i];
 }
 
-static int stars_add(struct stars *stars, const char *pattern, size_t len, const char *star,
-		     size_t segment)
+static int cgroups_stars_add(struct stars *stars, const char *pattern, size_t len, const char *star,
+			     size_t segment)
 {
 	struct star *item = array_add(&stars->items, &stars->n_items, sizeof(*item));
 
@@ -50,36 +50,36 @@ static int stars_add(struct stars *stars, const char *pattern, size_t len, const
 	item->prefix_len = star - pattern;
 	item->suffix_len = len - item->prefix_len - 1;
 	memcpy(item->prefix, pattern, item->prefix_len);
-	reverse(item->suffix, star + 1, item->suffix_len);
+	cgroups_reverse(item->suffix, star + 1, item->suffix_len);
 	item->segment = segment;
 	return 0;
 }
 
-static int names_add(struct ruleset *ruleset, const char *name, size_t len, size_t segment)
+static int cgroups_names_add(struct ruleset *ruleset, const char *name, size_t len, size_t segment)
 {
 	struct ruleset_name *entry = array_add(&ruleset->names, &ruleset->n_names, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
 	memcpy(entry->name.text, name, len);
-	segments_add(&entry->segments, segment);
+	cgroups_segments_add(&entry->segments, segment);
 	return 0;
 }
 
-static int names_compare(const void *a, const void *b)
+static int cgroups_names_compare(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct smtpward_name));
 }
 
-static void names_unite(void *into, const void *more)
+static void cgroups_names_unite(void *into, const void *more)
 {
 	smtpward_segments_unite(&((struct ruleset_name *)into)->segments,
 				&((const struct ruleset_name *)more)->segments);
 }
 
 /* The next free segment gets a name or a starred pattern. */
-static int segment_add(struct ruleset *ruleset, struct stars *stars, const char *pattern,
-		       size_t len)
+static int cgroups_segment_add(struct ruleset *ruleset, struct stars *stars, const char *pattern,
+			       size_t len)
 {
 	const char *star = memchr(pattern, '*', len);
 	size_t segment = ruleset->n_segments++;
@@ -88,8 +88,8 @@ static int segment_add(struct ruleset *ruleset, struct stars *stars, const char 
 	if (len - !!star > SMTPWARD_NAME_MAX)
 		return -EINVAL;
 	if (star)
-		return stars_add(stars, pattern, len, star, segment);
-	return names_add(ruleset, pattern, len, segment);
+		return cgroups_stars_add(stars, pattern, len, star, segment);
+	return cgroups_names_add(ruleset, pattern, len, segment);
 }
 
 /* A unit, or a path: it alone begins with a slash. And the last of its segments. */
@@ -103,12 +103,12 @@ struct paths {
 	size_t n_items;
 };
 
-static void paths_free(struct paths *paths)
+static void cgroups_paths_free(struct paths *paths)
 {
 	free(paths->items);
 }
 
-static size_t count_segments(const char *text)
+static size_t cgroups_count_segments(const char *text)
 {
 	size_t n = *text != '/';
 
@@ -118,30 +118,30 @@ static size_t count_segments(const char *text)
 }
 
 /* All segments of a path, in a row; of a unit the one. */
-static int path_add_segments(struct ruleset *ruleset, struct stars *stars, const char *text)
+static int cgroups_path_add_segments(struct ruleset *ruleset, struct stars *stars, const char *text)
 {
-	int err = 0;
-
 	if (*text == '/')
-		segments_add(&ruleset->root.next, ruleset->n_segments);
+		cgroups_segments_add(&ruleset->root.next, ruleset->n_segments);
 	else
-		segments_add(&ruleset->unit_segments, ruleset->n_segments);
-	while (*text && !err) {
+		cgroups_segments_add(&ruleset->unit_segments, ruleset->n_segments);
+	while (*text) {
 		const char *name = text + (*text == '/');
 		size_t len = strcspn(name, "/");
+		int r = cgroups_segment_add(ruleset, stars, name, len);
 
-		err = segment_add(ruleset, stars, name, len);
+		if (r)
+			return r;
 		text = name + len;
 	}
-	segments_add(&ruleset->last_segments, ruleset->n_segments - 1);
-	return err;
+	cgroups_segments_add(&ruleset->last_segments, ruleset->n_segments - 1);
+	return 0;
 }
 
-static int path_add(struct ruleset *ruleset, struct stars *stars, struct paths *paths,
-		    const char *text, struct smtpward_path **ret)
+static int cgroups_path_add(struct ruleset *ruleset, struct stars *stars, struct paths *paths,
+			    const char *text, struct smtpward_path **ret)
 {
 	struct path *path;
-	int err;
+	int r;
 
 	for (size_t i = 0; i < paths->n_items; i++) {
 		if (!strcmp(paths->items[i].text, text)) {
@@ -149,22 +149,22 @@ static int path_add(struct ruleset *ruleset, struct stars *stars, struct paths *
 			return 0;
 		}
 	}
-	if (ruleset->n_segments + count_segments(text) > SMTPWARD_SEGMENTS_MAX)
+	if (ruleset->n_segments + cgroups_count_segments(text) > SMTPWARD_SEGMENTS_MAX)
 		return -E2BIG;
 	path = array_add(&paths->items, &paths->n_items, sizeof(*path));
 	if (!path)
 		return -ENOMEM;
-	err = path_add_segments(ruleset, stars, text);
-	if (err)
-		return err;
+	r = cgroups_path_add_segments(ruleset, stars, text);
+	if (r)
+		return r;
 	path->text = text;
 	path->last = ruleset->n_segments - 1;
 	*ret = &ruleset->paths[path->last];
 	return 0;
 }
 
-static int affix_add(struct ruleset_affix **affixes, size_t *n_affixes, const char *text,
-		     size_t len)
+static int cgroups_affix_add(struct ruleset_affix **affixes, size_t *n_affixes, const char *text,
+			     size_t len)
 {
 	struct ruleset_affix *entry;
 
@@ -181,47 +181,47 @@ static int affix_add(struct ruleset_affix **affixes, size_t *n_affixes, const ch
 	return 0;
 }
 
-static bool affix_begins_with(const struct smtpward_affix *affix, const char *text, size_t len)
+static bool cgroups_affix_begins_with(const struct smtpward_affix *affix, const char *text,
+				      size_t len)
 {
 	return affix->bits >= len * 8 && !memcmp(affix->text, text, len);
 }
 
-static int compile_stars(const struct stars *stars, struct ruleset *ruleset)
+static int cgroups_compile_stars(const struct stars *stars, struct ruleset *ruleset)
 {
-	int err = 0;
-
-	for (size_t i = 0; i < stars->n_items && !err; i++) {
+	for (size_t i = 0; i < stars->n_items; i++) {
 		const struct star *star = &stars->items[i];
+		int r = cgroups_affix_add(&ruleset->prefixes, &ruleset->n_prefixes, star->prefix,
+					  star->prefix_len);
 
-		err = affix_add(&ruleset->prefixes, &ruleset->n_prefixes, star->prefix,
-				star->prefix_len);
-		if (!err)
-			err = affix_add(&ruleset->suffixes, &ruleset->n_suffixes, star->suffix,
-					star->suffix_len);
+		if (r)
+			return r;
+		r = cgroups_affix_add(&ruleset->suffixes, &ruleset->n_suffixes, star->suffix,
+				      star->suffix_len);
+		if (r)
+			return r;
 	}
-	if (err)
-		return err;
 	for (size_t i = 0; i < stars->n_items; i++) {
 		const struct star *star = &stars->items[i];
 
 		for (size_t k = 0; k < ruleset->n_prefixes; k++)
-			if (affix_begins_with(&ruleset->prefixes[k].affix, star->prefix,
-					      star->prefix_len))
-				segments_add(&ruleset->prefixes[k].segments, star->segment);
+			if (cgroups_affix_begins_with(&ruleset->prefixes[k].affix, star->prefix,
+						      star->prefix_len))
+				cgroups_segments_add(&ruleset->prefixes[k].segments, star->segment);
 		for (size_t k = 0; k < ruleset->n_suffixes; k++)
-			if (affix_begins_with(&ruleset->suffixes[k].affix, star->suffix,
-					      star->suffix_len))
-				segments_add(&ruleset->suffixes[k].segments, star->segment);
+			if (cgroups_affix_begins_with(&ruleset->suffixes[k].affix, star->suffix,
+						      star->suffix_len))
+				cgroups_segments_add(&ruleset->suffixes[k].segments, star->segment);
 		for (size_t len = 1; len <= SMTPWARD_NAME_MAX; len++)
 			if (star->prefix_len + star->suffix_len <= len)
-				segments_add(&ruleset->lengths[len], star->segment);
+				cgroups_segments_add(&ruleset->lengths[len], star->segment);
 	}
 	ruleset->asks_star = stars->n_items > 0;
 	return 0;
 }
 
-static int compile_rule(const struct policy_rule *from, size_t rule, struct ruleset *ruleset,
-			struct stars *stars, struct paths *paths)
+static int cgroups_compile_rule(const struct policy_rule *from, size_t rule,
+				struct ruleset *ruleset, struct stars *stars, struct paths *paths)
 {
 	const struct policy_values *units = &from->values[SMTPWARD_UNIT];
 	const struct policy_values *cgroups = &from->values[SMTPWARD_CGROUP];
@@ -229,7 +229,7 @@ static int compile_rule(const struct policy_rule *from, size_t rule, struct rule
 	int r;
 
 	for (size_t i = 0; i < units->n; i++) {
-		r = path_add(ruleset, stars, paths, units->texts[i], &path);
+		r = cgroups_path_add(ruleset, stars, paths, units->texts[i], &path);
 		if (r)
 			return r;
 		ruleset_rules_add(&path->by_unit, rule);
@@ -240,7 +240,7 @@ static int compile_rule(const struct policy_rule *from, size_t rule, struct rule
 			ruleset_rules_add(&ruleset->root.by_path, rule);
 			continue;
 		}
-		r = path_add(ruleset, stars, paths, cgroups->texts[i], &path);
+		r = cgroups_path_add(ruleset, stars, paths, cgroups->texts[i], &path);
 		if (r)
 			return r;
 		ruleset_rules_add(&path->by_path, rule);
@@ -251,33 +251,33 @@ static int compile_rule(const struct policy_rule *from, size_t rule, struct rule
 int ruleset_compile_cgroups(const struct policy *policy, struct ruleset *ruleset,
 			    size_t *reterr_rule)
 {
-	_cleanup_(stars_free) struct stars stars = { 0 };
-	_cleanup_(paths_free) struct paths paths = { 0 };
+	_cleanup_(cgroups_stars_free) struct stars stars = { 0 };
+	_cleanup_(cgroups_paths_free) struct paths paths = { 0 };
 
 	ruleset->root.by_unit = ruleset->any[SMTPWARD_UNIT];
 	ruleset->root.by_path = ruleset->any[SMTPWARD_CGROUP];
 	for (size_t rule = 0; rule < policy->n_rules; rule++) {
-		int err = compile_rule(&policy->rules[rule], rule, ruleset, &stars, &paths);
+		int r = cgroups_compile_rule(&policy->rules[rule], rule, ruleset, &stars, &paths);
 
-		if (err) {
+		if (r) {
 			*reterr_rule = rule;
-			return err;
+			return r;
 		}
 	}
 	ruleset->segment_words = ruleset_words(ruleset->n_segments);
 	ruleset_table_unite(ruleset->names, &ruleset->n_names, sizeof(*ruleset->names),
-			    names_compare, names_unite);
+			    cgroups_names_compare, cgroups_names_unite);
 	smtpward_match_finish(&ruleset->root, &ruleset->any[SMTPWARD_UNIT],
 			      &ruleset->any[SMTPWARD_CGROUP]);
-	return compile_stars(&stars, ruleset);
+	return cgroups_compile_stars(&stars, ruleset);
 }
 
 /* What the kernel's maps answer, from the tables they are filled with. */
 
 static const struct smtpward_segments no_segments;
 
-static const struct smtpward_segments *names_find(const struct ruleset *ruleset, const char *text,
-						  size_t len)
+static const struct smtpward_segments *cgroups_names_find(const struct ruleset *ruleset,
+							  const char *text, size_t len)
 {
 	struct smtpward_name key = { 0 };
 	const struct ruleset_name *found;
@@ -286,12 +286,12 @@ static const struct smtpward_segments *names_find(const struct ruleset *ruleset,
 		return &no_segments;
 	memcpy(key.text, text, len);
 	found = bsearch(&key, ruleset->names, ruleset->n_names, sizeof(*ruleset->names),
-			names_compare);
+			cgroups_names_compare);
 	return found ? &found->segments : &no_segments;
 }
 
-static const struct smtpward_segments *affixes_find(const struct ruleset_affix *affixes, size_t n,
-						    const char *text, size_t len)
+static const struct smtpward_segments *cgroups_affixes_find(const struct ruleset_affix *affixes,
+							    size_t n, const char *text, size_t len)
 {
 	const struct ruleset_affix *longest = NULL;
 
@@ -314,14 +314,13 @@ bool ruleset_enter(const struct ruleset *ruleset, const struct smtpward_cgroup *
 	struct smtpward_segments match;
 	bool is_slice;
 
-	reverse(backward, name, len);
-	smtpward_match_name(names_find(ruleset, name, len),
-			    affixes_find(ruleset->prefixes, ruleset->n_prefixes, name, len),
-			    affixes_find(ruleset->suffixes, ruleset->n_suffixes, backward, len),
+	cgroups_reverse(backward, name, len);
+	smtpward_match_name(cgroups_names_find(ruleset, name, len),
+			    cgroups_affixes_find(ruleset->prefixes, ruleset->n_prefixes, name, len),
+			    cgroups_affixes_find(ruleset->suffixes, ruleset->n_suffixes, backward,
+						 len),
 			    &ruleset->lengths[len], &match);
-	is_slice = len >= SMTPWARD_SLICE_SUFFIX_LEN &&
-		   !memcmp(name + len - SMTPWARD_SLICE_SUFFIX_LEN, SMTPWARD_SLICE_SUFFIX,
-			   SMTPWARD_SLICE_SUFFIX_LEN);
+	is_slice = smtpward_is_slice(name, len);
 	smtpward_match_step(parent, &match, &ruleset->unit_segments, &ruleset->last_segments,
 			    is_slice, ret_child, &completed);
 	for (uint32_t segment = 0; segment < ruleset->n_segments; segment++) {
