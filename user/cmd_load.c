@@ -2,7 +2,6 @@
 /* smtpward load: put a policy in force. */
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "command.h"
@@ -30,15 +29,16 @@ static const struct option_spec options[] = {
 /* Nobody may be there to read them: a log of this version starts after the load. */
 static void write_left(const char *pins)
 {
-	bool no_syslog = access(SINK_SYSLOG_PATH, F_OK);
+	const char *to = sink_default();
 	_cleanup_(sink_freep) struct sink *sink = NULL;
-	int err = no_syslog ? sink_stream_open(STDERR_FILENO, false, &sink)
-			    : sink_syslog_open(SINK_SYSLOG_PATH, &sink);
+	int r;
 
-	if (err)
-		msg_warning("cannot open a place for what was recorded before: %s", strerror(-err));
-	else
-		logging_drain_left(pins, sink, no_syslog ? "stderr" : "syslog");
+	r = sink_open(to, &sink);
+	if (r < 0) {
+		msg_warning("cannot open a place for what was recorded before: %s", strerror(-r));
+		return;
+	}
+	logging_drain_left(pins, sink, to);
 }
 
 static enum command_result run(void *userdata, int argc, char **argv)

@@ -10,6 +10,7 @@
 #include "confine.h"
 #include "logging.h"
 #include "msg.h"
+#include "sink.h"
 
 struct log_config {
 	const char *pins;
@@ -19,22 +20,11 @@ struct log_config {
 
 static const struct option_spec options[] = {
 	OPTION_PINS(struct log_config, pins),
-	{ 0, "to", "syslog|stderr|json|FILE", "where lines go (default: syslog; json: to stdout)",
-	  OPTION_STRING, offsetof(struct log_config, to) },
+	{ 0, "to", SINK_SPECS, "where lines go (default: syslog; json: to stdout)", OPTION_STRING,
+	  offsetof(struct log_config, to) },
 	{ 0, "until-alert", NULL, "end with status 1 at an alert that it cannot heal", OPTION_FLAG,
 	  offsetof(struct log_config, until_alert) },
 };
-
-static int open_sink(const char *to, struct sink **ret_sink)
-{
-	if (!strcmp(to, "syslog"))
-		return sink_syslog_open(SINK_SYSLOG_PATH, ret_sink);
-	if (!strcmp(to, "stderr"))
-		return sink_stream_open(STDERR_FILENO, false, ret_sink);
-	if (!strcmp(to, "json"))
-		return sink_stream_open(STDOUT_FILENO, true, ret_sink);
-	return sink_file_open(to, ret_sink);
-}
 
 /* errno says it of any file; here it is one that has to be a log. */
 static const char *explain(int err)
@@ -52,7 +42,7 @@ static const char *explain(int err)
 static enum command_result run(void *userdata, int argc, char **argv)
 {
 	const struct log_config *config = userdata;
-	const char *to = config->to ?: "syslog";
+	const char *to = config->to ?: SINK_SYSLOG;
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 	enum command_result result = logging_block_signals();
 	bool unloaded;
@@ -60,7 +50,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 
 	if (result != COMMAND_DONE)
 		return result;
-	err = open_sink(to, &sink);
+	err = sink_open(to, &sink);
 	if (err) {
 		msg_error("cannot open %s: %s", to, explain(err));
 		return COMMAND_FAILED;

@@ -59,32 +59,31 @@ static enum command_result print_policy(const struct given_policy *given)
 /* Syslog and a terminal; either alone where the other is not there. */
 static int open_sink(struct sink **ret_sink, const char **ret_name)
 {
-	_cleanup_(sink_freep) struct sink *syslog = NULL, *terminal = NULL;
-	bool no_syslog = access(SINK_SYSLOG_PATH, F_OK);
-	int err = sink_stream_open(STDERR_FILENO, false, &terminal);
+	_cleanup_(sink_freep) struct sink *sink = NULL, *terminal = NULL;
+	const char *name = sink_default();
+	const bool no_syslog = strcmp(name, SINK_SYSLOG);
+	int r;
 
-	if (err)
-		return err;
-	if (no_syslog) {
+	r = sink_open(name, &sink);
+	if (r < 0)
+		return r;
+	if (no_syslog)
 		msg_warning("there is no syslog socket (" SINK_SYSLOG_PATH
 			    "): violations go to stderr alone");
-		*ret_name = "stderr";
-		*ret_sink = TAKE_PTR(terminal);
+	else
+		msg_info("violations go to syslog, facility authpriv: journalctl -t smtpward -f");
+	*ret_name = name;
+	if (no_syslog || !isatty(STDERR_FILENO)) {
+		*ret_sink = TAKE_PTR(sink);
 		return 0;
 	}
-	err = sink_syslog_open(SINK_SYSLOG_PATH, &syslog);
-	if (err)
-		return err;
-	msg_info("violations go to syslog, facility authpriv: journalctl -t smtpward -f");
-	*ret_name = "syslog";
-	if (!isatty(STDERR_FILENO)) {
-		*ret_sink = TAKE_PTR(syslog);
-		return 0;
-	}
-	err = sink_tee_open(syslog, terminal, ret_sink);
-	if (err)
-		return err;
-	TAKE_PTR(syslog);
+	r = sink_open(SINK_STDERR, &terminal);
+	if (r < 0)
+		return r;
+	r = sink_tee_open(sink, terminal, ret_sink);
+	if (r < 0)
+		return r;
+	TAKE_PTR(sink);
 	TAKE_PTR(terminal);
 	return 0;
 }
