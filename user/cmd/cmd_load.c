@@ -2,7 +2,6 @@
 /* smtpward load: put a policy in force. */
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -29,20 +28,21 @@ static const struct option_spec options[] = {
 };
 
 /* Nobody may be there to read them: a log of this version starts after the load. */
-static void write_left(const char *pins)
+static void load_write_left(const char *pins)
 {
-	bool no_syslog = access(SINK_SYSLOG_PATH, F_OK);
+	const char *to = sink_default();
 	_cleanup_(sink_freep) struct sink *sink = NULL;
-	int err = no_syslog ? sink_stream_open(STDERR_FILENO, false, &sink)
-			    : sink_syslog_open(SINK_SYSLOG_PATH, &sink);
+	int r;
 
-	if (err)
-		msg_warning("cannot open a place for what was recorded before: %s", strerror(-err));
-	else
-		say_log_drain_left(pins, sink, no_syslog ? "stderr" : "syslog");
+	r = sink_open(to, &sink);
+	if (r < 0) {
+		msg_warning("cannot open a place for what was recorded before: %s", strerror(-r));
+		return;
+	}
+	say_log_drain_left(pins, sink, to);
 }
 
-static enum command_result run(void *userdata, int argc, char **argv)
+static enum command_result load_run(void *userdata, int argc, char **argv)
 {
 	const struct load_config *config = userdata;
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
@@ -55,7 +55,7 @@ static enum command_result run(void *userdata, int argc, char **argv)
 		result = say_load_policy(&given, config->cgroup, config->pins, config->reader,
 					 &left);
 	if (left)
-		write_left(config->pins);
+		load_write_left(config->pins);
 	return result;
 }
 
@@ -69,5 +69,5 @@ const struct command cmd_load = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct load_config),
-	.run = run,
+	.run = load_run,
 };

@@ -11,6 +11,7 @@
 #include "cli/say_log.h"
 #include "cmd/commands.h"
 #include "log/confine.h"
+#include "sink/sink.h"
 
 struct log_config {
 	const char *pins;
@@ -20,25 +21,14 @@ struct log_config {
 
 static const struct option_spec options[] = {
 	OPTION_PINS(struct log_config, pins),
-	{ 0, "to", "syslog|stderr|json|FILE", "where lines go (default: syslog; json: to stdout)",
-	  OPTION_STRING, offsetof(struct log_config, to) },
+	{ 0, "to", SINK_SPECS, "where lines go (default: syslog; json: to stdout)", OPTION_STRING,
+	  offsetof(struct log_config, to) },
 	{ 0, "until-alert", NULL, "end with status 1 at an alert that it cannot heal", OPTION_FLAG,
 	  offsetof(struct log_config, until_alert) },
 };
 
-static int open_sink(const char *to, struct sink **ret_sink)
-{
-	if (!strcmp(to, "syslog"))
-		return sink_syslog_open(SINK_SYSLOG_PATH, ret_sink);
-	if (!strcmp(to, "stderr"))
-		return sink_stream_open(STDERR_FILENO, false, ret_sink);
-	if (!strcmp(to, "json"))
-		return sink_stream_open(STDOUT_FILENO, true, ret_sink);
-	return sink_file_open(to, ret_sink);
-}
-
 /* errno says it of any file; here it is one that has to be a log. */
-static const char *explain(int err)
+static const char *log_explain(int err)
 {
 	if (err == -EINVAL)
 		return "it is not a regular file";
@@ -50,26 +40,26 @@ static const char *explain(int err)
 	return strerror(-err);
 }
 
-static enum command_result run(void *userdata, int argc, char **argv)
+static enum command_result log_run(void *userdata, int argc, char **argv)
 {
 	const struct log_config *config = userdata;
-	const char *to = config->to ?: "syslog";
+	const char *to = config->to ?: SINK_SYSLOG;
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 	enum command_result result = say_log_block_signals();
 	bool unloaded;
-	int err;
+	int r;
 
 	if (result != COMMAND_DONE)
 		return result;
-	err = open_sink(to, &sink);
-	if (err) {
-		msg_error("cannot open %s: %s", to, explain(err));
+	r = sink_open(to, &sink);
+	if (r) {
+		msg_error("cannot open %s: %s", to, log_explain(r));
 		return COMMAND_FAILED;
 	}
 	/* Root has what it needs to heal, and whatever it gave up it could take back. */
-	err = geteuid() ? confine() : 0;
-	if (err)
-		msg_warning("cannot give up all rights that are not needed: %s", strerror(-err));
+	r = geteuid() ? confine() : 0;
+	if (r)
+		msg_warning("cannot give up all rights that are not needed: %s", strerror(-r));
 	return say_log_run(
 		&(const struct say_log_options){
 			.pins = config->pins,
@@ -89,5 +79,5 @@ const struct command cmd_log = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct log_config),
-	.run = run,
+	.run = log_run,
 };

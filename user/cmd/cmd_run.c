@@ -31,7 +31,7 @@ static const struct option_spec options[] = {
 };
 
 /* The file that was named, the default one if there is one, or NULL: the built-in policy. */
-static const char *choose_policy(const struct run_config *config)
+static const char *run_choose_policy(const struct run_config *config)
 {
 	if (config->config)
 		return config->config;
@@ -41,13 +41,13 @@ static const char *choose_policy(const struct run_config *config)
 	return NULL;
 }
 
-static enum command_result print_policy(const struct given_policy *given)
+static enum command_result run_print_policy(const struct given_policy *given)
 {
 	_cleanup_free_ char *text = NULL;
-	int err = policy_print(given->policy, &text);
+	int r = policy_print(given->policy, &text);
 
-	if (err) {
-		msg_error("cannot print the policy: %s", strerror(-err));
+	if (r) {
+		msg_error("cannot print the policy: %s", strerror(-r));
 		return COMMAND_FAILED;
 	}
 	if (msg_get_level() >= MSG_INFO) {
@@ -58,47 +58,46 @@ static enum command_result print_policy(const struct given_policy *given)
 }
 
 /* Syslog and a terminal; either alone where the other is not there. */
-static int open_sink(struct sink **ret_sink, const char **ret_name)
+static int run_open_sink(struct sink **ret_sink, const char **ret_name)
 {
-	_cleanup_(sink_freep) struct sink *syslog = NULL, *terminal = NULL;
-	bool no_syslog = access(SINK_SYSLOG_PATH, F_OK);
-	int err = sink_stream_open(STDERR_FILENO, false, &terminal);
+	_cleanup_(sink_freep) struct sink *sink = NULL, *terminal = NULL;
+	const char *name = sink_default();
+	const bool no_syslog = strcmp(name, SINK_SYSLOG);
+	int r;
 
-	if (err)
-		return err;
-	if (no_syslog) {
+	r = sink_open(name, &sink);
+	if (r < 0)
+		return r;
+	if (no_syslog)
 		msg_warning("there is no syslog socket (" SINK_SYSLOG_PATH
 			    "): violations go to stderr alone");
-		*ret_name = "stderr";
-		*ret_sink = TAKE_PTR(terminal);
+	else
+		msg_info("violations go to syslog, facility authpriv: journalctl -t smtpward -f");
+	*ret_name = name;
+	if (no_syslog || !isatty(STDERR_FILENO)) {
+		*ret_sink = TAKE_PTR(sink);
 		return 0;
 	}
-	err = sink_syslog_open(SINK_SYSLOG_PATH, &syslog);
-	if (err)
-		return err;
-	msg_info("violations go to syslog, facility authpriv: journalctl -t smtpward -f");
-	*ret_name = "syslog";
-	if (!isatty(STDERR_FILENO)) {
-		*ret_sink = TAKE_PTR(syslog);
-		return 0;
-	}
-	err = sink_tee_open(syslog, terminal, ret_sink);
-	if (err)
-		return err;
-	TAKE_PTR(syslog);
+	r = sink_open(SINK_STDERR, &terminal);
+	if (r < 0)
+		return r;
+	r = sink_tee_open(sink, terminal, ret_sink);
+	if (r < 0)
+		return r;
+	TAKE_PTR(sink);
 	TAKE_PTR(terminal);
 	return 0;
 }
 
-static enum command_result log_until_ended(const struct run_config *config, bool left,
-					   bool *ret_unloaded)
+static enum command_result run_log_until_ended(const struct run_config *config, bool left,
+					       bool *ret_unloaded)
 {
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 	const char *name;
-	int err = open_sink(&sink, &name);
+	int r = run_open_sink(&sink, &name);
 
-	if (err) {
-		msg_error("cannot open a place for the violations: %s", strerror(-err));
+	if (r) {
+		msg_error("cannot open a place for the violations: %s", strerror(-r));
 		return COMMAND_FAILED;
 	}
 	if (left)
@@ -114,10 +113,10 @@ static enum command_result log_until_ended(const struct run_config *config, bool
 		sink, ret_unloaded);
 }
 
-static enum command_result log_and_end(const struct run_config *config, bool left)
+static enum command_result run_log_and_end(const struct run_config *config, bool left)
 {
 	bool unloaded = false;
-	enum command_result result = log_until_ended(config, left, &unloaded);
+	enum command_result result = run_log_until_ended(config, left, &unloaded);
 
 	if (unloaded)
 		return result;
@@ -131,25 +130,29 @@ static enum command_result log_and_end(const struct run_config *config, bool lef
 	return result;
 }
 
-static enum command_result run(void *userdata, int argc, char **argv)
+static enum command_result run_run(void *userdata, int argc, char **argv)
 {
 	const struct run_config *config = userdata;
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
-	const char *path = choose_policy(config);
+	const char *path = run_choose_policy(config);
 	enum command_result result = given_policy_read(path, &given);
 	bool left = false;
 
-	if (result == COMMAND_DONE)
-		result = say_load_check_free(config->pins, config->trial);
-	if (result == COMMAND_DONE && !path)
-		result = print_policy(&given);
-	if (result == COMMAND_DONE)
-		result = say_log_block_signals();
-	if (result == COMMAND_DONE)
-		result = say_load_policy(&given, config->cgroup, config->pins, NULL, &left);
 	if (result != COMMAND_DONE)
 		return result;
-	return log_and_end(config, left);
+	result = say_load_check_free(config->pins, config->trial);
+	if (result != COMMAND_DONE)
+		return result;
+	result = path ? COMMAND_DONE : run_print_policy(&given);
+	if (result != COMMAND_DONE)
+		return result;
+	result = say_log_block_signals();
+	if (result != COMMAND_DONE)
+		return result;
+	result = say_load_policy(&given, config->cgroup, config->pins, NULL, &left);
+	if (result != COMMAND_DONE)
+		return result;
+	return run_log_and_end(config, left);
 }
 
 const struct command cmd_run = {
@@ -162,5 +165,5 @@ const struct command cmd_run = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct run_config),
-	.run = run,
+	.run = run_run,
 };

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <smtpward/match.h>
+
 #define CGROUP_FLAGS (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP)
 #define EVENT_FLAGS (CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
 
@@ -131,14 +133,6 @@ static void line_path_join(struct line_path *path, const struct names *names)
 	}
 }
 
-static bool line_is_slice(const char *name)
-{
-	static const char suffix[] = ".slice";
-	size_t len = strlen(name);
-
-	return len >= strlen(suffix) && strcmp(name + len - strlen(suffix), suffix) == 0;
-}
-
 /* Names behind a gap are not looked at: the unit may be among the missing ones. */
 static void line_path_unit(struct line_path *path, const struct names *names)
 {
@@ -147,7 +141,7 @@ static void line_path_unit(struct line_path *path, const struct names *names)
 	for (size_t depth = 0; end > 0 && depth != names->missing_at; depth++) {
 		const char *name = line_names_next(names, &end);
 
-		if (line_is_slice(name))
+		if (smtpward_is_slice(name, strlen(name)))
 			continue;
 		line_path_append_string(path, name);
 		return;

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/mapped.h"
 #include "base/quote.h"
 #include "base/verdict_word.h"
 
@@ -74,12 +74,11 @@ static void fields_rule(const struct line *line, struct line_field *field)
 
 static void fields_dst(const struct line *line, struct line_field *field)
 {
-	static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const uint8_t *address = line->record.address;
 
 	/* Cannot fail: both families are known and dst holds the longest address. */
-	if (memcmp(address, v4_mapped, sizeof(v4_mapped)) == 0)
-		inet_ntop(AF_INET, address + sizeof(v4_mapped), field->dst, sizeof(field->dst));
+	if (mapped_is_ipv4(address))
+		inet_ntop(AF_INET, address + MAPPED_BYTES, field->dst, sizeof(field->dst));
 	else
 		inet_ntop(AF_INET6, address, field->dst, sizeof(field->dst));
 	fields_set_word(field, field->dst);

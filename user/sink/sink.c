@@ -4,10 +4,54 @@
  */
 #include "sink/sink.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+
+static int sink_open_syslog(struct sink **ret_sink)
+{
+	return sink_syslog_open(SINK_SYSLOG_PATH, ret_sink);
+}
+
+static int sink_open_stderr(struct sink **ret_sink)
+{
+	return sink_stream_open(STDERR_FILENO, false, ret_sink);
+}
+
+static int sink_open_json(struct sink **ret_sink)
+{
+	return sink_stream_open(STDOUT_FILENO, true, ret_sink);
+}
+
+/* is_out: of receipts that need nobody to say it but themselves; NULL: there are none. */
+static const struct {
+	const char *name;
+	int (*open)(struct sink **ret_sink);
+	bool (*is_out)(const struct smtpward_receipt *receipt);
+} sink_rows[] = {
+	{ SINK_SYSLOG, sink_open_syslog, sink_syslog_is_out },
+	{ SINK_STDERR, sink_open_stderr, NULL },
+	{ "json", sink_open_json, NULL },
+};
+
+int sink_open(const char *spec, struct sink **ret_sink)
+{
+	assert(spec && ret_sink);
+
+	for (size_t i = 0; i < ARRAY_SIZE(sink_rows); i++)
+		if (!strcmp(spec, sink_rows[i].name))
+			return sink_rows[i].open(ret_sink);
+	return sink_file_open(spec, ret_sink);
+}
+
+const char *sink_default(void)
+{
+	return access(SINK_SYSLOG_PATH, F_OK) ? SINK_STDERR : SINK_SYSLOG;
+}
 
 int sink_line(const struct line *line, char dst[SINK_LINE_SIZE])
 {
@@ -27,29 +71,40 @@ int sink_write(struct sink *sink, const struct line *line, struct smtpward_recei
 {
 	struct smtpward_receipt unasked = { 0 };
 
+	assert(sink && line);
+
 	return sink->ops->write(sink, line, receipt ?: &unasked);
 }
 
 int sink_is_out(struct sink *sink, const struct smtpward_receipt *receipt)
 {
-	switch (receipt->kind) {
-	case SMTPWARD_RECEIPT_MESSAGE:
-		return ((const struct sink_message *)receipt->message)->header.msg_len != 0;
-	case SMTPWARD_RECEIPT_FILE:
-		return sink->ops->is_out ? sink->ops->is_out(sink, receipt) : 0;
-	default:
-		return 0;
-	}
+	int r = 0;
+
+	assert(sink && receipt);
+
+	if (sink->ops->is_out)
+		r = sink->ops->is_out(sink, receipt);
+	if (r)
+		return r;
+	/* The last log may have gone to another kind of sink. */
+	for (size_t i = 0; i < ARRAY_SIZE(sink_rows); i++)
+		if (sink_rows[i].is_out && sink_rows[i].is_out(receipt))
+			return 1;
+	return 0;
 }
 
 int sink_poll_fd(struct sink *sink)
 {
-	return sink->ops->poll_fd(sink);
+	assert(sink);
+
+	return sink->ops->poll_fd ? sink->ops->poll_fd(sink) : -1;
 }
 
 int sink_reopen(struct sink *sink)
 {
-	return sink->ops->reopen(sink);
+	assert(sink);
+
+	return sink->ops->reopen ? sink->ops->reopen(sink) : 0;
 }
 
 void sink_free(struct sink *sink)

@@ -13,6 +13,17 @@
 
 struct sink;
 
+/* What sink_open() takes, for people: the names of its table, and a file for any other. */
+#define SINK_SPECS "syslog|stderr|json|FILE"
+#define SINK_SYSLOG "syslog"
+#define SINK_STDERR "stderr"
+
+/* A name of SINK_SPECS, or the path of a file. Returns as the function of that sink. */
+int sink_open(const char *spec, struct sink **ret_sink);
+
+/* SINK_SYSLOG, or SINK_STDERR where there is no syslog. */
+const char *sink_default(void);
+
 /*
  * What each kind of sink is made of.
  *
@@ -24,12 +35,13 @@ struct sink;
  *   receipt is memory that may outlive the process, and tells whoever finds it there
  *   whether the line is out: what says so has to change in the same system call that
  *   brings it out. A sink that has no such call leaves it alone.
- * is_out: what the receipt of a file's line says: 1 out, 0 not, -errno. What there is of
- *   a line that is not out is taken back. NULL for sinks that leave no such receipt.
+ * is_out: what a receipt says that such a sink left: 1 out, 0 not or not such a receipt,
+ *   -errno. What there is of a line that is not out is taken back. NULL where the sink
+ *   leaves none, or one that says it by itself: then the table of sink_open() has that.
  * poll_fd: a descriptor that polls writable when a write that said -EAGAIN may be
- *   tried again, or -1 where only time helps.
+ *   tried again, or -1 where only time helps. NULL: never anything but time.
  * reopen: for a log that was rotated away, or a daemon that was replaced. 0 or
- *   -errno; what was open stays open then.
+ *   -errno; what was open stays open then. NULL: there is nothing to do.
  */
 struct sink_ops {
 	const char *name;
@@ -54,6 +66,9 @@ struct sink {
  * write says so then. -ENAMETOOLONG where path does not fit a socket address.
  */
 int sink_syslog_open(const char *path, struct sink **ret);
+
+/* Whether the datagram is out that this is the receipt of; false for another sink's. */
+bool sink_syslog_is_out(const struct smtpward_receipt *receipt);
 
 /*
  * A file, appended to, made with mode 0600. -EINVAL where it is not a regular file,

@@ -5,6 +5,7 @@
  */
 #include "sink/sink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -39,11 +40,11 @@ static int file_open(const char *path, int *ret_fd)
 	_cleanup_close_ int dir_fd = -1, fd = -1;
 	const char *name;
 	struct stat st;
-	int err;
+	int r;
 
-	err = trusted_open_parent(path, &dir_fd, &name);
-	if (err)
-		return err;
+	r = trusted_open_parent(path, &dir_fd, &name);
+	if (r < 0)
+		return r;
 	fd = openat(dir_fd, name,
 		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
 		    0600);
@@ -116,6 +117,8 @@ static int file_is_out(struct sink *sink, const struct smtpward_receipt *receipt
 	struct sink_file *file = (struct sink_file *)sink;
 	struct stat st;
 
+	if (receipt->kind != SMTPWARD_RECEIPT_FILE)
+		return 0;
 	if (fstat(file->fd, &st) < 0)
 		return -errno;
 	if (st.st_dev != receipt->device || st.st_ino != receipt->inode ||
@@ -129,12 +132,7 @@ static int file_is_out(struct sink *sink, const struct smtpward_receipt *receipt
 	return 0;
 }
 
-static int file_poll_fd(struct sink *sink __attribute__((unused)))
-{
-	return -1;
-}
-
-static bool same_file(int a, int b)
+static bool file_same(int a, int b)
 {
 	struct stat sa, sb;
 
@@ -152,7 +150,7 @@ static int file_reopen(struct sink *sink)
 	if (r < 0)
 		return r;
 	/* The rest of a line belongs behind its beginning; a new file gets the line whole. */
-	if (!same_file(file->fd, fd))
+	if (!file_same(file->fd, fd))
 		file->done = 0;
 	close(file->fd);
 	file->fd = TAKE_FD(fd);
@@ -173,7 +171,6 @@ static const struct sink_ops file_ops = {
 	.name = "file",
 	.write = file_write,
 	.is_out = file_is_out,
-	.poll_fd = file_poll_fd,
 	.reopen = file_reopen,
 	.free = file_free,
 };
@@ -184,6 +181,8 @@ int sink_file_open(const char *path, struct sink **ret)
 	_cleanup_free_ char *copy = NULL;
 	struct sink_file *file;
 	int r;
+
+	assert(path && ret);
 
 	r = file_open(path, &fd);
 	if (r < 0)

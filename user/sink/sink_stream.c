@@ -5,6 +5,7 @@
  */
 #include "sink/sink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -127,11 +128,6 @@ static int stream_poll_fd(struct sink *sink)
 	return stream->full ? stream->fd : -1;
 }
 
-static int stream_reopen(struct sink *sink __attribute__((unused)))
-{
-	return 0;
-}
-
 static void stream_free(struct sink *sink)
 {
 	struct sink_stream *stream = (struct sink_stream *)sink;
@@ -144,13 +140,14 @@ static const struct sink_ops stream_ops = {
 	.name = "stream",
 	.write = stream_write,
 	.poll_fd = stream_poll_fd,
-	.reopen = stream_reopen,
 	.free = stream_free,
 };
 
 int sink_stream_open(int fd, bool json, struct sink **ret)
 {
 	struct sink_stream *stream;
+
+	assert(ret);
 
 	if (fd < 0)
 		return -EBADF;

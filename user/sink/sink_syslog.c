@@ -5,6 +5,7 @@
  */
 #include "sink/sink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,7 +132,7 @@ static int syslog_deliver(struct sink_syslog *syslog, const char *datagram, size
 	return syslog_send(syslog, datagram, len, receipt);
 }
 
-static void path_shorten(struct line_path *path)
+static void syslog_shorten_path(struct line_path *path)
 {
 	static const char cut[] = "/...";
 	const size_t cut_len = sizeof(cut) - 1;
@@ -161,9 +162,9 @@ static int syslog_deliver_short(struct sink_syslog *syslog, const struct line *l
 	struct line shorter = *line;
 	int len;
 
-	path_shorten(&shorter.cgroup);
-	path_shorten(&shorter.unit);
-	path_shorten(&shorter.exe);
+	syslog_shorten_path(&shorter.cgroup);
+	syslog_shorten_path(&shorter.unit);
+	syslog_shorten_path(&shorter.exe);
 	len = syslog_datagram(&shorter, datagram);
 	if (len < 0)
 		return len;
@@ -221,9 +222,18 @@ static const struct sink_ops syslog_ops = {
 	.free = syslog_free,
 };
 
+bool sink_syslog_is_out(const struct smtpward_receipt *receipt)
+{
+	const struct sink_message *message = (const struct sink_message *)receipt->message;
+
+	return receipt->kind == SMTPWARD_RECEIPT_MESSAGE && message->header.msg_len != 0;
+}
+
 int sink_syslog_open(const char *path, struct sink **ret)
 {
 	struct sink_syslog *syslog;
+
+	assert(path && ret);
 
 	if (path[0] == '\0')
 		return -EINVAL;

@@ -5,6 +5,9 @@
  */
 #include "sink/sink.h"
 
+#include <assert.h>
+#include <errno.h>
+
 #include "base/cleanup.h"
 
 struct sink_tee {
@@ -16,11 +19,13 @@ struct sink_tee {
 static int tee_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt)
 {
 	struct sink_tee *tee = (struct sink_tee *)sink;
-	int err = sink_write(tee->main, line, receipt);
+	int r;
 
-	if (!err)
-		sink_write(tee->copy, line, NULL);
-	return err;
+	r = sink_write(tee->main, line, receipt);
+	if (r < 0)
+		return r;
+	sink_write(tee->copy, line, NULL);
+	return 0;
 }
 
 static int tee_is_out(struct sink *sink, const struct smtpward_receipt *receipt)
@@ -64,8 +69,11 @@ static const struct sink_ops tee_ops = {
 
 int sink_tee_open(struct sink *main, struct sink *copy, struct sink **ret)
 {
-	struct sink_tee *tee = calloc(1, sizeof(*tee));
+	struct sink_tee *tee;
 
+	assert(main && copy && main != copy && ret);
+
+	tee = calloc(1, sizeof(*tee));
 	if (!tee)
 		return -ENOMEM;
 	tee->sink.ops = &tee_ops;
