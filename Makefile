@@ -9,6 +9,9 @@
 #   make deb        the Debian package, in out/
 #   make clean
 #
+# For another architecture, into a directory of its own:
+#   make CC=aarch64-linux-gnu-gcc PKG_CONFIG=aarch64-linux-gnu-pkg-config OUT=out/arm64
+#
 # scripts/run installs what is missing, builds and runs the program; scripts/test
 # does so with the tests.
 
@@ -61,10 +64,14 @@ LINK_FLAGS = -pie -Wl,--as-needed -Wl,-z,relro,-z,now $(filter -fsanitize=%,$(HA
 LIBS := libbpf libelf zlib jansson
 LIB_FLAGS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 
-# clang for BPF does not look into the multiarch directory, where asm/types.h is.
+# clang for BPF looks neither into the multiarch directory, where asm/types.h is, nor to
+# where a cross compiler has it.
 MULTIARCH := $(shell $(CC) -print-multiarch)
+SYSROOT := $(patsubst %/,%,$(shell $(CC) -print-sysroot))
+ASM_TYPES := $(firstword $(wildcard $(SYSROOT)/usr/include/$(MULTIARCH)/asm/types.h \
+	$(SYSROOT)/usr/$(MULTIARCH)/include/asm/types.h $(SYSROOT)/usr/include/asm/types.h))
 BPF_FLAGS = -g -O2 -target bpf -mcpu=v2 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
-	$(ANYWHERE) -MMD -MP -MT $@ -MF $@.d -Iinclude -I/usr/include/$(MULTIARCH)
+	$(ANYWHERE) -MMD -MP -MT $@ -MF $@.d -Iinclude $(addprefix -idirafter ,$(ASM_TYPES:%/asm/types.h=%))
 
 SOURCES := $(sort $(shell find user -name '*.c'))
 OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)

@@ -61,13 +61,12 @@ int fixture_slow(void)
 
 static void make_names(void)
 {
-	const char *tmp = getenv("TMPDIR") ?: "/tmp";
-
-	fixture.binary = realpath(getenv("SMTPWARD") ?: "out/smtpward", NULL);
-	snprintf(fixture.dir, sizeof(fixture.dir), "%s/swtest.XXXXXX", tmp);
+	fixture.built = realpath(getenv("SMTPWARD") ?: "out/smtpward", NULL);
+	/* Not in TMPDIR: some logins have one that nobody else can enter. */
+	strcpy(fixture.dir, "/tmp/swtest.XXXXXX");
 	snprintf(fixture.name, sizeof(fixture.name), "swtest-%d.slice", (int)getpid());
 	if (!mkdtemp(fixture.dir) || chmod(fixture.dir, 0755)) {
-		fprintf(stderr, "cannot make a directory in %s: %s\n", tmp, strerror(errno));
+		fprintf(stderr, "cannot make a directory in /tmp: %s\n", strerror(errno));
 		exit(1);
 	}
 }
@@ -195,6 +194,23 @@ static void make_mounts(void)
 	snprintf(fixture.pins, sizeof(fixture.pins), "%s/sw", bpffs);
 }
 
+/* The tests run it as other users, too, wherever the checkout is. */
+static void copy_smtpward(void)
+{
+	static char copy[96];
+	_cleanup_close_ int from = open(fixture.built, O_RDONLY | O_CLOEXEC), to = -1;
+	char buffer[65536];
+	ssize_t size;
+
+	snprintf(copy, sizeof(copy), "%s/smtpward", fixture.dir);
+	to = open(copy, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	assert_true(from >= 0 && to >= 0);
+	while ((size = read(from, buffer, sizeof(buffer))) > 0)
+		assert_int_equal(write(to, buffer, (size_t)size), size);
+	assert_int_equal(size, 0);
+	fixture.binary = copy;
+}
+
 static void make_cgroup(void)
 {
 	struct stat st;
@@ -223,10 +239,11 @@ static void choose_attached(void)
 int fixture_setup(void **state)
 {
 	assert_int_equal(geteuid(), 0);
-	if (!fixture.binary)
+	if (!fixture.built)
 		fail_msg("there is no smtpward to test: name it with SMTPWARD=");
 	umask(022);
 	make_mounts();
+	copy_smtpward();
 	make_cgroup();
 	choose_attached();
 	net_setup();

@@ -37,7 +37,8 @@
 /* fixture.c */
 
 struct fixture {
-	const char *binary;	/* smtpward */
+	const char *built;	/* smtpward as it was built, maybe where only root can enter */
+	const char *binary;	/* the copy in dir that the tests run: every user can run it */
 	char dir[64];		/* a tmpfs of our own, traversable by everyone */
 	char pins[96];		/* on a bpffs below dir; does not exist until a load */
 	char root[PATH_MAX];	/* the v2 hierarchy */

@@ -500,25 +500,6 @@ static void test_alert(void **state)
 	log_end(&service.log, SIGTERM);
 }
 
-/* The reader must get at the program, wherever it was built. */
-static int setup(void **state)
-{
-	static char binary[96];
-	int err = fixture_setup(state);
-	_cleanup_free_ char *built = (char *)fixture.binary;
-	_cleanup_close_ int from = open(built, O_RDONLY | O_CLOEXEC), to = -1;
-	char buffer[65536];
-	ssize_t size;
-
-	snprintf(binary, sizeof(binary), "%s/smtpward", fixture.dir);
-	to = open(binary, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-	assert_true(from >= 0 && to >= 0);
-	while ((size = read(from, buffer, sizeof(buffer))) > 0)
-		assert_int_equal(write(to, buffer, (size_t)size), size);
-	fixture.binary = binary;
-	return err;
-}
-
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,7 +518,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_alert, fixture_tidy),
 	};
 
-	return cmocka_run_group_tests_name("reader", tests, setup, fixture_teardown);
+	return cmocka_run_group_tests_name("reader", tests, fixture_setup, fixture_teardown);
 }
 
 int main(void)
