@@ -340,10 +340,12 @@ static int write_batch(struct drain *drain, bool *ret_more)
 /* Records of another ABI: as many attempts were lost. */
 static int lose_records(struct drain *drain)
 {
-	struct ring_record record = { .next = ring_position(drain->ring) };
+	struct ring_record record = { 0 };
 	uint64_t lost = 0;
 	int err = write_pending(drain);
 
+	/* Behind what the pending line took out. */
+	record.next = ring_position(drain->ring);
 	while (!err) {
 		int found = ring_peek(drain->ring, record.next, &record);
 
