@@ -23,7 +23,7 @@ static const int exit_status[] = {
 	[COMMAND_NO] = 3,
 };
 
-static void print_help(FILE *out)
+static void main_print_help(FILE *out)
 {
 	fputs("Usage: smtpward COMMAND [OPTIONS]\n\n"
 	      "Keeps outbound SMTP to the services that a policy names.\n\nCommands:\n",
@@ -38,7 +38,7 @@ static void print_help(FILE *out)
 	      out);
 }
 
-static const struct command *find_command(const char *name)
+static const struct command *main_find_command(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i]->name, name))
@@ -47,7 +47,7 @@ static const struct command *find_command(const char *name)
 }
 
 /* What was printed counts only once it is written: a full disk is a failure. */
-static enum command_result flush(enum command_result result)
+static enum command_result main_flush(enum command_result result)
 {
 	if (!fflush(stdout) && !ferror(stdout))
 		return result;
@@ -55,23 +55,23 @@ static enum command_result flush(enum command_result result)
 	return COMMAND_FAILED;
 }
 
-static enum command_result run(int argc, char **argv)
+static enum command_result main_run(int argc, char **argv)
 {
 	const struct command *command;
 
 	if (argc < 2) {
-		print_help(stderr);
+		main_print_help(stderr);
 		return COMMAND_BAD_INPUT;
 	}
 	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
-		print_help(stdout);
+		main_print_help(stdout);
 		return COMMAND_DONE;
 	}
 	if (!strcmp(argv[1], "--version")) {
 		puts("smtpward " SMTPWARD_VERSION);
 		return COMMAND_DONE;
 	}
-	command = find_command(argv[1]);
+	command = main_find_command(argv[1]);
 	if (!command) {
 		msg_error("unknown command '%s': see 'smtpward --help'", argv[1]);
 		return COMMAND_BAD_INPUT;
@@ -85,5 +85,5 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	msg_capture_libbpf();
-	return exit_status[flush(run(argc, argv))];
+	return exit_status[main_flush(main_run(argc, argv))];
 }

@@ -2,6 +2,7 @@
 /* Option parsing and --help from a command's table; see command.h. */
 #include "cli/command.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
@@ -22,50 +23,51 @@ static const struct option_spec common_options[] = {
 /* getopt_long(3) hands back BASE + index for every option, so that letters need no table. */
 #define BASE 256
 
-static const struct option_spec *option_at(const struct command *command, size_t index)
+static const struct option_spec *command_option_at(const struct command *command, size_t index)
 {
 	return index < command->n_options ? &command->options[index]
 					  : &common_options[index - command->n_options];
 }
 
-static size_t option_count(const struct command *command)
+static size_t command_count_options(const struct command *command)
 {
 	return command->n_options + N_COMMON;
 }
 
 /* "--config FILE" */
-static int format_option(const struct option_spec *option, char *dst, size_t size)
+static int command_format_option(const struct option_spec *option, char *dst, size_t size)
 {
 	return snprintf(dst, size, "--%s%s%s", option->name, option->argument ? " " : "",
 			option->argument ?: "");
 }
 
-static void print_help(const struct command *command)
+static void command_print_help(const struct command *command)
 {
 	char letter[5], name[64];
 	int width = 17; /* at least, so that most commands look alike */
 
 	printf("Usage: smtpward %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", command->name,
 	       command->arguments ? " " : "", command->arguments ?: "", command->description);
-	for (size_t i = 0; i < option_count(command); i++) {
-		int length = format_option(option_at(command, i), name, sizeof(name));
+	for (size_t i = 0; i < command_count_options(command); i++) {
+		int length =
+			command_format_option(command_option_at(command, i), name, sizeof(name));
 
 		width = length > width ? length : width;
 	}
-	for (size_t i = 0; i < option_count(command); i++) {
-		const struct option_spec *option = option_at(command, i);
+	for (size_t i = 0; i < command_count_options(command); i++) {
+		const struct option_spec *option = command_option_at(command, i);
 
 		snprintf(letter, sizeof(letter), option->letter ? "-%c, " : "    ", option->letter);
-		format_option(option, name, sizeof(name));
+		command_format_option(option, name, sizeof(name));
 		printf("  %s%-*s  %s\n", letter, width, name, option->help);
 	}
 }
 
-static void build_tables(const struct command *command, struct option *longs, char *letters)
+static void command_build_tables(const struct command *command, struct option *longs, char *letters)
 {
 	*letters++ = ':'; /* getopt_long(3) is to tell a missing argument from an unknown option */
-	for (size_t i = 0; i < option_count(command); i++) {
-		const struct option_spec *option = option_at(command, i);
+	for (size_t i = 0; i < command_count_options(command); i++) {
+		const struct option_spec *option = command_option_at(command, i);
 
 		longs[i] = (struct option){
 			.name = option->name,
@@ -81,24 +83,25 @@ static void build_tables(const struct command *command, struct option *longs, ch
 	*letters = '\0';
 }
 
-static const struct option_spec *find_option(const struct command *command, int value)
+static const struct option_spec *command_find_option(const struct command *command, int value)
 {
 	if (value >= BASE)
-		return option_at(command, (size_t)value - BASE);
-	for (size_t i = 0; i < option_count(command); i++)
-		if (option_at(command, i)->letter == value)
-			return option_at(command, i);
+		return command_option_at(command, (size_t)value - BASE);
+	for (size_t i = 0; i < command_count_options(command); i++)
+		if (command_option_at(command, i)->letter == value)
+			return command_option_at(command, i);
 	return NULL;
 }
 
-static enum command_result bad_usage(const struct command *command)
+static enum command_result command_bad_usage(const struct command *command)
 {
 	msg_error("see 'smtpward %s --help'", command->name);
 	return COMMAND_BAD_INPUT;
 }
 
 /* optopt is a letter of ours or the user's; a long option is a whole word. */
-static enum command_result bad_option(const struct command *command, int value, const char *word)
+static enum command_result command_bad_option(const struct command *command, int value,
+					      const char *word)
 {
 	const char *what = value == ':' ? "an argument is missing for" : "unknown option";
 
@@ -106,10 +109,10 @@ static enum command_result bad_option(const struct command *command, int value, 
 		msg_error("%s -%c", what, optopt);
 	else
 		msg_error("%s %s", what, word);
-	return bad_usage(command);
+	return command_bad_usage(command);
 }
 
-static void set_member(const struct option_spec *option, void *config)
+static void command_set_member(const struct option_spec *option, void *config)
 {
 	char *member = (char *)config + option->offset;
 
@@ -120,21 +123,21 @@ static void set_member(const struct option_spec *option, void *config)
 }
 
 /* COMMAND_DONE with *ret_help, or COMMAND_BAD_INPUT after a message. */
-static enum command_result parse(const struct command *command, int argc, char **argv, void *config,
-				 bool *ret_help)
+static enum command_result command_parse(const struct command *command, int argc, char **argv,
+					 void *config, bool *ret_help)
 {
 	struct option longs[OPTIONS_MAX + N_COMMON + 1] = { 0 };
 	char letters[2 * (OPTIONS_MAX + N_COMMON) + 2];
 	int value;
 
-	build_tables(command, longs, letters);
+	command_build_tables(command, longs, letters);
 	opterr = 0;
 	optind = 1;
 	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		const struct option_spec *option = find_option(command, value);
+		const struct option_spec *option = command_find_option(command, value);
 
 		if (!option)
-			return bad_option(command, value, argv[optind - 1]);
+			return command_bad_option(command, value, argv[optind - 1]);
 		if (option->letter == 'h')
 			*ret_help = true;
 		else if (option->letter == 'v')
@@ -142,12 +145,12 @@ static enum command_result parse(const struct command *command, int argc, char *
 		else if (option->letter == 'q')
 			msg_set_level(MSG_WARNING);
 		else
-			set_member(option, config);
+			command_set_member(option, config);
 	}
 	if (*ret_help || argc - optind <= command->max_arguments)
 		return COMMAND_DONE;
 	msg_error("too many arguments: '%s'", argv[optind + command->max_arguments]);
-	return bad_usage(command);
+	return command_bad_usage(command);
 }
 
 enum command_result command_run(const struct command *command, int argc, char **argv)
@@ -156,15 +159,16 @@ enum command_result command_run(const struct command *command, int argc, char **
 	enum command_result result;
 	bool help = false;
 
+	assert(command->n_options <= OPTIONS_MAX);
 	if (!config) {
 		msg_error("out of memory");
 		return COMMAND_FAILED;
 	}
-	result = parse(command, argc, argv, config, &help);
+	result = command_parse(command, argc, argv, config, &help);
 	if (result != COMMAND_DONE)
 		return result;
 	if (help) {
-		print_help(command);
+		command_print_help(command);
 		return COMMAND_DONE;
 	}
 	return command->run(config, argc - optind, argv + optind);

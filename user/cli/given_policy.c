@@ -12,7 +12,7 @@
 #include "cli/msg.h"
 
 /* A glob may find a file whose name is not fit for a terminal. */
-static void print_file(const char *file)
+static void given_print_file(const char *file)
 {
 	char quoted[QUOTE_SIZE(4096)];
 
@@ -20,12 +20,12 @@ static void print_file(const char *file)
 		fputs(quoted, stderr);
 }
 
-static void print_errors(const struct policy_errors *errors)
+static void given_print_errors(const struct policy_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct policy_error *error = &errors->items[i];
 
-		print_file(error->file);
+		given_print_file(error->file);
 		if (error->line)
 			fprintf(stderr, ":%u", error->line);
 		if (error->column)
@@ -34,7 +34,7 @@ static void print_errors(const struct policy_errors *errors)
 	}
 }
 
-static int parse(const char *path, struct policy **ret_policy, struct policy_errors *errors)
+static int given_parse(const char *path, struct policy **ret_policy, struct policy_errors *errors)
 {
 	if (path)
 		return policy_parse(path, &policy_source_system, ret_policy, errors);
@@ -43,14 +43,14 @@ static int parse(const char *path, struct policy **ret_policy, struct policy_err
 				 errors);
 }
 
-static enum command_result compile(const struct policy *policy, struct ruleset **ret_ruleset)
+static enum command_result given_compile(const struct policy *policy, struct ruleset **ret_ruleset)
 {
 	size_t rule = 0;
-	int err = ruleset_compile(policy, ret_ruleset, &rule);
+	int r = ruleset_compile(policy, ret_ruleset, &rule);
 
-	if (!err)
+	if (!r)
 		return COMMAND_DONE;
-	if (err == -E2BIG) {
+	if (r == -E2BIG) {
 		const struct policy_place *place = &policy->rules[rule].place;
 
 		fprintf(stderr,
@@ -59,7 +59,7 @@ static enum command_result compile(const struct policy *policy, struct ruleset *
 			place->file, place->line, place->column, SMTPWARD_SEGMENTS_MAX);
 		return COMMAND_BAD_INPUT;
 	}
-	msg_error("cannot compile the policy: %s", strerror(-err));
+	msg_error("cannot compile the policy: %s", strerror(-r));
 	return COMMAND_FAILED;
 }
 
@@ -69,16 +69,16 @@ enum command_result given_policy_read(const char *path, struct given_policy *ret
 	_cleanup_(policy_freep) struct policy *policy = NULL;
 	struct ruleset *ruleset = NULL;
 	enum command_result result;
-	int err = parse(path, &policy, &errors);
+	int r = given_parse(path, &policy, &errors);
 
-	print_errors(&errors);
-	if (err == -EINVAL)
+	given_print_errors(&errors);
+	if (r == -EINVAL)
 		return COMMAND_BAD_INPUT;
-	if (err) {
-		msg_error("cannot read %s: %s", path ?: POLICY_BUILTIN_NAME, strerror(-err));
+	if (r) {
+		msg_error("cannot read %s: %s", path ?: POLICY_BUILTIN_NAME, strerror(-r));
 		return COMMAND_FAILED;
 	}
-	result = compile(policy, &ruleset);
+	result = given_compile(policy, &ruleset);
 	if (result != COMMAND_DONE)
 		return result;
 	ret_given->name = path ?: POLICY_BUILTIN_NAME;

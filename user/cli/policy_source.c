@@ -23,7 +23,7 @@
 #define ENTRY_SIZE_MIN 1024
 #define ENTRY_SIZE_MAX (16U << 20)
 
-static int check_file(int fd, const char **reterr_why)
+static int source_check_file(int fd, const char **reterr_why)
 {
 	struct stat st;
 
@@ -46,7 +46,7 @@ static int check_file(int fd, const char **reterr_why)
 }
 
 /* One byte over the maximum is enough for the parser to see that it is too large. */
-static int read_all(int fd, char **ret_text, size_t *ret_size)
+static int source_read_all(int fd, char **ret_text, size_t *ret_size)
 {
 	_cleanup_free_ char *text = malloc(POLICY_FILE_MAX + 1);
 	size_t size = 0;
@@ -81,7 +81,7 @@ static int source_read(void *userdata, const char *path, char **ret_text, size_t
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	r = check_file(fd, &why);
+	r = source_check_file(fd, &why);
 	if (why) {
 		char *copy = strdup(why);
 
@@ -89,11 +89,13 @@ static int source_read(void *userdata, const char *path, char **ret_text, size_t
 			return -ENOMEM;
 		*reterr_why = copy;
 	}
-	return r < 0 ? r : read_all(fd, ret_text, ret_size);
+	if (r)
+		return r;
+	return source_read_all(fd, ret_text, ret_size);
 }
 
 /* Writes text with a backslash before each byte of special, without a NUL. */
-static char *copy_escaped(char *out, const char *text, size_t size, const char *special)
+static char *source_copy_escaped(char *out, const char *text, size_t size, const char *special)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (strchr(special, text[i]))
@@ -104,7 +106,7 @@ static char *copy_escaped(char *out, const char *text, size_t size, const char *
 }
 
 /* The pattern's path. Escaped: for glob(3), to which only the pattern is a pattern. */
-static int join(const char *includer, const char *pattern, bool escape, char **ret_path)
+static int source_join_path(const char *includer, const char *pattern, bool escape, char **ret_path)
 {
 	const char *slash = *pattern == '/' ? NULL : strrchr(includer, '/');
 	size_t dir_size = slash ? (size_t)(slash - includer) + 1 : 0, size = strlen(pattern);
@@ -113,27 +115,27 @@ static int join(const char *includer, const char *pattern, bool escape, char **r
 	path = malloc(2 * (dir_size + size) + 1);
 	if (!path)
 		return -ENOMEM;
-	out = copy_escaped(path, includer, dir_size, escape ? "*?[\\" : "");
-	out = copy_escaped(out, pattern, size, escape ? "\\" : "");
+	out = source_copy_escaped(path, includer, dir_size, escape ? "*?[\\" : "");
+	out = source_copy_escaped(out, pattern, size, escape ? "\\" : "");
 	*out = '\0';
 	*ret_path = path;
 	return 0;
 }
 
 /* A folder that is not there holds nothing; one that cannot be read may hold rules. */
-static int glob_failed(const char *path, int error)
+static int source_glob_failed(const char *path, int error)
 {
 	(void)path;
 	errno = error;
 	return error != ENOENT && error != ENOTDIR;
 }
 
-static int compare_paths(const void *a, const void *b)
+static int source_compare_paths(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int copy_paths(const glob_t *found, char ***ret_paths, size_t *ret_n)
+static int source_copy_paths(const glob_t *found, char ***ret_paths, size_t *ret_n)
 {
 	char **paths = calloc(found->gl_pathc, sizeof(*paths));
 
@@ -149,19 +151,19 @@ static int copy_paths(const glob_t *found, char ***ret_paths, size_t *ret_n)
 		return -ENOMEM;
 	}
 	/* Not glob's own order, which is the locale's. */
-	qsort(paths, found->gl_pathc, sizeof(*paths), compare_paths);
+	qsort(paths, found->gl_pathc, sizeof(*paths), source_compare_paths);
 	*ret_paths = paths;
 	*ret_n = found->gl_pathc;
 	return 0;
 }
 
-static int expand_glob(const char *path, char ***ret_paths, size_t *ret_n)
+static int source_expand_glob(const char *path, char ***ret_paths, size_t *ret_n)
 {
 	_cleanup_(globfree) glob_t found = { 0 };
 
-	switch (glob(path, GLOB_NOSORT, glob_failed, &found)) {
+	switch (glob(path, GLOB_NOSORT, source_glob_failed, &found)) {
 	case 0:
-		return copy_paths(&found, ret_paths, ret_n);
+		return source_copy_paths(&found, ret_paths, ret_n);
 	case GLOB_NOMATCH:
 		*ret_paths = NULL;
 		*ret_n = 0;
@@ -169,7 +171,7 @@ static int expand_glob(const char *path, char ***ret_paths, size_t *ret_n)
 	case GLOB_NOSPACE:
 		return -ENOMEM;
 	default:
-		return errno ? -errno : -EIO; /* as glob_failed() left it */
+		return errno ? -errno : -EIO; /* as source_glob_failed() left it */
 	}
 }
 
@@ -179,13 +181,13 @@ static int source_expand(void *userdata, const char *includer, const char *patte
 	bool is_glob = strpbrk(pattern, "*?[");
 	_cleanup_free_ char *path = NULL;
 	char **paths;
-	int r = join(includer, pattern, is_glob, &path);
+	int r = source_join_path(includer, pattern, is_glob, &path);
 
 	(void)userdata;
 	if (r < 0)
 		return r;
 	if (is_glob)
-		return expand_glob(path, ret_paths, ret_n);
+		return source_expand_glob(path, ret_paths, ret_n);
 	paths = malloc(sizeof(*paths));
 	if (!paths)
 		return -ENOMEM;
@@ -206,7 +208,7 @@ static int source_same(void *userdata, const char *a, const char *b)
 }
 
 /* getpwnam(3): these errors may also mean that there is no such name. */
-static int lookup_error(int error)
+static int source_lookup_error(int error)
 {
 	return error == ESRCH || error == ENOENT ? -ENOENT : -error;
 }
@@ -227,7 +229,7 @@ static int source_user(void *userdata, const char *name, uint32_t *ret_uid)
 		if (error == ERANGE)
 			continue;
 		if (!found)
-			return error ? lookup_error(error) : -ENOENT;
+			return error ? source_lookup_error(error) : -ENOENT;
 		*ret_uid = found->pw_uid;
 		return 0;
 	}
@@ -250,7 +252,7 @@ static int source_group(void *userdata, const char *name, uint32_t *ret_gid)
 		if (error == ERANGE)
 			continue;
 		if (!found)
-			return error ? lookup_error(error) : -ENOENT;
+			return error ? source_lookup_error(error) : -ENOENT;
 		*ret_gid = found->gr_gid;
 		return 0;
 	}

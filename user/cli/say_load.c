@@ -17,10 +17,10 @@ enum command_result say_load_check_free(const char *path, bool trial)
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	struct reason reason;
 	pid_t reader;
-	int err = pins_open(path ?: PINS_DEFAULT_PATH, &pins, &reason);
+	int r = pins_open(path ?: PINS_DEFAULT_PATH, &pins, &reason);
 
 	/* What is wrong with it otherwise is the load's to say. */
-	if (err)
+	if (r)
 		return COMMAND_DONE;
 	reader = pins_find_reader(&pins);
 	if (reader) {
@@ -37,7 +37,7 @@ enum command_result say_load_check_free(const char *path, bool trial)
 	return COMMAND_FAILED;
 }
 
-static enum command_result find_reader(const char *name, gid_t *ret_group)
+static enum command_result say_load_find_reader(const char *name, gid_t *ret_group)
 {
 	const struct passwd *user;
 
@@ -67,7 +67,7 @@ enum command_result say_load_policy(const struct given_policy *given, const char
 	struct load_report report;
 	struct reason reason;
 
-	if (reader && find_reader(reader, &group) != COMMAND_DONE)
+	if (reader && say_load_find_reader(reader, &group) != COMMAND_DONE)
 		return COMMAND_BAD_INPUT;
 	if (load_policy(&request, &report, &reason)) {
 		msg_error("%s: %s", given->name, reason.text);
@@ -94,13 +94,13 @@ enum command_result say_load_policy(const struct given_policy *given, const char
 enum command_result say_load_lift(const char *pins)
 {
 	struct reason reason;
-	int err = load_unload(pins ?: PINS_DEFAULT_PATH, &reason);
+	int r = load_unload(pins ?: PINS_DEFAULT_PATH, &reason);
 
-	if (err == -ENOENT) {
+	if (r == -ENOENT) {
 		msg_info("nothing is loaded at %s", pins ?: PINS_DEFAULT_PATH);
 		return COMMAND_DONE;
 	}
-	if (err) {
+	if (r) {
 		msg_error("cannot unload: %s", reason.text);
 		return COMMAND_FAILED;
 	}

@@ -44,7 +44,7 @@ struct context {
 	enum command_result lifted;
 };
 
-static void say_trouble(void *userdata, int err)
+static void say_log_trouble(void *userdata, int err)
 {
 	struct context *context = userdata;
 	const char *sink_name = context->options->sink_name;
@@ -58,42 +58,43 @@ static void say_trouble(void *userdata, int err)
 		msg_info("%s takes lines again", sink_name);
 }
 
-static void lift(void *userdata)
+static void say_log_lift(void *userdata)
 {
 	struct context *context = userdata;
 
 	context->lifted = say_load_lift(context->pins);
 }
 
-static int see(struct context *context, struct state *ret_state, struct reason *reason)
+static int say_log_read_state(struct context *context, struct state *ret_state,
+			      struct reason *reason)
 {
-	int err = state_read(context->pins, true, ret_state, reason);
+	int r = state_read(context->pins, true, ret_state, reason);
 
-	if (err == -EACCES)
+	if (r == -EACCES)
 		context->state = "cannot tell whether it is enforcing";
-	else if (err != -EAGAIN && err != -ENOENT)
-		context->state = err ? "not enforcing" : state_headline(ret_state);
-	return err;
+	else if (r != -EAGAIN && r != -ENOENT)
+		context->state = r ? "not enforcing" : state_headline(ret_state);
+	return r;
 }
 
 /*
  * What is amiss, and what can be put back from here is: that takes the rights of a
  * load, so a log without them only says so.
  */
-static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
+static bool say_log_look(void *userdata, char *alert, size_t size, bool *ret_healed)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
 	struct context *context = userdata;
 	struct reason reason;
-	int err = see(context, &state, &reason);
+	int r = say_log_read_state(context, &state, &reason);
 
 	/* Under change, taken away as a whole, out of sight: none of it is for an alert. */
-	if (err == -EAGAIN || err == -ENOENT || err == -EACCES)
+	if (r == -EAGAIN || r == -ENOENT || r == -EACCES)
 		return false;
-	if (!err && state_is_whole(&state))
+	if (!r && state_is_whole(&state))
 		return false;
-	snprintf(alert, size, "%s", err ? reason.text : state_headline(&state));
-	if (err || state.gate_open || load_heal(context->pins, &reason))
+	snprintf(alert, size, "%s", r ? reason.text : state_headline(&state));
+	if (r || state.gate_open || load_heal(context->pins, &reason))
 		return true;
 	state_clear(&state);
 	state = (struct state){ 0 };
@@ -103,21 +104,21 @@ static bool look(void *userdata, char *alert, size_t size, bool *ret_healed)
 
 /* To a service manager, if there is one; one that does not listen is no reason to end. */
 
-static void say_ready(struct context *context)
+static void say_log_ready(struct context *context)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
 	struct reason reason;
-	int err = see(context, &state, &reason);
+	int r = say_log_read_state(context, &state, &reason);
 
-	if (err == -EACCES)
+	if (r == -EACCES)
 		msg_warning("nobody is told where enforcement ends: %s", reason.text);
-	err = notify_send("READY=1");
-	if (err)
+	r = notify_send("READY=1");
+	if (r)
 		msg_warning("cannot tell the service manager that the log has begun: %s",
-			    strerror(-err));
+			    strerror(-r));
 }
 
-static void say_beat(void *userdata, const struct drain_report *report)
+static void say_log_beat(void *userdata, const struct drain_report *report)
 {
 	struct context *context = userdata;
 	char status[sizeof(context->status)];
@@ -133,7 +134,7 @@ static void say_beat(void *userdata, const struct drain_report *report)
 		memcpy(context->status, status, sizeof(status));
 }
 
-static enum command_result say_end(const struct context *context, enum logger_end end)
+static enum command_result say_log_end(const struct context *context, enum logger_end end)
 {
 	switch (end) {
 	case LOGGER_UNLOADED:
@@ -158,16 +159,40 @@ void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_na
 {
 	const struct say_log_options options = { .sink_name = sink_name };
 	struct context context = { .options = &options };
-	const struct drain_notices notices = { say_trouble, &context };
+	const struct drain_notices notices = { say_log_trouble, &context };
 	struct drain_report report = { 0 };
 	struct reason reason;
-	int err = leftover_drain(pins ?: PINS_DEFAULT_PATH, sink, &notices, &report, &reason);
+	int r = leftover_drain(pins ?: PINS_DEFAULT_PATH, sink, &notices, &report, &reason);
 
 	msg_info("from before: %" PRIu64 " lines written to %s, %" PRIu64 " attempts summed up",
 		 report.lines, sink_name, report.summed_up);
-	if (err)
+	if (r)
 		msg_warning("not all from before is written: %s; the next load goes on with it",
 			    reason.text);
+}
+
+static int say_log_stream(struct context *context, struct sink *sink, enum logger_end *ret_end,
+			  struct reason *reason)
+{
+	const struct say_log_options *options = context->options;
+	const struct drain_notices notices = { say_log_trouble, context };
+	const struct logger_watch watch = {
+		.stopping = options->lift_at_end ? say_log_lift : NULL,
+		.look = say_log_look,
+		.beat = say_log_beat,
+		.userdata = context,
+		.until_alert = options->until_alert,
+	};
+	_cleanup_(logger_freep) struct logger *logger = NULL;
+	int r = logger_open(context->pins, &logger, reason);
+
+	if (r)
+		return r;
+	say_log_ready(context);
+	r = logger_run(logger, sink, options->hangup, &notices, &watch, ret_end, reason);
+	notify_send(!r && *ret_end == LOGGER_UNLOADED ? "STOPPING=1\nSTATUS=unloaded"
+						      : "STOPPING=1\nSTATUS=stopped");
+	return r;
 }
 
 enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
@@ -179,29 +204,13 @@ enum command_result say_log_run(const struct say_log_options *options, struct si
 		.state = "under change",
 		.lifted = COMMAND_DONE,
 	};
-	const struct drain_notices notices = { say_trouble, &context };
-	const struct logger_watch watch = {
-		.stopping = options->lift_at_end ? lift : NULL,
-		.look = look,
-		.beat = say_beat,
-		.userdata = &context,
-		.until_alert = options->until_alert,
-	};
-	_cleanup_(logger_freep) struct logger *logger = NULL;
 	enum logger_end end;
 	struct reason reason;
-	int err = logger_open(context.pins, &logger, &reason);
 
-	if (!err) {
-		say_ready(&context);
-		err = logger_run(logger, sink, options->hangup, &notices, &watch, &end, &reason);
-		notify_send(!err && end == LOGGER_UNLOADED ? "STOPPING=1\nSTATUS=unloaded"
-							   : "STOPPING=1\nSTATUS=stopped");
-	}
-	if (err) {
+	if (say_log_stream(&context, sink, &end, &reason)) {
 		msg_error("cannot log: %s", reason.text);
 		return COMMAND_FAILED;
 	}
 	*ret_unloaded = end == LOGGER_UNLOADED || options->lift_at_end;
-	return say_end(&context, end);
+	return say_log_end(&context, end);
 }

@@ -17,14 +17,14 @@ static const struct option_spec options[] = {
 	OPTION_CONFIG(struct check_config, config),
 };
 
-static enum command_result run(void *userdata, int argc, char **argv)
+static enum command_result check_run(void *userdata, int argc, char **argv)
 {
 	const struct check_config *config = userdata;
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	_cleanup_free_ char *text = NULL;
 	const char *path = argc ? argv[0] : config->config;
 	enum command_result result;
-	int err;
+	int r;
 
 	if (argc && config->config) {
 		msg_error("name the policy once: '%s' or --config %s", argv[0], config->config);
@@ -33,9 +33,9 @@ static enum command_result run(void *userdata, int argc, char **argv)
 	result = given_policy_read(path ?: COMMAND_CONFIG_PATH, &given);
 	if (result != COMMAND_DONE)
 		return result;
-	err = policy_print(given.policy, &text);
-	if (err) {
-		msg_error("cannot print %s: %s", given.name, strerror(-err));
+	r = policy_print(given.policy, &text);
+	if (r) {
+		msg_error("cannot print %s: %s", given.name, strerror(-r));
 		return COMMAND_FAILED;
 	}
 	fputs(text, stdout);
@@ -54,5 +54,5 @@ const struct command cmd_check = {
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct check_config),
 	.max_arguments = 1,
-	.run = run,
+	.run = check_run,
 };

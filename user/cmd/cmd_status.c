@@ -36,7 +36,7 @@ static const char *const hook_words[] = {
 	[STATE_OTHER_PROGRAM] = "attached, with a program that is not this policy's",
 };
 
-static void format_time(uint64_t seconds, char *dst, size_t size)
+static void status_format_time(uint64_t seconds, char *dst, size_t size)
 {
 	time_t when = (time_t)seconds;
 	struct tm tm;
@@ -45,11 +45,11 @@ static void format_time(uint64_t seconds, char *dst, size_t size)
 	strftime(dst, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static void print_policy(const struct smtpward_policy_info *policy)
+static void status_print_policy(const struct smtpward_policy_info *policy)
 {
 	char since[32];
 
-	format_time(policy->loaded_at, since, sizeof(since));
+	status_format_time(policy->loaded_at, since, sizeof(since));
 	printf("policy    %s: %" PRIu32 " rules, ports ", policy->config, policy->rules);
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
 		printf("%s%u", i ? ", " : "", policy->port[i]);
@@ -64,7 +64,7 @@ static void print_policy(const struct smtpward_policy_info *policy)
 }
 
 /* What the policy in force needs, not what the kernel has for another. */
-static bool uses_feature(const struct state *state, enum feature feature)
+static bool status_uses_feature(const struct state *state, enum feature feature)
 {
 	if (feature == FEATURE_TRACKER)
 		return state->tracks;
@@ -76,7 +76,7 @@ static bool uses_feature(const struct state *state, enum feature feature)
 }
 
 /* state: NULL where nothing is loaded. */
-static void print_features(const struct state *state)
+static void status_print_features(const struct state *state)
 {
 	int answers[FEATURES];
 
@@ -86,7 +86,7 @@ static void print_features(const struct state *state)
 
 		if (answers[i] < 0)
 			word = "not known";
-		else if (answers[i] && state && uses_feature(state, (enum feature)i))
+		else if (answers[i] && state && status_uses_feature(state, (enum feature)i))
 			word = "in use";
 		else if (answers[i])
 			word = "there, not in use";
@@ -95,10 +95,10 @@ static void print_features(const struct state *state)
 	}
 }
 
-static void print_text(const struct state *state)
+static void status_print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
-	print_policy(&state->policy);
+	status_print_policy(&state->policy);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
 	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
@@ -120,17 +120,17 @@ static void print_text(const struct state *state)
 		printf("rule %-3u  %s%s  # %s:%u\n", i + 1, state->rules[i].text,
 		       state->rules[i].truncated ? "..." : "", state->rules[i].file,
 		       state->rules[i].line);
-	print_features(state);
+	status_print_features(state);
 }
 
-static json_t *json_of_features(const struct state *state)
+static json_t *status_json_of_features(const struct state *state)
 {
 	json_t *features = json_object();
 	int answers[FEATURES];
 
 	features_ask_all(answers);
 	for (int i = 0; i < FEATURES; i++) {
-		bool used = answers[i] > 0 && state && uses_feature(state, (enum feature)i);
+		bool used = answers[i] > 0 && state && status_uses_feature(state, (enum feature)i);
 		json_t *available = answers[i] < 0 ? json_null() : json_boolean(answers[i]);
 
 		json_object_set_new(features, feature_infos[i].name,
@@ -140,7 +140,7 @@ static json_t *json_of_features(const struct state *state)
 	return features;
 }
 
-static json_t *json_of_rules(const struct state *state)
+static json_t *status_json_of_rules(const struct state *state)
 {
 	json_t *rules = json_array();
 
@@ -156,12 +156,12 @@ static json_t *json_of_rules(const struct state *state)
 	return rules;
 }
 
-static json_t *json_of_policy(const struct smtpward_policy_info *policy)
+static json_t *status_json_of_policy(const struct smtpward_policy_info *policy)
 {
 	json_t *ports = json_array();
 	char since[32];
 
-	format_time(policy->loaded_at, since, sizeof(since));
+	status_format_time(policy->loaded_at, since, sizeof(since));
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
 		json_array_append_new(ports, json_integer(policy->port[i]));
 	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:b}", "config", policy->config,
@@ -173,7 +173,7 @@ static json_t *json_of_policy(const struct smtpward_policy_info *policy)
 			 policy->attached_to == policy->root);
 }
 
-static json_t *json_of_state(const struct state *state)
+static json_t *status_json_of_state(const struct state *state)
 {
 	json_t *hooks = json_object(), *counts = json_object();
 
@@ -189,14 +189,15 @@ static json_t *json_of_state(const struct state *state)
 				    json_integer((json_int_t)counter_value(&state->counters, i)));
 	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "enforcing",
 			 state->enforcing, "summary", state_headline(state), "policy",
-			 json_of_policy(&state->policy), "hooks", hooks, "tracker", state->tracker,
-			 "cgroups_missing", (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS],
-			 "cgroups_unlisted", (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED],
-			 "reader", (int)state->reader, "counters", counts, "rules",
-			 json_of_rules(state), "features", json_of_features(state));
+			 status_json_of_policy(&state->policy), "hooks", hooks, "tracker",
+			 state->tracker, "cgroups_missing",
+			 (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
+			 (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED], "reader",
+			 (int)state->reader, "counters", counts, "rules",
+			 status_json_of_rules(state), "features", status_json_of_features(state));
 }
 
-static enum command_result print_json(json_t *json)
+static enum command_result status_print_json(json_t *json)
 {
 	int failed = !json || json_dumpf(json, stdout, JSON_INDENT(2)) || putchar('\n') == EOF;
 
@@ -208,40 +209,41 @@ static enum command_result print_json(json_t *json)
 }
 
 /* Nothing there, or nothing whole: the answer is no, and the reason says why. */
-static enum command_result answer_no(const struct status_config *config, const char *why)
+static enum command_result status_answer_no(const struct status_config *config, const char *why)
 {
 	enum command_result result = COMMAND_DONE;
 
 	if (config->json)
-		result = print_json(json_pack("{s:b, s:s, s:o}", "enforcing", false, "summary", why,
-					      "features", json_of_features(NULL)));
+		result = status_print_json(json_pack("{s:b, s:s, s:o}", "enforcing", false,
+						     "summary", why, "features",
+						     status_json_of_features(NULL)));
 	else {
 		printf("not enforcing: %s\n", why);
-		print_features(NULL);
+		status_print_features(NULL);
 	}
 	return result == COMMAND_DONE ? COMMAND_NO : result;
 }
 
-static enum command_result run(void *userdata, int argc, char **argv)
+static enum command_result status_run(void *userdata, int argc, char **argv)
 {
 	const struct status_config *config = userdata;
 	_cleanup_(state_clear) struct state state = { 0 };
 	enum command_result result = COMMAND_DONE;
 	struct reason reason;
-	int err = state_read(config->pins ?: PINS_DEFAULT_PATH, false, &state, &reason);
+	int r = state_read(config->pins ?: PINS_DEFAULT_PATH, false, &state, &reason);
 
-	if (err == -ENOENT)
-		return answer_no(config, "nothing is loaded");
-	if (err == -ENODATA)
-		return answer_no(config, reason.text);
-	if (err) {
+	if (r == -ENOENT)
+		return status_answer_no(config, "nothing is loaded");
+	if (r == -ENODATA)
+		return status_answer_no(config, reason.text);
+	if (r) {
 		msg_error("cannot tell: %s", reason.text);
 		return COMMAND_FAILED;
 	}
 	if (config->json)
-		result = print_json(json_of_state(&state));
+		result = status_print_json(status_json_of_state(&state));
 	else
-		print_text(&state);
+		status_print_text(&state);
 	if (result != COMMAND_DONE)
 		return result;
 	return state.enforcing ? COMMAND_DONE : COMMAND_NO;
@@ -256,5 +258,5 @@ const struct command cmd_status = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct status_config),
-	.run = run,
+	.run = status_run,
 };

@@ -13,7 +13,7 @@ static const struct option_spec options[] = {
 	OPTION_PINS(struct unload_config, pins),
 };
 
-static enum command_result run(void *userdata, int argc, char **argv)
+static enum command_result unload_run(void *userdata, int argc, char **argv)
 {
 	const struct unload_config *config = userdata;
 
@@ -29,5 +29,5 @@ const struct command cmd_unload = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct unload_config),
-	.run = run,
+	.run = unload_run,
 };

@@ -46,39 +46,39 @@
 
 /* The half of the first argument that bpf(2) looks at: its command is an int. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define COMMAND offsetof(struct seccomp_data, args[0])
+#define CONFINE_COMMAND offsetof(struct seccomp_data, args[0])
 #else
-#define COMMAND (offsetof(struct seccomp_data, args[0]) + sizeof(uint32_t))
+#define CONFINE_COMMAND (offsetof(struct seccomp_data, args[0]) + sizeof(uint32_t))
 #endif
 
-#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
-#define REFUSE (SECCOMP_RET_ERRNO | EPERM)
-#define ALLOW(command) \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (command), 0, 1), RETURN(SECCOMP_RET_ALLOW)
+#define CONFINE_LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
+#define CONFINE_RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
+#define CONFINE_REFUSE (SECCOMP_RET_ERRNO | EPERM)
+#define CONFINE_RETURN_ALLOW_IF(command) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (command), 0, 1), CONFINE_RETURN(SECCOMP_RET_ALLOW)
 
 /* Where x32 begins: the same kernel entry with other numbers. No other has so many calls. */
 #define NUMBERS_END 0x40000000
 
-static int filter_bpf(void)
+static int confine_filter_bpf(void)
 {
 	struct sock_filter filter[] = {
-		LOAD(offsetof(struct seccomp_data, arch)),
+		CONFINE_LOAD(offsetof(struct seccomp_data, arch)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
-		RETURN(REFUSE),
-		LOAD(offsetof(struct seccomp_data, nr)),
+		CONFINE_RETURN(CONFINE_REFUSE),
+		CONFINE_LOAD(offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, NUMBERS_END, 0, 1),
-		RETURN(REFUSE),
+		CONFINE_RETURN(CONFINE_REFUSE),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 1, 0),
-		RETURN(SECCOMP_RET_ALLOW),
-		LOAD(COMMAND),
-		ALLOW(BPF_MAP_LOOKUP_ELEM),
-		ALLOW(BPF_MAP_UPDATE_ELEM),
-		ALLOW(BPF_MAP_DELETE_ELEM),
-		ALLOW(BPF_MAP_GET_NEXT_KEY),
-		ALLOW(BPF_OBJ_GET),
-		ALLOW(BPF_OBJ_GET_INFO_BY_FD),
-		RETURN(REFUSE),
+		CONFINE_RETURN(SECCOMP_RET_ALLOW),
+		CONFINE_LOAD(CONFINE_COMMAND),
+		CONFINE_RETURN_ALLOW_IF(BPF_MAP_LOOKUP_ELEM),
+		CONFINE_RETURN_ALLOW_IF(BPF_MAP_UPDATE_ELEM),
+		CONFINE_RETURN_ALLOW_IF(BPF_MAP_DELETE_ELEM),
+		CONFINE_RETURN_ALLOW_IF(BPF_MAP_GET_NEXT_KEY),
+		CONFINE_RETURN_ALLOW_IF(BPF_OBJ_GET),
+		CONFINE_RETURN_ALLOW_IF(BPF_OBJ_GET_INFO_BY_FD),
+		CONFINE_RETURN(CONFINE_REFUSE),
 	};
 	const struct sock_fprog program = { ARRAY_SIZE(filter), filter };
 
@@ -91,7 +91,7 @@ static int filter_bpf(void)
 }
 
 /* Sets what it has and what is in effect. Ambient capabilities go with them. */
-static int set_capabilities(uint64_t permitted, uint64_t effective)
+static int confine_set_capabilities(uint64_t permitted, uint64_t effective)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
@@ -102,7 +102,7 @@ static int set_capabilities(uint64_t permitted, uint64_t effective)
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
-static int get_permitted(uint64_t *ret_permitted)
+static int confine_get_permitted(uint64_t *ret_permitted)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -117,29 +117,34 @@ static int get_permitted(uint64_t *ret_permitted)
  * To be asked without the capability. A kernel that wants it for every command, as
  * 5.10 does and 6.1 does not, says EPERM before it looks at the descriptor.
  */
-static bool needs_capability(void)
+static bool confine_needs_capability(void)
 {
 	union bpf_attr attr = { .info.bpf_fd = (uint32_t)-1 };
 
 	return syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) && errno == EPERM;
 }
 
-static int drop_capabilities(void)
+static int confine_drop_capabilities(void)
 {
 	uint64_t permitted = 0;
-	int err = get_permitted(&permitted);
+	int r = confine_get_permitted(&permitted);
 
+	if (r)
+		return r;
 	permitted &= 1ULL << CAP_BPF;
-	if (!err)
-		err = set_capabilities(permitted, 0);
-	if (err || !permitted)
-		return err;
-	return needs_capability() ? set_capabilities(permitted, permitted) : set_capabilities(0, 0);
+	r = confine_set_capabilities(permitted, 0);
+	if (r || !permitted)
+		return r;
+	if (!confine_needs_capability())
+		permitted = 0;
+	return confine_set_capabilities(permitted, permitted);
 }
 
 int confine(void)
 {
-	int err = drop_capabilities();
+	int r = confine_drop_capabilities();
 
-	return err ? err : filter_bpf();
+	if (r)
+		return r;
+	return confine_filter_bpf();
 }

@@ -52,7 +52,7 @@ struct drain {
 	size_t largest_value;
 };
 
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t drain_clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
@@ -62,16 +62,17 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* Opening. */
 
-static int open_map(struct drain *drain, const struct pins *pins, uint64_t generation,
-		    const char *name, enum object_use use, size_t value_size, int *ret_fd)
+static int drain_open_map(struct drain *drain, const struct pins *pins, uint64_t generation,
+			  const char *name, enum object_use use, size_t value_size, int *ret_fd)
 {
 	struct object_shape shape;
-	int err = object_open_map(pins, generation, name, use, 0, ret_fd);
+	int r = object_open_map(pins, generation, name, use, 0, ret_fd);
 
-	if (!err)
-		err = object_read_shape(*ret_fd, &shape);
-	if (err || !value_size)
-		return err;
+	if (r)
+		return r;
+	r = object_read_shape(*ret_fd, &shape);
+	if (r || !value_size)
+		return r;
 	if (shape.key_size > sizeof(struct smtpward_caller_key) || shape.value_size < value_size ||
 	    (shape.value_size > value_size && !drain->foreign))
 		return -EBADMSG;
@@ -81,8 +82,8 @@ static int open_map(struct drain *drain, const struct pins *pins, uint64_t gener
 }
 
 /* Values of another ABI may be longer than ours; what they begin with is known. */
-static int open_maps(struct drain *drain, const struct pins *pins, uint64_t generation,
-		     struct reason *reason)
+static int drain_open_maps(struct drain *drain, const struct pins *pins, uint64_t generation,
+			   struct reason *reason)
 {
 	const size_t caller_size = drain->foreign ? sizeof(struct smtpward_caller_counts)
 						  : sizeof(struct smtpward_caller);
@@ -101,11 +102,11 @@ static int open_maps(struct drain *drain, const struct pins *pins, uint64_t gene
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		int err = open_map(drain, pins, generation, maps[i].name, maps[i].use,
-				   maps[i].value_size, maps[i].fd);
+		int r = drain_open_map(drain, pins, generation, maps[i].name, maps[i].use,
+				       maps[i].value_size, maps[i].fd);
 
-		if (err)
-			return reason_errno(reason, err, "cannot open %s/%s", pins->path,
+		if (r)
+			return reason_errno(reason, r, "cannot open %s/%s", pins->path,
 					    maps[i].name);
 	}
 	drain->caller = calloc(1, drain->largest_value);
@@ -115,20 +116,19 @@ static int open_maps(struct drain *drain, const struct pins *pins, uint64_t gene
 	return 0;
 }
 
-static int map_note(struct drain *drain, const struct pins *pins, uint64_t generation)
+static int drain_map_note(struct drain *drain, const struct pins *pins, uint64_t generation)
 {
 	_cleanup_close_ int fd = -1;
 	void *note;
-	int err;
+	int r;
 
 	if (drain->foreign) {
 		drain->note = &drain->own_note;
 		return 0;
 	}
-	err = object_open_map(pins, generation, "map_note", OBJECT_WRITES, sizeof(*drain->note),
-			      &fd);
-	if (err)
-		return err;
+	r = object_open_map(pins, generation, "map_note", OBJECT_WRITES, sizeof(*drain->note), &fd);
+	if (r)
+		return r;
 	note = mmap(NULL, sizeof(*drain->note), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (note == MAP_FAILED)
 		return -errno;
@@ -142,26 +142,26 @@ int drain_open(const struct pins *pins, uint64_t generation, struct drain **ret_
 {
 	_cleanup_(drain_freep) struct drain *drain = calloc(1, sizeof(*drain));
 	uint32_t abi;
-	int err;
+	int r;
 
 	if (!drain)
 		return reason_errno(reason, -ENOMEM, "cannot open %s", pins->path);
 	drain->path = pins->path;
 	drain->events_fd = drain->callers_fd = drain->rest_fd = -1;
 	drain->reported_fd = drain->counters_fd = -1;
-	err = object_read_abi(pins, generation, &abi);
-	if (err)
-		return reason_errno(reason, err, "cannot read %s/map_policy", pins->path);
+	r = object_read_abi(pins, generation, &abi);
+	if (r)
+		return reason_errno(reason, r, "cannot read %s/map_policy", pins->path);
 	drain->foreign = abi != SMTPWARD_ABI;
-	err = open_maps(drain, pins, generation, reason);
-	if (err)
-		return err;
-	err = ring_open(drain->events_fd, &drain->ring);
-	if (err)
-		return reason_errno(reason, err, "cannot read %s/map_events", pins->path);
-	err = map_note(drain, pins, generation);
-	if (err)
-		return reason_errno(reason, err, "cannot map %s/map_note", pins->path);
+	r = drain_open_maps(drain, pins, generation, reason);
+	if (r)
+		return r;
+	r = ring_open(drain->events_fd, &drain->ring);
+	if (r)
+		return reason_errno(reason, r, "cannot read %s/map_events", pins->path);
+	r = drain_map_note(drain, pins, generation);
+	if (r)
+		return reason_errno(reason, r, "cannot map %s/map_note", pins->path);
 	*ret_drain = TAKE_PTR(drain);
 	return 0;
 }
@@ -205,30 +205,31 @@ struct drain_report drain_report(const struct drain *drain)
 
 /* One line. */
 
-static void note_kind(struct drain *drain, uint32_t kind)
+static void drain_note_kind(struct drain *drain, uint32_t kind)
 {
 	__atomic_store_n(&drain->note->kind, kind, __ATOMIC_RELEASE);
 }
 
 /* What the note says is done once its line is out. */
-static int settle(struct drain *drain, uint64_t next)
+static int drain_settle(struct drain *drain, uint64_t next)
 {
 	const struct smtpward_note *note = drain->note;
-	int err = 0;
+	int r;
 
 	if (note->kind == SMTPWARD_NOTE_RECORD)
 		ring_advance(drain->ring, next);
 	if (note->kind == SMTPWARD_NOTE_SUMMARY) {
 		*drain->reported = note->reported;
-		err = bpf_map_update_elem(drain->reported_fd, &note->key, drain->reported, BPF_ANY);
+		r = bpf_map_update_elem(drain->reported_fd, &note->key, drain->reported, BPF_ANY);
+		if (r)
+			return r;
 	}
-	if (!err)
-		note_kind(drain, SMTPWARD_NOTE_NOTHING);
-	return err;
+	drain_note_kind(drain, SMTPWARD_NOTE_NOTHING);
+	return 0;
 }
 
 /* Where the last reader was killed at a line, its note and receipt tell what to make of it. */
-static int settle_last(struct drain *drain)
+static int drain_settle_last(struct drain *drain)
 {
 	const struct smtpward_note *note = drain->note;
 	struct ring_record record = { 0 };
@@ -244,31 +245,34 @@ static int settle_last(struct drain *drain)
 		if (found < 0)
 			return found;
 		/* It may have got as far as taking the record out. */
-		out &= found && note->position == ring_position(drain->ring);
+		if (!found || note->position != ring_position(drain->ring))
+			out = 0;
 	}
 	if (out)
-		return settle(drain, record.next);
-	note_kind(drain, SMTPWARD_NOTE_NOTHING);
+		return drain_settle(drain, record.next);
+	drain_note_kind(drain, SMTPWARD_NOTE_NOTHING);
 	return 0;
 }
 
 int drain_begin(struct drain *drain, struct sink *sink, const struct drain_notices *notices,
 		struct reason *reason)
 {
-	int err;
+	int r;
 
 	drain->sink = sink;
 	drain->notices = notices;
-	err = settle_last(drain);
-	return err ? reason_errno(reason, err, "cannot go on where the last reader ended") : 0;
+	r = drain_settle_last(drain);
+	if (r)
+		return reason_errno(reason, r, "cannot go on where the last reader ended");
+	return 0;
 }
 
 /* The line is on its way from here on, with what is to be done after it. */
-static void begin_line(struct drain *drain, uint32_t kind, uint64_t next)
+static void drain_begin_line(struct drain *drain, uint32_t kind, uint64_t next)
 {
 	drain->note->receipt.kind = SMTPWARD_RECEIPT_NONE;
 	drain->note->position = ring_position(drain->ring);
-	note_kind(drain, kind);
+	drain_note_kind(drain, kind);
 	drain->pending_next = next;
 	drain->pending = true;
 }
@@ -278,73 +282,82 @@ static void begin_line(struct drain *drain, uint32_t kind, uint64_t next)
  * cannot take it now; -errno. The line stays what it is until then, for a part of it
  * may be out already.
  */
-static int write_pending(struct drain *drain)
+static int drain_write_pending(struct drain *drain)
 {
-	int err;
+	int r;
 
 	if (!drain->pending)
 		return 0;
-	err = sink_write(drain->sink, &drain->line, &drain->note->receipt);
-	if (err != drain->trouble && err != -EAGAIN) {
-		drain->notices->trouble(drain->notices->userdata, err);
-		drain->trouble = err;
+	r = sink_write(drain->sink, &drain->line, &drain->note->receipt);
+	if (r != drain->trouble && r != -EAGAIN) {
+		drain->notices->trouble(drain->notices->userdata, r);
+		drain->trouble = r;
 	}
-	if (err)
+	if (r)
 		return 1;
 	drain->pending = false;
-	drain->report.lines += drain->line.kind == LINE_ATTEMPT;
+	if (drain->line.kind == LINE_ATTEMPT)
+		drain->report.lines++;
 	drain->report.summed_up += drain->line.suppressed + drain->line.lost;
-	return settle(drain, drain->pending_next);
+	return drain_settle(drain, drain->pending_next);
 }
 
 int drain_alert(struct drain *drain, const char *alert, bool healed)
 {
-	int err = write_pending(drain);
+	int r = drain_write_pending(drain);
 
-	if (err)
-		return err;
-	line_from_alert(alert, healed, clock_ns(CLOCK_REALTIME), &drain->line);
-	begin_line(drain, SMTPWARD_NOTE_NOTHING, 0);
-	err = write_pending(drain);
-	return err < 0 ? err : 0;
+	if (r)
+		return r;
+	line_from_alert(alert, healed, drain_clock_ns(CLOCK_REALTIME), &drain->line);
+	drain_begin_line(drain, SMTPWARD_NOTE_NOTHING, 0);
+	r = drain_write_pending(drain);
+	return r < 0 ? r : 0;
 }
 
 /* Records. */
 
-static int write_record(struct drain *drain, const struct ring_record *record, int64_t offset)
+static int drain_write_record(struct drain *drain, const struct ring_record *record, int64_t offset)
 {
 	/* What is no record of ours has no line of its own, but it was an attempt. */
 	if (line_from_event(record->data, record->size, offset, &drain->line))
-		line_from_anyone(0, 1, clock_ns(CLOCK_REALTIME), &drain->line);
-	begin_line(drain, SMTPWARD_NOTE_RECORD, record->next);
-	return write_pending(drain);
+		line_from_anyone(0, 1, drain_clock_ns(CLOCK_REALTIME), &drain->line);
+	drain_begin_line(drain, SMTPWARD_NOTE_RECORD, record->next);
+	return drain_write_pending(drain);
 }
 
-static int write_batch(struct drain *drain, bool *ret_more)
+static int drain_write_batch(struct drain *drain, bool *ret_more)
 {
-	int64_t offset = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME));
-	int err = write_pending(drain);
+	int64_t offset = (int64_t)(drain_clock_ns(CLOCK_REALTIME) - drain_clock_ns(CLOCK_BOOTTIME));
+	int r = drain_write_pending(drain);
 
-	for (int i = 0; i < BATCH && !err; i++) {
+	if (r)
+		return r;
+	for (int i = 0; i < BATCH; i++) {
 		struct ring_record record;
 		int found = ring_peek(drain->ring, ring_position(drain->ring), &record);
 
 		if (found <= 0)
 			return found;
-		err = write_record(drain, &record, offset);
+		r = drain_write_record(drain, &record, offset);
+		if (r)
+			return r;
 	}
-	*ret_more = !err;
-	return err;
+	*ret_more = true;
+	return 0;
 }
 
 /* Records of another ABI: as many attempts were lost. */
-static int lose_records(struct drain *drain)
+static int drain_lose_records(struct drain *drain)
 {
-	struct ring_record record = { .next = ring_position(drain->ring) };
+	struct ring_record record = { 0 };
 	uint64_t lost = 0;
-	int err = write_pending(drain);
+	int r = drain_write_pending(drain);
 
-	while (!err) {
+	if (r)
+		return r;
+	/* Behind what the pending line took out. */
+	record.next = ring_position(drain->ring);
+	for (;;) {
 		int found = ring_peek(drain->ring, record.next, &record);
 
 		if (found < 0)
@@ -353,22 +366,23 @@ static int lose_records(struct drain *drain)
 			break;
 		lost++;
 	}
-	if (err || !lost)
-		return err;
-	line_from_anyone(0, lost, clock_ns(CLOCK_REALTIME), &drain->line);
-	begin_line(drain, SMTPWARD_NOTE_RECORD, record.next);
-	return write_pending(drain);
+	if (!lost)
+		return 0;
+	line_from_anyone(0, lost, drain_clock_ns(CLOCK_REALTIME), &drain->line);
+	drain_begin_line(drain, SMTPWARD_NOTE_RECORD, record.next);
+	return drain_write_pending(drain);
 }
 
 int drain_records(struct drain *drain, bool *ret_more, struct reason *reason)
 {
-	int err;
+	int r;
 
 	*ret_more = false;
-	err = drain->foreign ? lose_records(drain) : write_batch(drain, ret_more);
-	return err < 0 ? reason_errno(reason, err, "cannot take records out of %s/map_events",
-				      drain->path)
-		       : err;
+	r = drain->foreign ? drain_lose_records(drain) : drain_write_batch(drain, ret_more);
+	if (r < 0)
+		return reason_errno(reason, r, "cannot take records out of %s/map_events",
+				    drain->path);
+	return r;
 }
 
 /* Summaries. */
@@ -376,7 +390,7 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason)
 static void drain_line_from_counts(const struct drain *drain, const struct smtpward_caller_key *key,
 				   uint64_t suppressed, uint64_t lost, struct line *ret)
 {
-	const uint64_t now = clock_ns(CLOCK_REALTIME);
+	const uint64_t now = drain_clock_ns(CLOCK_REALTIME);
 	struct smtpward_caller nameless = { 0 };
 
 	/* Names that make no sense cost the line its names, not its counts. */
@@ -387,26 +401,26 @@ static void drain_line_from_counts(const struct drain *drain, const struct smtpw
 }
 
 /* What of the caller's counts has had its line. */
-static int read_reported(const struct drain *drain, const struct smtpward_caller_key *key)
+static int drain_read_reported(const struct drain *drain, const struct smtpward_caller_key *key)
 {
-	int err = bpf_map_lookup_elem(drain->reported_fd, key, drain->reported);
+	int r = bpf_map_lookup_elem(drain->reported_fd, key, drain->reported);
 
-	if (err && err != -ENOENT)
-		return err;
-	if (err || drain->reported->born_ns != drain->caller->counts.born_ns)
+	if (r && r != -ENOENT)
+		return r;
+	if (r || drain->reported->born_ns != drain->caller->counts.born_ns)
 		*drain->reported = (struct smtpward_reported){ 0 };
 	return 0;
 }
 
 /* The line of drain->caller: 0 where it is out or none is due, 1 or -errno. */
-static int sum_up_caller(struct drain *drain, const struct smtpward_caller_key *key)
+static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller_key *key)
 {
 	const struct smtpward_caller_counts *counts = &drain->caller->counts;
 	uint64_t suppressed, lost;
-	int err = read_reported(drain, key);
+	int r = drain_read_reported(drain, key);
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	suppressed = counts->suppressed - drain->reported->suppressed;
 	lost = counts->lost - drain->reported->lost;
 	if (!suppressed && !lost)
@@ -418,107 +432,126 @@ static int sum_up_caller(struct drain *drain, const struct smtpward_caller_key *
 		.suppressed = counts->suppressed,
 		.lost = counts->lost,
 	};
-	begin_line(drain, SMTPWARD_NOTE_SUMMARY, 0);
-	return write_pending(drain);
+	drain_begin_line(drain, SMTPWARD_NOTE_SUMMARY, 0);
+	return drain_write_pending(drain);
 }
 
 /* Where a caller was idle for long, its entry makes room. */
-static int forget_idle(struct drain *drain, const struct smtpward_caller_key *key)
+static int drain_forget_idle(struct drain *drain, const struct smtpward_caller_key *key)
 {
 	const struct smtpward_caller_counts *counts = &drain->caller->counts;
 	uint64_t used = counts->next_ns > counts->born_ns ? counts->next_ns : counts->born_ns;
-	int err;
+	int r;
 
-	if (clock_ns(CLOCK_MONOTONIC) < used + IDLE_NS)
+	if (drain_clock_ns(CLOCK_MONOTONIC) < used + IDLE_NS)
 		return 0;
-	err = bpf_map_delete_elem(drain->callers_fd, key);
-	if (!err)
-		err = bpf_map_delete_elem(drain->reported_fd, key);
-	return err == -ENOENT ? 0 : err;
+	r = bpf_map_delete_elem(drain->callers_fd, key);
+	if (!r)
+		r = bpf_map_delete_elem(drain->reported_fd, key);
+	return r == -ENOENT ? 0 : r;
 }
 
-static int sum_up_key(struct drain *drain, const struct smtpward_caller_key *key)
+static int drain_sum_up_key(struct drain *drain, const struct smtpward_caller_key *key)
 {
-	int err = bpf_map_lookup_elem(drain->callers_fd, key, drain->caller);
+	int r = bpf_map_lookup_elem(drain->callers_fd, key, drain->caller);
 
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	err = sum_up_caller(drain, key);
-	return err ? err : forget_idle(drain, key);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = drain_sum_up_caller(drain, key);
+	if (r)
+		return r;
+	return drain_forget_idle(drain, key);
 }
 
-static int sum_up_all(struct drain *drain)
+static int drain_sum_up_all(struct drain *drain)
 {
 	const struct smtpward_caller_key rest = { 0 };
 	struct smtpward_caller_key key, next;
 	const uint32_t zero = 0;
-	int err = bpf_map_lookup_elem(drain->rest_fd, &zero, drain->caller);
+	int r = bpf_map_lookup_elem(drain->rest_fd, &zero, drain->caller);
 	int end;
 
-	if (!err)
-		err = sum_up_caller(drain, &rest);
+	if (r)
+		return r;
+	r = drain_sum_up_caller(drain, &rest);
+	if (r)
+		return r;
 	end = bpf_map_get_next_key(drain->callers_fd, NULL, &next);
-	while (!err && !end) {
+	while (!end) {
 		key = next;
 		/* Before the key may go: what comes behind it can then not be told. */
 		end = bpf_map_get_next_key(drain->callers_fd, &key, &next);
-		err = sum_up_key(drain, &key);
+		r = drain_sum_up_key(drain, &key);
+		if (r)
+			return r;
 	}
-	return !err && end && end != -ENOENT ? end : err;
+	return end == -ENOENT ? 0 : end;
 }
 
 /* How much there is to sum up in all; always something new where only its sum is known. */
-static int read_total(const struct drain *drain, uint64_t *ret_total)
+static int drain_read_total(const struct drain *drain, uint64_t *ret_total)
 {
 	struct smtpward_counters counters;
-	int err;
+	int r;
 
 	if (drain->foreign) {
 		*ret_total = drain->summed_up + 1;
 		return 0;
 	}
-	err = object_sum_counters(drain->counters_fd, &counters);
-	if (!err)
-		*ret_total = counters.suppressed + counters.lost;
-	return err;
+	r = object_sum_counters(drain->counters_fd, &counters);
+	if (r)
+		return r;
+	*ret_total = counters.suppressed + counters.lost;
+	return 0;
+}
+
+static int drain_sum_up_due(struct drain *drain, bool sweep)
+{
+	uint64_t total;
+	int r = drain_read_total(drain, &total);
+
+	if (r)
+		return r;
+	if (total == drain->summed_up && !sweep)
+		return 0;
+	r = drain_write_pending(drain);
+	if (r)
+		return r;
+	r = drain_sum_up_all(drain);
+	if (r)
+		return r;
+	drain->summed_up = total;
+	return 0;
 }
 
 int drain_summaries(struct drain *drain, bool sweep, struct reason *reason)
 {
-	uint64_t total;
-	int err = read_total(drain, &total);
+	int r = drain_sum_up_due(drain, sweep);
 
-	if (!err && total == drain->summed_up && !sweep)
-		return 0;
-	if (!err)
-		err = write_pending(drain);
-	if (!err)
-		err = sum_up_all(drain);
-	if (!err)
-		drain->summed_up = total;
-	return err < 0 ? reason_errno(reason, err, "cannot sum up %s/map_callers", drain->path)
-		       : err;
+	if (r < 0)
+		return reason_errno(reason, r, "cannot sum up %s/map_callers", drain->path);
+	return r;
 }
 
 /* All of it. */
 
 int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason)
 {
-	const uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + timeout_ns;
+	const uint64_t deadline = drain_clock_ns(CLOCK_MONOTONIC) + timeout_ns;
 
 	for (;;) {
 		struct pollfd sink = { .fd = sink_poll_fd(drain->sink), .events = POLLOUT };
 		bool more;
-		int err = drain_records(drain, &more, reason);
+		int r = drain_records(drain, &more, reason);
 
-		if (!err && !more)
-			err = drain_summaries(drain, true, reason);
-		if (err < 0 || (!err && !more))
-			return err;
-		if (clock_ns(CLOCK_MONOTONIC) > deadline)
+		if (!r && !more)
+			r = drain_summaries(drain, true, reason);
+		if (r < 0 || (!r && !more))
+			return r;
+		if (drain_clock_ns(CLOCK_MONOTONIC) > deadline)
 			return reason_set(reason, -ETIMEDOUT,
 					  "the last records have no line: nobody takes it");
-		if (err)
+		if (r)
 			poll(&sink, 1, 100);
 	}
 }

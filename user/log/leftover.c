@@ -18,7 +18,7 @@
 
 #define PAUSE_NS 100000000
 
-static void pause_shortly(void)
+static void leftover_pause(void)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 
@@ -31,77 +31,83 @@ static void pause_shortly(void)
  * MEMBARRIER_CMD_GLOBAL is a grace period; where the machine has CPUs without a tick,
  * which it leaves out, a pause that no program outlasts.
  */
-static void wait_for_programs(void)
+static void leftover_wait_for_programs(void)
 {
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		pause_shortly();
+		leftover_pause();
 }
 
-static int lock_reader(const struct pins *pins, int *ret_fd, struct reason *reason)
+static int leftover_lock_reader(const struct pins *pins, int *ret_fd, struct reason *reason)
 {
 	pid_t holder = 0;
-	int err = -EBUSY;
+	int r = -EBUSY;
 
-	for (uint64_t waited = 0; err == -EBUSY && waited < PATIENCE_NS; waited += PAUSE_NS) {
+	for (uint64_t waited = 0; r == -EBUSY && waited < PATIENCE_NS; waited += PAUSE_NS) {
 		if (waited)
-			pause_shortly();
-		err = pins_lock_reader(pins, ret_fd, &holder);
+			leftover_pause();
+		r = pins_lock_reader(pins, ret_fd, &holder);
 	}
-	if (err == -EBUSY)
-		return reason_set(reason, err, "%s is still being read by process %d", pins->path,
+	if (r == -EBUSY)
+		return reason_set(reason, r, "%s is still being read by process %d", pins->path,
 				  (int)holder);
-	return err ? reason_errno(reason, err, "cannot lock %s for reading", pins->path) : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot lock %s for reading", pins->path);
+	return 0;
 }
 
-static int remove_generation(const char *path, uint64_t generation, struct reason *reason)
+static int leftover_remove_generation(const char *path, uint64_t generation, struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
-	int err = pins_open_locked(path, false, &pins, reason);
+	int r = pins_open_locked(path, false, &pins, reason);
 
-	if (err)
-		return err;
-	err = pins_remove_generation(&pins, generation);
-	return err ? reason_errno(reason, err, "cannot remove what was drained from %s", path) : 0;
+	if (r)
+		return r;
+	r = pins_remove_generation(&pins, generation);
+	if (r)
+		return reason_errno(reason, r, "cannot remove what was drained from %s", path);
+	return 0;
 }
 
-static int drain_generation(const struct pins *pins, uint64_t generation, struct sink *sink,
-			    const struct drain_notices *notices, struct drain_report *report,
-			    struct reason *reason)
+static int leftover_drain_generation(const struct pins *pins, uint64_t generation,
+				     struct sink *sink, const struct drain_notices *notices,
+				     struct drain_report *report, struct reason *reason)
 {
 	_cleanup_(drain_freep) struct drain *drain = NULL;
-	int err = drain_open(pins, generation, &drain, reason);
+	int r = drain_open(pins, generation, &drain, reason);
 
 	/* A crash came between draining it and removing all of it. */
-	if (err == -ENOENT)
+	if (r == -ENOENT)
 		return 0;
-	if (!err)
-		err = drain_begin(drain, sink, notices, reason);
-	if (!err)
-		err = drain_all(drain, PATIENCE_NS, reason);
-	if (drain) {
-		report->lines += drain_report(drain).lines;
-		report->summed_up += drain_report(drain).summed_up;
-	}
-	return err;
+	if (r)
+		return r;
+	r = drain_begin(drain, sink, notices, reason);
+	if (r)
+		return r;
+	r = drain_all(drain, PATIENCE_NS, reason);
+	report->lines += drain_report(drain).lines;
+	report->summed_up += drain_report(drain).summed_up;
+	return r;
 }
 
 /* While no load is under way, so that none of them is one that is being made. */
-static int list_leftovers(const char *path, uint64_t **ret_generations, size_t *ret_n,
-			  uint64_t *ret_deciding, struct reason *reason)
+static int leftover_list_generations(const char *path, uint64_t **ret_generations, size_t *ret_n,
+				     uint64_t *ret_deciding, struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	_cleanup_free_ uint64_t *generations = NULL;
 	enum object_gate gate;
-	int err = pins_open_shared(path, false, &pins, reason);
+	size_t n = 0;
+	int r = pins_open_shared(path, false, &pins, reason);
 
-	if (err)
-		return err;
-	err = object_read_generation(&pins, ret_deciding, &gate);
-	if (!err)
-		err = pins_list_generations(&pins, &generations, ret_n);
-	if (err)
-		return reason_errno(reason, err, "cannot list %s", path);
+	if (r)
+		return r;
+	r = object_read_generation(&pins, ret_deciding, &gate);
+	if (!r)
+		r = pins_list_generations(&pins, &generations, &n);
+	if (r)
+		return reason_errno(reason, r, "cannot list %s", path);
 	*ret_generations = TAKE_PTR(generations);
+	*ret_n = n;
 	return 0;
 }
 
@@ -113,20 +119,26 @@ int leftover_drain(const char *path, struct sink *sink, const struct drain_notic
 	_cleanup_close_ int reader_lock = -1;
 	uint64_t deciding;
 	size_t n = 0;
-	int err = list_leftovers(path, &generations, &n, &deciding, reason);
+	int r = leftover_list_generations(path, &generations, &n, &deciding, reason);
 
-	if (!err)
-		err = pins_open(path, &pins, reason);
-	if (!err)
-		err = lock_reader(&pins, &reader_lock, reason);
-	if (!err)
-		wait_for_programs();
-	for (size_t i = 0; i < n && !err; i++) {
+	if (r)
+		return r;
+	r = pins_open(path, &pins, reason);
+	if (r)
+		return r;
+	r = leftover_lock_reader(&pins, &reader_lock, reason);
+	if (r)
+		return r;
+	leftover_wait_for_programs();
+	for (size_t i = 0; i < n; i++) {
 		if (generations[i] == deciding)
 			continue;
-		err = drain_generation(&pins, generations[i], sink, notices, report, reason);
-		if (!err)
-			err = remove_generation(path, generations[i], reason);
+		r = leftover_drain_generation(&pins, generations[i], sink, notices, report, reason);
+		if (r)
+			return r;
+		r = leftover_remove_generation(path, generations[i], reason);
+		if (r)
+			return r;
 	}
-	return err;
+	return 0;
 }

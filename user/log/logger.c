@@ -54,57 +54,69 @@ struct logger {
 	unsigned int sweep_seconds; /* since all callers were looked at */
 };
 
-static int lock_reader(struct logger *logger, struct reason *reason)
+static int logger_lock_reader(struct logger *logger, struct reason *reason)
 {
 	pid_t holder = 0;
-	int err = pins_lock_reader(&logger->pins, &logger->reader_lock, &holder);
+	int r = pins_lock_reader(&logger->pins, &logger->reader_lock, &holder);
 
-	if (err == -EBUSY && holder)
-		return reason_set(reason, err, "%s is being read already: by process %d",
+	if (r == -EBUSY && holder)
+		return reason_set(reason, r, "%s is being read already: by process %d",
 				  logger->pins.path, (int)holder);
-	if (err == -EBUSY)
-		return reason_set(reason, err, "%s is being read already, by another process",
+	if (r == -EBUSY)
+		return reason_set(reason, r, "%s is being read already, by another process",
 				  logger->pins.path);
-	return err ? reason_errno(reason, err, "cannot lock %s for reading", logger->pins.path) : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot lock %s for reading", logger->pins.path);
+	return 0;
 }
 
 /* The id of the map_events that the deciding programs record into. */
-static int read_events_id(const struct logger *logger, uint32_t *ret_id)
+static int logger_read_events_id(const struct logger *logger, uint32_t *ret_id)
 {
 	_cleanup_close_ int fd = -1;
 	struct object_shape shape;
 	enum object_gate gate;
 	uint64_t generation;
-	int err = object_read_generation(&logger->pins, &generation, &gate);
+	int r = object_read_generation(&logger->pins, &generation, &gate);
 
-	if (!err)
-		err = object_open(&logger->pins, generation, "map_events", &fd);
-	if (!err)
-		err = object_read_shape(fd, &shape);
-	if (err)
-		return err;
+	if (r)
+		return r;
+	r = object_open(&logger->pins, generation, "map_events", &fd);
+	if (r)
+		return r;
+	r = object_read_shape(fd, &shape);
+	if (r)
+		return r;
 	*ret_id = shape.id;
 	return 0;
 }
 
-static int open_drain(struct logger *logger, struct reason *reason)
+static int logger_read_policy(struct logger *logger, uint64_t *ret_generation, uint32_t *ret_abi)
 {
 	enum object_gate gate;
+	int r = object_read_generation(&logger->pins, ret_generation, &gate);
+
+	if (r)
+		return r;
+	r = object_read_abi(&logger->pins, *ret_generation, ret_abi);
+	if (r)
+		return r;
+	return logger_read_events_id(logger, &logger->events_id);
+}
+
+static int logger_open_drain(struct logger *logger, struct reason *reason)
+{
 	uint64_t generation;
 	uint32_t abi;
-	int err = object_read_generation(&logger->pins, &generation, &gate);
+	int r = logger_read_policy(logger, &generation, &abi);
 
-	if (!err)
-		err = object_read_abi(&logger->pins, generation, &abi);
-	if (!err)
-		err = read_events_id(logger, &logger->events_id);
-	if (err == -EPERM)
-		return reason_set(reason, err,
+	if (r == -EPERM)
+		return reason_set(reason, r,
 				  "cannot open what is pinned in %s: this kernel wants CAP_BPF for "
 				  "that",
 				  logger->pins.path);
-	if (err)
-		return reason_errno(reason, err, "cannot tell the policy in %s", logger->pins.path);
+	if (r)
+		return reason_errno(reason, r, "cannot tell the policy in %s", logger->pins.path);
 	if (abi != SMTPWARD_ABI)
 		return reason_set(reason, -EPROTO, OBJECT_FOREIGN_TEXT, logger->pins.path, abi,
 				  SMTPWARD_ABI);
@@ -114,19 +126,21 @@ static int open_drain(struct logger *logger, struct reason *reason)
 int logger_open(const char *pins, struct logger **ret_logger, struct reason *reason)
 {
 	_cleanup_(logger_freep) struct logger *logger = calloc(1, sizeof(*logger));
-	int err;
+	int r;
 
 	if (!logger)
 		return reason_errno(reason, -ENOMEM, "cannot open %s", pins);
 	logger->pins = (struct pins)PINS_CLOSED;
 	logger->reader_lock = -1;
-	err = pins_open(pins, &logger->pins, reason);
-	if (!err)
-		err = lock_reader(logger, reason);
-	if (!err)
-		err = open_drain(logger, reason);
-	if (err)
-		return err;
+	r = pins_open(pins, &logger->pins, reason);
+	if (r)
+		return r;
+	r = logger_lock_reader(logger, reason);
+	if (r)
+		return r;
+	r = logger_open_drain(logger, reason);
+	if (r)
+		return r;
 	*ret_logger = TAKE_PTR(logger);
 	return 0;
 }
@@ -148,7 +162,7 @@ void logger_freep(struct logger **logger)
 
 /* The loop. */
 
-struct loop {
+struct logger_loop {
 	int signal_fd;
 	int timer_fd;
 	const struct drain_notices *notices;
@@ -159,13 +173,13 @@ struct loop {
 	unsigned int alerted_seconds;
 };
 
-static void loop_close(struct loop *loop)
+static void logger_loop_close(struct logger_loop *loop)
 {
 	cleanup_close(&loop->signal_fd);
 	cleanup_close(&loop->timer_fd);
 }
 
-static int loop_open(struct loop *loop)
+static int logger_loop_open(struct logger_loop *loop)
 {
 	const struct itimerspec second = { { 1, 0 }, { 1, 0 } };
 	sigset_t signals;
@@ -183,19 +197,19 @@ static int loop_open(struct loop *loop)
 	return 0;
 }
 
-static void loop_take_signals(struct logger *logger, struct loop *loop)
+static void logger_loop_take_signals(struct logger *logger, struct logger_loop *loop)
 {
 	struct signalfd_siginfo info;
 
 	while (read(loop->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		int err = 0;
+		int r = 0;
 
 		if (info.ssi_signo == SIGHUP && logger->hangup == LOGGER_HANGUP_REOPENS)
-			err = sink_reopen(logger->sink);
+			r = sink_reopen(logger->sink);
 		else
 			loop->stop = true;
-		if (err)
-			loop->notices->trouble(loop->notices->userdata, err);
+		if (r)
+			loop->notices->trouble(loop->notices->userdata, r);
 	}
 }
 
@@ -203,7 +217,7 @@ static void loop_take_signals(struct logger *logger, struct loop *loop)
  * An alert is said once, until it is another one or all is well again. What can be put
  * right is at once; the line of it waits where the sink takes none.
  */
-static void watch(struct logger *logger, struct loop *loop)
+static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
 	char alert[sizeof(logger->alert)];
 	bool healed = false;
@@ -216,64 +230,73 @@ static void watch(struct logger *logger, struct loop *loop)
 	}
 	if (healed)
 		alert[0] = '\0';
-	loop->alerted |= alert[0] && logger->watch->until_alert;
+	if (alert[0] && logger->watch->until_alert)
+		loop->alerted = true;
 	memcpy(logger->alert, alert, sizeof(alert));
 }
 
 /* 0, 1 or -errno. */
-static int write_alert(struct logger *logger)
+static int logger_write_alert(struct logger *logger)
 {
-	int err = logger->due[0] ? drain_alert(logger->drain, logger->due, logger->due_healed) : 0;
+	int r;
 
-	if (!err)
-		logger->due[0] = '\0';
-	return err;
+	if (!logger->due[0])
+		return 0;
+	r = drain_alert(logger->drain, logger->due, logger->due_healed);
+	if (r)
+		return r;
+	logger->due[0] = '\0';
+	return 0;
 }
 
 /* What became of the pins: whether there is still something to read, and to watch over. */
-static void look_at_pins(struct logger *logger, struct loop *loop)
+static void logger_loop_look_at_pins(struct logger *logger, struct logger_loop *loop)
 {
 	uint32_t events_id;
 
 	loop->unloaded = !pins_present(&logger->pins);
 	/* Half-way through a change it cannot be told: then the next second can tell. */
-	loop->replaced = !loop->unloaded && !read_events_id(logger, &events_id) &&
+	loop->replaced = !loop->unloaded && !logger_read_events_id(logger, &events_id) &&
 			 events_id != logger->events_id;
 }
 
-static void beat(const struct logger *logger)
+static void logger_tell_beat(const struct logger *logger)
 {
 	const struct drain_report report = drain_report(logger->drain);
 
 	logger->watch->beat(logger->watch->userdata, &report);
 }
 
-static int loop_take_second(struct logger *logger, struct loop *loop, struct reason *reason)
+static int logger_loop_take_second(struct logger *logger, struct logger_loop *loop,
+				   struct reason *reason)
 {
 	bool sweep = logger->sweep_seconds >= SWEEP_SECONDS;
 	uint64_t seconds;
-	int err;
+	int r;
 
 	if (read(loop->timer_fd, &seconds, sizeof(seconds)) != sizeof(seconds))
 		return 0;
-	beat(logger);
-	look_at_pins(logger, loop);
-	loop->alerted_seconds += loop->alerted ? seconds : 0;
+	logger_tell_beat(logger);
+	logger_loop_look_at_pins(logger, loop);
+	if (loop->alerted)
+		loop->alerted_seconds += seconds;
 	logger->watch_seconds += seconds;
 	if (logger->watch_seconds >= WATCH_SECONDS && !loop->unloaded && !loop->replaced) {
 		logger->watch_seconds = 0;
-		watch(logger, loop);
+		logger_loop_look(logger, loop);
 	}
-	err = write_alert(logger);
-	if (err)
-		return err < 0 ? reason_errno(reason, err, "cannot write an alert") : 0;
+	r = logger_write_alert(logger);
+	if (r < 0)
+		return reason_errno(reason, r, "cannot write an alert");
+	if (r)
+		return 0;
 	logger->seconds += seconds;
 	logger->sweep_seconds += seconds;
 	if (logger->seconds < SUMMARY_SECONDS || drain_in_trouble(logger->drain))
 		return 0;
-	err = drain_summaries(logger->drain, sweep, reason);
-	if (err)
-		return err < 0 ? err : 0;
+	r = drain_summaries(logger->drain, sweep, reason);
+	if (r)
+		return r < 0 ? r : 0;
 	logger->seconds = 0;
 	if (sweep)
 		logger->sweep_seconds = 0;
@@ -281,7 +304,7 @@ static int loop_take_second(struct logger *logger, struct loop *loop, struct rea
 }
 
 /* Sleeps until there is something to do. A stuck sink is tried again each second. */
-static int loop_wait(struct logger *logger, struct loop *loop, bool stuck)
+static int logger_loop_wait(struct logger *logger, struct logger_loop *loop, bool stuck)
 {
 	struct pollfd fds[] = {
 		{ .fd = loop->signal_fd, .events = POLLIN },
@@ -303,48 +326,50 @@ static int loop_wait(struct logger *logger, struct loop *loop, bool stuck)
  * The end, by a signal. What is not written now waits for the next reader; where the
  * policy is lifted with us there is none, so then the sink is waited for.
  */
-static int loop_drain(struct logger *logger, struct reason *reason)
+static int logger_loop_drain(struct logger *logger, struct reason *reason)
 {
 	bool more = true;
-	int err = 0;
+	int r;
 
 	if (logger->watch->stopping) {
 		logger->watch->stopping(logger->watch->userdata);
 		return drain_all(logger->drain, DRAIN_NS, reason);
 	}
-	for (int i = 0; i < DRAIN_BATCHES && more && !err; i++)
-		err = drain_records(logger->drain, &more, reason);
-	if (!err)
-		err = drain_summaries(logger->drain, false, reason);
-	return err < 0 ? err : 0;
+	for (int i = 0; i < DRAIN_BATCHES && more; i++) {
+		r = drain_records(logger->drain, &more, reason);
+		if (r)
+			return r < 0 ? r : 0;
+	}
+	r = drain_summaries(logger->drain, false, reason);
+	return r < 0 ? r : 0;
 }
 
 /* A sink that takes no line does not keep it from ending: who starts it anew can heal. */
-static bool loop_is_alerted(const struct logger *logger, const struct loop *loop)
+static bool logger_loop_is_alerted(const struct logger *logger, const struct logger_loop *loop)
 {
 	return loop->alerted && (!logger->due[0] || loop->alerted_seconds >= ALERT_SECONDS);
 }
 
-static int loop_run(struct logger *logger, struct loop *loop, struct reason *reason)
+static int logger_loop_run(struct logger *logger, struct logger_loop *loop, struct reason *reason)
 {
 	for (;;) {
 		bool more;
-		int err = drain_records(logger->drain, &more, reason);
-		bool stuck = err > 0;
+		int r = drain_records(logger->drain, &more, reason);
+		bool stuck = r > 0;
 
-		if (err < 0)
-			return err;
-		if (loop->stop || loop_is_alerted(logger, loop))
-			return loop_drain(logger, reason);
+		if (r < 0)
+			return r;
+		if (loop->stop || logger_loop_is_alerted(logger, loop))
+			return logger_loop_drain(logger, reason);
 		if (loop->unloaded || loop->replaced)
 			return drain_all(logger->drain, DRAIN_NS, reason);
-		err = loop_wait(logger, loop, stuck);
-		if (err)
-			return reason_errno(reason, err, "cannot wait for events");
-		loop_take_signals(logger, loop);
-		err = loop_take_second(logger, loop, reason);
-		if (err)
-			return err;
+		r = logger_loop_wait(logger, loop, stuck);
+		if (r)
+			return reason_errno(reason, r, "cannot wait for events");
+		logger_loop_take_signals(logger, loop);
+		r = logger_loop_take_second(logger, loop, reason);
+		if (r)
+			return r;
 	}
 }
 
@@ -352,23 +377,24 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 	       const struct drain_notices *notices, const struct logger_watch *watching,
 	       enum logger_end *ret_end, struct reason *reason)
 {
-	_cleanup_(loop_close) struct loop loop = {
+	_cleanup_(logger_loop_close) struct logger_loop loop = {
 		.signal_fd = -1,
 		.timer_fd = -1,
 		.notices = notices,
 	};
-	int err = loop_open(&loop);
+	int r = logger_loop_open(&loop);
 
-	if (err)
-		return reason_errno(reason, err, "cannot set up the event loop");
+	if (r)
+		return reason_errno(reason, r, "cannot set up the event loop");
 	logger->sink = sink;
 	logger->watch = watching;
 	logger->hangup = hangup;
-	err = drain_begin(logger->drain, sink, notices, reason);
-	if (!err)
-		err = loop_run(logger, &loop, reason);
-	if (err)
-		return err;
+	r = drain_begin(logger->drain, sink, notices, reason);
+	if (r)
+		return r;
+	r = logger_loop_run(logger, &loop, reason);
+	if (r)
+		return r;
 	*ret_end = loop.unloaded   ? LOGGER_UNLOADED
 		   : loop.replaced ? LOGGER_REPLACED
 		   : loop.alerted  ? LOGGER_ALERTED

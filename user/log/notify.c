@@ -17,7 +17,8 @@ bool notify_wanted(void)
 }
 
 /* A path, or an abstract name, which is written with an @ for its NUL. */
-static int parse_address(const char *path, struct sockaddr_un *ret_address, socklen_t *ret_size)
+static int notify_parse_address(const char *path, struct sockaddr_un *ret_address,
+				socklen_t *ret_size)
 {
 	size_t len = strlen(path);
 
@@ -43,13 +44,13 @@ int notify_send(const char *text)
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un address;
 	socklen_t size;
-	int err;
+	int r;
 
 	if (!notify_wanted())
 		return 0;
-	err = parse_address(getenv("NOTIFY_SOCKET"), &address, &size);
-	if (err)
-		return err;
+	r = notify_parse_address(getenv("NOTIFY_SOCKET"), &address, &size);
+	if (r)
+		return r;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;

@@ -10,6 +10,7 @@
  */
 #include "log/ring.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 
@@ -30,7 +31,7 @@ struct ring {
 	size_t window_start; /* position modulo size, a multiple of the page size */
 };
 
-static void *map_page(const struct ring *ring, size_t page, int protection)
+static void *ring_map_page(const struct ring *ring, size_t page, int protection)
 {
 	void *map = mmap(NULL, ring->page_size, protection, MAP_SHARED, ring->fd,
 			 (off_t)(page * ring->page_size));
@@ -38,26 +39,26 @@ static void *map_page(const struct ring *ring, size_t page, int protection)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-static size_t window_size(const struct ring *ring)
+static size_t ring_window_size(const struct ring *ring)
 {
 	return ring->size < WINDOW_SIZE ? ring->size : WINDOW_SIZE;
 }
 
-static void unmap_window(struct ring *ring)
+static void ring_unmap_window(struct ring *ring)
 {
 	if (ring->window)
-		munmap((void *)ring->window, window_size(ring));
+		munmap((void *)ring->window, ring_window_size(ring));
 	ring->window = NULL;
 }
 
 /* Puts the window where the data at the position modulo size begins in its first page. */
-static int move_window(struct ring *ring, size_t offset)
+static int ring_move_window(struct ring *ring, size_t offset)
 {
 	size_t start = offset & ~(ring->page_size - 1);
 	void *map;
 
-	unmap_window(ring);
-	map = mmap(NULL, window_size(ring), PROT_READ, MAP_SHARED, ring->fd,
+	ring_unmap_window(ring);
+	map = mmap(NULL, ring_window_size(ring), PROT_READ, MAP_SHARED, ring->fd,
 		   (off_t)(2 * ring->page_size + start));
 	if (map == MAP_FAILED)
 		return -errno;
@@ -67,17 +68,19 @@ static int move_window(struct ring *ring, size_t offset)
 }
 
 /* The address of len bytes at a position; moves the window where it does not show them. */
-static int look_at(struct ring *ring, uint64_t position, size_t len, const uint8_t **ret)
+static int ring_look_at(struct ring *ring, uint64_t position, size_t len, const uint8_t **ret)
 {
 	size_t offset = position & (ring->size - 1);
 
 	if (!ring->window || offset < ring->window_start ||
-	    offset + len > ring->window_start + window_size(ring)) {
-		int err = len > window_size(ring) - ring->page_size ? -EBADMSG
-								    : move_window(ring, offset);
+	    offset + len > ring->window_start + ring_window_size(ring)) {
+		int r;
 
-		if (err)
-			return err;
+		if (len > ring_window_size(ring) - ring->page_size)
+			return -EBADMSG;
+		r = ring_move_window(ring, offset);
+		if (r)
+			return r;
 	}
 	*ret = ring->window + (offset - ring->window_start);
 	return 0;
@@ -98,10 +101,10 @@ int ring_open(int fd, struct ring **ret_ring)
 	ring->fd = fd;
 	ring->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	ring->size = info.max_entries;
-	ring->consumer = map_page(ring, 0, PROT_READ | PROT_WRITE);
+	ring->consumer = ring_map_page(ring, 0, PROT_READ | PROT_WRITE);
 	if (!ring->consumer)
 		return -errno;
-	ring->producer = map_page(ring, 1, PROT_READ);
+	ring->producer = ring_map_page(ring, 1, PROT_READ);
 	if (!ring->producer)
 		return -errno;
 	*ret_ring = TAKE_PTR(ring);
@@ -115,17 +118,18 @@ uint64_t ring_position(const struct ring *ring)
 
 int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_record)
 {
+	assert(position >= ring_position(ring));
 	for (;;) {
 		const uint8_t *header, *record;
 		uint32_t word, len;
 		uint64_t next;
-		int err;
+		int r;
 
 		if (position >= __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE))
 			return 0;
-		err = look_at(ring, position, BPF_RINGBUF_HDR_SZ, &header);
-		if (err)
-			return err;
+		r = ring_look_at(ring, position, BPF_RINGBUF_HDR_SZ, &header);
+		if (r)
+			return r;
 		word = __atomic_load_n((const uint32_t *)header, __ATOMIC_ACQUIRE);
 		if (word & BPF_RINGBUF_BUSY_BIT)
 			return 0;
@@ -139,9 +143,9 @@ int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_reco
 			position = next;
 			continue;
 		}
-		err = look_at(ring, position, BPF_RINGBUF_HDR_SZ + len, &record);
-		if (err)
-			return err;
+		r = ring_look_at(ring, position, BPF_RINGBUF_HDR_SZ + len, &record);
+		if (r)
+			return r;
 		*ret_record = (struct ring_record){ record + BPF_RINGBUF_HDR_SZ, len, next };
 		return 1;
 	}
@@ -149,6 +153,7 @@ int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_reco
 
 void ring_advance(struct ring *ring, uint64_t position)
 {
+	assert(position >= ring_position(ring));
 	__atomic_store_n(ring->consumer, position, __ATOMIC_RELEASE);
 }
 
@@ -156,7 +161,7 @@ void ring_free(struct ring *ring)
 {
 	if (!ring)
 		return;
-	unmap_window(ring);
+	ring_unmap_window(ring);
 	if (ring->producer)
 		munmap((void *)ring->producer, ring->page_size);
 	if (ring->consumer)
