@@ -154,10 +154,10 @@ endef
 # FROM=TO of everything but the program and the policy.
 TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	user/man/smtpward.conf.5=$(mandir)/man5/smtpward.conf.5 \
-	scripts/completion/smtpward=$(bashcompletiondir)/smtpward \
-	scripts/systemd/smtpward.service=$(systemdsystemunitdir)/smtpward.service \
-	scripts/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
-	scripts/systemd/require-load.conf=$(docdir)/require-load.conf \
+	scripts/install/completion/smtpward=$(bashcompletiondir)/smtpward \
+	scripts/install/systemd/smtpward.service=$(systemdsystemunitdir)/smtpward.service \
+	scripts/install/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
+	scripts/install/systemd/require-load.conf=$(docdir)/require-load.conf \
 	README.md=$(docdir)/README.md
 
 POLICY := $(sysconfdir)/smtpward/smtpward.conf
@@ -165,11 +165,11 @@ POLICY := $(sysconfdir)/smtpward/smtpward.conf
 install: all
 	$(INSTALL) -D -m 0755 $(OUT)/smtpward '$(DESTDIR)$(sbindir)/smtpward'
 	$(foreach text,$(TEXTS),$(call install_text,$(word 1,$(subst =, ,$(text))),$(word 2,$(subst =, ,$(text)))))
-	test -e '$(DESTDIR)$(POLICY)' || $(INSTALL) -D -m 0644 scripts/etc/smtpward.conf '$(DESTDIR)$(POLICY)'
+	test -e '$(DESTDIR)$(POLICY)' || $(INSTALL) -D -m 0644 scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)'
 
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/smtpward' $(foreach text,$(TEXTS),'$(DESTDIR)$(word 2,$(subst =, ,$(text)))')
-	! cmp -s scripts/etc/smtpward.conf '$(DESTDIR)$(POLICY)' || rm '$(DESTDIR)$(POLICY)'
+	! cmp -s scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)' || rm '$(DESTDIR)$(POLICY)'
 	for dir in '$(docdir)' '$(sysconfdir)/smtpward'; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done
@@ -181,7 +181,7 @@ deb:
 	rm -rf out/deb
 	mkdir -p $(DEB)
 	cp -R bpf include user scripts Makefile README.md LICENSE $(DEB)
-	mv $(DEB)/scripts/deb $(DEB)/debian
+	mv $(DEB)/scripts/package/deb $(DEB)/debian
 	cd $(DEB) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL SMTPWARD_COMMIT='$(SMTPWARD_COMMIT)' dpkg-buildpackage -us -uc -b
 	cp out/deb/smtpward_*.deb out/
 
