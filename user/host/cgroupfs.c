@@ -11,7 +11,7 @@
 #include "base/macro.h"
 
 /* mountinfo writes blank, tab, newline and backslash as three octal digits: see proc(5). */
-static void unescape(char *text)
+static void cgroupfs_unescape(char *text)
 {
 	char *to = text;
 
@@ -31,7 +31,7 @@ static void unescape(char *text)
  * ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAGS...] - TYPE SOURCE SUPER. Cuts
  * line up; returns false where it is no cgroup2 mount.
  */
-static bool split_line(char *line, char **ret_root, char **ret_mount_point)
+static bool cgroupfs_split_line(char *line, char **ret_root, char **ret_mount_point)
 {
 	char *type = strstr(line, " - ");
 	char *field = line, *root = NULL, *mount_point = NULL;
@@ -65,7 +65,7 @@ int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path)
 		char *root, *mount_point;
 		bool whole;
 
-		if (!split_line(line, &root, &mount_point))
+		if (!cgroupfs_split_line(line, &root, &mount_point))
 			continue;
 		whole = !strcmp(root, "/");
 		if (found && !whole)
@@ -81,7 +81,7 @@ int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path)
 		return errno ? -errno : -EIO;
 	if (!found)
 		return -ENOENT;
-	unescape(found);
+	cgroupfs_unescape(found);
 	*ret_path = TAKE_PTR(found);
 	return 0;
 }
@@ -111,14 +111,14 @@ int cgroupfs_open(const char *path, int *ret_fd)
 /* A kernfs file handle is the node's 64-bit id: FILEID_KERNFS in fs/kernfs/mount.c. */
 #define FILEID_KERNFS 0xfe
 
-union id_handle {
+union cgroupfs_handle {
 	struct file_handle handle;
 	char space[sizeof(struct file_handle) + sizeof(uint64_t)];
 };
 
 int cgroupfs_id(int dir_fd, const char *name, uint64_t *ret_id)
 {
-	union id_handle id = { .handle.handle_bytes = sizeof(uint64_t) };
+	union cgroupfs_handle id = { .handle.handle_bytes = sizeof(uint64_t) };
 	int mount_id;
 
 	if (name_to_handle_at(dir_fd, name, &id.handle, &mount_id, *name ? 0 : AT_EMPTY_PATH))
@@ -131,7 +131,7 @@ int cgroupfs_id(int dir_fd, const char *name, uint64_t *ret_id)
 
 int cgroupfs_open_id(int root_fd, uint64_t id, int *ret_fd)
 {
-	union id_handle handle = {
+	union cgroupfs_handle handle = {
 		.handle = { .handle_bytes = sizeof(uint64_t), .handle_type = FILEID_KERNFS },
 	};
 	int fd;
@@ -147,11 +147,11 @@ int cgroupfs_open_id(int root_fd, uint64_t id, int *ret_fd)
 int cgroupfs_exists(int root_fd, uint64_t id, bool *ret_exists)
 {
 	_cleanup_close_ int fd = -1;
-	int err = cgroupfs_open_id(root_fd, id, &fd);
+	int r = cgroupfs_open_id(root_fd, id, &fd);
 
-	if (err && err != -ESTALE)
-		return err;
-	*ret_exists = !err;
+	if (r && r != -ESTALE)
+		return r;
+	*ret_exists = !r;
 	return 0;
 }
 

@@ -39,7 +39,7 @@ const struct feature_info feature_infos[FEATURES] = {
 
 /* What a kernel answers that does not know what it is asked for, and not one that is short
  * of memory or does not let this process ask. */
-static int answer(int fd)
+static int feature_answer(int fd)
 {
 	if (fd >= 0) {
 		close(fd);
@@ -48,49 +48,49 @@ static int answer(int fd)
 	return errno == EINVAL || errno == ENOTSUP || errno == E2BIG ? 0 : -errno;
 }
 
-#define MOVE(to, number)                                                              \
+#define INSN_MOVE(to, number)                                                         \
 	{                                                                             \
 		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (to), .imm = (number) \
 	}
-#define CALL(helper)                                        \
+#define INSN_CALL(helper)                                   \
 	{                                                   \
 		.code = BPF_JMP | BPF_CALL, .imm = (helper) \
 	}
-#define RETURN(number)                     \
-	MOVE(BPF_REG_0, number),           \
+#define INSN_RETURN(number)                \
+	INSN_MOVE(BPF_REG_0, number),      \
 	{                                  \
 		.code = BPF_JMP | BPF_EXIT \
 	}
 
-static const struct bpf_insn nothing[] = { RETURN(1) };
+static const struct bpf_insn nothing[] = { INSN_RETURN(1) };
 
 /* With what it has to have: the words of the verifier differ from kernel to kernel. */
 static const struct bpf_insn sets_error[] = {
-	MOVE(BPF_REG_1, 0),
-	CALL(BPF_FUNC_set_retval),
-	RETURN(1),
+	INSN_MOVE(BPF_REG_1, 0),
+	INSN_CALL(BPF_FUNC_set_retval),
+	INSN_RETURN(1),
 };
 
 static const struct bpf_insn reads_memory[] = {
 	{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
 	/* NOLINTNEXTLINE(misc-redundant-expression): BPF_ADD and BPF_K are both 0. */
 	{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
-	MOVE(BPF_REG_2, 8),
-	MOVE(BPF_REG_3, 0),
-	CALL(BPF_FUNC_probe_read_kernel),
-	RETURN(1),
+	INSN_MOVE(BPF_REG_2, 8),
+	INSN_MOVE(BPF_REG_3, 0),
+	INSN_CALL(BPF_FUNC_probe_read_kernel),
+	INSN_RETURN(1),
 };
 
 static const struct bpf_insn gets_task[] = {
-	CALL(BPF_FUNC_get_current_task_btf),
-	RETURN(1),
+	INSN_CALL(BPF_FUNC_get_current_task_btf),
+	INSN_RETURN(1),
 };
 
-static int ask_hook(enum bpf_attach_type hook, const struct bpf_insn *program, size_t n)
+static int feature_ask_hook(enum bpf_attach_type hook, const struct bpf_insn *program, size_t n)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = hook);
 
-	return answer(
+	return feature_answer(
 		bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL, "GPL", program, n, &options));
 }
 
@@ -98,28 +98,28 @@ static int ask_hook(enum bpf_attach_type hook, const struct bpf_insn *program, s
 static const enum bpf_attach_type attach_types[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(
 	ATTACH_TYPE) };
 
-static int ask_hooks(void)
+static int feature_ask_hooks(void)
 {
 	int yes = 1;
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS && yes == 1; hook++)
-		yes = ask_hook(attach_types[hook], nothing, ARRAY_SIZE(nothing));
+		yes = feature_ask_hook(attach_types[hook], nothing, ARRAY_SIZE(nothing));
 	return yes;
 }
 
-static int ask_ringbuf(void)
+static int feature_ask_ringbuf(void)
 {
-	return answer(bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, (__u32)sysconf(_SC_PAGESIZE),
-				     NULL));
+	return feature_answer(bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0,
+					     (__u32)sysconf(_SC_PAGESIZE), NULL));
 }
 
 /* A descriptor that is none: what does not know the command does not get as far as that. */
-static int ask_links(void)
+static int feature_ask_links(void)
 {
-	return bpf_link_detach(-1) && errno == EBADF ? 1 : answer(-1);
+	return bpf_link_detach(-1) && errno == EBADF ? 1 : feature_answer(-1);
 }
 
-static int ask_tracepoint(const struct btf *kernel, const char *type)
+static int feature_ask_tracepoint(const struct btf *kernel, const char *type)
 {
 	int id = btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF);
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_RAW_TP,
@@ -127,19 +127,20 @@ static int ask_tracepoint(const struct btf *kernel, const char *type)
 
 	if (id < 0)
 		return 0;
-	return answer(bpf_prog_load(BPF_PROG_TYPE_TRACING, NULL, "GPL", nothing,
-				    ARRAY_SIZE(nothing), &options));
+	return feature_answer(bpf_prog_load(BPF_PROG_TYPE_TRACING, NULL, "GPL", nothing,
+					    ARRAY_SIZE(nothing), &options));
 }
 
-static int ask_tracker(const struct btf *kernel)
+static int feature_ask_tracker(const struct btf *kernel)
 {
-	int yes = ask_tracepoint(kernel, "btf_trace_cgroup_mkdir");
+	int yes = feature_ask_tracepoint(kernel, "btf_trace_cgroup_mkdir");
 
-	return yes == 1 ? ask_tracepoint(kernel, "btf_trace_cgroup_rmdir") : yes;
+	return yes == 1 ? feature_ask_tracepoint(kernel, "btf_trace_cgroup_rmdir") : yes;
 }
 
 /* Also where a randomised layout has it inside a struct without a name. */
-static int has_member(const struct btf *kernel, const struct btf_type *type, const char *name)
+static int feature_has_member(const struct btf *kernel, const struct btf_type *type,
+			      const char *name)
 {
 	const struct btf_member *members = btf_members(type);
 
@@ -150,21 +151,22 @@ static int has_member(const struct btf *kernel, const struct btf_type *type, con
 		if (member && !strcmp(member, name))
 			return 1;
 		if (member && !*member && inner && btf_is_composite(inner) &&
-		    has_member(kernel, inner, name))
+		    feature_has_member(kernel, inner, name))
 			return 1;
 	}
 	return 0;
 }
 
-static int ask_auid(const struct btf *kernel)
+static int feature_ask_auid(const struct btf *kernel)
 {
 	int id = btf__find_by_name_kind(kernel, "task_struct", BTF_KIND_STRUCT);
 
-	return id < 0 ? 0 : has_member(kernel, btf__type_by_id(kernel, (__u32)id), "loginuid");
+	return id < 0 ? 0
+		      : feature_has_member(kernel, btf__type_by_id(kernel, (__u32)id), "loginuid");
 }
 
 /* *kernel is read where it is needed and is not there yet. */
-static int ask_btf(int (*ask)(const struct btf *kernel), struct btf **kernel)
+static int feature_ask_btf(int (*ask)(const struct btf *kernel), struct btf **kernel)
 {
 	if (!*kernel)
 		*kernel = btf__load_vmlinux_btf();
@@ -173,27 +175,29 @@ static int ask_btf(int (*ask)(const struct btf *kernel), struct btf **kernel)
 	return ask(*kernel);
 }
 
-static int ask(enum feature feature, struct btf **kernel)
+static int feature_ask_kernel(enum feature feature, struct btf **kernel)
 {
 	switch (feature) {
 	case FEATURE_BTF:
 		return !access("/sys/kernel/btf/vmlinux", R_OK);
 	case FEATURE_HOOKS:
-		return ask_hooks();
+		return feature_ask_hooks();
 	case FEATURE_LINKS:
-		return ask_links();
+		return feature_ask_links();
 	case FEATURE_MEMORY:
-		return ask_hook(BPF_CGROUP_INET4_CONNECT, reads_memory, ARRAY_SIZE(reads_memory));
+		return feature_ask_hook(BPF_CGROUP_INET4_CONNECT, reads_memory,
+					ARRAY_SIZE(reads_memory));
 	case FEATURE_RINGBUF:
-		return ask_ringbuf();
+		return feature_ask_ringbuf();
 	case FEATURE_TRACKER:
-		return ask_btf(ask_tracker, kernel);
+		return feature_ask_btf(feature_ask_tracker, kernel);
 	case FEATURE_REJECT:
-		return ask_hook(BPF_CGROUP_INET4_CONNECT, sets_error, ARRAY_SIZE(sets_error));
+		return feature_ask_hook(BPF_CGROUP_INET4_CONNECT, sets_error,
+					ARRAY_SIZE(sets_error));
 	case FEATURE_AUID:
-		return ask_btf(ask_auid, kernel);
+		return feature_ask_btf(feature_ask_auid, kernel);
 	case FEATURE_TASK:
-		return ask_hook(BPF_CGROUP_INET4_CONNECT, gets_task, ARRAY_SIZE(gets_task));
+		return feature_ask_hook(BPF_CGROUP_INET4_CONNECT, gets_task, ARRAY_SIZE(gets_task));
 	default:
 		return -EINVAL;
 	}
@@ -202,7 +206,7 @@ static int ask(enum feature feature, struct btf **kernel)
 int feature_ask(enum feature feature)
 {
 	struct btf *kernel = NULL;
-	int yes = ask(feature, &kernel);
+	int yes = feature_ask_kernel(feature, &kernel);
 
 	btf__free(kernel);
 	return yes;
@@ -213,6 +217,6 @@ void features_ask_all(int ret_answers[FEATURES])
 	struct btf *kernel = NULL;
 
 	for (int i = 0; i < FEATURES; i++)
-		ret_answers[i] = ask((enum feature)i, &kernel);
+		ret_answers[i] = feature_ask_kernel((enum feature)i, &kernel);
 	btf__free(kernel);
 }

@@ -19,4 +19,7 @@ int trusted_open_parent(const char *path, int *ret_fd, const char **ret_name);
 /* A file that root or our own user owns, that no other may write to, with one name. */
 bool trusted_file(const struct stat *st);
 
+/* Whether both are the same file: the same inode of the same device. */
+bool trusted_same(const struct stat *a, const struct stat *b);
+
 #endif /* SMTPWARD_TRUSTED_H */

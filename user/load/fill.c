@@ -12,9 +12,11 @@
 static int fill_map(const struct loader *loader, const char *name, const void *key,
 		    const void *value, struct reason *reason)
 {
-	int err = bpf_map_update_elem(loader_map(loader, name), key, value, BPF_ANY);
+	int r = bpf_map_update_elem(loader_map(loader, name), key, value, BPF_ANY);
 
-	return err ? reason_errno(reason, err, "cannot fill %s", name) : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot fill %s", name);
+	return 0;
 }
 
 static int fill_condition_ids(const struct loader *loader, const char *name,
@@ -54,44 +56,60 @@ static int fill_ids(const struct loader *loader, const struct ruleset *ruleset,
 static int fill_affixes(const struct loader *loader, const char *name,
 			const struct ruleset_affix *affixes, size_t n, struct reason *reason)
 {
-	int err = 0;
+	for (size_t i = 0; i < n; i++) {
+		int r = fill_map(loader, name, &affixes[i].affix, &affixes[i].segments, reason);
 
-	for (size_t i = 0; i < n && !err; i++)
-		err = fill_map(loader, name, &affixes[i].affix, &affixes[i].segments, reason);
-	return err;
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 static int fill_names(const struct loader *loader, const struct ruleset *ruleset,
 		      struct reason *reason)
 {
-	int err = 0;
+	int r;
 
-	for (size_t i = 0; i < ruleset->n_names && !err; i++)
-		err = fill_map(loader, "map_names", &ruleset->names[i].name,
-			       &ruleset->names[i].segments, reason);
-	for (uint32_t i = 0; i < ruleset->n_segments && !err; i++)
-		err = fill_map(loader, "map_paths", &i, &ruleset->paths[i], reason);
-	for (uint32_t i = 0; i < SMTPWARD_NAME_SIZE && ruleset->asks_star && !err; i++)
-		err = fill_map(loader, "map_lengths", &i, &ruleset->lengths[i], reason);
-	return err;
+	for (size_t i = 0; i < ruleset->n_names; i++) {
+		r = fill_map(loader, "map_names", &ruleset->names[i].name,
+			     &ruleset->names[i].segments, reason);
+		if (r)
+			return r;
+	}
+	for (uint32_t i = 0; i < ruleset->n_segments; i++) {
+		r = fill_map(loader, "map_paths", &i, &ruleset->paths[i], reason);
+		if (r)
+			return r;
+	}
+	if (!ruleset->asks_star)
+		return 0;
+	for (uint32_t i = 0; i < SMTPWARD_NAME_SIZE; i++) {
+		r = fill_map(loader, "map_lengths", &i, &ruleset->lengths[i], reason);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason)
 {
-	int err = fill_ids(loader, ruleset, reason);
+	int r = fill_ids(loader, ruleset, reason);
 
-	for (size_t i = 0; i < ruleset->n_addresses && !err; i++)
-		err = fill_map(loader, "map_addresses", &ruleset->addresses[i].prefix,
-			       &ruleset->addresses[i].rules, reason);
-	if (!err)
-		err = fill_names(loader, ruleset, reason);
-	if (!err)
-		err = fill_affixes(loader, "map_prefixes", ruleset->prefixes, ruleset->n_prefixes,
-				   reason);
-	if (!err)
-		err = fill_affixes(loader, "map_suffixes", ruleset->suffixes, ruleset->n_suffixes,
-				   reason);
-	return err;
+	if (r)
+		return r;
+	for (size_t i = 0; i < ruleset->n_addresses; i++) {
+		r = fill_map(loader, "map_addresses", &ruleset->addresses[i].prefix,
+			     &ruleset->addresses[i].rules, reason);
+		if (r)
+			return r;
+	}
+	r = fill_names(loader, ruleset, reason);
+	if (r)
+		return r;
+	r = fill_affixes(loader, "map_prefixes", ruleset->prefixes, ruleset->n_prefixes, reason);
+	if (r)
+		return r;
+	return fill_affixes(loader, "map_suffixes", ruleset->suffixes, ruleset->n_suffixes, reason);
 }
 
 static int fill_rule(const struct loader *loader, const struct policy_rule *rule, uint32_t index,
@@ -102,10 +120,10 @@ static int fill_rule(const struct loader *loader, const struct policy_rule *rule
 		.line = rule->place.line,
 	};
 	_cleanup_free_ char *text = NULL;
-	int err = policy_print_rule(rule, &text);
+	int r = policy_print_rule(rule, &text);
 
-	if (err)
-		return reason_errno(reason, err, "cannot print rule %u", index + 1);
+	if (r)
+		return reason_errno(reason, r, "cannot print rule %u", index + 1);
 	info.truncated = strlen(text) >= sizeof(info.text);
 	snprintf(info.file, sizeof(info.file), "%s", rule->place.file);
 	snprintf(info.text, sizeof(info.text), "%s", text);
@@ -116,9 +134,14 @@ int fill_description(const struct loader *loader, const struct policy *policy,
 		     const struct smtpward_policy_info *info, struct reason *reason)
 {
 	const uint32_t zero = 0;
-	int err = fill_map(loader, "map_policy", &zero, info, reason);
+	int r = fill_map(loader, "map_policy", &zero, info, reason);
 
-	for (size_t i = 0; i < policy->n_rules && !err; i++)
-		err = fill_rule(loader, &policy->rules[i], i, reason);
-	return err;
+	if (r)
+		return r;
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		r = fill_rule(loader, &policy->rules[i], i, reason);
+		if (r)
+			return r;
+	}
+	return 0;
 }

@@ -19,8 +19,19 @@
  */
 #include "load/load.h"
 
+#include <assert.h>
+
 #include "base/cleanup.h"
 #include "load/load_steps.h"
+
+static int load_make_and_swap(struct load *load, struct reason *reason)
+{
+	int r = load_make(load, reason);
+
+	if (r)
+		return r;
+	return load_swap(load, reason);
+}
 
 int load_policy(const struct load_request *request, struct load_report *ret_report,
 		struct reason *reason)
@@ -31,28 +42,27 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.root_fd = -1,
 		.attach_fd = -1,
 	};
-	int err;
+	int r;
 
+	assert(request && request->policy && request->ruleset && request->pins);
 	hook_fds_clear(load.link_fds);
 	hook_fds_clear(load.before_fds);
-	err = load_open(&load, reason);
-	if (err)
-		return err;
-	err = load_make(&load, reason);
-	if (!err)
-		err = load_swap(&load, reason);
-	if (err) {
+	r = load_open(&load, reason);
+	if (r)
+		return r;
+	r = load_make_and_swap(&load, reason);
+	if (r) {
 		int rolled_back = load_roll_back(&load);
 		struct reason first = *reason;
 
 		if (rolled_back)
-			reason_errno(reason, err, "%s; and taking back what was done failed",
+			reason_errno(reason, r, "%s; and taking back what was done failed",
 				     first.text);
-		return err;
+		return r;
 	}
-	err = load_finish(&load, reason);
-	if (err)
-		return err;
+	r = load_finish(&load, reason);
+	if (r)
+		return r;
 	*ret_report = (struct load_report){
 		.replaced = load.gate && load.gate != SMTPWARD_GATE_OPEN,
 		.replaced_abi = load.abi,

@@ -5,6 +5,7 @@
  */
 #include "load/load_steps.h"
 
+#include <assert.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,48 +13,61 @@
 
 #include "version.h"
 #include "base/cleanup.h"
+#include "host/feature.h"
 #include "load/fill.h"
 #include "load/sizes.h"
 #include "load/walk.h"
 
-static int reuse_map(struct load *load, uint64_t generation, const char *name,
-		     struct reason *reason)
+static int make_reuse_map(struct load *load, uint64_t generation, const char *name,
+			  struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	int err = object_open(&load->pins, generation, name, &fd);
+	int r = object_open(&load->pins, generation, name, &fd);
 
-	if (err == -ENOENT)
+	if (r == -ENOENT)
 		return 0;
-	if (!err)
-		err = loader_reuse_map(load->loader, name, fd);
-	return err ? reason_errno(reason, err, "cannot go on with %s/%s", load->pins.path, name)
-		   : 0;
+	if (!r)
+		r = loader_reuse_map(load->loader, name, fd);
+	if (r)
+		return reason_errno(reason, r, "cannot go on with %s/%s", load->pins.path, name);
+	return 0;
 }
 
-static int reuse_maps(struct load *load, struct reason *reason)
+static int make_reuse_maps(struct load *load, struct reason *reason)
 {
-	int err = reuse_map(load, 0, "map_gate", reason);
+	int r = make_reuse_map(load, 0, "map_gate", reason);
 
-	for (unsigned int i = 0; load->adopted && i < loader_n_lasting_maps && !err; i++)
-		err = reuse_map(load, load->adopted, loader_lasting_maps[i], reason);
-	return err;
+	if (r)
+		return r;
+	if (!load->adopted)
+		return 0;
+	for (unsigned int i = 0; i < loader_n_lasting_maps; i++) {
+		r = make_reuse_map(load, load->adopted, loader_lasting_maps[i], reason);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
-static int load_programs(struct load *load, struct reason *reason)
+static int make_load_programs(struct load *load, struct reason *reason)
 {
 	struct loader_options options = {
 		.generation = load->generation,
 		.root_cgroup = load->root_id,
 		.reader = load->reader != 0,
 	};
-	int err = sizes_choose(load->root_fd, &options);
+	int r = sizes_choose(load->root_fd, &options);
 
-	if (err)
-		return reason_errno(reason, err, "cannot tell the sizes of the maps");
-	err = loader_open(load->request->ruleset, &options, &load->loader, reason);
-	if (!err)
-		err = reuse_maps(load, reason);
-	return err ? err : loader_load(load->loader, reason);
+	if (r)
+		return reason_errno(reason, r, "cannot tell the sizes of the maps");
+	options.typed_task = feature_ask(FEATURE_TASK) == 1;
+	r = loader_open(load->request->ruleset, &options, &load->loader, reason);
+	if (r)
+		return r;
+	r = make_reuse_maps(load, reason);
+	if (r)
+		return r;
+	return loader_load(load->loader, reason);
 }
 
 /* Pinning. */
@@ -62,92 +76,99 @@ int load_pin(const struct pins *pins, uint64_t generation, const char *name, int
 	     struct reason *reason)
 {
 	char path[PINS_PATH_SIZE];
-	int err = pins_name(pins, generation, name, path);
+	int r = pins_name(pins, generation, name, path);
 
-	if (!err && bpf_obj_pin(fd, path))
-		err = -errno;
-	return err ? reason_errno(reason, err, "cannot pin %s", path) : 0;
+	if (!r && bpf_obj_pin(fd, path))
+		r = -errno;
+	if (r)
+		return reason_errno(reason, r, "cannot pin %s", path);
+	return 0;
 }
 
 int load_write_gate(const struct load *load, uint64_t generation, struct reason *reason)
 {
 	const struct smtpward_gate gate = { .generation = generation };
 	const uint32_t zero = 0;
-	int err = bpf_map_update_elem(loader_map(load->loader, "map_gate"), &zero, &gate, BPF_ANY);
+	int r;
 
-	return err ? reason_errno(reason, err, "cannot write map_gate") : 0;
+	assert(generation);
+	r = bpf_map_update_elem(loader_map(load->loader, "map_gate"), &zero, &gate, BPF_ANY);
+	if (r)
+		return reason_errno(reason, r, "cannot write map_gate");
+	return 0;
 }
 
 /* The gate is open before anything can find it, and is pinned before all else. */
-static int pin_gate(const struct load *load, struct reason *reason)
+static int make_gate(const struct load *load, struct reason *reason)
 {
-	int err;
+	int r;
 
 	if (load->gate)
 		return 0;
-	err = load_write_gate(load, SMTPWARD_GATE_OPEN, reason);
-	return err ? err
-		   : load_pin(&load->pins, 0, "map_gate", loader_map(load->loader, "map_gate"),
-			      reason);
+	r = load_write_gate(load, SMTPWARD_GATE_OPEN, reason);
+	if (r)
+		return r;
+	return load_pin(&load->pins, 0, "map_gate", loader_map(load->loader, "map_gate"), reason);
 }
 
-struct pin_context {
+struct make_pin_context {
 	const struct load *load;
 	struct reason *reason;
 };
 
-static int pin_object(void *userdata, const char *name, int fd)
+static int make_pin_object(void *userdata, const char *name, int fd)
 {
-	const struct pin_context *context = userdata;
+	const struct make_pin_context *context = userdata;
 
 	return load_pin(&context->load->pins, context->load->generation, name, fd, context->reason);
 }
 
-static int pin_generation(const struct load *load, struct reason *reason)
+static int make_pin_generation(const struct load *load, struct reason *reason)
 {
-	struct pin_context context = { load, reason };
-	int err = pins_make_generation(&load->pins, load->generation);
+	struct make_pin_context context = { load, reason };
+	int r = pins_make_generation(&load->pins, load->generation);
 
-	if (err)
-		return reason_errno(reason, err, "cannot make a directory in %s", load->pins.path);
-	return loader_each_object(load->loader, pin_object, &context);
+	if (r)
+		return reason_errno(reason, r, "cannot make a directory in %s", load->pins.path);
+	return loader_each_object(load->loader, make_pin_object, &context);
 }
 
-static int start_tracker(const struct load *load, struct reason *reason)
+static int make_start_tracker(const struct load *load, struct reason *reason)
 {
 	_cleanup_close_ int made = -1, removed = -1;
-	int err;
+	int r;
 
 	if (!loader_tracks_cgroups(load->loader))
 		return 0;
-	err = loader_attach_tracker(load->loader, &made, &removed);
-	if (err)
-		return reason_errno(reason, err, "cannot attach the cgroup tracker");
-	err = load_pin(&load->pins, load->generation, "link_cgroup_rmdir", removed, reason);
-	if (!err)
-		err = load_pin(&load->pins, load->generation, "link_cgroup_mkdir", made, reason);
-	if (!err)
-		err = walk_cgroups(load->loader, load->request->ruleset, load->root_fd, reason);
-	return err;
+	r = loader_attach_tracker(load->loader, &made, &removed);
+	if (r)
+		return reason_errno(reason, r, "cannot attach the cgroup tracker");
+	r = load_pin(&load->pins, load->generation, "link_cgroup_rmdir", removed, reason);
+	if (r)
+		return r;
+	r = load_pin(&load->pins, load->generation, "link_cgroup_mkdir", made, reason);
+	if (r)
+		return r;
+	return walk_cgroups(load->loader, load->request->ruleset, load->root_fd, reason);
 }
 
 /* What the reader asks whether the hooks are in force. */
 static int make_iterator(const struct load *load, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	int err = loader_describe_hooks(load->loader, load->attach_id);
+	int r = loader_describe_hooks(load->loader, load->attach_id);
 
-	if (err)
-		return reason_errno(reason, err, "cannot write map_hooks");
-	err = loader_attach_iterator(load->loader, &fd);
-	if (err == -ENOENT)
+	if (r)
+		return reason_errno(reason, r, "cannot write map_hooks");
+	r = loader_attach_iterator(load->loader, &fd);
+	if (r == -ENOENT)
 		return 0;
-	if (err)
-		return reason_errno(reason, err, "cannot make iter_hooks");
+	if (r)
+		return reason_errno(reason, r, "cannot make iter_hooks");
 	return load_pin(&load->pins, load->generation, "iter_hooks", fd, reason);
 }
 
-static void describe(const struct load *load, struct smtpward_policy_info *info)
+static void make_describe(const struct load *load, struct smtpward_policy_info *info)
 {
 	const struct policy *policy = load->request->policy;
 
@@ -171,31 +192,40 @@ static void describe(const struct load *load, struct smtpward_policy_info *info)
 	snprintf(info->config, sizeof(info->config), "%s", load->request->config);
 }
 
-static int prepare_generation(const struct load *load, struct reason *reason)
+static int make_prepare(const struct load *load, struct reason *reason)
 {
 	struct smtpward_policy_info info;
-	int err = pin_generation(load, reason);
+	int r = make_pin_generation(load, reason);
 
-	describe(load, &info);
-	if (!err)
-		err = fill_policy(load->loader, load->request->ruleset, reason);
-	if (!err)
-		err = fill_description(load->loader, load->request->policy, &info, reason);
-	if (!err)
-		err = start_tracker(load, reason);
-	if (!err)
-		err = make_iterator(load, reason);
-	if (err)
-		return err;
-	err = loader_freeze_maps(load->loader);
-	return err ? reason_errno(reason, err, "cannot freeze the policy's maps") : 0;
+	if (r)
+		return r;
+	make_describe(load, &info);
+	r = fill_policy(load->loader, load->request->ruleset, reason);
+	if (r)
+		return r;
+	r = fill_description(load->loader, load->request->policy, &info, reason);
+	if (r)
+		return r;
+	r = make_start_tracker(load, reason);
+	if (r)
+		return r;
+	r = make_iterator(load, reason);
+	if (r)
+		return r;
+	r = loader_freeze_maps(load->loader);
+	if (r)
+		return reason_errno(reason, r, "cannot freeze the policy's maps");
+	return 0;
 }
 
 int load_make(struct load *load, struct reason *reason)
 {
-	int err = load_programs(load, reason);
+	int r = make_load_programs(load, reason);
 
-	if (!err)
-		err = pin_gate(load, reason);
-	return err ? err : prepare_generation(load, reason);
+	if (r)
+		return r;
+	r = make_gate(load, reason);
+	if (r)
+		return r;
+	return make_prepare(load, reason);
 }

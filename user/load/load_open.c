@@ -30,7 +30,7 @@ void load_close(struct load *load)
 
 /* What can be asked before anything is made; what it takes to load, a failed load says. */
 
-static int check_kernel(const struct ruleset *ruleset, struct reason *reason)
+static int open_check_kernel(const struct ruleset *ruleset, struct reason *reason)
 {
 	static const enum feature needed[] = { FEATURE_BTF, FEATURE_HOOKS, FEATURE_LINKS };
 
@@ -53,37 +53,39 @@ static int open_cgroups(struct load *load, struct reason *reason)
 {
 	_cleanup_free_ char *root = NULL;
 	const char *attach = load->request->cgroup;
-	int err = cgroupfs_find_root(&root);
+	int r = cgroupfs_find_root(&root);
 
-	if (err == -ENOENT)
-		return reason_set(reason, err,
+	if (r == -ENOENT)
+		return reason_set(reason, r,
 				  "no cgroup v2 hierarchy is mounted: boot with systemd, or mount "
 				  "-t cgroup2 none /sys/fs/cgroup");
-	if (err)
-		return reason_errno(reason, err, "cannot find the cgroup v2 hierarchy");
-	err = cgroupfs_open(root, &load->root_fd);
-	if (!err)
-		err = cgroupfs_id(load->root_fd, "", &load->root_id);
-	if (err)
-		return reason_errno(reason, err, "cannot open cgroup %s", root);
-	err = cgroupfs_open(attach ?: root, &load->attach_fd);
-	if (err == -EMEDIUMTYPE)
-		return reason_set(reason, err, "%s is no cgroup v2 directory", attach);
-	if (!err)
-		err = cgroupfs_id(load->attach_fd, "", &load->attach_id);
-	return err ? reason_errno(reason, err, "cannot open cgroup %s", attach ?: root) : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot find the cgroup v2 hierarchy");
+	r = cgroupfs_open(root, &load->root_fd);
+	if (!r)
+		r = cgroupfs_id(load->root_fd, "", &load->root_id);
+	if (r)
+		return reason_errno(reason, r, "cannot open cgroup %s", root);
+	r = cgroupfs_open(attach ?: root, &load->attach_fd);
+	if (r == -EMEDIUMTYPE)
+		return reason_set(reason, r, "%s is no cgroup v2 directory", attach);
+	if (!r)
+		r = cgroupfs_id(load->attach_fd, "", &load->attach_id);
+	if (r)
+		return reason_errno(reason, r, "cannot open cgroup %s", attach ?: root);
+	return 0;
 }
 
 /* A number that no generation has, here or in the gate. */
-static int choose_generation(struct load *load, struct reason *reason)
+static int open_choose_generation(struct load *load, struct reason *reason)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
 	uint64_t highest = 0;
 	size_t n;
-	int err = pins_list_generations(&load->pins, &numbers, &n);
+	int r = pins_list_generations(&load->pins, &numbers, &n);
 
-	if (err)
-		return reason_errno(reason, err, "cannot list %s", load->pins.path);
+	if (r)
+		return reason_errno(reason, r, "cannot list %s", load->pins.path);
 	for (size_t i = 0; i < n; i++)
 		if (numbers[i] > highest && numbers[i] != SMTPWARD_GATE_OPEN)
 			highest = numbers[i];
@@ -94,36 +96,61 @@ static int choose_generation(struct load *load, struct reason *reason)
 	return 0;
 }
 
-static int read_gate(struct load *load, struct reason *reason)
+static int open_read_gate(struct load *load, struct reason *reason)
 {
 	struct smtpward_gate gate = { 0 };
-	int err = object_read(&load->pins, 0, "map_gate", &gate, sizeof(gate));
+	int r = object_read(&load->pins, 0, "map_gate", &gate, sizeof(gate));
 
-	if (err && err != -ENOENT)
-		return reason_errno(reason, err, "cannot read %s/map_gate", load->pins.path);
+	if (r && r != -ENOENT)
+		return reason_errno(reason, r, "cannot read %s/map_gate", load->pins.path);
 	load->gate = gate.generation;
 	return 0;
 }
 
 /* Maps of another ABI stay with their programs; what they hold is drained afterwards. */
-static int choose_adopted(struct load *load, struct reason *reason)
+static int open_read_adopted(struct load *load)
 {
 	enum object_gate gate;
 	uint64_t generation;
-	int err;
+	int r;
 
 	if (!load->gate)
 		return 0;
-	err = object_read_generation(&load->pins, &generation, &gate);
-	if (!err && gate == OBJECT_GATE_NAMES)
+	r = object_read_generation(&load->pins, &generation, &gate);
+	if (r)
+		return r;
+	if (gate == OBJECT_GATE_NAMES)
 		load->decides = generation;
-	if (!err)
-		err = object_read_abi(&load->pins, generation, &load->abi);
-	if (err && err != -ENODATA && err != -ENOENT)
-		return reason_errno(reason, err, "cannot read the policy in %s", load->pins.path);
-	if (!err && load->abi == SMTPWARD_ABI)
+	r = object_read_abi(&load->pins, generation, &load->abi);
+	if (r)
+		return r;
+	if (load->abi == SMTPWARD_ABI)
 		load->adopted = generation;
 	return 0;
+}
+
+/* No generation, or one that was not finished, is nothing to go on with. */
+static int open_choose_adopted(struct load *load, struct reason *reason)
+{
+	int r = open_read_adopted(load);
+
+	if (r && r != -ENODATA && r != -ENOENT)
+		return reason_errno(reason, r, "cannot read the policy in %s", load->pins.path);
+	return 0;
+}
+
+/* Whether the link is in force still: one that was detached names no cgroup. */
+static int open_read_link(const struct load *load, int fd, struct object_link *ret_link,
+			  bool *ret_exists)
+{
+	int r = object_read_link(fd, ret_link);
+
+	*ret_exists = false;
+	if (r)
+		return r;
+	if (!ret_link->cgroup_id)
+		return 0;
+	return cgroupfs_exists(load->root_fd, ret_link->cgroup_id, ret_exists);
 }
 
 /* A link that somebody detached, or whose cgroup is gone, is as good as none. */
@@ -133,16 +160,14 @@ static int open_link(struct load *load, int hook, struct reason *reason)
 	const char *name = hook_infos[hook].link_pin;
 	struct object_link link = { 0 };
 	bool exists = false;
-	int err = object_open(&load->pins, 0, name, &fd);
+	int r = object_open(&load->pins, 0, name, &fd);
 
-	if (err == -ENOENT)
+	if (r == -ENOENT)
 		return 0;
-	if (!err)
-		err = object_read_link(fd, &link);
-	if (!err && link.cgroup_id)
-		err = cgroupfs_exists(load->root_fd, link.cgroup_id, &exists);
-	if (err)
-		return reason_errno(reason, err, "cannot open %s/%s", load->pins.path, name);
+	if (!r)
+		r = open_read_link(load, fd, &link, &exists);
+	if (r)
+		return reason_errno(reason, r, "cannot open %s/%s", load->pins.path, name);
 	if (!exists)
 		return 0;
 	if (link.cgroup_id != load->attach_id)
@@ -158,39 +183,54 @@ static int open_link(struct load *load, int hook, struct reason *reason)
 	return 0;
 }
 
-static int choose_reader(struct load *load, struct reason *reason)
+static int open_choose_reader(struct load *load, struct reason *reason)
 {
-	int err = 0;
+	int r;
 
-	if (load->request->reader)
+	if (load->request->reader) {
 		load->reader = *load->request->reader;
-	else
-		err = pins_find_group(&load->pins, &load->reader);
-	return err ? reason_errno(reason, err, "cannot tell who may read %s", load->pins.path) : 0;
+		return 0;
+	}
+	r = pins_find_group(&load->pins, &load->reader);
+	if (r)
+		return reason_errno(reason, r, "cannot tell who may read %s", load->pins.path);
+	return 0;
 }
 
 static int open_state(struct load *load, struct reason *reason)
 {
-	int err = pins_open_locked(load->request->pins, true, &load->pins, reason);
+	int r = pins_open_locked(load->request->pins, true, &load->pins, reason);
 
-	if (!err)
-		err = read_gate(load, reason);
-	if (!err)
-		err = choose_generation(load, reason);
-	if (!err)
-		err = choose_adopted(load, reason);
-	if (!err)
-		err = choose_reader(load, reason);
-	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
-		err = open_link(load, hook, reason);
-	return err;
+	if (r)
+		return r;
+	r = open_read_gate(load, reason);
+	if (r)
+		return r;
+	r = open_choose_generation(load, reason);
+	if (r)
+		return r;
+	r = open_choose_adopted(load, reason);
+	if (r)
+		return r;
+	r = open_choose_reader(load, reason);
+	if (r)
+		return r;
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		r = open_link(load, hook, reason);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 int load_open(struct load *load, struct reason *reason)
 {
-	int err = check_kernel(load->request->ruleset, reason);
+	int r = open_check_kernel(load->request->ruleset, reason);
 
-	if (!err)
-		err = open_cgroups(load, reason);
-	return err ? err : open_state(load, reason);
+	if (r)
+		return r;
+	r = open_cgroups(load, reason);
+	if (r)
+		return r;
+	return open_state(load, reason);
 }

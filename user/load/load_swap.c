@@ -19,10 +19,12 @@ int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, 
 	      struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	int err = pins_remove(pins, hook_infos[hook].link_pin);
+	int r;
 
-	if (err)
-		return reason_errno(reason, err, "cannot remove %s/%s", pins->path,
+	assert(hook >= 0 && hook < SMTPWARD_HOOKS);
+	r = pins_remove(pins, hook_infos[hook].link_pin);
+	if (r)
+		return reason_errno(reason, r, "cannot remove %s/%s", pins->path,
 				    hook_infos[hook].link_pin);
 	fd = bpf_link_create(program_fd, cgroup_fd, hook_infos[hook].attach_type, NULL);
 	if (fd < 0 && errno == EPERM)
@@ -33,14 +35,16 @@ int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, 
 	if (fd < 0)
 		return reason_errno(reason, -errno, "cannot attach to the hook %s",
 				    hook_infos[hook].name);
-	err = load_pin(pins, 0, hook_infos[hook].link_pin, fd, reason);
-	if (!err && ret_fd)
+	r = load_pin(pins, 0, hook_infos[hook].link_pin, fd, reason);
+	if (r)
+		return r;
+	if (ret_fd)
 		*ret_fd = TAKE_FD(fd);
-	return err;
+	return 0;
 }
 
 /* Until the switch the new program of the hook hands over to before_fds[hook]. */
-static int hand_over(const struct load *load, int hook)
+static int swap_hand_over(const struct load *load, int hook)
 {
 	const uint32_t zero = 0;
 
@@ -49,7 +53,7 @@ static int hand_over(const struct load *load, int hook)
 				   &load->before_fds[hook], BPF_ANY);
 }
 
-static int load_passing_program(enum bpf_attach_type type)
+static int swap_load_passing(enum bpf_attach_type type)
 {
 	const struct bpf_insn pass[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
@@ -66,7 +70,7 @@ static int load_passing_program(enum bpf_attach_type type)
  * A hook that the deciding generation has not lets everything pass until the switch, as
  * that generation does. One whose link somebody took away was to be in force all the time.
  */
-static int keep_passing(struct load *load, int hook, struct reason *reason)
+static int swap_keep_passing(struct load *load, int hook, struct reason *reason)
 {
 	const struct hook_info *info = &hook_infos[hook];
 	bool had = false;
@@ -80,46 +84,50 @@ static int keep_passing(struct load *load, int hook, struct reason *reason)
 				    info->name);
 	if (had)
 		return 0;
-	r = load_passing_program(info->attach_type);
+	r = swap_load_passing(info->attach_type);
 	if (r < 0)
 		return reason_errno(reason, r, "cannot load a program that lets the hook %s pass",
 				    info->name);
 	load->before_fds[hook] = r;
-	r = hand_over(load, hook);
-	return r ? reason_errno(reason, r,
-				"cannot let the hook %s pass until the new policy is in force",
-				info->name)
-		 : 0;
+	r = swap_hand_over(load, hook);
+	if (r)
+		return reason_errno(reason, r,
+				    "cannot let the hook %s pass until the new policy is in force",
+				    info->name);
+	return 0;
 }
 
-static int create_link(struct load *load, int hook, struct reason *reason)
+static int swap_create_link(struct load *load, int hook, struct reason *reason)
 {
-	int r = keep_passing(load, hook, reason);
+	int r = swap_keep_passing(load, hook, reason);
 
 	if (r)
 		return r;
 	r = load_link(&load->pins, hook, loader_hook(load->loader, hook), load->attach_fd,
 		      &load->link_fds[hook], reason);
-	load->made[hook] = !r;
-	return r;
+	if (r)
+		return r;
+	load->made[hook] = true;
+	return 0;
 }
 
-static int replace_program(const struct load *load, int hook, struct reason *reason)
+static int swap_replace_program(const struct load *load, int hook, struct reason *reason)
 {
-	int r = hand_over(load, hook);
+	int r = swap_hand_over(load, hook);
 
 	if (!r && bpf_link_update(load->link_fds[hook], loader_hook(load->loader, hook), NULL))
 		r = -errno;
-	return r ? reason_errno(reason, r, "cannot replace the program of the hook %s",
-				hook_infos[hook].name)
-		 : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot replace the program of the hook %s",
+				    hook_infos[hook].name);
+	return 0;
 }
 
 int load_swap(struct load *load, struct reason *reason)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		int r = load->link_fds[hook] < 0 ? create_link(load, hook, reason)
-						 : replace_program(load, hook, reason);
+		int r = load->link_fds[hook] < 0 ? swap_create_link(load, hook, reason)
+						 : swap_replace_program(load, hook, reason);
 
 		if (r)
 			return r;
@@ -128,19 +136,18 @@ int load_swap(struct load *load, struct reason *reason)
 }
 
 /* The link is detached now, and not when the kernel comes to free it. */
-static int unmake_link(struct load *load, int hook)
+static int swap_unmake_link(struct load *load, int hook)
 {
 	if (bpf_link_detach(load->link_fds[hook]))
 		return -errno;
 	return pins_remove(&load->pins, hook_infos[hook].link_pin);
 }
 
-static int take_back_link(struct load *load, int hook)
+static int swap_take_back_link(struct load *load, int hook)
 {
-	if (load->link_fds[hook] < 0 ||
-	    !bpf_link_update(load->link_fds[hook], load->before_fds[hook], NULL))
+	if (load->link_fds[hook] < 0)
 		return 0;
-	return -errno;
+	return bpf_link_update(load->link_fds[hook], load->before_fds[hook], NULL) ? -errno : 0;
 }
 
 /*
@@ -150,81 +157,101 @@ static int take_back_link(struct load *load, int hook)
  */
 int load_roll_back(struct load *load)
 {
-	int err = 0;
+	int r;
 
-	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
-		err = load->made[hook] ? unmake_link(load, hook) : take_back_link(load, hook);
-	if (!err)
-		err = pins_remove_generation(&load->pins, load->generation);
-	if (!err && !load->gate)
-		err = pins_remove_all(&load->pins);
-	return err;
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		r = load->made[hook] ? swap_unmake_link(load, hook)
+				     : swap_take_back_link(load, hook);
+		if (r)
+			return r;
+	}
+	r = pins_remove_generation(&load->pins, load->generation);
+	if (r)
+		return r;
+	return load->gate ? 0 : pins_remove_all(&load->pins);
 }
 
 /* After the switch. */
 
 /* The names that people find the new generation by. */
-static int name_generation(const struct load *load)
+static int swap_name_generation(const struct load *load)
 {
-	int err = pins_point_to(&load->pins, load->generation);
+	int r = pins_point_to(&load->pins, load->generation);
 
-	for (unsigned int i = 0; i < loader_n_lasting_maps && !err; i++)
-		err = pins_link_policy(&load->pins, loader_lasting_maps[i]);
-	return err;
+	if (r)
+		return r;
+	for (unsigned int i = 0; i < loader_n_lasting_maps; i++) {
+		r = pins_link_policy(&load->pins, loader_lasting_maps[i]);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 /* Nobody hands over any more: what was replaced runs on until the last connect is out of it. */
-static int end_handing_over(const struct load *load)
+static int swap_end_handing_over(const struct load *load)
 {
 	const uint32_t zero = 0;
-	int err = 0;
 
-	for (int hook = 0; hook < SMTPWARD_HOOKS && !err; hook++)
-		if (load->before_fds[hook] >= 0)
-			err = bpf_map_delete_elem(loader_before_map(load->loader, hook), &zero);
-	return err;
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		int r;
+
+		if (load->before_fds[hook] < 0)
+			continue;
+		r = bpf_map_delete_elem(loader_before_map(load->loader, hook), &zero);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 /* Whether a generation has recorded into another map_events than the new one does. */
-static int recorded_elsewhere(const struct load *load, uint64_t generation, bool *ret)
+static int swap_recorded_elsewhere(const struct load *load, uint64_t generation, bool *ret)
 {
 	_cleanup_close_ int fd = -1;
 	struct object_shape theirs, ours;
-	int err = object_open(&load->pins, generation, "map_events", &fd);
+	int r = object_open(&load->pins, generation, "map_events", &fd);
 
 	*ret = false;
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	err = object_read_shape(fd, &theirs);
-	if (!err)
-		err = object_read_shape(loader_map(load->loader, "map_events"), &ours);
-	if (!err)
-		*ret = theirs.id != ours.id;
-	return err;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = object_read_shape(fd, &theirs);
+	if (r)
+		return r;
+	r = object_read_shape(loader_map(load->loader, "map_events"), &ours);
+	if (r)
+		return r;
+	*ret = theirs.id != ours.id;
+	return 0;
 }
 
-static int remove_other(struct load *load, uint64_t generation)
+static int swap_remove_other(struct load *load, uint64_t generation)
 {
 	bool elsewhere;
-	int err = recorded_elsewhere(load, generation, &elsewhere);
+	int r = swap_recorded_elsewhere(load, generation, &elsewhere);
 
-	if (err)
-		return err;
-	load->left += elsewhere;
-	return elsewhere ? 0 : pins_remove_generation(&load->pins, generation);
+	if (r)
+		return r;
+	if (elsewhere) {
+		load->left++;
+		return 0;
+	}
+	return pins_remove_generation(&load->pins, generation);
 }
 
-static int share(const struct load *load, struct reason *reason)
+static int swap_share(const struct load *load, struct reason *reason)
 {
-	int err = pins_share(&load->pins, load->generation, load->reader);
+	int r = pins_share(&load->pins, load->generation, load->reader);
 
-	return err ? reason_errno(reason, err,
-				  "the new policy is in force, but giving its reader what it needs "
-				  "failed")
-		   : 0;
+	if (r)
+		return reason_errno(
+			reason, r,
+			"the new policy is in force, but giving its reader what it needs "
+			"failed");
+	return 0;
 }
 
-static bool is_link_of_ours(const char *name)
+static bool swap_is_link_of_ours(const char *name)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (!strcmp(name, hook_infos[hook].link_pin))
@@ -232,13 +259,13 @@ static bool is_link_of_ours(const char *name)
 	return false;
 }
 
-static int detach_unknown(void *userdata, const char *name)
+static int swap_detach_unknown(void *userdata, const char *name)
 {
 	const struct pins *pins = userdata;
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (strncmp(name, "link_", strlen("link_")) || is_link_of_ours(name))
+	if (strncmp(name, "link_", strlen("link_")) || swap_is_link_of_ours(name))
 		return 0;
 	r = object_open(pins, 0, name, &fd);
 	if (r)
@@ -251,27 +278,43 @@ static int detach_unknown(void *userdata, const char *name)
 
 int load_detach_unknown(const struct pins *pins)
 {
-	return pins_each(pins, 0, detach_unknown, (void *)pins);
+	return pins_each(pins, 0, swap_detach_unknown, (void *)pins);
 }
 
-static int remove_others(struct load *load, struct reason *reason)
+static int swap_remove_others(struct load *load)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
 	size_t n;
-	int err = name_generation(load);
+	int r = swap_name_generation(load);
 
-	if (!err)
-		err = end_handing_over(load);
-	if (!err)
-		err = pins_list_generations(&load->pins, &numbers, &n);
-	for (size_t i = 0; !err && i < n; i++)
-		if (numbers[i] != load->generation)
-			err = remove_other(load, numbers[i]);
-	return err ? reason_errno(
-			     reason, err,
-			     "the new policy is in force, but removing the old one from %s failed",
-			     load->pins.path)
-		   : 0;
+	if (r)
+		return r;
+	r = swap_end_handing_over(load);
+	if (r)
+		return r;
+	r = pins_list_generations(&load->pins, &numbers, &n);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (numbers[i] == load->generation)
+			continue;
+		r = swap_remove_other(load, numbers[i]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int swap_retire(struct load *load, struct reason *reason)
+{
+	int r = swap_remove_others(load);
+
+	if (r)
+		return reason_errno(
+			reason, r,
+			"the new policy is in force, but removing the old one from %s failed",
+			load->pins.path);
+	return 0;
 }
 
 int load_finish(struct load *load, struct reason *reason)
@@ -285,6 +328,8 @@ int load_finish(struct load *load, struct reason *reason)
 			"the new policy is in force, but detaching the hooks in %s that "
 			"this version does not have failed",
 			load->pins.path);
-	r = share(load, reason);
-	return r ? r : remove_others(load, reason);
+	r = swap_share(load, reason);
+	if (r)
+		return r;
+	return swap_retire(load, reason);
 }

@@ -29,8 +29,8 @@ struct loader {
 	bool tracks_cgroups;
 };
 
-static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
-			  const struct loader_options *options)
+static void loader_set_constants(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
+				 const struct loader_options *options)
 {
 	typeof(skeleton->rodata) constants = skeleton->rodata;
 
@@ -55,17 +55,17 @@ static void set_constants(struct smtpward_bpf *skeleton, const struct ruleset *r
 	constants->log_verdicts = ruleset->log;
 	constants->limit_interval_ns = ruleset->limit_interval_ns;
 	constants->limit_window_ns = ruleset->limit_window_ns;
-	constants->typed_task = feature_ask(FEATURE_TASK) == 1;
+	constants->typed_task = options->typed_task;
 }
 
 /* A map has at least one entry. */
-static int set_size(struct bpf_map *map, size_t entries)
+static int loader_set_size(struct bpf_map *map, size_t entries)
 {
 	return bpf_map__set_max_entries(map, entries ? entries : 1);
 }
 
-static int set_sizes(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
-		     const struct loader_options *options)
+static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
+			    const struct loader_options *options)
 {
 	const struct {
 		struct bpf_map *map;
@@ -87,27 +87,28 @@ static int set_sizes(struct smtpward_bpf *skeleton, const struct ruleset *rulese
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		int err = set_size(sizes[i].map, sizes[i].entries);
+		int r = loader_set_size(sizes[i].map, sizes[i].entries);
 
-		if (err)
-			return err;
+		if (r)
+			return r;
 	}
 	return 0;
 }
 
-static int set_autoload(struct smtpward_bpf *skeleton, bool tracks_cgroups, bool reader)
+static int loader_set_autoload(struct smtpward_bpf *skeleton, bool tracks_cgroups, bool reader)
 {
-	int err = bpf_program__set_autoload(skeleton->progs.smtpward_mkdir, tracks_cgroups);
+	int r = bpf_program__set_autoload(skeleton->progs.smtpward_mkdir, tracks_cgroups);
 
-	if (!err)
-		err = bpf_program__set_autoload(skeleton->progs.smtpward_rmdir, tracks_cgroups);
-	if (!err)
-		err = bpf_program__set_autoload(skeleton->progs.smtpward_hooks, reader);
-	return err;
+	if (r)
+		return r;
+	r = bpf_program__set_autoload(skeleton->progs.smtpward_rmdir, tracks_cgroups);
+	if (r)
+		return r;
+	return bpf_program__set_autoload(skeleton->progs.smtpward_hooks, reader);
 }
 
 /* libbpf gives a map that is reused the name in the kernel, which may be none. */
-static const char *map_name(const struct loader *loader, const struct bpf_map *map)
+static const char *loader_map_name(const struct loader *loader, const struct bpf_map *map)
 {
 	if (map == loader->skeleton->maps.map_gate)
 		return "map_gate";
@@ -117,18 +118,18 @@ static const char *map_name(const struct loader *loader, const struct bpf_map *m
 	return bpf_map__name(map);
 }
 
-static struct bpf_map *find_map(const struct loader *loader, const char *name)
+static struct bpf_map *loader_find_map(const struct loader *loader, const char *name)
 {
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj)
-		if (!strcmp(map_name(loader, map), name))
+		if (!strcmp(loader_map_name(loader, map), name))
 			return map;
 	return NULL;
 }
 
 /* What the table of hooks says there is. */
-static int find_hooks(struct loader *loader, struct reason *reason)
+static int loader_find_hooks(struct loader *loader, struct reason *reason)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		const struct hook_info *info = &hook_infos[hook];
@@ -149,8 +150,9 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 		struct loader **ret_loader, struct reason *reason)
 {
 	_cleanup_(loader_freep) struct loader *loader = calloc(1, sizeof(*loader));
-	int err;
+	int r;
 
+	assert(options->generation);
 	if (!loader)
 		return reason_errno(reason, -ENOMEM, "cannot open the BPF object");
 	loader->tracks_cgroups = ruleset->asks_cgroup;
@@ -160,22 +162,22 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
 		loader->lasting[i] =
 			bpf_object__find_map_by_name(loader->skeleton->obj, loader_lasting_maps[i]);
-	err = find_hooks(loader, reason);
-	if (err)
-		return err;
-	set_constants(loader->skeleton, ruleset, options);
-	err = set_sizes(loader->skeleton, ruleset, options);
-	if (!err)
-		err = set_autoload(loader->skeleton, loader->tracks_cgroups, options->reader);
-	if (err)
-		return reason_errno(reason, err, "cannot prepare the BPF object");
+	r = loader_find_hooks(loader, reason);
+	if (r)
+		return r;
+	loader_set_constants(loader->skeleton, ruleset, options);
+	r = loader_set_sizes(loader->skeleton, ruleset, options);
+	if (!r)
+		r = loader_set_autoload(loader->skeleton, loader->tracks_cgroups, options->reader);
+	if (r)
+		return reason_errno(reason, r, "cannot prepare the BPF object");
 	*ret_loader = TAKE_PTR(loader);
 	return 0;
 }
 
 int loader_reuse_map(struct loader *loader, const char *name, int fd)
 {
-	struct bpf_map *map = find_map(loader, name);
+	struct bpf_map *map = loader_find_map(loader, name);
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
 
@@ -190,7 +192,7 @@ int loader_reuse_map(struct loader *loader, const char *name, int fd)
 }
 
 /* What the load needed and the kernel lacks, in words; NULL where that is not it. */
-static const char *find_lacking(const struct loader *loader)
+static const char *loader_find_lacking(const struct loader *loader)
 {
 	static const enum feature needed[] = { FEATURE_MEMORY, FEATURE_RINGBUF, FEATURE_TRACKER };
 
@@ -203,26 +205,25 @@ static const char *find_lacking(const struct loader *loader)
 
 int loader_load(struct loader *loader, struct reason *reason)
 {
-	int err = smtpward_bpf__load(loader->skeleton);
+	int r = smtpward_bpf__load(loader->skeleton);
 	const char *lacking;
 
-	if (!err)
+	if (!r)
 		return 0;
-	lacking = find_lacking(loader);
+	lacking = loader_find_lacking(loader);
 	if (lacking)
-		return reason_set(reason, err, "%s", lacking);
-	if (err == -EPERM)
-		return reason_set(reason, err,
+		return reason_set(reason, r, "%s", lacking);
+	if (r == -EPERM)
+		return reason_set(reason, r,
 				  "the kernel refused the BPF programs: Operation not permitted; "
 				  "root with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN is needed (-v "
 				  "shows the kernel's words)");
-	return reason_errno(reason, err,
-			    "the kernel refused the BPF programs (-v shows its words)");
+	return reason_errno(reason, r, "the kernel refused the BPF programs (-v shows its words)");
 }
 
 int loader_map(const struct loader *loader, const char *name)
 {
-	const struct bpf_map *map = find_map(loader, name);
+	const struct bpf_map *map = loader_find_map(loader, name);
 
 	return map ? bpf_map__fd(map) : -ENOENT;
 }
@@ -240,7 +241,7 @@ int loader_before_map(const struct loader *loader, enum smtpward_hook hook)
 }
 
 /* Of no one generation. */
-static bool is_lasting(const struct loader *loader, const struct bpf_map *map)
+static bool loader_is_lasting(const struct loader *loader, const struct bpf_map *map)
 {
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
 		if (map == loader->lasting[i])
@@ -252,19 +253,19 @@ int loader_each_object(const struct loader *loader,
 		       int (*object)(void *userdata, const char *name, int fd), void *userdata)
 {
 	struct bpf_map *map;
-	int err;
+	int r;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
 		if (bpf_map__is_internal(map) || map == loader->skeleton->maps.map_gate)
 			continue;
-		err = object(userdata, map_name(loader, map), bpf_map__fd(map));
-		if (err)
-			return err;
+		r = object(userdata, loader_map_name(loader, map), bpf_map__fd(map));
+		if (r)
+			return r;
 	}
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		err = object(userdata, hook_infos[hook].program_pin, loader_hook(loader, hook));
-		if (err)
-			return err;
+		r = object(userdata, hook_infos[hook].program_pin, loader_hook(loader, hook));
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -274,7 +275,7 @@ int loader_freeze_maps(const struct loader *loader)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
-		if (bpf_map__is_internal(map) || is_lasting(loader, map) ||
+		if (bpf_map__is_internal(map) || loader_is_lasting(loader, map) ||
 		    bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY)
 			continue;
 		if (bpf_map_freeze(bpf_map__fd(map)))
@@ -288,7 +289,7 @@ bool loader_tracks_cgroups(const struct loader *loader)
 	return loader->tracks_cgroups;
 }
 
-static int attach_tracepoint(const struct bpf_program *program)
+static int loader_attach_tracepoint(const struct bpf_program *program)
 {
 	int fd = bpf_raw_tracepoint_open(NULL, bpf_program__fd(program));
 
@@ -301,10 +302,10 @@ int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_
 	int made;
 
 	/* rmdir first: what mkdir adds must not outlive its cgroup. */
-	removed = attach_tracepoint(loader->skeleton->progs.smtpward_rmdir);
+	removed = loader_attach_tracepoint(loader->skeleton->progs.smtpward_rmdir);
 	if (removed < 0)
 		return removed;
-	made = attach_tracepoint(loader->skeleton->progs.smtpward_mkdir);
+	made = loader_attach_tracepoint(loader->skeleton->progs.smtpward_mkdir);
 	if (made < 0)
 		return made;
 	*ret_mkdir = made;

@@ -21,6 +21,7 @@ struct loader_options {
 	uint32_t events_size; /* bytes, a power of two and a multiple of the page size */
 	uint32_t callers_max; /* entries of map_callers */
 	uint32_t cgroups_max; /* entries of map_cgroups, and of map_inherited */
+	bool typed_task;      /* the kernel has FEATURE_TASK */
 	bool reader;	      /* somebody who is not root reads: iter_hooks is for them */
 };
 

@@ -34,28 +34,29 @@
  * The cgroups of one level of the hierarchy, by id alone: no path, so that no depth
  * of nesting is too deep and no descriptor is kept.
  */
-struct level_item {
+struct walk_item {
 	uint64_t id;
 	struct smtpward_cgroup state;
 };
 
-struct level {
-	struct level_item *items;
+struct walk_level {
+	struct walk_item *items;
 	size_t n_items;
 };
 
-static void level_clear(struct level *level)
+static void walk_level_clear(struct walk_level *level)
 {
 	free(level->items);
 }
 
-static int level_add(struct level *level, uint64_t id, const struct smtpward_cgroup *state)
+static int walk_level_add(struct walk_level *level, uint64_t id,
+			  const struct smtpward_cgroup *state)
 {
-	struct level_item *item = array_add(&level->items, &level->n_items, sizeof(*item));
+	struct walk_item *item = array_add(&level->items, &level->n_items, sizeof(*item));
 
 	if (!item)
 		return -ENOMEM;
-	*item = (struct level_item){ id, *state };
+	*item = (struct walk_item){ id, *state };
 	return 0;
 }
 
@@ -71,10 +72,10 @@ struct walk {
 static int walk_missing(const struct walk *walk, uint32_t from)
 {
 	struct smtpward_tracker tracker;
-	int err = bpf_map_lookup_elem(walk->tracker_fd, &from, &tracker);
+	int r = bpf_map_lookup_elem(walk->tracker_fd, &from, &tracker);
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	tracker.missing++;
 	return bpf_map_update_elem(walk->tracker_fd, &from, &tracker, BPF_ANY);
 }
@@ -82,14 +83,14 @@ static int walk_missing(const struct walk *walk, uint32_t from)
 static int walk_insert(const struct walk *walk, uint64_t id, const struct smtpward_cgroup *state,
 		       bool inherits)
 {
-	int err;
+	int r;
 
 	if (inherits)
-		err = bpf_map_update_elem(walk->inherited_fd, &id, &state->rules, BPF_ANY);
+		r = bpf_map_update_elem(walk->inherited_fd, &id, &state->rules, BPF_ANY);
 	else
-		err = bpf_map_update_elem(walk->cgroups_fd, &id, state, BPF_ANY);
-	if (err != -E2BIG && err != -ENOMEM)
-		return err;
+		r = bpf_map_update_elem(walk->cgroups_fd, &id, state, BPF_ANY);
+	if (r != -E2BIG && r != -ENOMEM)
+		return r;
 	return walk_missing(walk, inherits ? SMTPWARD_TRACKER_INHERITED : SMTPWARD_TRACKER_CGROUPS);
 }
 
@@ -101,7 +102,7 @@ static int walk_barrier(const struct walk *walk)
 }
 
 /* What a cgroup's own removal makes of a look at it. */
-static bool is_gone(int err)
+static bool walk_is_gone(int err)
 {
 	return err == -ENOENT || err == -ENODEV || err == -ESTALE;
 }
@@ -111,88 +112,106 @@ static int walk_confirm(const struct walk *walk, int parent_fd, const char *name
 			bool inherits)
 {
 	uint64_t now;
-	int err = cgroupfs_id(parent_fd, name, &now);
+	int r = cgroupfs_id(parent_fd, name, &now);
 
-	if (!err && now == id)
+	if (!r && now == id)
 		return 0;
-	if (err && !is_gone(err))
-		return err;
-	err = bpf_map_delete_elem(inherits ? walk->inherited_fd : walk->cgroups_fd, &id);
-	return err == -ENOENT ? 0 : err;
+	if (r && !walk_is_gone(r))
+		return r;
+	r = bpf_map_delete_elem(inherits ? walk->inherited_fd : walk->cgroups_fd, &id);
+	return r == -ENOENT ? 0 : r;
 }
 
-static int walk_child(const struct walk *walk, const struct level_item *parent, int parent_fd,
-		      const char *name, struct level *below)
+static int walk_child(const struct walk *walk, const struct walk_item *parent, int parent_fd,
+		      const char *name, struct walk_level *below)
 {
 	struct smtpward_cgroup state;
 	bool inherits;
 	uint64_t id;
-	int err;
+	int r;
 
 	if (!ruleset_enter(walk->ruleset, &parent->state, name, &state))
 		return 0;
 	inherits = smtpward_match_inherits(&parent->state, &state);
-	err = cgroupfs_id(parent_fd, name, &id);
-	if (err)
-		return is_gone(err) ? 0 : err;
-	err = walk_insert(walk, id, &state, inherits);
-	if (!err)
-		err = walk_confirm(walk, parent_fd, name, id, inherits);
-	return err ? err : level_add(below, id, &state);
+	r = cgroupfs_id(parent_fd, name, &id);
+	if (r)
+		return walk_is_gone(r) ? 0 : r;
+	r = walk_insert(walk, id, &state, inherits);
+	if (r)
+		return r;
+	r = walk_confirm(walk, parent_fd, name, id, inherits);
+	if (r)
+		return r;
+	return walk_level_add(below, id, &state);
 }
 
-static int walk_list(const struct walk *walk, const struct level_item *item, struct level *below)
+static int walk_list(const struct walk *walk, const struct walk_item *item,
+		     struct walk_level *below)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_close_ int fd = -1;
-	int err = cgroupfs_open_id(walk->root_fd, item->id, &fd);
+	int r = cgroupfs_open_id(walk->root_fd, item->id, &fd);
 
-	if (err)
-		return is_gone(err) ? 0 : err;
+	if (r)
+		return walk_is_gone(r) ? 0 : r;
 	dir = fdopendir(fd);
 	if (!dir)
 		return -errno;
 	TAKE_FD(fd);
-	while (!err) {
+	for (;;) {
 		struct dirent *entry;
 
 		errno = 0;
 		entry = readdir(dir);
 		if (!entry)
 			return -errno;
-		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") &&
-		    strcmp(entry->d_name, ".."))
-			err = walk_child(walk, item, dirfd(dir), entry->d_name, below);
+		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
+		    !strcmp(entry->d_name, ".."))
+			continue;
+		r = walk_child(walk, item, dirfd(dir), entry->d_name, below);
+		if (r)
+			return r;
 	}
-	return err;
 }
 
-static int walk_level(const struct walk *walk, const struct level *level, struct level *below)
+static int walk_below(const struct walk *walk, const struct walk_level *level,
+		      struct walk_level *below)
 {
-	int err = walk_barrier(walk);
+	int r = walk_barrier(walk);
 
-	for (size_t i = 0; i < level->n_items && !err; i++)
-		err = walk_list(walk, &level->items[i], below);
-	return err;
+	if (r)
+		return r;
+	for (size_t i = 0; i < level->n_items; i++) {
+		r = walk_list(walk, &level->items[i], below);
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 static int walk_all(const struct walk *walk)
 {
-	_cleanup_(level_clear) struct level level = { 0 };
+	_cleanup_(walk_level_clear) struct walk_level level = { 0 };
 	uint64_t root;
-	int err = cgroupfs_id(walk->root_fd, "", &root);
+	int r = cgroupfs_id(walk->root_fd, "", &root);
 
-	if (!err)
-		err = walk_insert(walk, root, &walk->ruleset->root, false);
-	if (!err)
-		err = level_add(&level, root, &walk->ruleset->root);
-	while (!err && level.n_items) {
-		_cleanup_(level_clear) struct level above = level;
+	if (r)
+		return r;
+	r = walk_insert(walk, root, &walk->ruleset->root, false);
+	if (r)
+		return r;
+	r = walk_level_add(&level, root, &walk->ruleset->root);
+	if (r)
+		return r;
+	while (level.n_items) {
+		_cleanup_(walk_level_clear) struct walk_level above = level;
 
-		level = (struct level){ 0 };
-		err = walk_level(walk, &above, &level);
+		level = (struct walk_level){ 0 };
+		r = walk_below(walk, &above, &level);
+		if (r)
+			return r;
 	}
-	return err;
+	return 0;
 }
 
 int walk_cgroups(const struct loader *loader, const struct ruleset *ruleset, int root_fd,
@@ -205,7 +224,9 @@ int walk_cgroups(const struct loader *loader, const struct ruleset *ruleset, int
 		.inherited_fd = loader_map(loader, "map_inherited"),
 		.tracker_fd = loader_map(loader, "map_tracker"),
 	};
-	int err = walk_all(&walk);
+	int r = walk_all(&walk);
 
-	return err ? reason_errno(reason, err, "cannot walk the cgroups that exist") : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot walk the cgroups that exist");
+	return 0;
 }

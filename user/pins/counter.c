@@ -16,23 +16,24 @@
 	ROW(cgroup_unsure, true) \
 	ROW(broken, true)
 
-#define INFO(_name, _trouble)                                        \
+#define COUNTER_INFO(_name, _trouble)                                \
 	{                                                            \
 		.name = #_name,                                      \
 		.offset = offsetof(struct smtpward_counters, _name), \
 		.trouble = (_trouble),                               \
 	},
 
-const struct counter_info counter_infos[COUNTERS] = { TABLE(INFO) };
+const struct counter_info counter_infos[COUNTERS] = { TABLE(COUNTER_INFO) };
 
-#define MEMBER(name, trouble) __u64 name;
+#define COUNTER_MEMBER(name, trouble) __u64 name;
 
 /* Has no room for a row twice. */
-struct rows {
-	TABLE(MEMBER)
+struct counter_rows {
+	TABLE(COUNTER_MEMBER)
 };
 
-_Static_assert(sizeof(struct rows) == sizeof(struct smtpward_counters), "a row for each counter");
+_Static_assert(sizeof(struct counter_rows) == sizeof(struct smtpward_counters),
+	       "a row for each counter");
 
 uint64_t counter_value(const struct smtpward_counters *counters, int counter)
 {

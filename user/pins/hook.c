@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 
-#define INFO(_name, type, _program, before)                                  \
+#define HOOK_INFO(_name, type, _program, before)                             \
 	[SMTPWARD_HOOK_##type] = {                                           \
 		.name = #_name,                                              \
 		.link_pin = "link_" #_name,                                  \
@@ -23,7 +23,7 @@
 		.attach_type = BPF_CGROUP_##type,                            \
 	},
 
-const struct hook_info hook_infos[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(INFO) };
+const struct hook_info hook_infos[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(HOOK_INFO) };
 
 _Static_assert(ARRAY_SIZE(((struct smtpward_hooks *)NULL)->program_ids) == SMTPWARD_HOOKS,
 	       "a program id for each hook");
@@ -35,7 +35,7 @@ void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS])
 }
 
 /* The value of a word NAME=0 or NAME=1 of the text; -1 where there is none. */
-static int find_run(const char *text, const char *name)
+static int hook_find_run(const char *text, const char *name)
 {
 	const size_t len = strlen(name);
 
@@ -55,10 +55,11 @@ bool hook_parse_runs(const char *text, bool ret_runs[static SMTPWARD_HOOKS])
 
 	assert(text);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		int run = find_run(text, hook_infos[hook].name);
+		int run = hook_find_run(text, hook_infos[hook].name);
 
 		runs[hook] = run == 1;
-		any |= run >= 0;
+		if (run >= 0)
+			any = true;
 	}
 	if (any)
 		memcpy(ret_runs, runs, sizeof(runs));

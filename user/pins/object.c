@@ -12,16 +12,16 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 
-static int open_pin(const struct pins *pins, uint64_t generation, const char *name, __u32 flags,
-		    int *ret_fd)
+static int object_open_pin(const struct pins *pins, uint64_t generation, const char *name,
+			   __u32 flags, int *ret_fd)
 {
 	LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = flags);
 	char path[PINS_PATH_SIZE];
-	int err = pins_name(pins, generation, name, path);
+	int r = pins_name(pins, generation, name, path);
 	int fd;
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	fd = bpf_obj_get_opts(path, &options);
 	if (fd < 0)
 		return -errno;
@@ -31,7 +31,7 @@ static int open_pin(const struct pins *pins, uint64_t generation, const char *na
 
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
 {
-	return open_pin(pins, generation, name, 0, ret_fd);
+	return object_open_pin(pins, generation, name, 0, ret_fd);
 }
 
 int object_read_shape(int fd, struct object_shape *ret_shape)
@@ -50,12 +50,13 @@ int object_open_map(const struct pins *pins, uint64_t generation, const char *na
 {
 	_cleanup_close_ int fd = -1;
 	struct object_shape shape;
-	int err = open_pin(pins, generation, name, use == OBJECT_READS ? BPF_F_RDONLY : 0, &fd);
+	int r = object_open_pin(pins, generation, name, use == OBJECT_READS ? BPF_F_RDONLY : 0,
+				&fd);
 
-	if (!err)
-		err = object_read_shape(fd, &shape);
-	if (err)
-		return err;
+	if (!r)
+		r = object_read_shape(fd, &shape);
+	if (r)
+		return r;
 	if (value_size && shape.value_size != value_size)
 		return -EBADMSG;
 	*ret_fd = TAKE_FD(fd);
@@ -67,9 +68,11 @@ int object_read(const struct pins *pins, uint64_t generation, const char *name, 
 {
 	_cleanup_close_ int fd = -1;
 	const uint32_t zero = 0;
-	int err = object_open_map(pins, generation, name, OBJECT_READS, value_size, &fd);
+	int r = object_open_map(pins, generation, name, OBJECT_READS, value_size, &fd);
 
-	return err ? err : bpf_map_lookup_elem(fd, &zero, value);
+	if (r)
+		return r;
+	return bpf_map_lookup_elem(fd, &zero, value);
 }
 
 int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi)
@@ -78,21 +81,22 @@ int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_
 	_cleanup_close_ int fd = -1;
 	struct object_shape shape;
 	const uint32_t zero = 0;
-	int err = object_open_map(pins, generation, "map_policy", OBJECT_READS, 0, &fd);
+	int r = object_open_map(pins, generation, "map_policy", OBJECT_READS, 0, &fd);
 
-	if (!err)
-		err = object_read_shape(fd, &shape);
-	if (err)
-		return err;
+	if (!r)
+		r = object_read_shape(fd, &shape);
+	if (r)
+		return r;
 	if (shape.value_size < sizeof(*value))
 		return -EBADMSG;
 	value = malloc(shape.value_size);
 	if (!value)
 		return -ENOMEM;
-	err = bpf_map_lookup_elem(fd, &zero, value);
-	if (!err)
-		*ret_abi = value[0];
-	return err;
+	r = bpf_map_lookup_elem(fd, &zero, value);
+	if (r)
+		return r;
+	*ret_abi = value[0];
+	return 0;
 }
 
 int object_read_generation(const struct pins *pins, uint64_t *ret_generation,
@@ -103,12 +107,12 @@ int object_read_generation(const struct pins *pins, uint64_t *ret_generation,
 	struct smtpward_gate gate;
 	uint64_t last = 0;
 	size_t n;
-	int err = object_read(pins, 0, "map_gate", &gate, sizeof(gate));
+	int r = object_read(pins, 0, "map_gate", &gate, sizeof(gate));
 
-	if (!err)
-		err = pins_list_generations(pins, &numbers, &n);
-	if (err)
-		return err;
+	if (!r)
+		r = pins_list_generations(pins, &numbers, &n);
+	if (r)
+		return r;
 	if (gate.generation == SMTPWARD_GATE_OPEN)
 		says = OBJECT_GATE_OPEN;
 	for (size_t i = 0; i < n; i++) {
@@ -130,16 +134,16 @@ int object_sum_counters(int fd, struct smtpward_counters *ret_counters)
 	struct smtpward_counters sum = { 0 };
 	const uint32_t zero = 0;
 	int cpus = libbpf_num_possible_cpus();
-	int err;
+	int r;
 
 	if (cpus < 0)
 		return cpus;
 	each = calloc(cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	err = bpf_map_lookup_elem(fd, &zero, each);
-	if (err)
-		return err;
+	r = bpf_map_lookup_elem(fd, &zero, each);
+	if (r)
+		return r;
 	for (int cpu = 0; cpu < cpus; cpu++)
 		for (size_t i = 0; i < sizeof(sum) / sizeof(__u64); i++)
 			((__u64 *)&sum)[i] += ((const __u64 *)&each[cpu])[i];
@@ -193,7 +197,7 @@ int object_program_id(int fd, uint32_t *ret_id)
 
 /* Everything that is freed late. */
 
-static int ids_add(uint32_t **ids, size_t *n, uint32_t id)
+static int object_ids_add(uint32_t **ids, size_t *n, uint32_t id)
 {
 	uint32_t *added = array_add(ids, n, sizeof(*added));
 
@@ -203,62 +207,68 @@ static int ids_add(uint32_t **ids, size_t *n, uint32_t id)
 	return 0;
 }
 
-struct collection {
+struct object_collection {
 	const struct pins *pins;
 	uint64_t generation;
 	struct object_ids *ids;
 };
 
-static int collect_map(struct object_ids *ids, int fd)
+static int object_collect_map(struct object_ids *ids, int fd)
 {
 	struct object_shape shape;
-	int err = object_read_shape(fd, &shape);
+	int r = object_read_shape(fd, &shape);
 
-	return err ? err : ids_add(&ids->maps, &ids->n_maps, shape.id);
+	if (r)
+		return r;
+	return object_ids_add(&ids->maps, &ids->n_maps, shape.id);
 }
 
-static int collect_link(struct object_ids *ids, int fd)
+static int object_collect_link(struct object_ids *ids, int fd)
 {
 	struct bpf_link_info info = { 0 };
 	__u32 size = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
-	return ids_add(&ids->programs, &ids->n_programs, info.prog_id);
+	return object_ids_add(&ids->programs, &ids->n_programs, info.prog_id);
 }
 
-static int collect_pin(void *userdata, const char *name)
+static int object_collect_pin(void *userdata, const char *name)
 {
-	const struct collection *collection = userdata;
+	const struct object_collection *collection = userdata;
 	bool is_map = !strncmp(name, "map_", strlen("map_"));
 	_cleanup_close_ int fd = -1;
-	int err;
+	int r;
 
 	if (!is_map && strncmp(name, "link_", strlen("link_")) &&
 	    strncmp(name, "iter_", strlen("iter_")))
 		return 0;
-	err = object_open(collection->pins, collection->generation, name, &fd);
-	if (err)
-		return err;
-	return is_map ? collect_map(collection->ids, fd) : collect_link(collection->ids, fd);
+	r = object_open(collection->pins, collection->generation, name, &fd);
+	if (r)
+		return r;
+	return is_map ? object_collect_map(collection->ids, fd)
+		      : object_collect_link(collection->ids, fd);
 }
 
 int object_collect_ids(const struct pins *pins, struct object_ids *ret_ids)
 {
 	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
-	struct collection collection = { pins, 0, &ids };
+	struct object_collection collection = { pins, 0, &ids };
 	_cleanup_free_ uint64_t *generations = NULL;
 	size_t n;
-	int err = pins_list_generations(pins, &generations, &n);
+	int r = pins_list_generations(pins, &generations, &n);
 
-	if (!err)
-		err = pins_each(pins, 0, collect_pin, &collection);
-	for (size_t i = 0; !err && i < n; i++) {
+	if (r)
+		return r;
+	r = pins_each(pins, 0, object_collect_pin, &collection);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n; i++) {
 		collection.generation = generations[i];
-		err = pins_each(pins, generations[i], collect_pin, &collection);
+		r = pins_each(pins, generations[i], object_collect_pin, &collection);
+		if (r)
+			return r;
 	}
-	if (err)
-		return err;
 	*ret_ids = ids;
 	ids = (struct object_ids){ 0 };
 	return 0;
@@ -270,7 +280,7 @@ void object_ids_clear(struct object_ids *ids)
 	free(ids->maps);
 }
 
-static bool all_freed(const uint32_t *ids, size_t n, int (*open_by_id)(__u32 id))
+static bool object_all_freed(const uint32_t *ids, size_t n, int (*open_by_id)(__u32 id))
 {
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_close_ int fd = open_by_id(ids[i]);
@@ -286,8 +296,8 @@ void object_wait_until_freed(const struct object_ids *ids)
 	const struct timespec pause = { .tv_nsec = 2000000 };
 
 	for (int i = 0; i < 500; i++) {
-		if (all_freed(ids->programs, ids->n_programs, bpf_prog_get_fd_by_id) &&
-		    all_freed(ids->maps, ids->n_maps, bpf_map_get_fd_by_id))
+		if (object_all_freed(ids->programs, ids->n_programs, bpf_prog_get_fd_by_id) &&
+		    object_all_freed(ids->maps, ids->n_maps, bpf_map_get_fd_by_id))
 			return;
 		nanosleep(&pause, NULL);
 	}

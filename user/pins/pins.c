@@ -2,6 +2,7 @@
 /* The pin directory; see pins.h. */
 #include "pins/pins.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/trusted.h"
 
 #define GATE_NAME "map_gate"
 #define POLICY_NAME "policy"
@@ -22,31 +24,31 @@
 #define GENERATION_PREFIX "generation-"
 
 /* Behind a failed call. That errno is over 0 then is known to us, but to no analyzer. */
-static int failed(void)
+static int pins_errno(void)
 {
 	const int error = errno;
 
 	return error > 0 ? -error : -EIO;
 }
 
-static int open_dir(int at_fd, const char *name, DIR **ret_dir)
+static int pins_open_dir(int at_fd, const char *name, DIR **ret_dir)
 {
 	_cleanup_close_ int fd =
 		openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *dir;
 
 	if (fd < 0)
-		return failed();
+		return pins_errno();
 	dir = fdopendir(fd);
 	if (!dir)
-		return failed();
+		return pins_errno();
 	TAKE_FD(fd);
 	*ret_dir = dir;
 	return 0;
 }
 
 /* The next entry that is not "." or "..": 1, 0 at the end, -errno. */
-static int next_entry(DIR *dir, const char **ret_name)
+static int pins_next_entry(DIR *dir, const char **ret_name)
 {
 	struct dirent *entry;
 
@@ -60,7 +62,7 @@ static int next_entry(DIR *dir, const char **ret_name)
 	return 1;
 }
 
-static int make_dir(const char *path, struct reason *reason)
+static int pins_make_dir(const char *path, struct reason *reason)
 {
 	if (!mkdir(path, 0700) || errno == EEXIST)
 		return 0;
@@ -73,7 +75,7 @@ static int make_dir(const char *path, struct reason *reason)
 }
 
 /* A directory that was made on another file system by mistake is taken back. */
-static int refuse_file_system(const char *path, bool made, struct reason *reason)
+static int pins_refuse_file_system(const char *path, bool made, struct reason *reason)
 {
 	if (made && rmdir(path))
 		return reason_errno(reason, -errno, "%s is not on a bpffs, and removing it failed",
@@ -83,12 +85,12 @@ static int refuse_file_system(const char *path, bool made, struct reason *reason
 }
 
 /* Empty, or ours by its map_gate. */
-static int check_owner(int fd, const char *path, struct reason *reason)
+static int pins_check_owner(int fd, const char *path, struct reason *reason)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
 	struct stat st;
-	int err;
+	int r;
 
 	if (fstat(fd, &st))
 		return reason_errno(reason, -errno, "cannot examine %s", path);
@@ -101,13 +103,13 @@ static int check_owner(int fd, const char *path, struct reason *reason)
 		return 0;
 	if (errno != ENOENT)
 		return reason_errno(reason, -errno, "cannot examine %s/%s", path, GATE_NAME);
-	err = open_dir(fd, ".", &dir);
-	if (err)
-		return reason_errno(reason, err, "cannot list %s", path);
-	err = next_entry(dir, &name);
-	if (err < 0)
-		return reason_errno(reason, err, "cannot list %s", path);
-	if (err)
+	r = pins_open_dir(fd, ".", &dir);
+	if (r)
+		return reason_errno(reason, r, "cannot list %s", path);
+	r = pins_next_entry(dir, &name);
+	if (r < 0)
+		return reason_errno(reason, r, "cannot list %s", path);
+	if (r)
 		return reason_set(reason, -EBUSY,
 				  "%s was not made by smtpward: it has %s and no " GATE_NAME
 				  "; remove it, or name another directory with --pins",
@@ -115,11 +117,11 @@ static int check_owner(int fd, const char *path, struct reason *reason)
 	return 0;
 }
 
-static int open_checked(const char *path, bool made, int *ret_fd, struct reason *reason)
+static int pins_open_checked(const char *path, bool made, int *ret_fd, struct reason *reason)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct statfs fs;
-	int err;
+	int r;
 
 	if (fd < 0 && errno == ENOTDIR)
 		return reason_set(reason, -EBUSY,
@@ -133,23 +135,22 @@ static int open_checked(const char *path, bool made, int *ret_fd, struct reason 
 	if (fstatfs(fd, &fs))
 		return reason_errno(reason, -errno, "cannot examine %s", path);
 	if (fs.f_type != BPF_FS_MAGIC)
-		return refuse_file_system(path, made, reason);
-	err = check_owner(fd, path, reason);
-	if (err)
-		return err;
+		return pins_refuse_file_system(path, made, reason);
+	r = pins_check_owner(fd, path, reason);
+	if (r)
+		return r;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-static bool same_directory(int fd, const char *path)
+static bool pins_same_directory(int fd, const char *path)
 {
 	struct stat ours, there;
 
-	return !fstat(fd, &ours) && !lstat(path, &there) && ours.st_dev == there.st_dev &&
-	       ours.st_ino == there.st_ino;
+	return !fstat(fd, &ours) && !lstat(path, &there) && trusted_same(&ours, &there);
 }
 
-static int lock(int fd, int operation)
+static int pins_lock(int fd, int operation)
 {
 	while (flock(fd, operation))
 		if (errno != EINTR)
@@ -157,69 +158,63 @@ static int lock(int fd, int operation)
 	return 0;
 }
 
-static int take(const char *path, int fd, struct pins *ret_pins, struct reason *reason)
+static int pins_take_fd(const char *path, int *fd, struct pins *ret_pins, struct reason *reason)
 {
 	char *copy = strdup(path);
 
 	if (!copy)
 		return reason_errno(reason, -ENOMEM, "cannot open %s", path);
 	ret_pins->path = copy;
-	ret_pins->fd = fd;
+	ret_pins->fd = TAKE_FD(*fd);
 	return 0;
 }
 
 int pins_open(const char *path, struct pins *ret_pins, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	int err = open_checked(path, false, &fd, reason);
+	int r = pins_open_checked(path, false, &fd, reason);
 
-	if (!err)
-		err = take(path, fd, ret_pins, reason);
-	if (!err)
-		TAKE_FD(fd);
-	return err;
+	if (r)
+		return r;
+	return pins_take_fd(path, &fd, ret_pins, reason);
 }
 
 /* Opens, locks, and begins again where an unload has removed it meanwhile. */
-static int open_and_lock(const char *path, bool create, int operation, struct pins *ret_pins,
-			 struct reason *reason)
+static int pins_open_and_lock(const char *path, bool create, int operation, struct pins *ret_pins,
+			      struct reason *reason)
 {
 	for (;;) {
 		_cleanup_close_ int fd = -1;
 		bool made = create && access(path, F_OK);
-		int err = 0;
+		int r = made ? pins_make_dir(path, reason) : 0;
 
-		if (made)
-			err = make_dir(path, reason);
-		if (err)
-			return err;
-		err = open_checked(path, made, &fd, reason);
-		if (err == -ENOENT && create)
+		if (r)
+			return r;
+		r = pins_open_checked(path, made, &fd, reason);
+		if (r == -ENOENT && create)
 			continue;
-		if (err)
-			return err;
-		err = lock(fd, operation);
-		if (err)
-			return reason_errno(reason, err, "cannot lock %s", path);
-		if (!same_directory(fd, path))
+		if (r)
+			return r;
+		r = pins_lock(fd, operation);
+		if (r)
+			return reason_errno(reason, r, "cannot lock %s", path);
+		if (!pins_same_directory(fd, path))
 			continue;
-		err = check_owner(fd, path, reason);
-		if (!err)
-			err = take(path, fd, ret_pins, reason);
-		if (!err)
-			TAKE_FD(fd);
-		return err;
+		r = pins_check_owner(fd, path, reason);
+		if (r)
+			return r;
+		return pins_take_fd(path, &fd, ret_pins, reason);
 	}
 }
 
 int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct reason *reason)
 {
-	return open_and_lock(path, false, LOCK_SH | (try ? LOCK_NB : 0), ret_pins, reason);
+	return pins_open_and_lock(path, false, LOCK_SH | (try ? LOCK_NB : 0), ret_pins, reason);
 }
 
 int pins_open_locked(const char *path, bool create, struct pins *ret_pins, struct reason *reason)
 {
-	return open_and_lock(path, create, LOCK_EX, ret_pins, reason);
+	return pins_open_and_lock(path, create, LOCK_EX, ret_pins, reason);
 }
 
 void pins_close(struct pins *pins)
@@ -230,7 +225,7 @@ void pins_close(struct pins *pins)
 }
 
 /* The holder of a flock(2) lock on fd, from /proc/locks; 0 where it is not there. */
-static pid_t lock_holder(int fd)
+static pid_t pins_lock_holder(int fd)
 {
 	_cleanup_fclose_ FILE *locks = fopen("/proc/locks", "re");
 	_cleanup_free_ char *line = NULL;
@@ -257,7 +252,7 @@ int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
 	_cleanup_close_ int fd = openat(pins->fd, PINS_READER_NAME, flags);
-	int err;
+	int r;
 
 	if (fd < 0 && errno == ENOENT) {
 		if (mkdirat(pins->fd, PINS_READER_NAME, 0700) && errno != EEXIST)
@@ -266,13 +261,13 @@ int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 	}
 	if (fd < 0)
 		return -errno;
-	err = lock(fd, LOCK_EX | LOCK_NB);
-	if (err == -EWOULDBLOCK) {
-		*reterr_pid = lock_holder(fd);
+	r = pins_lock(fd, LOCK_EX | LOCK_NB);
+	if (r == -EWOULDBLOCK) {
+		*reterr_pid = pins_lock_holder(fd);
 		return -EBUSY;
 	}
-	if (err)
-		return err;
+	if (r)
+		return r;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -282,7 +277,7 @@ pid_t pins_find_reader(const struct pins *pins)
 	_cleanup_close_ int fd =
 		openat(pins->fd, PINS_READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd < 0 ? 0 : lock_holder(fd);
+	return fd < 0 ? 0 : pins_lock_holder(fd);
 }
 
 bool pins_present(const struct pins *pins)
@@ -290,7 +285,7 @@ bool pins_present(const struct pins *pins)
 	struct stat st;
 
 	/* A service's own view of it, a bind mount, outlives it: without a name, though. */
-	return same_directory(pins->fd, pins->path) && !fstat(pins->fd, &st) && st.st_nlink;
+	return pins_same_directory(pins->fd, pins->path) && !fstat(pins->fd, &st) && st.st_nlink;
 }
 
 int pins_name(const struct pins *pins, uint64_t generation, const char *name,
@@ -309,22 +304,22 @@ int pins_name(const struct pins *pins, uint64_t generation, const char *name,
 int pins_has(const struct pins *pins, uint64_t generation, const char *name, bool *ret_has)
 {
 	char path[PINS_PATH_SIZE];
-	int err = pins_name(pins, generation, name, path);
+	int r = pins_name(pins, generation, name, path);
 	struct stat st;
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	*ret_has = !lstat(path, &st);
 	return *ret_has || errno == ENOENT ? 0 : -errno;
 }
 
-struct generation_name {
+struct pins_generation_name {
 	char text[sizeof(GENERATION_PREFIX) + 20];
 };
 
-static struct generation_name generation_name(uint64_t generation)
+static struct pins_generation_name pins_generation_name(uint64_t generation)
 {
-	struct generation_name name;
+	struct pins_generation_name name;
 
 	snprintf(name.text, sizeof(name.text), GENERATION_PREFIX "%" PRIu64, generation);
 	return name;
@@ -332,21 +327,22 @@ static struct generation_name generation_name(uint64_t generation)
 
 int pins_make_generation(const struct pins *pins, uint64_t generation)
 {
-	struct generation_name name = generation_name(generation);
+	struct pins_generation_name name = pins_generation_name(generation);
 
+	assert(generation);
 	return mkdirat(pins->fd, name.text, 0700) ? -errno : 0;
 }
 
 /* The number in a generation's name; 0 where it is none. */
-static uint64_t parse_generation(const char *name)
+static uint64_t pins_parse_generation(const char *name)
 {
-	struct generation_name again;
+	struct pins_generation_name again;
 	uint64_t number;
 
 	if (strncmp(name, GENERATION_PREFIX, strlen(GENERATION_PREFIX)))
 		return 0;
 	number = strtoull(name + strlen(GENERATION_PREFIX), NULL, 10);
-	again = generation_name(number);
+	again = pins_generation_name(number);
 	return strcmp(again.text, name) ? 0 : number;
 }
 
@@ -356,12 +352,12 @@ int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
 	size_t n = 0;
-	int err = open_dir(pins->fd, ".", &dir);
+	int r = pins_open_dir(pins->fd, ".", &dir);
 
-	if (err)
-		return err;
-	while ((err = next_entry(dir, &name)) > 0) {
-		uint64_t number = parse_generation(name);
+	if (r)
+		return r;
+	while ((r = pins_next_entry(dir, &name)) > 0) {
+		uint64_t number = pins_parse_generation(name);
 		uint64_t *added;
 
 		if (!number)
@@ -371,8 +367,8 @@ int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_
 			return -ENOMEM;
 		*added = number;
 	}
-	if (err)
-		return err;
+	if (r)
+		return r;
 	*ret_numbers = TAKE_PTR(numbers);
 	*ret_n = n;
 	return 0;
@@ -381,51 +377,54 @@ int pins_list_generations(const struct pins *pins, uint64_t **ret_numbers, size_
 int pins_each(const struct pins *pins, uint64_t generation,
 	      int (*pin)(void *userdata, const char *name), void *userdata)
 {
-	struct generation_name name = generation_name(generation);
+	struct pins_generation_name name = pins_generation_name(generation);
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *entry;
-	int err = open_dir(pins->fd, generation ? name.text : ".", &dir);
+	int r = pins_open_dir(pins->fd, generation ? name.text : ".", &dir);
 
-	if (err)
-		return err;
-	while ((err = next_entry(dir, &entry)) > 0) {
-		err = pin(userdata, entry);
-		if (err)
-			return err;
+	if (r)
+		return r;
+	while ((r = pins_next_entry(dir, &entry)) > 0) {
+		r = pin(userdata, entry);
+		if (r)
+			return r;
 	}
-	return err;
+	return r;
 }
 
-static int remove_directory(int at_fd, const char *name)
+static int pins_remove_directory(int at_fd, const char *name)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *entry;
-	int err = open_dir(at_fd, name, &dir);
+	int r = pins_open_dir(at_fd, name, &dir);
 
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	while ((err = next_entry(dir, &entry)) > 0)
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	while ((r = pins_next_entry(dir, &entry)) > 0)
 		if (unlinkat(dirfd(dir), entry, 0) && errno != ENOENT)
 			return -errno;
-	if (err)
-		return err;
+	if (r)
+		return r;
 	return unlinkat(at_fd, name, AT_REMOVEDIR) ? -errno : 0;
 }
 
 int pins_remove_generation(const struct pins *pins, uint64_t generation)
 {
-	struct generation_name name = generation_name(generation);
+	struct pins_generation_name name = pins_generation_name(generation);
 
-	return remove_directory(pins->fd, name.text);
+	assert(generation);
+	return pins_remove_directory(pins->fd, name.text);
 }
 
 int pins_point_to(const struct pins *pins, uint64_t generation)
 {
-	struct generation_name name = generation_name(generation);
-	int err = pins_remove(pins, POLICY_NEW_NAME);
+	struct pins_generation_name name = pins_generation_name(generation);
+	int r;
 
-	if (err)
-		return err;
+	assert(generation);
+	r = pins_remove(pins, POLICY_NEW_NAME);
+	if (r)
+		return r;
 	if (symlinkat(name.text, pins->fd, POLICY_NEW_NAME))
 		return -errno;
 	return renameat(pins->fd, POLICY_NEW_NAME, pins->fd, POLICY_NAME) ? -errno : 0;
@@ -446,40 +445,40 @@ int pins_remove(const struct pins *pins, const char *name)
 	return unlinkat(pins->fd, name, 0) && errno != ENOENT ? -errno : 0;
 }
 
-static int remove_entry(const struct pins *pins, const char *name)
+static int pins_remove_entry(const struct pins *pins, const char *name)
 {
-	if (parse_generation(name) || !strcmp(name, PINS_READER_NAME))
-		return remove_directory(pins->fd, name);
+	if (pins_parse_generation(name) || !strcmp(name, PINS_READER_NAME))
+		return pins_remove_directory(pins->fd, name);
 	return strcmp(name, GATE_NAME) ? pins_remove(pins, name) : 0;
 }
 
-static int remove_entries(const struct pins *pins)
+static int pins_remove_entries(const struct pins *pins)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
-	int err = open_dir(pins->fd, ".", &dir);
+	int r = pins_open_dir(pins->fd, ".", &dir);
 
-	if (err)
-		return err;
-	while ((err = next_entry(dir, &name)) > 0) {
-		err = remove_entry(pins, name);
-		if (err)
-			return err;
+	if (r)
+		return r;
+	while ((r = pins_next_entry(dir, &name)) > 0) {
+		r = pins_remove_entry(pins, name);
+		if (r)
+			return r;
 	}
-	return err;
+	return r;
 }
 
 int pins_remove_all(struct pins *pins)
 {
-	int err;
+	int r;
 
 	/* A reader that starts just now may make its lock again: it has none of ours. */
 	for (int tries = 0; tries < 10; tries++) {
-		err = remove_entries(pins);
-		if (!err)
-			err = pins_remove(pins, GATE_NAME);
-		if (err)
-			return err;
+		r = pins_remove_entries(pins);
+		if (!r)
+			r = pins_remove(pins, GATE_NAME);
+		if (r)
+			return r;
 		if (!rmdir(pins->path)) {
 			pins_close(pins);
 			return 0;

@@ -12,6 +12,7 @@
  */
 #include "pins/pins.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -43,47 +44,71 @@ static const struct {
 	{ "iter_hooks", READS },
 };
 
-static int give(const struct pins *pins, uint64_t generation, const char *name, gid_t group,
-		mode_t owner, mode_t rights)
+static int share_give(const struct pins *pins, uint64_t generation, const char *name, gid_t group,
+		      mode_t owner, mode_t rights)
 {
 	char path[PINS_PATH_SIZE];
-	int err = pins_name(pins, generation, name, path);
+	int r = pins_name(pins, generation, name, path);
 
-	if (err)
-		return err;
+	if (r)
+		return r;
 	return chown(path, 0, group) || chmod(path, owner | (group ? rights : 0)) ? -errno : 0;
 }
 
-static int give_all(const struct pins *pins, uint64_t generation, gid_t group)
+static int share_give_all(const struct pins *pins, uint64_t generation, gid_t group)
 {
-	int err = give(pins, 0, "map_gate", group, S_IRUSR | S_IWUSR, READS);
+	int r = share_give(pins, 0, "map_gate", group, S_IRUSR | S_IWUSR, READS);
 
-	for (size_t i = 0; i < ARRAY_SIZE(shared) && !err; i++) {
-		err = give(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
-			   shared[i].rights);
+	if (r)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+		r = share_give(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
+			       shared[i].rights);
 		/* Without a group there is no iter_hooks. */
-		if (err == -ENOENT && !group)
-			err = 0;
+		if (r == -ENOENT && !group)
+			continue;
+		if (r)
+			return r;
 	}
-	if (!err)
-		err = give(pins, generation, "", group, S_IRWXU, ENTERS);
-	return err ? err : give(pins, 0, "", group, S_IRWXU, ENTERS);
+	r = share_give(pins, generation, "", group, S_IRWXU, ENTERS);
+	if (r)
+		return r;
+	return share_give(pins, 0, "", group, S_IRWXU, ENTERS);
+}
+
+static int share_with(const struct pins *pins, uint64_t generation, gid_t group)
+{
+	int r;
+
+	if (mkdirat(pins->fd, PINS_READER_NAME, S_IRWXU) && errno != EEXIST)
+		return -errno;
+	r = share_give(pins, 0, PINS_READER_NAME, group, S_IRWXU, ENTERS);
+	if (r)
+		return r;
+	return share_give_all(pins, generation, group);
+}
+
+static int share_with_none(const struct pins *pins, uint64_t generation)
+{
+	int r = share_give_all(pins, generation, 0);
+
+	if (r)
+		return r;
+	return share_give(pins, 0, PINS_READER_NAME, 0, S_IRWXU, 0);
 }
 
 int pins_share(const struct pins *pins, uint64_t generation, gid_t group)
 {
 	gid_t before = 0;
-	int err = pins_find_group(pins, &before);
+	int r;
 
-	if (err || (!group && !before))
-		return err;
-	if (group && mkdirat(pins->fd, PINS_READER_NAME, S_IRWXU) && errno != EEXIST)
-		return -errno;
+	assert(generation);
+	r = pins_find_group(pins, &before);
+	if (r)
+		return r;
 	if (group)
-		err = give(pins, 0, PINS_READER_NAME, group, S_IRWXU, ENTERS);
-	if (!err)
-		err = give_all(pins, generation, group);
-	return err || group ? err : give(pins, 0, PINS_READER_NAME, 0, S_IRWXU, 0);
+		return share_with(pins, generation, group);
+	return before ? share_with_none(pins, generation) : 0;
 }
 
 int pins_find_group(const struct pins *pins, gid_t *ret_group)
