@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/trusted.h"
 #include "policy/policy.h"
 #include "policy/policy_parse.h"
 
@@ -204,7 +205,7 @@ static int source_same(void *userdata, const char *a, const char *b)
 	(void)userdata;
 	if (stat(a, &x) < 0 || stat(b, &y) < 0)
 		return 0;
-	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	return trusted_same(&x, &y);
 }
 
 /* getpwnam(3): these errors may also mean that there is no such name. */

@@ -136,8 +136,7 @@ static bool file_same(int a, int b)
 {
 	struct stat sa, sb;
 
-	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-	       sa.st_ino == sb.st_ino;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && trusted_same(&sa, &sb);
 }
 
 static int file_reopen(struct sink *sink)
