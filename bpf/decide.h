@@ -39,14 +39,11 @@ static __always_inline void caller_identify(struct caller *caller)
 	caller->egid = asks[SMTPWARD_GROUP] ? TASK_READ(cred, egid.val) : 0;
 }
 
-static __always_inline const struct smtpward_rules *decide_id(enum smtpward_condition condition,
-							      void *map, const __u32 *id)
+/* NULL where no rule asks for it, or none for this id. */
+static __always_inline const struct smtpward_rules *decide_id(bool asked, void *map,
+							      const __u32 *id)
 {
-	const struct smtpward_rules *rules = NULL;
-
-	if (asks[condition])
-		rules = bpf_map_lookup_elem(map, id);
-	return rules ?: CONSTANT(any[condition]);
+	return asked ? bpf_map_lookup_elem(map, id) : NULL;
 }
 
 static __always_inline const struct smtpward_rules *decide_to(const struct flow *flow)
@@ -58,7 +55,7 @@ static __always_inline const struct smtpward_rules *decide_to(const struct flow 
 		__builtin_memcpy(prefix.address, flow->address, sizeof(prefix.address));
 		rules = bpf_map_lookup_elem(&map_addresses, &prefix);
 	}
-	return rules ?: CONSTANT(any[SMTPWARD_TO]);
+	return rules ?: CONSTANT(any_TO);
 }
 
 /* Whether the tracker had no room in a map for a cgroup. */
@@ -119,8 +116,9 @@ static __always_inline void decide_satisfy(const struct flow *flow, const struct
 
 	by[SMTPWARD_PORT] = CONSTANT(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]);
 	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP] = decide_cgroup(caller, ret_unsure);
-#define DECIDE_ID(name, map, member) \
-	by[SMTPWARD_##name] = decide_id(SMTPWARD_##name, &map, &caller->member);
+#define DECIDE_ID(name, map, member)                                                  \
+	by[SMTPWARD_##name] = decide_id(asks[SMTPWARD_##name], &map, &caller->member) \
+				      ?: CONSTANT(any_##name);
 	SMTPWARD_ID_CONDITIONS(DECIDE_ID)
 #undef DECIDE_ID
 	by[SMTPWARD_TO] = decide_to(flow);

@@ -193,9 +193,12 @@ const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 
 /*
  * By condition: the rules that do not ask for it, and whether there are others. Unit and
- * cgroup are looked up together: _cgroup is for neither, for either.
+ * cgroup are looked up together: _cgroup is for neither, for either. any_UNIT and so on are
+ * no array, for the address of an item would be an instruction more.
  */
-const volatile struct smtpward_rules any[SMTPWARD_CONDITIONS_N];
+#define ANY(name, word, kind) const volatile struct smtpward_rules any_##name;
+SMTPWARD_CONDITIONS(ANY)
+#undef ANY
 const volatile struct smtpward_rules any_cgroup;
 const volatile bool asks[SMTPWARD_CONDITIONS_N];
 const volatile bool asks_cgroup;

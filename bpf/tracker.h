@@ -174,8 +174,7 @@ static __always_inline void tracker_made(struct cgroup *cgroup)
 		tracker_lost();
 		return;
 	}
-	if (!smtpward_match_finish(&scratch->child, CONSTANT(any[SMTPWARD_UNIT]),
-				   CONSTANT(any[SMTPWARD_CGROUP])))
+	if (!smtpward_match_finish(&scratch->child, CONSTANT(any_UNIT), CONSTANT(any_CGROUP)))
 		return;
 	if (smtpward_match_inherits(parent, &scratch->child))
 		tracker_inherit(id, &scratch->child.rules);

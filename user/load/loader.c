@@ -39,7 +39,9 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	constants->ports_count = ruleset->n_ports;
 	memcpy(constants->ports, ruleset->ports, sizeof(constants->ports));
 	memcpy(constants->port_rules, ruleset->port_rules, sizeof(constants->port_rules));
-	memcpy(constants->any, ruleset->any, sizeof(constants->any));
+#define ANY(name, word, kind) constants->any_##name = ruleset->any[SMTPWARD_##name];
+	SMTPWARD_CONDITIONS(ANY)
+#undef ANY
 	constants->any_cgroup = ruleset->any_cgroup;
 	memcpy(constants->asks, ruleset->asks, sizeof(constants->asks));
 	constants->asks_cgroup = ruleset->asks_cgroup;
