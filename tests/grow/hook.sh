@@ -7,53 +7,18 @@
 #
 #	SMTPWARD=path/to/smtpward tests/grow/hook.sh
 set -uo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # A bpffs that nobody else sees, and ports that nobody else has.
 [ "${GROW_INSIDE:-}" ] || GROW_INSIDE=1 exec unshare --mount --net --propagation private \
 	"${BASH_SOURCE[0]}" "$@"
 
-# shellcheck source=tests/tap.sh
-. "$here/../tap.sh"
-
-top=$(realpath "$here/../..")
-base=$(realpath -e "${SMTPWARD:-$top/out/smtpward}") || exit 1
-work=$(mktemp -d) || exit 1
-grown=$work/tree/out/smtpward
-pins=$work/bpf/pins
-cgroup=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/smtpward-grow-$$
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-clean_up() {
-	[ ! -e "$pins" ] || "$base" unload --pins "$pins" 2>/dev/null
-	[ ! -d "$cgroup" ] || rmdir "$cgroup"
-	! mountpoint -q "$work/bpf" || umount "$work/bpf"
-	rm -rf "$work" "$tap_output"
-}
+# shellcheck source=tests/grow/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 prepare() {
-	mkdir "$work/tree" "$work/bpf" "$cgroup" && mount -t bpf bpf "$work/bpf" || return 1
 	printf 'allow to 127.0.0.1, ::1\n' >"$work/old.conf"
 	printf 'allow to 127.0.0.2\n' >"$work/new.conf"
-	cd "$top" && cp -a bpf user include Makefile LICENSE README.md scripts "$work/tree"
-}
-
-applies() {
-	patch --batch --fuzz=0 -d "$work/tree" -p1 <"$here/hook.patch"
-}
-
-few_files() {
-	local n
-
-	n=$(grep -c '^+++ ' "$here/hook.patch")
-	[[ $n -gt 0 && $n -le 5 ]] || { echo "$n files"; return 1; }
-}
-
-builds() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u OUT -u SANITIZE \
-		make -C "$work/tree" -j "$(nproc)" all
+	make_place && copy_tree
 }
 
 old_load() {
@@ -62,10 +27,6 @@ old_load() {
 
 new_load() {
 	"$@" "$grown" load -c "$work/new.conf" --cgroup "$cgroup" --pins "$pins"
-}
-
-in_cgroup() {
-	(echo "$BASHPID" >"$cgroup/cgroup.procs" && exec "$@")
 }
 
 # Prints a digit an attempt, 1 where it is refused with EPERM: connects to port 25 of
@@ -177,8 +138,8 @@ unloads() {
 
 command -v strace >/dev/null || { echo "Bail out! there is no strace"; exit 1; }
 check "a copy of the tree" prepare
-check "the patch applies" applies
-check "... to five files at most" few_files
+check "the patch applies" applies hook.patch
+check "... to five files at most" few_files hook.patch 5
 check "... and the tree builds" builds
 check "nothing is loaded: nothing is refused" decides $nothing
 check "the build without the hook: binds pass" old_is_in_force
