@@ -108,6 +108,16 @@ int cgroupfs_open(const char *path, int *ret_fd)
 	return 0;
 }
 
+int cgroupfs_open_root(int *ret_fd)
+{
+	_cleanup_free_ char *root = NULL;
+	int r = cgroupfs_find_root(&root);
+
+	if (r)
+		return r;
+	return cgroupfs_open(root, ret_fd);
+}
+
 /* A kernfs file handle is the node's 64-bit id: FILEID_KERNFS in fs/kernfs/mount.c. */
 #define FILEID_KERNFS 0xfe
 

@@ -22,6 +22,9 @@ int cgroupfs_find_root(char **ret_path);
 /* Opens a cgroup directory. -ENOTDIR, -ENOENT ...; -EMEDIUMTYPE where it is no cgroup v2. */
 int cgroupfs_open(const char *path, int *ret_fd);
 
+/* The v2 root, wherever it is mounted. -ENOENT where there is none. */
+int cgroupfs_open_root(int *ret_fd);
+
 /*
  * The kernel's id of the cgroup directory `name` in dir_fd ("" for dir_fd itself):
  * what bpf_get_current_cgroup_id() returns, and unique as long as the machine runs.

@@ -17,13 +17,9 @@
 
 static int heal_open_cgroup_id(uint64_t id, int *ret_fd)
 {
-	_cleanup_free_ char *root = NULL;
 	_cleanup_close_ int root_fd = -1;
-	int r = cgroupfs_find_root(&root);
+	int r = cgroupfs_open_root(&root_fd);
 
-	if (r)
-		return r;
-	r = cgroupfs_open(root, &root_fd);
 	if (r)
 		return r;
 	return cgroupfs_open_id(root_fd, id, ret_fd);

@@ -14,12 +14,8 @@
 static int state_cgroup_exists(uint64_t id, bool *ret_exists)
 {
 	_cleanup_close_ int root_fd = -1;
-	_cleanup_free_ char *root = NULL;
-	int r = cgroupfs_find_root(&root);
+	int r = cgroupfs_open_root(&root_fd);
 
-	if (r)
-		return r;
-	r = cgroupfs_open(root, &root_fd);
 	if (r)
 		return r;
 	return cgroupfs_exists(root_fd, id, ret_exists);
