@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 
 #define RECORDED 40 /* attempts of a caller; more than ... */
 #define BURST 30    /* ... have a record */
@@ -206,6 +208,58 @@ static void test_downgrade_with_logger(void **state)
 	logger_ends(ours, other);
 }
 
+/* Fills the queue of the syslog socket; returns with how many datagrams. */
+static unsigned int fill_queue(void)
+{
+	const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SYSLOG_SOCKET };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	unsigned int n = 0;
+
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	while (send(fd, "", 1, 0) == 1)
+		n++;
+	assert_int_equal(errno, EAGAIN);
+	return n;
+}
+
+struct queue {
+	int fd;
+	unsigned int n;
+};
+
+/* Takes those out again, once the load has had its time to try. */
+static int empty_queue(void *arg)
+{
+	const struct timespec second = { .tv_sec = 2 };
+	const struct queue *queue = arg;
+	char byte;
+
+	nanosleep(&second, NULL);
+	for (unsigned int i = 0; i < queue->n; i++)
+		if (recv(queue->fd, &byte, 1, 0) != 1)
+			return 1;
+	return 0;
+}
+
+/* A sink that takes no line at first costs a wait, and no attempt is counted twice for it. */
+static void test_upgrade_stuck(void **state)
+{
+	_cleanup_close_ int syslog = syslog_bind();
+	struct queue queue = { .fd = syslog };
+	struct child_handle emptier;
+
+	cgroup_make("third");
+	load_with(other);
+	assert_int_equal(child_run(CHILD_IN("third"), attempts, NULL), 0);
+	queue.n = fill_queue();
+	emptier = child_start(CHILD_IN("third"), empty_queue, &queue);
+	load_with(ours);
+	assert_int_equal(child_wait(&emptier), 0);
+	assert_int_equal(written(syslog), RECORDED);
+	policy_unload();
+}
+
 /* What reads does not guess at layouts that it does not know. */
 static void test_foreign_policy(void **state)
 {
@@ -248,6 +302,7 @@ static int tests(void)
 		TEST(test_downgrade),
 		TEST(test_upgrade_with_logger),
 		TEST(test_downgrade_with_logger),
+		TEST(test_upgrade_stuck),
 		TEST(test_foreign_policy),
 	};
 
