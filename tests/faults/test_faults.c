@@ -140,6 +140,9 @@ static size_t count_calls(const struct scenario *scenario, struct count counts[S
 		if (line[len] != '(' || len >= sizeof(counts->name))
 			continue;
 		line[len] = '\0';
+		/* From the first pause on it is one question until the kernel has let go. */
+		if (strstr(line, "nanosleep"))
+			break;
 		while (i < n_counts && strcmp(counts[i].name, line))
 			i++;
 		assert_true(i < SYSCALLS_MAX);
