@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "version.h"
-#include "base/cleanup.h"
 #include "base/macro.h"
 #include "cli/msg.h"
 #include "cmd/commands.h"

@@ -6,7 +6,6 @@
 
 #include <smtpward/abi.h>
 
-#include "base/cleanup.h"
 #include "base/macro.h"
 
 static const char *const verdict_words[] = {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward unload: the one way back. */
-#include "base/cleanup.h"
 #include "base/macro.h"
 #include "cli/say_load.h"
 #include "cmd/commands.h"

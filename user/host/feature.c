@@ -12,7 +12,6 @@
 
 #include <smtpward/hooks.h>
 
-#include "base/cleanup.h"
 #include "base/macro.h"
 
 const struct feature_info feature_infos[FEATURES] = {

@@ -8,7 +8,6 @@
 
 #include <smtpward/abi.h>
 
-#include "base/cleanup.h"
 #include "base/macro.h"
 
 #define HOOK_INFO(_name, type, _program, before)                             \

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/macro.h"
 #include "policy/policy.h"
 #include "policy/policy_parse.h"

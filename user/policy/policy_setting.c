@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/verdict_word.h"
 #include "policy/policy_parse.h"
 #include "policy/policy_value.h"

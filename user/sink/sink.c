@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/macro.h"
 
 static int sink_open_syslog(struct sink **ret_sink)
