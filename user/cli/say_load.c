@@ -59,7 +59,7 @@ enum command_result say_load_policy(const struct given_policy *given, const char
 	const struct load_request request = {
 		.policy = given->policy,
 		.ruleset = given->ruleset,
-		.config = given->name,
+		.config = given->file,
 		.cgroup = cgroup,
 		.pins = pins ?: PINS_DEFAULT_PATH,
 		.reader = reader ? &group : NULL,
