@@ -19,6 +19,7 @@ struct load_request {
 	const struct policy *policy;
 	const struct ruleset *ruleset;
 	const char *config; /* where the policy came from */
+	const char *why;    /* it is the kept one: what was wrong with the file; or NULL */
 	const char *cgroup; /* directory to attach to; NULL: the v2 root */
 	const char *pins;   /* directory on bpffs */
 	/* The group that may read beside root, 0: none; NULL: the one that may now. */

@@ -37,6 +37,7 @@ static const struct {
 	{ "map_callers_rest", READS },
 	{ "map_counters", READS },
 	{ "map_policy", READS },
+	{ "map_origin", READS },
 	{ "map_rules", READS },
 	{ "map_tracker", READS },
 	{ "map_cgroups", READS },

@@ -171,6 +171,9 @@ static int state_read_all(const struct pins *pins, struct state *state)
 	r = object_read(pins, generation, "map_policy", &state->policy, sizeof(state->policy));
 	if (r)
 		return r;
+	r = object_read(pins, generation, "map_origin", &state->origin, sizeof(state->origin));
+	if (r && r != -ENOENT)
+		return r;
 	r = state_read_rules(pins, state);
 	if (r)
 		return r;

@@ -26,6 +26,7 @@ struct state {
 	bool enforcing; /* whole, and mode enforce */
 	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
 	struct smtpward_policy_info policy;
+	struct smtpward_origin origin; /* all zero where an older version loaded it */
 	enum state_hook hooks[SMTPWARD_HOOKS];
 	struct object_link links[SMTPWARD_HOOKS];
 	bool tracks;				    /* the policy needs the cgroup tracker */
