@@ -199,8 +199,8 @@ static bool may_write(const char *name)
 static bool may_read(const char *name)
 {
 	static const char *const readable[] = { "map_callers_rest", "map_counters", "map_gate",
-						"map_policy",	    "map_rules",    "map_tracker",
-						"map_cgroups" };
+						"map_policy",	    "map_origin",   "map_rules",
+						"map_tracker",	    "map_cgroups" };
 
 	return is_one_of(name, readable, ARRAY_SIZE(readable)) || may_write(name);
 }
@@ -262,8 +262,8 @@ static void test_lifts_nothing(void **state)
 	assert_non_null(strstr(run.err, "root"));
 	assert_int_equal(smtpward_child((const char *const[]){ "smtpward", "load", "-c",
 							       policy_write("mode audit\n"),
-							       "--cgroup", fixture.attached, "--pins",
-							       fixture.pins, NULL },
+							       "--cgroup", fixture.attached,
+							       "--pins", fixture.pins, NULL },
 					enter_and_become_reader, NULL),
 			 1);
 	assert_non_null(strstr(run.err, "root"));
