@@ -62,7 +62,7 @@ static void say_log_lift(void *userdata)
 {
 	struct context *context = userdata;
 
-	context->lifted = say_load_lift(context->pins);
+	context->lifted = say_load_lift(context->pins, context->options->lift_at_end);
 }
 
 static int say_log_read_state(struct context *context, struct state *ret_state,

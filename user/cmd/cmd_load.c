@@ -49,12 +49,18 @@ static enum command_result load_run(void *userdata, int argc, char **argv)
 	enum command_result result =
 		given_policy_read(config->config ?: COMMAND_CONFIG_PATH, &given);
 
-	bool left = false;
+	struct load_report report = { 0 };
 
 	if (result == COMMAND_DONE)
-		result = say_load_policy(&given, config->cgroup, config->pins, config->reader,
-					 &left);
-	if (left)
+		result = say_load_policy(
+			&(const struct say_load_request){
+				.given = &given,
+				.cgroup = config->cgroup,
+				.pins = config->pins,
+				.reader = config->reader,
+			},
+			&report);
+	if (report.left)
 		load_write_left(config->pins);
 	return result;
 }

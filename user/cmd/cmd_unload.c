@@ -16,7 +16,7 @@ static enum command_result unload_run(void *userdata, int argc, char **argv)
 {
 	const struct unload_config *config = userdata;
 
-	return say_load_lift(config->pins);
+	return say_load_lift(config->pins, NULL);
 }
 
 const struct command cmd_unload = {

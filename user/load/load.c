@@ -42,6 +42,7 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.root_fd = -1,
 		.attach_fd = -1,
 	};
+	uint32_t gate_id = 0;
 	int r;
 
 	assert(request && request->policy && request->ruleset && request->pins);
@@ -61,6 +62,8 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		return r;
 	}
 	r = load_finish(&load, reason);
+	if (!r)
+		r = load_gate_id(&load, &gate_id);
 	if (r)
 		return r;
 	*ret_report = (struct load_report){
@@ -68,6 +71,9 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.replaced_abi = load.abi,
 		.below_root = load.attach_id != load.root_id,
 		.left = load.left,
+		.root_id = load.root_id,
+		.id = { gate_id, load.generation },
+		.unkept = load.unkept,
 	};
 	return 0;
 }

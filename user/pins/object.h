@@ -19,6 +19,9 @@
 /* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
 
+/* Whether two descriptors are of one map, program or link. 0 or -errno. */
+int object_compare(int fd, int other_fd, bool *ret_same);
+
 /* What a descriptor of a map is for. The kernel asks for no more rights than that takes. */
 enum object_use {
 	OBJECT_READS,
@@ -38,6 +41,9 @@ int object_sum_counters(int fd, struct smtpward_counters *ret_counters);
 
 /* The SMTPWARD_ABI that a generation was made with. -ENOENT where it was not finished. */
 int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi);
+
+/* The same of its map_policy. */
+int object_read_abi_of(int fd, uint32_t *ret_abi);
 
 /* What to say of another ABI: the path, its number, ours. */
 #define OBJECT_FOREIGN_TEXT                                                           \
