@@ -188,6 +188,9 @@ static void make_mounts(void)
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("tmpfs", fixture.dir, "tmpfs", 0, "mode=755"), 0);
+	/* The lock and the second pins are below it. */
+	assert_true(!mkdir("/run/smtpward", 0755) || errno == EEXIST);
+	assert_int_equal(mount("tmpfs", "/run/smtpward", "tmpfs", 0, "mode=755"), 0);
 	snprintf(bpffs, sizeof(bpffs), "%s/bpf", fixture.dir);
 	assert_int_equal(mkdir(bpffs, 0755), 0);
 	assert_int_equal(mount("bpf", bpffs, "bpf", 0, NULL), 0);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/msg.h"
@@ -77,28 +78,50 @@ static int say_log_read_state(struct context *context, struct state *ret_state,
 	return r;
 }
 
-/*
- * What is amiss, and what can be put back from here is: that takes the rights of a
- * load, so a log without them only says so.
- */
-static bool say_log_look(void *userdata, char *alert, size_t size, bool *ret_healed)
+/* The first trouble worth an alert, in words; false where there is none. */
+static bool say_log_find_trouble(const struct state *state, struct logger_alert *alert)
+{
+	for (int i = 0; i < STATE_TROUBLES; i++) {
+		/* Where it is attached is as the load said it. */
+		if (!(state->troubles & 1U << i) || i == STATE_SCOPE)
+			continue;
+		state_describe_trouble(state, i, alert->text, sizeof(alert->text));
+		alert->ends = STATE_HEALS & 1U << i;
+		return true;
+	}
+	return false;
+}
+
+static bool say_log_is_whole(struct context *context)
+{
+	_cleanup_(state_clear) struct state state = { 0 };
+	struct reason reason;
+
+	return !state_read(context->pins, false, &state, &reason) && state_is_whole(&state) &&
+	       !(state.troubles & STATE_HEALS);
+}
+
+/* Checks enforcement, and repairs it if we are root; otherwise only reports. */
+static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
 	struct context *context = userdata;
 	struct reason reason;
 	int r = say_log_read_state(context, &state, &reason);
 
-	/* Under change, taken away as a whole, out of sight: none of it is for an alert. */
-	if (r == -EAGAIN || r == -ENOENT || r == -EACCES)
+	/* Under change, or out of sight: neither is for an alert. */
+	if (r == -EAGAIN || r == -EACCES)
 		return false;
-	if (!r && state_is_whole(&state))
+	*ret_alert = (struct logger_alert){ .ends = true };
+	if (r)
+		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", reason.text);
+	else if (!state_is_whole(&state))
+		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", state_headline(&state));
+	else if (!say_log_find_trouble(&state, ret_alert))
 		return false;
-	snprintf(alert, size, "%s", r ? reason.text : state_headline(&state));
-	if (r || state.gate_open || load_heal(context->pins, &reason))
-		return true;
-	state_clear(&state);
-	state = (struct state){ 0 };
-	*ret_healed = !state_read(context->pins, false, &state, &reason) && state_is_whole(&state);
+	if (!geteuid() && !state.gate_open && ret_alert->ends &&
+	    !load_heal(context->pins, &reason))
+		ret_alert->healed = say_log_is_whole(context);
 	return true;
 }
 
@@ -140,6 +163,11 @@ static enum command_result say_log_end(const struct context *context, enum logge
 	case LOGGER_UNLOADED:
 		msg_info("the policy was unloaded: there is nothing more to log");
 		break;
+	case LOGGER_LOST:
+		msg_error("the log ends: the pin directory %s is gone, and no unload removed it; "
+			  "'smtpward load' makes it again",
+			  context->pins);
+		return COMMAND_FAILED;
 	case LOGGER_REPLACED:
 		msg_info("another version of smtpward has taken over: the log ends, start it "
 			 "again");
