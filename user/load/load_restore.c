@@ -143,28 +143,25 @@ static int restore_link(const struct pins *pins, const struct found_link *link,
 	return restore_hook(&restore, link);
 }
 
-/* Whose map_gate it is in the directory; otherwise the first that belongs there. 0: nobody's. */
-static int restore_choose_gate(const struct pins *pins, const struct found *found,
-			       uint64_t root_id, uint32_t *ret_gate_id, struct reason *reason)
+/*
+ * Whose map_gate it is in the directory; where it is nobody's who is attached, the first that
+ * belongs there. 0: there is none.
+ */
+static uint32_t restore_choose_gate(const struct pins *pins, const struct found *found,
+				    uint64_t root_id)
 {
 	_cleanup_close_ int fd = -1;
-	struct object_shape shape;
-	int r = object_open_map(pins, 0, "map_gate", OBJECT_READS, 0, &fd);
+	uint32_t pinned = 0;
 
-	*ret_gate_id = 0;
-	if (!r)
-		r = object_read_shape(fd, &shape);
-	if (r && r != -ENOENT)
-		return reason_errno(reason, r, "cannot open %s/map_gate", pins->path);
-	for (size_t i = 0; i < found->n; i++) {
-		const struct found_link *link = &found->links[i];
-
-		if (link->gate == SMTPWARD_GATE_OPEN || (fd >= 0 && link->gate_id != shape.id) ||
-		    (fd < 0 && !found_is_of(link, pins->path, root_id)))
-			continue;
-		*ret_gate_id = link->gate_id;
-		break;
-	}
+	if (object_open_gate(pins, OBJECT_READS, &fd, &pinned))
+		pinned = 0;
+	for (size_t i = 0; i < found->n; i++)
+		if (pinned && found->links[i].gate_id == pinned)
+			return found->links[i].gate == SMTPWARD_GATE_OPEN ? 0 : pinned;
+	for (size_t i = 0; i < found->n; i++)
+		if (found->links[i].gate != SMTPWARD_GATE_OPEN &&
+		    found_is_of(&found->links[i], pins->path, root_id))
+			return found->links[i].gate_id;
 	return 0;
 }
 
@@ -187,11 +184,11 @@ int load_restore(const struct pins *pins, const struct found *found, uint64_t ro
 		 struct reason *reason)
 {
 	const struct found_link *last = NULL;
-	uint32_t gate_id;
-	int r = restore_choose_gate(pins, found, root_id, &gate_id, reason);
+	const uint32_t gate_id = restore_choose_gate(pins, found, root_id);
+	int r;
 
-	if (r || !gate_id)
-		return r;
+	if (!gate_id)
+		return 0;
 	for (size_t i = 0; i < found->n; i++) {
 		if (found->links[i].gate_id != gate_id)
 			continue;

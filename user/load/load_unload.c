@@ -52,12 +52,12 @@ static int unload_write_gate(int fd)
 static int unload_open_pinned_gate(const struct unload *unload, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
+	uint32_t id;
 	int r;
 
 	if (!unload->gate_id)
 		return 0;
-	r = object_open_map(&unload->pins, 0, "map_gate", OBJECT_WRITES,
-			    sizeof(struct smtpward_gate), &fd);
+	r = object_open_gate(&unload->pins, OBJECT_WRITES, &fd, &id);
 	if (!r)
 		r = unload_write_gate(fd);
 	if (r)
@@ -200,28 +200,24 @@ static int unload_remove_pins(struct unload *unload, struct reason *reason)
 /* The directory may be gone, or covered by another mount: then what is attached is all. */
 static int unload_enter(struct unload *unload, struct reason *reason)
 {
-	struct smtpward_gate gate;
-	struct object_shape shape;
 	_cleanup_close_ int fd = -1;
+	struct smtpward_gate gate;
 	const uint32_t zero = 0;
+	uint32_t id;
 	int r = pins_enter(&unload->pins, false, reason);
 
 	if (r)
 		return r;
-	r = object_open_map(&unload->pins, 0, "map_gate", OBJECT_READS, sizeof(gate), &fd);
-	if (r == -EBADMSG || r == -EINVAL) {
+	r = object_open_gate(&unload->pins, OBJECT_READS, &fd, &id);
+	if (r == -ENOENT)
+		return 0;
+	if (!r)
+		r = bpf_map_lookup_elem(fd, &zero, &gate);
+	if (r) {
 		unload_note_odd(unload, "map_gate");
 		return 0;
 	}
-	if (!r)
-		r = object_read_shape(fd, &shape);
-	if (!r)
-		r = bpf_map_lookup_elem(fd, &zero, &gate);
-	if (r)
-		return r == -ENOENT ? 0
-				    : reason_errno(reason, r, "cannot read %s/map_gate",
-						   unload->pins.path);
-	unload->gate_id = shape.id;
+	unload->gate_id = id;
 	unload->gate = gate.generation;
 	return 0;
 }

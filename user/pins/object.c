@@ -99,6 +99,24 @@ int object_open_map(const struct pins *pins, uint64_t generation, const char *na
 	return 0;
 }
 
+int object_open_gate(const struct pins *pins, enum object_use use, int *ret_fd, uint32_t *ret_id)
+{
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+	int r = object_open_map(pins, 0, "map_gate", use, sizeof(struct smtpward_gate), &fd);
+
+	if (r)
+		return r;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	if (strcmp(info.name, "map_gate"))
+		return -EBADMSG;
+	*ret_fd = TAKE_FD(fd);
+	*ret_id = info.id;
+	return 0;
+}
+
 int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size)
 {

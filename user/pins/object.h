@@ -32,6 +32,9 @@ enum object_use {
 int object_open_map(const struct pins *pins, uint64_t generation, const char *name,
 		    enum object_use use, size_t value_size, int *ret_fd);
 
+/* map_gate, and its id. -EBADMSG where the pin is something else. */
+int object_open_gate(const struct pins *pins, enum object_use use, int *ret_fd, uint32_t *ret_id);
+
 /* What a map of one entry holds. */
 int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size);

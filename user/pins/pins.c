@@ -93,29 +93,42 @@ static bool pins_is_our_name(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(name, names[i]))
 			return true;
-	return pins_parse_generation(name);
+	return false;
 }
 
-/* Without a map_gate, which somebody may have removed, what is there shows whose it is. */
+/*
+ * Without a map_gate, which somebody may have removed, what else is there shows whose it is:
+ * the directory of a generation, or nothing but names of ours.
+ */
 static int pins_check_names(int fd, const char *path, struct reason *reason)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_free_ char *strange = NULL;
 	const char *name;
 	int r = pins_open_dir(fd, ".", &dir);
 
 	if (r)
 		return reason_errno(reason, r, "cannot list %s", path);
-	while ((r = pins_next_entry(dir, &name)) > 0)
-		if (!pins_is_our_name(name))
-			return reason_set(
-				reason, -EBUSY,
-				"%s was not made by smtpward: it has %s and no " GATE_NAME
-				"; remove it, or name another directory with --pins",
-				path, name);
-	return r ? reason_errno(reason, r, "cannot list %s", path) : 0;
+	while ((r = pins_next_entry(dir, &name)) > 0) {
+		if (pins_parse_generation(name))
+			return 0;
+		if (strange || pins_is_our_name(name))
+			continue;
+		strange = strdup(name);
+		if (!strange)
+			return reason_errno(reason, -ENOMEM, "cannot list %s", path);
+	}
+	if (r)
+		return reason_errno(reason, r, "cannot list %s", path);
+	if (!strange)
+		return 0;
+	return reason_set(reason, -EBUSY,
+			  "%s was not made by smtpward: it has %s and no " GATE_NAME
+			  "; remove it, or name another directory with --pins",
+			  path, strange);
 }
 
-/* Empty, or ours by its map_gate or all of its names. */
+/* Empty, or ours by its map_gate or the names in it. */
 static int pins_check_owner(int fd, const char *path, struct reason *reason)
 {
 	struct stat st;
@@ -464,6 +477,17 @@ int pins_point_to(const struct pins *pins, uint64_t generation)
 	if (symlinkat(name.text, pins->fd, POLICY_NEW_NAME))
 		return -errno;
 	return renameat(pins->fd, POLICY_NEW_NAME, pins->fd, POLICY_NAME) ? -errno : 0;
+}
+
+int pins_points_to(const struct pins *pins, uint64_t generation, bool *ret_points)
+{
+	struct pins_generation_name name = pins_generation_name(generation), there = { "" };
+	ssize_t len = readlinkat(pins->fd, POLICY_NAME, there.text, sizeof(there.text) - 1);
+
+	if (len < 0 && errno != ENOENT && errno != EINVAL)
+		return -errno;
+	*ret_points = len >= 0 && !strcmp(there.text, name.text);
+	return 0;
 }
 
 int pins_link_policy(const struct pins *pins, const char *name)

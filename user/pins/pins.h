@@ -112,6 +112,9 @@ int pins_remove_generation(const struct pins *pins, uint64_t generation);
 /* Points "policy" to a generation, in one step. */
 int pins_point_to(const struct pins *pins, uint64_t generation);
 
+/* Whether it points there. */
+int pins_points_to(const struct pins *pins, uint64_t generation, bool *ret_points);
+
 /* Makes "name" a link to the pin of that name in what "policy" points to; there already is fine. */
 int pins_link_policy(const struct pins *pins, const char *name);
 

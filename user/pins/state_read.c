@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -36,34 +37,51 @@ static void state_note(struct state *state, enum state_trouble trouble)
 	state->troubles |= 1U << trouble;
 }
 
-/*
- * A map of the generation in question, by its pin or, if that is gone or something else, by
- * the program that uses it.
- */
+/* A program of the generation in question that is attached: it has all of its maps. */
+static const struct found_link *state_find_program(const struct state_view *view,
+						   const struct state *state)
+{
+	for (size_t i = 0; view->link && i < view->found.n; i++)
+		if (view->found.links[i].gate_id == view->link->gate_id &&
+		    view->found.links[i].generation == state->policy.generation)
+			return &view->found.links[i];
+	return NULL;
+}
+
+/* Whether the pin of this name is of this map, program or link. */
+static bool state_is_pinned(const struct state_view *view, const struct state *state,
+			    const char *name, int fd)
+{
+	_cleanup_close_ int pinned = -1;
+	bool same = false;
+
+	return view->pins.fd >= 0 &&
+	       !object_open(&view->pins, state->policy.generation, name, &pinned) &&
+	       !object_compare(fd, pinned, &same) && same;
+}
+
+/* A map of the generation in question: that of the programs; if these are not known, the pin. */
 static int state_open_map(const struct state_view *view, struct state *state, const char *name,
 			  size_t value_size, int *ret_fd)
 {
+	const struct found_link *link = state_find_program(view, state);
 	_cleanup_close_ int fd = -1;
 	struct object_shape shape;
-	int r = -ENOENT;
+	int r;
 
-	if (view->pins.fd >= 0)
-		r = object_open_map(&view->pins, state->policy.generation, name, OBJECT_READS,
-				    value_size, &fd);
-	if (!r) {
-		*ret_fd = TAKE_FD(fd);
-		return 0;
-	}
-	if (!view->link)
-		return r;
-	r = found_open_map(view->link->program_id, name, &fd);
+	if (!link)
+		return view->pins.fd < 0 ? -ENOENT
+					 : object_open_map(&view->pins, state->policy.generation,
+							   name, OBJECT_READS, value_size, ret_fd);
+	r = found_open_map(link->program_id, name, &fd);
 	if (!r)
 		r = object_read_shape(fd, &shape);
 	if (r)
 		return r;
 	if (value_size && shape.value_size != value_size)
 		return -EBADMSG;
-	state_note(state, STATE_PINS);
+	if (!state_is_pinned(view, state, name, fd))
+		state_note(state, STATE_PINS);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -315,6 +333,36 @@ static int state_read_policy(const struct state_view *view, struct state *state)
 	return state_read_rules(view, state);
 }
 
+struct state_pinned {
+	const struct state_view *view;
+	const struct state *state;
+};
+
+/* -ENOENT ends the search. */
+static int state_check_map(void *userdata, const char *name, int fd)
+{
+	const struct state_pinned *pinned = userdata;
+	const struct state gate = { .policy.generation = 0 };
+	const bool is_gate = !strcmp(name, "map_gate");
+
+	return state_is_pinned(pinned->view, is_gate ? &gate : pinned->state, name, fd) ? 0
+											: -ENOENT;
+}
+
+/* Every map of the programs, and the name that people find them by. For root. */
+static int state_pins_maps(const struct state_view *view, const struct state *state, bool *ret_all)
+{
+	const struct found_link *link = state_find_program(view, state);
+	struct state_pinned pinned = { view, state };
+	int r = pins_points_to(&view->pins, state->policy.generation, ret_all);
+
+	if (r || !*ret_all || !link)
+		return r;
+	r = found_each_map(link->program_id, state_check_map, &pinned);
+	*ret_all = !r;
+	return r == -ENOENT ? 0 : r;
+}
+
 static bool state_pins_links(const struct state_view *view, const struct state *state)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
@@ -332,8 +380,11 @@ static bool state_pins_links(const struct state_view *view, const struct state *
 
 static int state_read_troubles(const struct state_view *view, struct state *state)
 {
-	bool kept = true;
-	int r = 0;
+	bool kept = true, pinned = view->pins.fd >= 0 && state_pins_links(view, state);
+	int r = pinned ? state_pins_maps(view, state, &pinned) : 0;
+
+	if (r)
+		return r;
 
 	if (state->origin.flags & SMTPWARD_ORIGIN_KEPT)
 		state_note(state, STATE_KEPT);
@@ -343,7 +394,7 @@ static int state_read_troubles(const struct state_view *view, struct state *stat
 		state_note(state, STATE_SCOPE);
 	if (state->missing[SMTPWARD_TRACKER_CGROUPS])
 		state_note(state, STATE_MISSING);
-	if (view->pins.fd < 0 || !state_pins_links(view, state))
+	if (!pinned)
 		state_note(state, STATE_PINS);
 	for (size_t i = 0; view->link && i < view->found.n; i++) {
 		const struct found_link *link = &view->found.links[i];
@@ -383,22 +434,27 @@ static int state_read_all(const struct state_view *view, struct state *state)
 	return state_read_troubles(view, state);
 }
 
-/* The links of the pinned gate; without one, those that say they belong here. */
+static const struct found_link *state_find_gate(const struct state_view *view, uint32_t gate_id)
+{
+	for (size_t i = 0; i < view->found.n; i++)
+		if (view->found.links[i].gate_id == gate_id)
+			return &view->found.links[i];
+	return NULL;
+}
+
+/* The links of the pinned gate; without such, those that say they belong here. */
 static void state_choose_link(struct state_view *view)
 {
 	_cleanup_close_ int fd = -1;
-	struct object_shape shape;
-	bool has = view->pins.fd >= 0 &&
-		   !object_open_map(&view->pins, 0, "map_gate", OBJECT_READS,
-				    sizeof(struct smtpward_gate), &fd) &&
-		   !object_read_shape(fd, &shape);
+	uint32_t id;
 
+	if (view->pins.fd >= 0 && !object_open_gate(&view->pins, OBJECT_READS, &fd, &id))
+		view->link = state_find_gate(view, id);
 	for (size_t i = 0; i < view->found.n && !view->link; i++) {
 		const struct found_link *link = &view->found.links[i];
 
-		if (has ? link->gate_id == shape.id
-			: link->gate != SMTPWARD_GATE_OPEN &&
-				  found_is_of(link, view->pins.path, view->root_id))
+		if (link->gate != SMTPWARD_GATE_OPEN &&
+		    found_is_of(link, view->pins.path, view->root_id))
 			view->link = link;
 	}
 }
