@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define ENFORCING 0
 #define FAILED 1
@@ -421,6 +422,42 @@ static void test_unload_tells_of_others(void **state)
 	assert_whole();
 }
 
+#define LOCK_PATH_SIZE 512
+
+/* As the program names it: slashes to dashes, dots and dashes escaped. */
+static void lock_path(char path[static LOCK_PATH_SIZE])
+{
+	size_t used = (size_t)snprintf(path, LOCK_PATH_SIZE, "/run/smtpward/lock/");
+
+	for (const char *at = fixture.pins + 1; *at && used < LOCK_PATH_SIZE; at++) {
+		const char *format = *at == '/' ? "-" : *at == '.' || *at == '-' ? "\\x%02x" : "%c";
+
+		used += (size_t)snprintf(path + used, LOCK_PATH_SIZE - used, format, *at);
+	}
+}
+
+/* Stops it where it does not hold root's lock, which it would keep. */
+static void stop_between_looks(pid_t pid)
+{
+	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	char path[LOCK_PATH_SIZE];
+	int status;
+
+	lock_path(path);
+	for (;;) {
+		_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+
+		assert_true(fd >= 0);
+		assert_int_equal(kill(pid, SIGSTOP), 0);
+		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+		assert_true(WIFSTOPPED(status));
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return;
+		assert_int_equal(kill(pid, SIGCONT), 0);
+		assert_true(pause_until(deadline));
+	}
+}
+
 /* A trial ends its own policy and no other. */
 
 static int without_syslog(void *arg)
@@ -458,7 +495,7 @@ static void test_trial_leaves_what_was_loaded_anew(void **state)
 
 	make_cgroups();
 	start_trial(&log);
-	assert_int_equal(kill(log.pid, SIGSTOP), 0);
+	stop_between_looks(log.pid);
 	policy_unload();
 	policy_load(REFUSE_WEB);
 	assert_int_equal(kill(log.pid, SIGINT), 0);
@@ -551,17 +588,11 @@ static void test_lock_is_waited_for(void **state)
 	_cleanup_(log_close) struct log log;
 	struct lock_holder holder = { .operation = LOCK_EX };
 	struct child_handle handle;
-	char path[512], pid[32], name[256] = "";
-	size_t used = 0;
+	char path[LOCK_PATH_SIZE], pid[32];
 
 	make_cgroups();
 	policy_load(REFUSE_WEB);
-	/* As the program names it: slashes to dashes, dots and dashes escaped. */
-	for (const char *at = fixture.pins + 1; *at; at++)
-		used += snprintf(name + used, sizeof(name) - used,
-				 *at == '/' ? "-" : *at == '.' || *at == '-' ? "\\x%02x" : "%c",
-				 *at);
-	snprintf(path, sizeof(path), "/run/smtpward/lock/%s", name);
+	lock_path(path);
 	holder.path = path;
 	handle = start_holder(&holder, CHILD(0));
 	{
