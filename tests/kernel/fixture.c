@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "build.h"
+
 struct fixture fixture = { .base_fd = -1, .attached_fd = -1 };
 
 int64_t clock_ms(void)
@@ -188,6 +190,8 @@ static void make_mounts(void)
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("tmpfs", fixture.dir, "tmpfs", 0, "mode=755"), 0);
+	/* What is kept of the policies is kept there, and ends with the tests. */
+	assert_int_equal(mount("tmpfs", SMTPWARD_LOCALSTATEDIR "/lib", "tmpfs", 0, "mode=755"), 0);
 	snprintf(bpffs, sizeof(bpffs), "%s/bpf", fixture.dir);
 	assert_int_equal(mkdir(bpffs, 0755), 0);
 	assert_int_equal(mount("bpf", bpffs, "bpf", 0, NULL), 0);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/accounts.h"
 #include "cli/msg.h"
 #include "load/load.h"
 #include "pins/pins.h"
@@ -41,6 +42,8 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 {
 	const struct passwd *user;
 
+	if (!accounts_find_group(name, ret_group))
+		return COMMAND_DONE;
 	errno = 0;
 	user = getpwnam(name);
 	if (!user) {
@@ -60,6 +63,7 @@ enum command_result say_load_policy(const struct given_policy *given, const char
 		.policy = given->policy,
 		.ruleset = given->ruleset,
 		.config = given->name,
+		.why = given->why,
 		.cgroup = cgroup,
 		.pins = pins ?: PINS_DEFAULT_PATH,
 		.reader = reader ? &group : NULL,

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "cli/given_policy.h"
+#include "cli/kept.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "cli/say_log.h"
@@ -130,6 +131,22 @@ static enum command_result run_log_and_end(const struct run_config *config, bool
 	return result;
 }
 
+/* A trial is lifted at its end: nothing to come back to. */
+static enum command_result run_load(const struct run_config *config,
+				    const struct given_policy *given, bool *ret_left)
+{
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+	enum command_result result;
+
+	if (config->trial)
+		return say_load_policy(given, config->cgroup, config->pins, NULL, ret_left);
+	kept_open(config->pins, true, &kept);
+	result = say_load_policy(given, config->cgroup, config->pins, NULL, ret_left);
+	if (result == COMMAND_DONE)
+		kept_keep(&kept, given);
+	return result;
+}
+
 static enum command_result run_run(void *userdata, int argc, char **argv)
 {
 	const struct run_config *config = userdata;
@@ -149,7 +166,7 @@ static enum command_result run_run(void *userdata, int argc, char **argv)
 	result = say_log_block_signals();
 	if (result != COMMAND_DONE)
 		return result;
-	result = say_load_policy(&given, config->cgroup, config->pins, NULL, &left);
+	result = run_load(config, &given, &left);
 	if (result != COMMAND_DONE)
 		return result;
 	return run_log_and_end(config, left);
