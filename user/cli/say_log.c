@@ -37,9 +37,9 @@ enum command_result say_log_block_signals(void)
 struct context {
 	const struct say_log_options *options;
 	const char *pins;
-	const char *state; /* what the last look saw; for the service manager */
+	char state[768];   /* what the last look saw; for the service manager */
 	int trouble;	   /* of the sink */
-	char status[512];  /* what the service manager was told last */
+	char status[1024]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
 };
@@ -69,19 +69,33 @@ static int say_log_read_state(struct context *context, struct state *ret_state,
 			      struct reason *reason)
 {
 	int r = state_read(context->pins, true, ret_state, reason);
+	const bool degraded = !r && ret_state->n_degraded;
+	const char *words = r ? "not enforcing" : state_headline(ret_state);
 
 	if (r == -EACCES)
-		context->state = "cannot tell whether it is enforcing";
-	else if (r != -EAGAIN && r != -ENOENT)
-		context->state = r ? "not enforcing" : state_headline(ret_state);
+		words = "cannot tell whether it is enforcing";
+	if (r != -EAGAIN && r != -ENOENT)
+		snprintf(context->state, sizeof(context->state), "%s%s%s", words,
+			 degraded ? "; degraded: " : "",
+			 degraded ? ret_state->degraded[0].text : "");
 	return r;
+}
+
+static enum logger_look say_log_look_degraded(const struct state *state, char *alert, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < state->n_degraded && used < size; i++)
+		used += (size_t)snprintf(alert + used, size - used, "%s%s",
+					 i ? "; " : "degraded: ", state->degraded[i].text);
+	return state->n_degraded ? LOGGER_DEGRADED : LOGGER_WELL;
 }
 
 /*
  * What is amiss, and what can be put back from here is: that takes the rights of a
  * load, so a log without them only says so.
  */
-static bool say_log_look(void *userdata, char *alert, size_t size, bool *ret_healed)
+static enum logger_look say_log_look(void *userdata, char *alert, size_t size)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
 	struct context *context = userdata;
@@ -90,16 +104,17 @@ static bool say_log_look(void *userdata, char *alert, size_t size, bool *ret_hea
 
 	/* Under change, taken away as a whole, out of sight: none of it is for an alert. */
 	if (r == -EAGAIN || r == -ENOENT || r == -EACCES)
-		return false;
+		return LOGGER_WELL;
 	if (!r && state_is_whole(&state))
-		return false;
+		return say_log_look_degraded(&state, alert, size);
 	snprintf(alert, size, "%s", r ? reason.text : state_headline(&state));
 	if (r || state.gate_open || load_heal(context->pins, &reason))
-		return true;
+		return LOGGER_AMISS;
 	state_clear(&state);
 	state = (struct state){ 0 };
-	*ret_healed = !state_read(context->pins, false, &state, &reason) && state_is_whole(&state);
-	return true;
+	if (state_read(context->pins, false, &state, &reason) || !state_is_whole(&state))
+		return LOGGER_AMISS;
+	return LOGGER_HEALED;
 }
 
 /* To a service manager, if there is one; one that does not listen is no reason to end. */
@@ -195,6 +210,15 @@ static int say_log_stream(struct context *context, struct sink *sink, enum logge
 	return r;
 }
 
+/*
+ * Nothing is loaded: to start anew would be in vain. A service's own view of the pins is
+ * then not there, or an empty directory that it was mounted on.
+ */
+static bool say_log_has_nothing(int r)
+{
+	return r == -ENOENT || r == -EMEDIUMTYPE;
+}
+
 enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
 				bool *ret_unloaded)
 {
@@ -206,10 +230,11 @@ enum command_result say_log_run(const struct say_log_options *options, struct si
 	};
 	enum logger_end end;
 	struct reason reason;
+	int r = say_log_stream(&context, sink, &end, &reason);
 
-	if (say_log_stream(&context, sink, &end, &reason)) {
+	if (r) {
 		msg_error("cannot log: %s", reason.text);
-		return COMMAND_FAILED;
+		return options->until_alert && say_log_has_nothing(r) ? COMMAND_NO : COMMAND_FAILED;
 	}
 	*ret_unloaded = end == LOGGER_UNLOADED || options->lift_at_end;
 	return say_log_end(&context, end);

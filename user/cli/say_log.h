@@ -24,7 +24,11 @@ struct say_log_options {
 	const char *sink_name; /* what messages call the sink */
 	enum logger_hangup hangup;
 	bool lift_at_end; /* a signal lifts enforcement before the last lines are written */
-	bool until_alert; /* COMMAND_FAILED where a load, or a new version, is what helps */
+	/*
+	 * COMMAND_FAILED where a load, or a new version, is what helps, and COMMAND_NO where
+	 * nothing is loaded to begin with.
+	 */
+	bool until_alert;
 };
 
 /*

@@ -98,6 +98,8 @@ static void status_print_features(const struct state *state)
 static void status_print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
+	for (size_t i = 0; i < state->n_degraded; i++)
+		printf("degraded  %s\n", state->degraded[i].text);
 	status_print_policy(&state->policy);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
@@ -156,6 +158,15 @@ static json_t *status_json_of_rules(const struct state *state)
 	return rules;
 }
 
+static json_t *status_json_of_degraded(const struct state *state)
+{
+	json_t *texts = json_array();
+
+	for (size_t i = 0; state && i < state->n_degraded; i++)
+		json_array_append_new(texts, json_string(state->degraded[i].text));
+	return texts;
+}
+
 static json_t *status_json_of_policy(const struct smtpward_policy_info *policy)
 {
 	json_t *ports = json_array();
@@ -187,8 +198,9 @@ static json_t *status_json_of_state(const struct state *state)
 	for (int i = 0; i < COUNTERS; i++)
 		json_object_set_new(counts, counter_infos[i].name,
 				    json_integer((json_int_t)counter_value(&state->counters, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "enforcing",
-			 state->enforcing, "summary", state_headline(state), "policy",
+	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:I, s:I, s:i, s:o, s:o, s:o}",
+			 "enforcing", state->enforcing, "summary", state_headline(state),
+			 "degraded", status_json_of_degraded(state), "policy",
 			 status_json_of_policy(&state->policy), "hooks", hooks, "tracker",
 			 state->tracker, "cgroups_missing",
 			 (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
@@ -214,9 +226,9 @@ static enum command_result status_answer_no(const struct status_config *config, 
 	enum command_result result = COMMAND_DONE;
 
 	if (config->json)
-		result = status_print_json(json_pack("{s:b, s:s, s:o}", "enforcing", false,
-						     "summary", why, "features",
-						     status_json_of_features(NULL)));
+		result = status_print_json(json_pack(
+			"{s:b, s:s, s:o, s:o}", "enforcing", false, "summary", why, "degraded",
+			status_json_of_degraded(NULL), "features", status_json_of_features(NULL)));
 	else {
 		printf("not enforcing: %s\n", why);
 		status_print_features(NULL);
@@ -246,7 +258,9 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 		status_print_text(&state);
 	if (result != COMMAND_DONE)
 		return result;
-	return state.enforcing ? COMMAND_DONE : COMMAND_NO;
+	if (!state.enforcing)
+		return COMMAND_NO;
+	return state.n_degraded ? COMMAND_DEGRADED : COMMAND_DONE;
 }
 
 const struct command cmd_status = {
@@ -254,7 +268,8 @@ const struct command cmd_status = {
 	.summary = "is it enforcing, since when, what, with what counts",
 	.description =
 		"Tells what is in force now, from what the kernel has. Exit status 0 where the "
-		"policy\nis enforced on both hooks, 3 where it is not.",
+		"policy\nis enforced on both hooks, 4 where it is and not as it should be, 3 where "
+		"it is not.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct status_config),

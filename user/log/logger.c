@@ -31,6 +31,9 @@
 /* How long the line of an alert that ends the logger may take. */
 #define ALERT_SECONDS 5
 
+/* How long it goes on with what was amiss at its first look. */
+#define PATIENCE_SECONDS 60
+
 /* How often all callers are looked at, those too that nothing was held back from. */
 #define SWEEP_SECONDS 600
 
@@ -171,6 +174,8 @@ struct logger_loop {
 	bool replaced;
 	bool alerted;
 	unsigned int alerted_seconds;
+	bool looked;  /* once */
+	bool patient; /* the alert is that of the first look */
 };
 
 static void logger_loop_close(struct logger_loop *loop)
@@ -220,18 +225,22 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
 	char alert[sizeof(logger->alert)];
-	bool healed = false;
+	const enum logger_look look =
+		logger->watch->look(logger->watch->userdata, alert, sizeof(alert));
+	const bool changed = look != LOGGER_WELL && strcmp(alert, logger->alert);
+	const bool amiss = look == LOGGER_AMISS && logger->watch->until_alert;
 
-	if (!logger->watch->look(logger->watch->userdata, alert, sizeof(alert), &healed))
-		alert[0] = '\0';
-	if (alert[0] && strcmp(alert, logger->alert)) {
+	if (changed) {
 		memcpy(logger->due, alert, sizeof(alert));
-		logger->due_healed = healed;
+		logger->due_healed = look == LOGGER_HEALED;
 	}
-	if (healed)
+	if (look == LOGGER_WELL || look == LOGGER_HEALED)
 		alert[0] = '\0';
-	if (alert[0] && logger->watch->until_alert)
-		loop->alerted = true;
+	loop->patient = amiss && (!loop->looked || (loop->patient && !changed));
+	loop->looked = true;
+	if (!amiss)
+		loop->alerted_seconds = 0;
+	loop->alerted = amiss;
 	memcpy(logger->alert, alert, sizeof(alert));
 }
 
@@ -347,6 +356,8 @@ static int logger_loop_drain(struct logger *logger, struct reason *reason)
 /* A sink that takes no line does not keep it from ending: who starts it anew can heal. */
 static bool logger_loop_is_alerted(const struct logger *logger, const struct logger_loop *loop)
 {
+	if (loop->patient)
+		return loop->alerted_seconds >= PATIENCE_SECONDS;
 	return loop->alerted && (!logger->due[0] || loop->alerted_seconds >= ALERT_SECONDS);
 }
 

@@ -21,21 +21,30 @@ enum logger_end {
 	LOGGER_ALERTED,	 /* enforcement is not what it should be, and until_alert is set */
 };
 
-/*
- * Looks whether enforcement is what it should be, every few seconds: returns true and
- * words for the alert where it is not, or was not and has been put right.
- */
+/* What a look at enforcement saw. All but the first have words for an alert. */
+enum logger_look {
+	LOGGER_WELL,
+	LOGGER_HEALED,	 /* it was not what it should be, and has been put right */
+	LOGGER_DEGRADED, /* in force, and not as it should be: nothing to start anew for */
+	LOGGER_AMISS,
+};
+
+/* Looks whether enforcement is what it should be, every few seconds. */
 struct logger_watch {
 	/*
 	 * A signal ends the logger. What is recorded until this returns is still written.
 	 * May be NULL.
 	 */
 	void (*stopping)(void *userdata);
-	bool (*look)(void *userdata, char *alert, size_t size, bool *ret_healed);
+	enum logger_look (*look)(void *userdata, char *alert, size_t size);
 	/* Each second that the loop has come round. */
 	void (*beat)(void *userdata, const struct drain_report *report);
 	void *userdata;
-	/* Ends with an alert that was not healed; for who cannot heal and is started anew. */
+	/*
+	 * Ends where something is amiss; for who cannot heal and is started anew. What was
+	 * amiss at its first look, and still is, ends it only after a minute: whoever started
+	 * it could not help that.
+	 */
 	bool until_alert;
 };
 

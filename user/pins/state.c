@@ -192,6 +192,32 @@ static int state_read_all(const struct pins *pins, struct state *state)
 	return 0;
 }
 
+static bool state_has_kept(const struct state *state, char *text, size_t size)
+{
+	if (!(state->origin.flags & SMTPWARD_ORIGIN_KEPT))
+		return false;
+	snprintf(text, size, "the policy that was kept is in force: %s", state->origin.why);
+	return true;
+}
+
+/* Each says whether it is so, and then in words. */
+static bool (*const state_flaws[STATE_FLAWS])(const struct state *state, char *text,
+					      size_t size) = {
+	[STATE_FLAW_KEPT] = state_has_kept,
+};
+
+static void state_find_flaws(struct state *state)
+{
+	for (int flaw = 0; flaw < STATE_FLAWS; flaw++) {
+		struct state_degraded *found = &state->degraded[state->n_degraded];
+
+		if (!state_flaws[flaw](state, found->text, sizeof(found->text)))
+			continue;
+		found->flaw = (enum state_flaw)flaw;
+		state->n_degraded++;
+	}
+}
+
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
@@ -215,6 +241,7 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 			path);
 	if (r)
 		return reason_errno(reason, r, "cannot read what is pinned in %s", path);
+	state_find_flaws(&state);
 	state.enforcing = state_is_whole(&state) && state.policy.mode == SMTPWARD_DENY;
 	*ret_state = state;
 	state.rules = NULL;

@@ -22,6 +22,17 @@ enum state_hook {
 	STATE_OTHER_PROGRAM, /* the link has a program that is not the policy's */
 };
 
+/* Why what is in force is not as it should be, though it is whole. state.c has the table. */
+enum state_flaw {
+	STATE_FLAW_KEPT, /* the policy is the one that was kept: map_origin */
+	STATE_FLAWS,
+};
+
+struct state_degraded {
+	enum state_flaw flaw;
+	char text[640]; /* for people */
+};
+
 struct state {
 	bool enforcing; /* whole, and mode enforce */
 	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
@@ -35,6 +46,8 @@ struct state {
 	struct smtpward_counters counters;
 	pid_t reader; /* who reads map_events; 0: nobody, or it cannot be told */
 	struct smtpward_rule_info *rules; /* policy.rules of them */
+	struct state_degraded degraded[STATE_FLAWS];
+	size_t n_degraded; /* 0 where all is as it should be */
 };
 
 /*
