@@ -97,8 +97,7 @@ static enum command_result boot_put(const struct boot *boot, const struct given_
 			       ret_left);
 }
 
-static enum command_result boot_load_file(const struct boot *boot, bool *ret_left,
-					  struct reason *reterr)
+static enum command_result boot_load_file(struct boot *boot, bool *ret_left, struct reason *reterr)
 {
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	enum command_result result = boot_read_file(boot, &given, reterr);
@@ -137,7 +136,7 @@ static enum command_result boot_load_kept(const struct boot *boot, const char *w
 	return COMMAND_DONE;
 }
 
-static enum command_result boot_load_file_or_kept(const struct boot *boot, bool *ret_left)
+static enum command_result boot_load_file_or_kept(struct boot *boot, bool *ret_left)
 {
 	struct reason why;
 	enum command_result result = boot_load_file(boot, ret_left, &why);
@@ -148,7 +147,7 @@ static enum command_result boot_load_file_or_kept(const struct boot *boot, bool 
 }
 
 /* The kept one stays where the file is as bad as it was. */
-static enum command_result boot_replace_kept(const struct boot *boot, bool *ret_left)
+static enum command_result boot_replace_kept(struct boot *boot, bool *ret_left)
 {
 	struct reason why;
 
@@ -160,7 +159,7 @@ static enum command_result boot_replace_kept(const struct boot *boot, bool *ret_
 }
 
 /* The same policy once more, so that nothing that is half written comes into force. */
-static enum command_result boot_repair(const struct boot *boot, bool *ret_left)
+static enum command_result boot_repair(struct boot *boot, bool *ret_left)
 {
 	if (kept_is_in_force(&boot->kept) &&
 	    boot_load_kept(boot, *boot->why ? boot->why : NULL, ret_left) == COMMAND_DONE)
@@ -168,7 +167,7 @@ static enum command_result boot_repair(const struct boot *boot, bool *ret_left)
 	return boot_load_file_or_kept(boot, ret_left);
 }
 
-static enum command_result boot_load_found(const struct boot *boot, bool *ret_left)
+static enum command_result boot_load_found(struct boot *boot, bool *ret_left)
 {
 	switch (boot->found) {
 	case BOOT_WHOLE:

@@ -215,12 +215,15 @@ static void kept_format_head(const char *config, char *dst, size_t size)
 		 from, when, SMTPWARD_VERSION);
 }
 
-void kept_keep(const struct kept *kept, const struct given_policy *given)
+void kept_keep(struct kept *kept, const struct given_policy *given)
 {
 	_cleanup_free_ char *body = NULL;
 	char head[QUOTE_SIZE(1024) + 512], of[128] = "";
-	int r = kept->r;
+	int r;
 
+	if (kept->r == -ENOENT)
+		kept->r = kept_open_directory(true, &kept->fd, &kept->why);
+	r = kept->r;
 	if (!r)
 		r = policy_print_kept(given->policy, &body);
 	if (!r)

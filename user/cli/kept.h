@@ -38,14 +38,15 @@ struct kept {
 	}
 
 /*
- * Waits for the lock. With make, the directory is made where it does not exist. That it
+ * Waits for the lock. With make, the directory is made where it does not exist; without,
+ * once there is something to keep, and until then there is nobody to lock out. That it
  * cannot be had is said once it matters.
  */
 void kept_open(const char *pins, bool make, struct kept *ret_kept);
 void kept_close(struct kept *kept);
 
 /* The policy has been put in force for good: from here on it is the one to fall back to. */
-void kept_keep(const struct kept *kept, const struct given_policy *given);
+void kept_keep(struct kept *kept, const struct given_policy *given);
 
 /* The copy that was read is in force once more: it goes on as it is. */
 void kept_keep_on(const struct kept *kept);

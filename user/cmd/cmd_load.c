@@ -59,7 +59,7 @@ static enum command_result load_given(const struct load_config *config, bool *re
 
 	if (result != COMMAND_DONE)
 		return result;
-	kept_open(config->pins, true, &kept);
+	kept_open(config->pins, false, &kept);
 	result = say_load_policy(&given, config->cgroup, config->pins, config->reader, ret_left);
 	if (result == COMMAND_DONE)
 		kept_keep(&kept, &given);

@@ -140,7 +140,7 @@ static enum command_result run_load(const struct run_config *config,
 
 	if (config->trial)
 		return say_load_policy(given, config->cgroup, config->pins, NULL, ret_left);
-	kept_open(config->pins, true, &kept);
+	kept_open(config->pins, false, &kept);
 	result = say_load_policy(given, config->cgroup, config->pins, NULL, ret_left);
 	if (result == COMMAND_DONE)
 		kept_keep(&kept, given);
