@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/accounts.h"
 #include "cli/msg.h"
 #include "host/cgroupfs.h"
 #include "load/load.h"
@@ -36,6 +37,8 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 {
 	const struct passwd *user;
 
+	if (!accounts_find_group(name, ret_group))
+		return COMMAND_DONE;
 	errno = 0;
 	user = getpwnam(name);
 	if (!user) {
@@ -76,6 +79,7 @@ enum command_result say_load_policy(const struct say_load_request *load,
 		.policy = load->given->policy,
 		.ruleset = load->given->ruleset,
 		.config = load->given->name,
+		.why = load->given->why,
 		.cgroup = load->cgroup,
 		.pins = load->pins ?: PINS_DEFAULT_PATH,
 		.reader = load->reader ? &group : NULL,

@@ -38,9 +38,9 @@ enum command_result say_log_block_signals(void)
 struct context {
 	const struct say_log_options *options;
 	const char *pins;
-	const char *state; /* what the last look saw; for the service manager */
-	int trouble;	   /* of the sink */
-	char status[512];  /* what the service manager was told last */
+	char state[STATE_TROUBLE_SIZE]; /* what the last look saw; for the service manager */
+	int trouble;			/* of the sink */
+	char status[STATE_TROUBLE_SIZE + 256]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
 };
@@ -66,18 +66,6 @@ static void say_log_lift(void *userdata)
 	context->lifted = say_load_lift(context->pins, context->options->lift_at_end);
 }
 
-static int say_log_read_state(struct context *context, struct state *ret_state,
-			      struct reason *reason)
-{
-	int r = state_read(context->pins, true, ret_state, reason);
-
-	if (r == -EACCES)
-		context->state = "cannot tell whether it is enforcing";
-	else if (r != -EAGAIN && r != -ENOENT)
-		context->state = r ? "not enforcing" : state_headline(ret_state);
-	return r;
-}
-
 /* The first trouble worth an alert, in words; false where there is none. */
 static bool say_log_find_trouble(const struct state *state, struct logger_alert *alert)
 {
@@ -90,6 +78,27 @@ static bool say_log_find_trouble(const struct state *state, struct logger_alert 
 		return true;
 	}
 	return false;
+}
+
+static int say_log_read_state(struct context *context, struct state *ret_state,
+			      struct reason *reason)
+{
+	int r = state_read(context->pins, true, ret_state, reason);
+	struct logger_alert trouble;
+
+	if (r == -EACCES)
+		snprintf(context->state, sizeof(context->state),
+			 "cannot tell whether it is enforcing");
+	else if (r && r != -EAGAIN && r != -ENOENT)
+		snprintf(context->state, sizeof(context->state), "not enforcing");
+	if (r)
+		return r;
+	if (!state_is_whole(ret_state) || !say_log_find_trouble(ret_state, &trouble))
+		snprintf(context->state, sizeof(context->state), "%s", state_headline(ret_state));
+	else
+		snprintf(context->state, sizeof(context->state), "degraded: %.*s",
+			 (int)sizeof(context->state) - 16, trouble.text);
+	return 0;
 }
 
 static bool say_log_is_whole(struct context *context)
@@ -223,6 +232,15 @@ static int say_log_stream(struct context *context, struct sink *sink, enum logge
 	return r;
 }
 
+/*
+ * Nothing is loaded: to start anew would be in vain. A service's own view of the pins is
+ * then not there, or an empty directory that it was mounted on.
+ */
+static bool say_log_has_nothing(int r)
+{
+	return r == -ENOENT || r == -EMEDIUMTYPE;
+}
+
 enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
 				bool *ret_unloaded)
 {
@@ -234,10 +252,12 @@ enum command_result say_log_run(const struct say_log_options *options, struct si
 	};
 	enum logger_end end;
 	struct reason reason;
+	int r;
 
-	if (say_log_stream(&context, sink, &end, &reason)) {
+	r = say_log_stream(&context, sink, &end, &reason);
+	if (r) {
 		msg_error("cannot log: %s", reason.text);
-		return COMMAND_FAILED;
+		return options->until_alert && say_log_has_nothing(r) ? COMMAND_NO : COMMAND_FAILED;
 	}
 	*ret_unloaded = end == LOGGER_UNLOADED || options->lift_at_end;
 	return say_log_end(&context, end);

@@ -26,7 +26,11 @@ struct say_log_options {
 	enum logger_hangup hangup;
 	/* A signal lifts this load before the last lines are written; NULL: nothing is. */
 	const struct load_id *lift_at_end;
-	bool until_alert; /* COMMAND_FAILED where a load, or a new version, is what helps */
+	/*
+	 * COMMAND_FAILED where a load, or a new version, is what helps, and COMMAND_NO where
+	 * nothing is loaded to begin with.
+	 */
+	bool until_alert;
 };
 
 /*

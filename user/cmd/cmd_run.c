@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "cli/given_policy.h"
+#include "cli/kept.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "cli/say_log.h"
@@ -131,6 +132,29 @@ static enum command_result run_log_and_end(const struct run_config *config,
 	return result;
 }
 
+/* A trial is lifted at its end: nothing to come back to. */
+static enum command_result run_load(const struct run_config *config,
+				    const struct given_policy *given,
+				    struct load_report *ret_report)
+{
+	const struct say_load_request load = {
+		.given = given,
+		.cgroup = config->cgroup,
+		.pins = config->pins,
+		.trial = config->trial,
+	};
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+	enum command_result result;
+
+	if (config->trial)
+		return say_load_policy(&load, ret_report);
+	kept_open(config->pins, false, &kept);
+	result = say_load_policy(&load, ret_report);
+	if (result == COMMAND_DONE)
+		kept_keep(&kept, given);
+	return result;
+}
+
 static enum command_result run_run(void *userdata, int argc, char **argv)
 {
 	const struct run_config *config = userdata;
@@ -150,14 +174,7 @@ static enum command_result run_run(void *userdata, int argc, char **argv)
 	result = say_log_block_signals();
 	if (result != COMMAND_DONE)
 		return result;
-	result = say_load_policy(
-		&(const struct say_load_request){
-			.given = &given,
-			.cgroup = config->cgroup,
-			.pins = config->pins,
-			.trial = config->trial,
-		},
-		&report);
+	result = run_load(config, &given, &report);
 	if (result != COMMAND_DONE)
 		return result;
 	return run_log_and_end(config, &report);

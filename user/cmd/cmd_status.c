@@ -192,7 +192,7 @@ static json_t *status_json_of_troubles(const struct state *state)
 	char text[STATE_TROUBLE_SIZE];
 	json_t *troubles = json_array();
 
-	for (int i = 0; i < STATE_TROUBLES; i++) {
+	for (int i = 0; state && i < STATE_TROUBLES; i++) {
 		if (!(state->troubles & 1U << i))
 			continue;
 		state_describe_trouble(state, i, text, sizeof(text));
@@ -243,9 +243,9 @@ static enum command_result status_answer_no(const struct status_config *config, 
 	enum command_result result = COMMAND_DONE;
 
 	if (config->json)
-		result = status_print_json(json_pack("{s:b, s:s, s:o}", "enforcing", false,
-						     "summary", why, "features",
-						     status_json_of_features(NULL)));
+		result = status_print_json(json_pack(
+			"{s:b, s:s, s:o, s:o}", "enforcing", false, "summary", why, "degraded",
+			status_json_of_troubles(NULL), "features", status_json_of_features(NULL)));
 	else {
 		printf("not enforcing: %s\n", why);
 		status_print_features(NULL);

@@ -34,6 +34,9 @@
 /* How long the line of an alert that ends the logger may take. */
 #define ALERT_SECONDS 5
 
+/* How long it goes on with what was amiss at its first look. */
+#define PATIENCE_SECONDS 60
+
 /* How often all callers are looked at, those too that nothing was held back from. */
 #define SWEEP_SECONDS 600
 
@@ -185,6 +188,8 @@ struct logger_loop {
 	bool alerted;
 	unsigned int alerted_seconds;
 	unsigned int lost_seconds;
+	bool looked;  /* once */
+	bool patient; /* the alert is that of the first look */
 };
 
 static void logger_loop_close(struct logger_loop *loop)
@@ -244,17 +249,22 @@ static bool logger_is_lifted(const struct logger *logger)
 static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
 	struct logger_alert alert = { .text = "" };
+	bool changed;
 
 	if (!logger->watch->look(logger->watch->userdata, &alert) || logger_is_lifted(logger))
 		alert = (struct logger_alert){ .text = "" };
-	if (alert.text[0] && strcmp(alert.text, logger->alert)) {
+	changed = alert.text[0] && strcmp(alert.text, logger->alert);
+	if (changed) {
 		memcpy(logger->due, alert.text, sizeof(alert.text));
 		logger->due_healed = alert.healed;
 	}
 	if (alert.healed)
 		alert.text[0] = '\0';
-	if (alert.text[0] && alert.ends && logger->watch->until_alert)
-		loop->alerted = true;
+	loop->alerted = alert.text[0] && alert.ends && logger->watch->until_alert;
+	loop->patient = loop->alerted && (!loop->looked || (loop->patient && !changed));
+	loop->looked = true;
+	if (!loop->alerted)
+		loop->alerted_seconds = 0;
 	memcpy(logger->alert, alert.text, sizeof(alert.text));
 }
 
@@ -406,6 +416,8 @@ static int logger_loop_drain(struct logger *logger, struct reason *reason)
 /* A sink that takes no line does not keep it from ending: who starts it anew can heal. */
 static bool logger_loop_is_alerted(const struct logger *logger, const struct logger_loop *loop)
 {
+	if (loop->patient && !loop->lost)
+		return loop->alerted_seconds >= PATIENCE_SECONDS;
 	return (loop->alerted || loop->lost_seconds) &&
 	       (!logger->due[0] || loop->alerted_seconds >= ALERT_SECONDS);
 }

@@ -42,7 +42,10 @@ struct logger_watch {
 	/* Each second that the loop has come round. */
 	void (*beat)(void *userdata, const struct drain_report *report);
 	void *userdata;
-	/* Ends with an alert of those that end it. */
+	/*
+	 * Ends with an alert of those that end it. What was amiss at the first look, and still
+	 * is, ends it only after a minute: whoever started it could not help that.
+	 */
 	bool until_alert;
 };
 

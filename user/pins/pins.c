@@ -180,8 +180,7 @@ static bool pins_same_directory(int fd, const char *path)
 	return !fstat(fd, &ours) && !lstat(path, &there) && trusted_same(&ours, &there);
 }
 
-/* The directory that the path is in may be named by a link, or from where we are. */
-static int pins_absolute(const char *path, char ret_path[static PINS_PATH_SIZE])
+int pins_absolute(const char *path, char ret_path[static PINS_PATH_SIZE])
 {
 	_cleanup_free_ char *copy = strdup(path), *above = NULL;
 	char *name;

@@ -53,7 +53,7 @@ const char *state_headline(const struct state *state)
 }
 
 static const char *const state_trouble_words[STATE_TROUBLES] = {
-	[STATE_KEPT] = "the policy that was kept is in force, as the file could not be loaded",
+	[STATE_KEPT] = "the policy that was kept is in force",
 	[STATE_PINS] = "not all that is attached is pinned; 'smtpward load' puts the pins back",
 	[STATE_UNKEPT] = "there is no second set of pins: who removes the pin directory lifts the "
 			 "policy; 'smtpward load' makes it",
