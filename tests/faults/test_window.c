@@ -91,7 +91,8 @@ static pid_t start_held(const struct scene *scene)
 static bool kill_in_the_window(struct scene *scene)
 {
 	const uint64_t before = tally_sum(&scene->tally);
-	int64_t deadline = clock_ms() + 5000, told = clock_ms() + 1000;
+	int64_t deadline = clock_ms() + 5000 * fixture_slow();
+	int64_t told = clock_ms() + 1000 * fixture_slow();
 	pid_t pid = start_held(scene);
 	int status;
 

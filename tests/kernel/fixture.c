@@ -183,6 +183,21 @@ int fixture_main(int (*tests)(void))
 
 /* The tests' own side. */
 
+/* Slashes are dashes; of what else is escaped, our path has dots and dashes. */
+const char *fixture_instance(void)
+{
+	static char name[4 * sizeof(fixture.pins)];
+	size_t used = 0;
+
+	for (const char *at = fixture.pins + 1; *at; at++)
+		used += (size_t)snprintf(name + used, sizeof(name) - used,
+					 *at == '/'		      ? "-"
+					 : *at == '.' || *at == '-' ? "\\x%02x"
+								      : "%c",
+					 *at);
+	return name;
+}
+
 static void make_mounts(void)
 {
 	char bpffs[80];

@@ -57,6 +57,9 @@ extern struct fixture fixture;
 /* Runs the tests in a supervised child. The exit status for main(). */
 int fixture_main(int (*tests)(void));
 
+/* The name of what belongs to the pins and lies elsewhere: the lock, the kept policy. */
+const char *fixture_instance(void);
+
 /* Group setup and teardown, and the teardown after each test that tidies up. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);

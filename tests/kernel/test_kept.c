@@ -40,16 +40,8 @@ static const char *kept_path(const char *suffix)
 {
 	static char path[PATH_MAX];
 
-	/* The fixture's paths have no byte but '-' that the name escapes. */
-	snprintf(path, sizeof(path), "%s/", KEPT_DIRECTORY);
-	for (const char *byte = fixture.pins + 1; *byte; byte++) {
-		char piece[8] = { *byte == '/' ? '-' : *byte };
-
-		if (*byte == '-')
-			strcpy(piece, "\\x2d");
-		strcat(path, piece);
-	}
-	return strcat(path, suffix);
+	snprintf(path, sizeof(path), "%s/%s%s", KEPT_DIRECTORY, fixture_instance(), suffix);
+	return path;
 }
 
 static bool is_kept(void)

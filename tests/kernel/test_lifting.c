@@ -422,30 +422,22 @@ static void test_unload_tells_of_others(void **state)
 	assert_whole();
 }
 
-#define LOCK_PATH_SIZE 512
-
-/* As the program names it: slashes to dashes, dots and dashes escaped. */
-static void lock_path(char path[static LOCK_PATH_SIZE])
+static const char *lock_path(void)
 {
-	size_t used = (size_t)snprintf(path, LOCK_PATH_SIZE, "/run/smtpward/lock/");
+	static char path[512];
 
-	for (const char *at = fixture.pins + 1; *at && used < LOCK_PATH_SIZE; at++) {
-		const char *format = *at == '/' ? "-" : *at == '.' || *at == '-' ? "\\x%02x" : "%c";
-
-		used += (size_t)snprintf(path + used, LOCK_PATH_SIZE - used, format, *at);
-	}
+	snprintf(path, sizeof(path), "/run/smtpward/lock/%s", fixture_instance());
+	return path;
 }
 
 /* Stops it where it does not hold root's lock, which it would keep. */
 static void stop_between_looks(pid_t pid)
 {
 	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
-	char path[LOCK_PATH_SIZE];
 	int status;
 
-	lock_path(path);
 	for (;;) {
-		_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+		_cleanup_close_ int fd = open(lock_path(), O_RDWR | O_CLOEXEC);
 
 		assert_true(fd >= 0);
 		assert_int_equal(kill(pid, SIGSTOP), 0);
@@ -588,12 +580,11 @@ static void test_lock_is_waited_for(void **state)
 	_cleanup_(log_close) struct log log;
 	struct lock_holder holder = { .operation = LOCK_EX };
 	struct child_handle handle;
-	char path[LOCK_PATH_SIZE], pid[32];
+	char pid[32];
 
 	make_cgroups();
 	policy_load(REFUSE_WEB);
-	lock_path(path);
-	holder.path = path;
+	holder.path = lock_path();
 	handle = start_holder(&holder, CHILD(0));
 	{
 		const char *argv[] = { "smtpward", "run", "-c", policy_write(REFUSE_MAIL),
