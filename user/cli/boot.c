@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -118,6 +119,21 @@ static enum command_result boot_load_file(struct boot *boot, struct load_report 
 	return result;
 }
 
+/* The copy of what is in force goes by its name. */
+static int boot_rename(struct given_policy *given, const char *name)
+{
+	char *file = strdup(name);
+
+	if (!file) {
+		msg_error("cannot load %s: %s", given->name, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	free(given->file);
+	given->file = file;
+	given->name = name;
+	return 0;
+}
+
 /* why: what it is loaded instead of; NULL where it is what was in force. */
 static enum command_result boot_load_kept(const struct boot *boot, const char *why, struct load_report *ret_report)
 {
@@ -130,8 +146,8 @@ static enum command_result boot_load_kept(const struct boot *boot, const char *w
 		return COMMAND_FAILED;
 	}
 	given.why = why;
-	if (!why && *boot->config)
-		given.name = boot->config;
+	if (!why && *boot->config && boot_rename(&given, boot->config))
+		return COMMAND_FAILED;
 	result = boot_put(boot, &given, ret_report);
 	if (result != COMMAND_DONE)
 		return result;

@@ -76,17 +76,87 @@ static enum command_result given_compile(const struct policy *policy, struct rul
 	return COMMAND_FAILED;
 }
 
+static int given_copy(const char *text, char **ret_copy)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	*ret_copy = copy;
+	return 0;
+}
+
+/* It is the folder that is resolved: a policy that is a symbolic link keeps its name. */
+static int given_make_absolute(const char *path, char **ret_path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder = NULL, *real = NULL;
+	char *absolute;
+
+	if (*path == '/')
+		return given_copy(path, ret_path);
+	folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+	if (!folder)
+		return -ENOMEM;
+	real = realpath(folder, NULL);
+	if (!real)
+		return -errno;
+	if (asprintf(&absolute, "%s/%s", real[1] ? real : "", slash ? slash + 1 : path) < 0)
+		return -ENOMEM;
+	*ret_path = absolute;
+	return 0;
+}
+
+/* What places point into is the policy's list of files. */
+static int given_locate_file(struct policy *policy, char **file)
+{
+	char *absolute = NULL;
+	int r = given_make_absolute(*file, &absolute);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].place.file == *file)
+			policy->rules[i].place.file = absolute;
+	free(*file);
+	*file = absolute;
+	return 0;
+}
+
+/* Errors name files as they were given; what stays in the kernel is read from elsewhere. */
+static int given_locate(struct policy *policy, const char *path, char **ret_file)
+{
+	if (!strcmp(path, POLICY_BUILTIN_NAME))
+		return given_copy(path, ret_file);
+	for (size_t i = 0; i < policy->n_files; i++) {
+		int r = given_locate_file(policy, &policy->files[i]);
+
+		if (r)
+			return r;
+	}
+	return given_make_absolute(path, ret_file);
+}
+
 enum command_result given_policy_take(const char *name, struct policy **policy,
 				      struct given_policy *ret_given, struct reason *reterr)
 {
-	struct ruleset *ruleset = NULL;
+	_cleanup_(ruleset_freep) struct ruleset *ruleset = NULL;
 	enum command_result result = given_compile(*policy, &ruleset, reterr);
+	char *file = NULL;
+	int r;
 
 	if (result != COMMAND_DONE)
 		return result;
+	r = given_locate(*policy, name, &file);
+	if (r) {
+		reason_errno(reterr, r, "cannot find out in which directory %s is", name);
+		msg_error("%s", reterr->text);
+		return COMMAND_FAILED;
+	}
+	ret_given->file = file;
 	ret_given->name = name;
 	ret_given->policy = TAKE_PTR(*policy);
-	ret_given->ruleset = ruleset;
+	ret_given->ruleset = TAKE_PTR(ruleset);
 	return COMMAND_DONE;
 }
 
@@ -120,6 +190,7 @@ enum command_result given_policy_read(const char *path, struct given_policy *ret
 
 void given_policy_clear(struct given_policy *given)
 {
+	free(given->file);
 	policy_free(given->policy);
 	ruleset_free(given->ruleset);
 }

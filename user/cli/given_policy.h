@@ -9,7 +9,8 @@
 #include "ruleset/ruleset.h"
 
 struct given_policy {
-	const char *name; /* of the file, or POLICY_BUILTIN_NAME */
+	const char *name; /* of the file, as it was given, or POLICY_BUILTIN_NAME */
+	char *file;	  /* the same, absolute where it is a path */
 	const char *why;  /* it is the one that was kept: what was wrong with the file; or NULL */
 	struct policy *policy;
 	struct ruleset *ruleset;
@@ -17,7 +18,8 @@ struct given_policy {
 
 /*
  * Reads path, or the built-in policy where path is NULL. COMMAND_DONE, or else
- * every error has been printed and *ret_given is untouched.
+ * every error has been printed and *ret_given is untouched. The places of the rules are
+ * in absolute paths, which name the files from any directory.
  */
 enum command_result given_policy_read(const char *path, struct given_policy *ret_given);
 

@@ -78,7 +78,7 @@ enum command_result say_load_policy(const struct say_load_request *load,
 	const struct load_request request = {
 		.policy = load->given->policy,
 		.ruleset = load->given->ruleset,
-		.config = load->given->name,
+		.config = load->given->file,
 		.why = load->given->why,
 		.cgroup = load->cgroup,
 		.pins = load->pins ?: PINS_DEFAULT_PATH,

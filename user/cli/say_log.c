@@ -38,9 +38,9 @@ enum command_result say_log_block_signals(void)
 struct context {
 	const struct say_log_options *options;
 	const char *pins;
-	char state[STATE_TROUBLE_SIZE]; /* what the last look saw; for the service manager */
+	char state[LOGGER_ALERT_SIZE]; /* what the last look saw; for the service manager */
 	int trouble;			/* of the sink */
-	char status[STATE_TROUBLE_SIZE + 256]; /* what the service manager was told last */
+	char status[LOGGER_ALERT_SIZE + 256]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
 };
@@ -69,11 +69,14 @@ static void say_log_lift(void *userdata)
 /* The first trouble worth an alert, in words; false where there is none. */
 static bool say_log_find_trouble(const struct state *state, struct logger_alert *alert)
 {
+	char text[STATE_TROUBLE_SIZE];
+
 	for (int i = 0; i < STATE_TROUBLES; i++) {
 		/* Where it is attached is as the load said it. */
 		if (!(state->troubles & 1U << i) || i == STATE_SCOPE)
 			continue;
-		state_describe_trouble(state, i, alert->text, sizeof(alert->text));
+		state_describe_trouble(state, i, text, sizeof(text));
+		snprintf(alert->text, sizeof(alert->text), "degraded: %s", text);
 		alert->ends = STATE_HEALS & 1U << i;
 		return true;
 	}
@@ -96,8 +99,7 @@ static int say_log_read_state(struct context *context, struct state *ret_state,
 	if (!state_is_whole(ret_state) || !say_log_find_trouble(ret_state, &trouble))
 		snprintf(context->state, sizeof(context->state), "%s", state_headline(ret_state));
 	else
-		snprintf(context->state, sizeof(context->state), "degraded: %.*s",
-			 (int)sizeof(context->state) - 16, trouble.text);
+		snprintf(context->state, sizeof(context->state), "%s", trouble.text);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ enum logger_end {
 	LOGGER_ALERTED,	 /* enforcement is not what it should be, and until_alert is set */
 };
 
-#define LOGGER_ALERT_SIZE 768
+#define LOGGER_ALERT_SIZE 800
 
 struct logger_alert {
 	char text[LOGGER_ALERT_SIZE]; /* what is amiss, or was and has been put right */
