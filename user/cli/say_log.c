@@ -53,7 +53,7 @@ static void say_log_trouble(void *userdata, int err)
 	if (err)
 		msg_warning("cannot write to %s: %s; trying again, what comes meanwhile waits in "
 			    "the kernel",
-			    sink_name, strerror(-err));
+			    sink_name, err == -EBUSY ? SINK_BUSY_TEXT : strerror(-err));
 	else
 		msg_info("%s takes lines again", sink_name);
 }

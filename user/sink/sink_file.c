@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -57,6 +58,18 @@ static int file_open(const char *path, int *ret_fd)
 	if (!trusted_file(&st))
 		return -EPERM;
 	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* That nobody else writes to the file, receipts and taking back go by: see file_is_out(). */
+static int file_lock(int fd)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno == EWOULDBLOCK)
+			return -EBUSY;
+		if (errno != EINTR)
+			return -errno;
+	}
 	return 0;
 }
 
@@ -148,9 +161,14 @@ static int file_reopen(struct sink *sink)
 	r = file_open(file->path, &fd);
 	if (r < 0)
 		return r;
+	/* The lock on it is ours, and would be in our way. */
+	if (file_same(file->fd, fd))
+		return 0;
+	r = file_lock(fd);
+	if (r)
+		return r;
 	/* The rest of a line belongs behind its beginning; a new file gets the line whole. */
-	if (!file_same(file->fd, fd))
-		file->done = 0;
+	file->done = 0;
 	close(file->fd);
 	file->fd = TAKE_FD(fd);
 	return 0;
@@ -185,6 +203,9 @@ int sink_file_open(const char *path, struct sink **ret)
 
 	r = file_open(path, &fd);
 	if (r < 0)
+		return r;
+	r = file_lock(fd);
+	if (r)
 		return r;
 	copy = strdup(path);
 	if (!copy)
