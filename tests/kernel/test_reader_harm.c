@@ -7,7 +7,9 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <bpf/bpf.h>
@@ -57,12 +59,90 @@ static void test_one_file_two_logs(void **state)
 	assert_int_equal(unlink(rotated), 0);
 }
 
+/* Who may read. */
+
+#define STRAY_GROUP 4321
+
+static int join_stray_group(void *arg)
+{
+	return setresgid(STRAY_GROUP, STRAY_GROUP, STRAY_GROUP) ? -errno : 0;
+}
+
+static struct stat pin_stat(const char *name)
+{
+	char path[160];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", fixture.pins, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st;
+}
+
+/* A log makes the directory that it locks; the group that it has then gets nothing. */
+static void test_group_of_a_log(void **state)
+{
+	const char *argv[] = { "smtpward", "log", "--pins", fixture.pins, "--to", "stderr", NULL };
+	_cleanup_(log_close) struct log log = { 0 };
+	char path[160];
+
+	policy_load("mode enforce\n");
+	cgroup_make("x");
+	log_start_run(&log, argv, join_stray_group);
+	assert_int_equal(attempt_in("x", NET_OUTSIDE4, 25), EPERM);
+	log_line(&log, " verdict=deny ", 0);
+	log_end(&log, SIGTERM);
+	assert_int_equal(pin_stat("reader").st_gid, 0);
+	policy_load("mode enforce\n");
+	assert_int_equal(pin_stat("").st_gid, 0);
+	assert_int_equal(pin_stat("policy/map_events").st_gid, 0);
+	/* As a log of an older version has left it. */
+	snprintf(path, sizeof(path), "%s/reader", fixture.pins);
+	assert_int_equal(chown(path, 0, STRAY_GROUP), 0);
+	policy_load("mode enforce\n");
+	assert_int_equal(pin_stat("").st_gid, 0);
+	assert_int_equal(pin_stat("policy/map_events").st_gid, 0);
+}
+
+static int other_groups(void *arg)
+{
+	const char *path = arg;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount(path, "/etc/group", NULL, MS_BIND, NULL))
+		return -errno;
+	return 0;
+}
+
+/* Rights are the group's: load says who else has them. */
+static void test_group_of_others(void **state)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[128];
+	const char *argv[] = { "smtpward", "load",	     "-c",     policy_write("mode audit\n"),
+			       "--cgroup", fixture.attached, "--pins", fixture.pins,
+			       "--reader", READER,	     NULL };
+
+	file_path(path, sizeof(path), "group");
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fprintf(file, "root:x:0:\nnogroup:x:%d:ada,%s,bob\n", READER_ID, READER) > 0);
+	assert_int_equal(fflush(file), 0);
+	assert_int_equal(smtpward_child(argv, other_groups, path), 0);
+	assert_non_null(strstr(run.err, "'" READER "', nogroup, has other members, who may read as "
+					"well: ada, bob\n"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(smtpward_child(argv, NULL, NULL), 0);
+	assert_null(strstr(run.err, "other members"));
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
 
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_file_two_logs),
+		TEST(test_group_of_a_log),
+		TEST(test_group_of_others),
 	};
 
 	return cmocka_run_group_tests_name("reader's harm", tests, fixture_setup, fixture_teardown);

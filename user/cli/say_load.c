@@ -3,6 +3,7 @@
 #include "cli/say_load.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
@@ -37,6 +38,27 @@ enum command_result say_load_check_free(const char *path, bool trial)
 	return COMMAND_FAILED;
 }
 
+/* Rights go by the group: its other members get them too. */
+static void say_load_other_members(const char *name, gid_t id)
+{
+	const struct group *group = getgrgid(id);
+	char others[256] = "";
+	size_t used = 0;
+
+	for (char **member = group ? group->gr_mem : NULL; member && *member; member++) {
+		if (!strcmp(*member, name))
+			continue;
+		if (used + strlen(*member) + sizeof(", ...") > sizeof(others)) {
+			used += (size_t)sprintf(others + used, ", ...");
+			break;
+		}
+		used += (size_t)sprintf(others + used, "%s%s", used ? ", " : "", *member);
+	}
+	if (used)
+		msg_warning("the group of '%s', %s, has other members, who may read as well: %s",
+			    name, group->gr_name, others);
+}
+
 static enum command_result say_load_find_reader(const char *name, gid_t *ret_group)
 {
 	const struct passwd *user;
@@ -49,6 +71,8 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 		return COMMAND_BAD_INPUT;
 	}
 	*ret_group = user->pw_gid;
+	if (*ret_group)
+		say_load_other_members(name, *ret_group);
 	return COMMAND_DONE;
 }
 
