@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -122,6 +123,52 @@ static int file_write(struct sink *sink, const struct line *line, struct smtpwar
 }
 
 /*
+ * What begins as a line at an offset and has no end. The word of a receipt alone takes
+ * nothing back: whatever that says, a line that is whole stays.
+ */
+static bool file_is_torn(const char *tail, size_t len, bool at_begin)
+{
+	if (at_begin)
+		return len && !memchr(tail, '\n', len);
+	return len > 1 && tail[0] == '\n' && !memchr(tail + 1, '\n', len - 1);
+}
+
+/* We have it for writing alone. */
+static ssize_t file_read(const struct sink_file *file, char *dst, size_t size, off_t from)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	len = pread(fd, dst, size, from);
+	return len < 0 ? -errno : len;
+}
+
+/* The beginning of a line, behind the last one that is whole. */
+static int file_take_back(const struct sink_file *file, off_t offset, off_t size)
+{
+	const off_t from = offset ? offset - 1 : 0;
+	char tail[SINK_LINE_SIZE];
+	ssize_t len;
+
+	if (size - from > (off_t)sizeof(tail))
+		return 0;
+	len = file_read(file, tail, sizeof(tail), from);
+	if (len < 0)
+		return (int)len;
+	if (file_is_torn(tail, (size_t)len, !offset) && !ftruncate(file->fd, offset))
+		return 0;
+	/* An append-only file keeps what it has, as a line of its own. */
+	if (len && tail[len - 1] != '\n' && write(file->fd, "\n", 1) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
  * Nobody else writes to the file, so it has grown by the line if it has grown. One that
  * was rotated away meanwhile is not asked: the line may then be in both.
  */
@@ -139,10 +186,7 @@ static int file_is_out(struct sink *sink, const struct smtpward_receipt *receipt
 		return 0;
 	if ((uint64_t)st.st_size >= receipt->offset + receipt->length)
 		return 1;
-	/* An append-only file keeps what it has, as a line of its own. */
-	if (ftruncate(file->fd, (off_t)receipt->offset) && write(file->fd, "\n", 1) < 0)
-		return -errno;
-	return 0;
+	return file_take_back(file, (off_t)receipt->offset, st.st_size);
 }
 
 static bool file_same(int a, int b)
