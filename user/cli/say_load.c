@@ -108,6 +108,10 @@ enum command_result say_load_policy(const struct given_policy *given, const char
 	if (report.replaced && report.replaced_abi != SMTPWARD_ABI)
 		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
 			 report.replaced_abi, SMTPWARD_ABI);
+	if (report.spoiled.text[0])
+		msg_warning("%s: a new buffer and new counts have begun, and of what was recorded "
+			    "before is written what can be read",
+			    report.spoiled.text);
 	*ret_left = report.left;
 	msg_info("%s %s: %zu rules, in force until 'smtpward unload', with a process or without",
 		 report.replaced ? "replaced the policy by" : "loaded", given->name,

@@ -141,8 +141,8 @@ static enum command_result say_log_end(const struct context *context, enum logge
 		msg_info("the policy was unloaded: there is nothing more to log");
 		break;
 	case LOGGER_REPLACED:
-		msg_info("another version of smtpward has taken over: the log ends, start it "
-			 "again");
+		msg_info("another version of smtpward has taken over, or a load has begun a new "
+			 "buffer: the log ends, start it again");
 		if (context->options->until_alert)
 			return COMMAND_FAILED;
 		break;

@@ -4,7 +4,7 @@
  *
  * A load, under the lock of the pin directory:
  *   1. load the programs of a new generation, going on with the maps of the deciding one
- *      that last, where these are of our ABI
+ *      that last, where these are of our ABI and nobody has spoiled them
  *   2. pin it in a directory of its own; fill its maps; start its tracker
  *   3. give each hook's link the new program, which still hands every connect over
  *      to the one it replaced (first load: make the links, while the gate is open; a
@@ -68,6 +68,7 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.replaced_abi = load.abi,
 		.below_root = load.attach_id != load.root_id,
 		.left = load.left,
+		.spoiled = load.spoiled,
 	};
 	return 0;
 }

@@ -17,7 +17,7 @@
 enum logger_end {
 	LOGGER_STOPPED,	 /* by a signal */
 	LOGGER_UNLOADED, /* the pins are gone */
-	LOGGER_REPLACED, /* a load of another ABI has begun a map_events of its own */
+	LOGGER_REPLACED, /* a load has begun a map_events of its own */
 	LOGGER_ALERTED,	 /* enforcement is not what it should be, and until_alert is set */
 };
 
