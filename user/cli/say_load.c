@@ -108,6 +108,8 @@ enum command_result say_load_policy(const struct given_policy *given, const char
 	if (report.replaced && report.replaced_abi != SMTPWARD_ABI)
 		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
 			 report.replaced_abi, SMTPWARD_ABI);
+	if (report.view.text[0])
+		msg_warning("%s", report.view.text);
 	if (report.spoiled.text[0])
 		msg_warning("%s: a new buffer and new counts have begun, and of what was recorded "
 			    "before is written what can be read",

@@ -15,6 +15,7 @@
 #include "log/leftover.h"
 #include "log/notify.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 #include "pins/state.h"
 
 enum command_result say_log_block_signals(void)
@@ -200,7 +201,7 @@ enum command_result say_log_run(const struct say_log_options *options, struct si
 {
 	struct context context = {
 		.options = options,
-		.pins = options->pins ?: PINS_DEFAULT_PATH,
+		.pins = reader_view_choose(options->pins),
 		.state = "under change",
 		.lifted = COMMAND_DONE,
 	};

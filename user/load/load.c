@@ -23,6 +23,7 @@
 
 #include "base/cleanup.h"
 #include "load/load_steps.h"
+#include "pins/reader_view.h"
 
 static int load_make_and_swap(struct load *load, struct reason *reason)
 {
@@ -42,6 +43,7 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.root_fd = -1,
 		.attach_fd = -1,
 	};
+	struct reason view = { "" };
 	int r;
 
 	assert(request && request->policy && request->ruleset && request->pins);
@@ -63,11 +65,16 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 	r = load_finish(&load, reason);
 	if (r)
 		return r;
+	if (load.reader)
+		reader_view_make(&load.pins, &view);
+	else
+		reader_view_remove(&load.pins, &view);
 	*ret_report = (struct load_report){
 		.replaced = load.gate && load.gate != SMTPWARD_GATE_OPEN,
 		.replaced_abi = load.abi,
 		.below_root = load.attach_id != load.root_id,
 		.left = load.left,
+		.view = view,
 		.spoiled = load.spoiled,
 	};
 	return 0;

@@ -31,6 +31,7 @@ struct load_report {
 	uint32_t replaced_abi; /* of the smtpward that had loaded it */
 	bool below_root;       /* attached to a part of the hierarchy only */
 	uint64_t left;	       /* generations that recorded into maps of their own: leftover.h */
+	struct reason view;    /* why its reader may have no way to the pins; or empty */
 	struct reason spoiled; /* why it did not go on with the maps that last; or empty */
 };
 

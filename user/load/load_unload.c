@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 
 static int unload_open_gate(const struct pins *pins, struct reason *reason)
 {
@@ -76,6 +77,7 @@ int load_unload(const char *path, struct reason *reason)
 {
 	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	struct reason view;
 	bool known;
 	int r;
 
@@ -94,6 +96,9 @@ int load_unload(const char *path, struct reason *reason)
 			"enforcement is lifted, but detaching the hooks in %s that this "
 			"version does not have failed",
 			path);
+	r = reader_view_remove(&pins, &view);
+	if (r)
+		return reason_set(reason, r, "enforcement is lifted, but %s", view.text);
 	/* Only to wait for them: what cannot be told apart is removed all the same. */
 	known = !object_collect_ids(&pins, &ids);
 	r = pins_remove_all(&pins);
