@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Out of the kernel, each attempt once; see drain.h. */
-#include "log/drain.h"
+#include "log/drain_steps.h"
 
 #include <poll.h>
-#include <string.h>
-#include <time.h>
-
-#include <bpf/bpf.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
-#include "line/line.h"
-#include "log/callers.h"
-#include "log/note.h"
-#include "log/ring.h"
 #include "pins/object.h"
 #include "pins/sound.h"
 
@@ -23,36 +16,7 @@
 /* How long a program that is writing a record is given before the next look. */
 #define BUSY_MS 10
 
-/* A line, and what is to be done once it is out. */
-struct drain_step {
-	uint32_t kind; /* SMTPWARD_NOTE_* */
-	uint64_t next; /* a record's: the position behind it */
-	struct smtpward_caller_key key;
-	struct smtpward_reported reported;
-};
-
-struct drain {
-	const char *path; /* for messages */
-	int events_fd;
-	int counters_fd;
-	bool foreign; /* of another ABI: only the counts are known */
-	bool last;    /* see DRAIN_LAST */
-	bool deaf;    /* the records cannot be read */
-	bool busy;
-	struct ring *ring; /* NULL where it is deaf from the start */
-	struct callers callers;
-	struct note note;
-	struct sink *sink;
-	const struct drain_notices *notices;
-	int trouble;  /* what the sink said last, 0 where it takes lines */
-	bool pending; /* line is to be written, and then step to be done */
-	struct drain_step step;
-	struct line line;
-	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
-	struct drain_report report;
-};
-
-static uint64_t drain_clock_ns(clockid_t clock)
+uint64_t drain_clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
@@ -60,11 +24,7 @@ static uint64_t drain_clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/*
- * What the reader's group can do to these maps is named where it is the cause, with what
- * helps against it.
- */
-static int drain_fail(const struct drain *drain, int r, const char *doing, struct reason *reason)
+int drain_fail(const struct drain *drain, int r, const char *doing, struct reason *reason)
 {
 	const struct {
 		const char *name;
@@ -313,8 +273,7 @@ int drain_begin(struct drain *drain, struct sink *sink, const struct drain_notic
 	return 0;
 }
 
-/* The line is on its way from here on, with what is to be done after it. */
-static void drain_begin_line(struct drain *drain, const struct drain_step *step)
+void drain_begin_line(struct drain *drain, const struct drain_step *step)
 {
 	struct smtpward_note *note = drain->note.at;
 
@@ -327,12 +286,7 @@ static void drain_begin_line(struct drain *drain, const struct drain_step *step)
 	drain->pending = true;
 }
 
-/*
- * Tries to get the pending line out: 0 when it is, or there is none; 1 where the sink
- * cannot take it now; -errno. The line stays what it is until then, for a part of it
- * may be out already.
- */
-static int drain_write_pending(struct drain *drain)
+int drain_write_pending(struct drain *drain)
 {
 	int r;
 
@@ -432,122 +386,6 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason)
 	*ret_more = false;
 	r = drain->foreign ? drain_lose_records(drain) : drain_write_batch(drain, ret_more);
 	return r < 0 ? drain_fail(drain, r, "cannot take records out of map_events in", reason) : r;
-}
-
-/* Summaries. */
-
-static void drain_line_from_counts(const struct drain *drain, const struct smtpward_caller_key *key,
-				   uint64_t suppressed, uint64_t lost, struct line *ret)
-{
-	const uint64_t now = drain_clock_ns(CLOCK_REALTIME);
-	struct smtpward_caller nameless = { 0 };
-	const struct smtpward_caller *caller = drain->foreign ? &nameless : drain->callers.caller;
-
-	/* Names that make no sense cost the line its names, not its counts. */
-	if (key->cgroup_id && !line_from_caller(key, caller, suppressed, lost, now, ret))
-		return;
-	line_from_anyone(suppressed, lost, now, ret);
-}
-
-/* The line of the caller that was read: 0 where it is out or none is due, 1 or -errno. */
-static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller_key *key,
-			       uint32_t kind)
-{
-	const struct smtpward_caller_counts *counts = &drain->callers.caller->counts;
-	const uint64_t suppressed = counts->suppressed - drain->callers.reported->suppressed;
-	const uint64_t lost = counts->lost - drain->callers.reported->lost;
-	const struct drain_step step = {
-		.kind = kind,
-		.key = *key,
-		.reported = {
-			.born_ns = counts->born_ns,
-			.suppressed = counts->suppressed,
-			.lost = counts->lost,
-		},
-	};
-
-	if (!suppressed && !lost)
-		return 0;
-	drain_line_from_counts(drain, key, suppressed, lost, &drain->line);
-	drain_begin_line(drain, &step);
-	return drain_write_pending(drain);
-}
-
-/* Where a caller was idle for long, its entry makes room. */
-static int drain_forget_idle(struct drain *drain, const struct smtpward_caller_key *key)
-{
-	int r;
-
-	if (drain->last)
-		return 0;
-	r = callers_forget_idle(&drain->callers, key);
-	/* Its counts went with it: there is nothing to be done once they have their line. */
-	return r > 0 ? drain_sum_up_caller(drain, key, SMTPWARD_NOTE_NOTHING) : r;
-}
-
-static int drain_sum_up_key(void *userdata, const struct smtpward_caller_key *key)
-{
-	struct drain *drain = userdata;
-	int r = callers_read(&drain->callers, key);
-
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	r = drain_sum_up_caller(drain, key, SMTPWARD_NOTE_SUMMARY);
-	if (r)
-		return r;
-	return drain_forget_idle(drain, key);
-}
-
-static int drain_sum_up_all(struct drain *drain)
-{
-	int r = drain_sum_up_key(drain, &callers_rest);
-
-	if (r)
-		return r;
-	return callers_each(&drain->callers, drain_sum_up_key, drain);
-}
-
-/* How much there is to sum up in all; always something new where only its sum is known. */
-static int drain_read_total(const struct drain *drain, uint64_t *ret_total)
-{
-	struct smtpward_counters counters;
-	int r;
-
-	if (drain->foreign) {
-		*ret_total = drain->summed_up + 1;
-		return 0;
-	}
-	r = object_sum_counters(drain->counters_fd, &counters);
-	if (r)
-		return r;
-	*ret_total = counters.suppressed + counters.lost;
-	return 0;
-}
-
-static int drain_sum_up_due(struct drain *drain, bool sweep)
-{
-	uint64_t total;
-	int r = drain_read_total(drain, &total);
-
-	if (r)
-		return r;
-	if (total == drain->summed_up && !sweep)
-		return 0;
-	r = drain_write_pending(drain);
-	if (r)
-		return r;
-	r = drain_sum_up_all(drain);
-	if (r)
-		return r;
-	drain->summed_up = total;
-	return 0;
-}
-
-int drain_summaries(struct drain *drain, bool sweep, struct reason *reason)
-{
-	int r = drain_sum_up_due(drain, sweep);
-
-	return r < 0 ? drain_fail(drain, r, "cannot sum up map_callers in", reason) : r;
 }
 
 /* All of it. */
