@@ -86,5 +86,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	msg_capture_libbpf();
+	msg_tell_waits();
 	return exit_status[main_flush(main_run(argc, argv))];
 }

@@ -259,8 +259,8 @@ struct smtpward_policy_info {
 #define SMTPWARD_PATH_SIZE 4096
 
 struct smtpward_origin {
-	__u32 flags; /* SMTPWARD_ORIGIN_* */
-	__u32 pad;
+	__u32 flags;  /* SMTPWARD_ORIGIN_* */
+	__u32 reader; /* the group that may read beside root; 0: none */
 	char pins[SMTPWARD_PATH_SIZE]; /* the pin directory, absolute */
 	char why[512];		       /* what was wrong with the file, or empty */
 };

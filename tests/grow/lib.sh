@@ -31,7 +31,8 @@ clean_up() {
 }
 
 make_place() {
-	[ "$v2_root" ] && mkdir "$work/bpf" "$cgroup" && mount -t bpf bpf "$work/bpf"
+	[ "$v2_root" ] && mkdir "$work/bpf" "$cgroup" && mount -t bpf bpf "$work/bpf" &&
+		mount -t tmpfs tmpfs /var/lib
 }
 
 copy_tree() {

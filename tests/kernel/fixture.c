@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "build.h"
+
 struct fixture fixture = { .base_fd = -1, .attached_fd = -1 };
 
 int64_t clock_ms(void)
@@ -188,6 +190,13 @@ static void make_mounts(void)
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("tmpfs", fixture.dir, "tmpfs", 0, "mode=755"), 0);
+	/* What is kept of the policies is kept there, and ends with the tests. */
+	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR, 0755) || errno == EEXIST);
+	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR "/lib", 0755) || errno == EEXIST);
+	assert_int_equal(mount("tmpfs", SMTPWARD_LOCALSTATEDIR "/lib", "tmpfs", 0, "mode=755"), 0);
+	/* The lock and the second pins are below it. */
+	assert_true(!mkdir("/run/smtpward", 0755) || errno == EEXIST);
+	assert_int_equal(mount("tmpfs", "/run/smtpward", "tmpfs", 0, "mode=755"), 0);
 	snprintf(bpffs, sizeof(bpffs), "%s/bpf", fixture.dir);
 	assert_int_equal(mkdir(bpffs, 0755), 0);
 	assert_int_equal(mount("bpf", bpffs, "bpf", 0, NULL), 0);

@@ -22,6 +22,12 @@ int cgroupfs_find_root(char **ret_path);
 /* Opens a cgroup directory. -ENOTDIR, -ENOENT ...; -EMEDIUMTYPE where it is no cgroup v2. */
 int cgroupfs_open(const char *path, int *ret_fd);
 
+/*
+ * The id of the hierarchy's own root, by cgroup_setup_root() in kernel/cgroup/cgroup.c: what a
+ * cgroup namespace shows as its root has another.
+ */
+#define CGROUPFS_ROOT_ID 1
+
 /* The v2 root, wherever it is mounted. -ENOENT where there is none. */
 int cgroupfs_open_root(int *ret_fd);
 

@@ -44,6 +44,7 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.attach_fd = -1,
 	};
 	struct reason view = { "" };
+	uint32_t gate_id = 0;
 	int r;
 
 	assert(request && request->policy && request->ruleset && request->pins);
@@ -63,6 +64,8 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		return r;
 	}
 	r = load_finish(&load, reason);
+	if (!r)
+		r = load_gate_id(&load, &gate_id);
 	if (r)
 		return r;
 	if (load.reader)
@@ -74,6 +77,9 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.replaced_abi = load.abi,
 		.below_root = load.attach_id != load.root_id,
 		.left = load.left,
+		.root_id = load.root_id,
+		.id = { gate_id, load.generation },
+		.unkept = load.unkept,
 		.view = view,
 		.spoiled = load.spoiled,
 	};

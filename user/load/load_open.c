@@ -20,6 +20,7 @@
 void load_close(struct load *load)
 {
 	loader_free(load->loader);
+	found_clear(&load->found);
 	cleanup_close(&load->root_fd);
 	cleanup_close(&load->attach_fd);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
@@ -171,6 +172,9 @@ static int open_link(struct load *load, int hook, struct reason *reason)
 		return 0;
 	if (!r)
 		r = open_read_link(load, fd, &link, &exists);
+	/* Something else of that name; the link that is made takes its place. */
+	if (r == -EBADMSG)
+		return 0;
 	if (r)
 		return reason_errno(reason, r, "cannot open %s/%s", load->pins.path, name);
 	if (!exists)
@@ -202,10 +206,47 @@ static int open_choose_reader(struct load *load, struct reason *reason)
 	return 0;
 }
 
+int load_find(struct found *ret_found, uint64_t *ret_root_id, struct reason *reason)
+{
+	_cleanup_close_ int root_fd = -1;
+	int r = found_read(ret_found);
+
+	/* Without CAP_SYS_ADMIN the pins are all there is to go by. */
+	if (r && r != -EPERM)
+		return reason_errno(reason, r, "cannot tell what is attached");
+	r = cgroupfs_open_root(&root_fd);
+	if (!r)
+		r = cgroupfs_id(root_fd, "", ret_root_id);
+	/* Without a hierarchy nothing is attached to its root. */
+	if (r && r != -ENOENT)
+		return reason_errno(reason, r, "cannot open the cgroup v2 hierarchy");
+	return 0;
+}
+
+static int open_refuse_loaded(const struct load *load, struct reason *reason)
+{
+	if (!load->request->only_free || !load->decides)
+		return 0;
+	return reason_set(reason, -EEXIST, "a policy is loaded at %s", load->pins.path);
+}
+
+/* What is attached, and its pins where somebody took them away. */
+static int open_found(struct load *load, struct reason *reason)
+{
+	int r = load_find(&load->found, &load->root_id, reason);
+
+	if (r)
+		return r;
+	return load_restore(&load->pins, &load->found, load->root_id, reason);
+}
+
 static int open_state(struct load *load, struct reason *reason)
 {
 	int r = pins_open_locked(load->request->pins, true, &load->pins, reason);
 
+	if (r)
+		return r;
+	r = open_found(load, reason);
 	if (r)
 		return r;
 	r = open_read_gate(load, reason);
@@ -215,6 +256,9 @@ static int open_state(struct load *load, struct reason *reason)
 	if (r)
 		return r;
 	r = open_choose_adopted(load, reason);
+	if (r)
+		return r;
+	r = open_refuse_loaded(load, reason);
 	if (r)
 		return r;
 	r = open_choose_reader(load, reason);

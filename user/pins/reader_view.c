@@ -16,8 +16,7 @@
 
 #include "base/cleanup.h"
 #include "host/trusted.h"
-
-#define READER_VIEW_PARENT "/run/smtpward"
+#include "pins/lock.h"
 
 #define READER_VIEW_FLAGS (MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -78,7 +77,7 @@ static int view_make_here(const struct reader_view *view)
 	r = view_is_there() ? view_unmount() : 0;
 	if (r)
 		return r;
-	r = view_make_directory(READER_VIEW_PARENT);
+	r = view_make_directory(RUN_DIR);
 	if (!r)
 		r = view_make_directory(READER_VIEW_PATH);
 	if (r)

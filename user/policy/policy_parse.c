@@ -167,7 +167,9 @@ static int parse_fail_include(struct policy_parser *parser, const struct policy_
 
 static const char *parse_why_unreadable(int r)
 {
-	return r == -ENOENT ? "there is no such file" : strerror(-r);
+	if (r == -ENOENT)
+		return "there is no such file";
+	return r == -ETIMEDOUT ? "no answer in time" : strerror(-r);
 }
 
 /* Reading each file once is what ends every cycle. */
@@ -265,7 +267,7 @@ static int parse_words(struct policy_parser *parser, struct policy_line *line)
 		return 0;
 	word = line->words.items;
 	parser->continued = false;
-	if (!word->quoted && !strcmp(word->text, "include"))
+	if (!word->quoted && !parser->kept && !strcmp(word->text, "include"))
 		return parse_include(parser, line, word);
 	if (!word->quoted)
 		r = policy_parse_setting(parser, line);
@@ -467,9 +469,9 @@ int policy_parse(const char *path, const struct policy_source *source, struct po
 	return parse_finish(&parser, r, ret_policy);
 }
 
-int policy_parse_text(const char *name, const char *text, size_t size,
-		      const struct policy_source *source, struct policy **ret_policy,
-		      struct policy_errors *errors)
+static int parse_whole_text(const char *name, const char *text, size_t size, bool kept,
+			    const struct policy_source *source, struct policy **ret_policy,
+			    struct policy_errors *errors)
 {
 	_cleanup_(parse_clear) struct policy_parser parser = { 0 };
 	const struct policy_place place = { name, 0, 0 };
@@ -477,9 +479,24 @@ int policy_parse_text(const char *name, const char *text, size_t size,
 
 	if (r < 0)
 		return r;
-	if (size > POLICY_FILE_MAX)
+	parser.kept = kept;
+	if (size > POLICY_FILE_MAX && !kept)
 		r = parse_fail_include(&parser, &place, name, "it is over 1 MiB");
 	else
 		r = parse_named_text(&parser, name, text, size);
 	return parse_finish(&parser, r, ret_policy);
+}
+
+int policy_parse_text(const char *name, const char *text, size_t size,
+		      const struct policy_source *source, struct policy **ret_policy,
+		      struct policy_errors *errors)
+{
+	return parse_whole_text(name, text, size, false, source, ret_policy, errors);
+}
+
+int policy_parse_kept(const char *name, const char *text, size_t size,
+		      const struct policy_source *source, struct policy **ret_policy,
+		      struct policy_errors *errors)
+{
+	return parse_whole_text(name, text, size, true, source, ret_policy, errors);
 }
