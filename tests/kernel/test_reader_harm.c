@@ -285,6 +285,27 @@ static void test_frozen_note(void **state)
 	frozen("map_note");
 }
 
+/* The load of the service reads no file where all is well: this is not. */
+static void test_frozen_and_boot(void **state)
+{
+	const char *argv[] = { "smtpward",   "load",	 "--boot",	   "-c",
+			       NULL,	     "--cgroup", fixture.attached, "--pins",
+			       fixture.pins, "--reader", READER,	   NULL };
+
+	begin();
+	assert_int_equal(child_run(CHILD(0), freeze, "map_reported"), 0);
+	argv[4] = policy_write(LIMIT);
+	assert_int_equal(smtpward_child(argv, NULL, NULL), 0);
+	if (!strstr(run.err, "a new buffer and new counts have begun"))
+		fail_msg("load --boot: %s", run.err);
+	take_lines(run.err);
+	assert_int_equal(smtpward_child(argv, NULL, NULL), 0);
+	assert_null(strstr(run.err, "a new buffer"));
+	attempt_many("b.service");
+	log_all(reader_become);
+	end_exact();
+}
+
 /* Under a log that runs. */
 static void test_frozen_meanwhile(void **state)
 {
@@ -421,11 +442,12 @@ static int setup(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_forged_note),	       TEST(test_old_note),
-		TEST(test_frozen_events),      TEST(test_frozen_callers),
-		TEST(test_frozen_reported),    TEST(test_frozen_note),
-		TEST(test_frozen_meanwhile),   TEST(test_position),
-		TEST(test_position_meanwhile), TEST(test_full_reported),
+		TEST(test_forged_note),	    TEST(test_old_note),
+		TEST(test_frozen_events),   TEST(test_frozen_callers),
+		TEST(test_frozen_reported), TEST(test_frozen_note),
+		TEST(test_frozen_and_boot), TEST(test_frozen_meanwhile),
+		TEST(test_position),	    TEST(test_position_meanwhile),
+		TEST(test_full_reported),
 	};
 
 	return cmocka_run_group_tests_name("reader's harm", tests, setup, fixture_teardown);
