@@ -139,6 +139,14 @@ void child_forget(pid_t pid);
 void child_kill_all(void);
 int child_reap(pid_t pid, int64_t deadline, int *ret_status); /* 0 or -ETIMEDOUT */
 
+/* fixture_reader.c: the one that is not root. */
+
+#define READER "nobody"
+#define READER_ID 65534
+
+int reader_become(void *arg); /* a child_fn */
+int reader_set_capabilities(uint64_t set);
+
 /* fixture_net.c. Listening, v4 and v6: 25, 26, 587 and 2500 to 2515. */
 
 #define NET_OUTSIDE4 "192.0.2.1"

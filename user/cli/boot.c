@@ -16,6 +16,8 @@
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "load/load.h"
+#include "pins/pins.h"
+#include "pins/sound.h"
 #include "pins/state.h"
 
 /* How long the file may take, with all that it includes and all names in it. */
@@ -53,6 +55,21 @@ static enum boot_found boot_judge(const struct state *state)
 	return state->origin.flags & SMTPWARD_ORIGIN_KEPT ? BOOT_WHOLE_KEPT : BOOT_WHOLE;
 }
 
+/* Maps that last, where the reader's group has spoiled one, end every log until a load. */
+static bool boot_is_sound(const struct boot *boot, uint64_t generation)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	bool sound = true;
+	struct reason reason;
+	int r = pins_open(boot->pins, &pins, &reason);
+
+	if (!r)
+		r = sound_check(&pins, generation, &sound, &reason);
+	if (r)
+		msg_warning("%s", reason.text);
+	return sound;
+}
+
 static void boot_look(struct boot *boot)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
@@ -63,6 +80,8 @@ static void boot_look(struct boot *boot)
 	if (r)
 		return;
 	boot->found = boot_judge(&state);
+	if (!boot_is_sound(boot, state.policy.generation))
+		boot->found = BOOT_BROKEN;
 	snprintf(boot->config, sizeof(boot->config), "%s", state.policy.config);
 	snprintf(boot->why, sizeof(boot->why), "%s", state.origin.why);
 }
@@ -104,7 +123,8 @@ static enum command_result boot_put(const struct boot *boot, const struct given_
 		ret_report);
 }
 
-static enum command_result boot_load_file(struct boot *boot, struct load_report *ret_report, struct reason *reterr)
+static enum command_result boot_load_file(struct boot *boot, struct load_report *ret_report,
+					  struct reason *reterr)
 {
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	enum command_result result = boot_read_file(boot, &given, reterr);
@@ -135,7 +155,8 @@ static int boot_rename(struct given_policy *given, const char *name)
 }
 
 /* why: what it is loaded instead of; NULL where it is what was in force. */
-static enum command_result boot_load_kept(const struct boot *boot, const char *why, struct load_report *ret_report)
+static enum command_result boot_load_kept(const struct boot *boot, const char *why,
+					  struct load_report *ret_report)
 {
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	enum command_result result;
@@ -255,7 +276,8 @@ static void boot_sleep(unsigned int seconds)
 
 /* COMMAND_DONE: all is well; COMMAND_NO: it was lifted; COMMAND_DEGRADED: not yet. */
 static enum command_result boot_try_again(const struct boot_request *request,
-					  const struct kept_lift *lift, struct load_report *ret_report)
+					  const struct kept_lift *lift,
+					  struct load_report *ret_report)
 {
 	_cleanup_(boot_close) struct boot boot = { .kept = KEPT_CLOSED };
 	struct kept_lift now;

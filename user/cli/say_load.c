@@ -3,6 +3,7 @@
 #include "cli/say_load.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
@@ -33,12 +34,54 @@ enum command_result say_load_check_free(const char *path)
 	return COMMAND_FAILED;
 }
 
+/* ", name" for each member but one, as far as they fit. */
+static void say_load_list_members(const struct group *group, const char *but, char *dst,
+				  size_t size)
+{
+	size_t used = 0;
+
+	for (char **member = group->gr_mem; *member; member++) {
+		const bool fits = used + strlen(*member) + sizeof(", , ...") <= size;
+
+		if (!strcmp(*member, but))
+			continue;
+		used += (size_t)snprintf(dst + used, size - used, ", %s", fits ? *member : "...");
+		if (!fits)
+			return;
+	}
+}
+
+/*
+ * Rights go by the group: its other members get them too. By the file alone, as a machine that
+ * boots may have nobody to answer for other databases.
+ */
+static void say_load_other_members(const char *name, gid_t id)
+{
+	_cleanup_fclose_ FILE *file = fopen("/etc/group", "re");
+	const struct group *group;
+	char others[256];
+
+	/* Nobody shares root's rights by a group. */
+	while (id && file && (group = fgetgrent(file))) {
+		others[0] = '\0';
+		if (group->gr_gid != id)
+			continue;
+		say_load_list_members(group, name, others, sizeof(others));
+		if (others[0])
+			msg_warning("the group of '%s', %s, has other members, who may read as "
+				    "well: %s",
+				    name, group->gr_name, others + strlen(", "));
+	}
+}
+
 static enum command_result say_load_find_reader(const char *name, gid_t *ret_group)
 {
 	const struct passwd *user;
 
-	if (!accounts_find_group(name, ret_group))
+	if (!accounts_find_group(name, ret_group)) {
+		say_load_other_members(name, *ret_group);
 		return COMMAND_DONE;
+	}
 	errno = 0;
 	user = getpwnam(name);
 	if (!user) {
@@ -47,6 +90,7 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 		return COMMAND_BAD_INPUT;
 	}
 	*ret_group = user->pw_gid;
+	say_load_other_members(name, *ret_group);
 	return COMMAND_DONE;
 }
 
@@ -69,6 +113,12 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 		msg_warning("there is no second set of pins: %s; whoever removes the pin "
 			    "directory lifts the policy",
 			    report->unkept.text);
+	if (*report->view.text)
+		msg_warning("%s", report->view.text);
+	if (*report->spoiled.text)
+		msg_warning("%s: a new buffer and new counts have begun, and of what was recorded "
+			    "before is written what can be read",
+			    report->spoiled.text);
 }
 
 enum command_result say_load_policy(const struct say_load_request *load,

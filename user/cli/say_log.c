@@ -16,6 +16,7 @@
 #include "log/leftover.h"
 #include "log/notify.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 #include "pins/state.h"
 
 enum command_result say_log_block_signals(void)
@@ -54,7 +55,7 @@ static void say_log_trouble(void *userdata, int err)
 	if (err)
 		msg_warning("cannot write to %s: %s; trying again, what comes meanwhile waits in "
 			    "the kernel",
-			    sink_name, strerror(-err));
+			    sink_name, err == -EBUSY ? SINK_BUSY_TEXT : strerror(-err));
 	else
 		msg_info("%s takes lines again", sink_name);
 }
@@ -180,8 +181,8 @@ static enum command_result say_log_end(const struct context *context, enum logge
 			  context->pins);
 		return COMMAND_FAILED;
 	case LOGGER_REPLACED:
-		msg_info("another version of smtpward has taken over: the log ends, start it "
-			 "again");
+		msg_info("another version of smtpward has taken over, or a load has begun a new "
+			 "buffer: the log ends, start it again");
 		if (context->options->until_alert)
 			return COMMAND_FAILED;
 		break;
@@ -248,7 +249,7 @@ enum command_result say_log_run(const struct say_log_options *options, struct si
 {
 	struct context context = {
 		.options = options,
-		.pins = options->pins ?: PINS_DEFAULT_PATH,
+		.pins = reader_view_choose(options->pins),
 		.state = "under change",
 		.lifted = COMMAND_DONE,
 	};

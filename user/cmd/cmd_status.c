@@ -17,6 +17,7 @@
 #include "host/feature.h"
 #include "pins/counter.h"
 #include "pins/hook.h"
+#include "pins/reader_view.h"
 #include "pins/state.h"
 #include "policy/policy.h"
 
@@ -259,7 +260,7 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 	_cleanup_(state_clear) struct state state = { 0 };
 	enum command_result result = COMMAND_DONE;
 	struct reason reason;
-	int r = state_read(config->pins ?: PINS_DEFAULT_PATH, false, &state, &reason);
+	int r = state_read(reader_view_choose(config->pins), false, &state, &reason);
 
 	if (r == -ENOENT)
 		return status_answer_no(config, "nothing is loaded");

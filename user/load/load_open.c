@@ -15,6 +15,7 @@
 #include "base/macro.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
+#include "pins/sound.h"
 
 void load_close(struct load *load)
 {
@@ -113,6 +114,7 @@ static int open_read_adopted(struct load *load)
 {
 	enum object_gate gate;
 	uint64_t generation;
+	bool sound;
 	int r;
 
 	if (!load->gate)
@@ -125,9 +127,12 @@ static int open_read_adopted(struct load *load)
 	r = object_read_abi(&load->pins, generation, &load->abi);
 	if (r)
 		return r;
-	if (load->abi == SMTPWARD_ABI)
+	if (load->abi != SMTPWARD_ABI)
+		return 0;
+	r = sound_check(&load->pins, generation, &sound, &load->spoiled);
+	if (!r && sound)
 		load->adopted = generation;
-	return 0;
+	return r;
 }
 
 /* No generation, or one that was not finished, is nothing to go on with. */

@@ -31,6 +31,7 @@ struct load {
 	uint64_t decides;		/* the generation that it names, if that is there; or 0 */
 	uint64_t generation;		/* the new one */
 	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */
+	struct reason spoiled;		/* or why it does not, if that is another than the ABI */
 	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
 	uint64_t left;			/* generations that wait to be drained */
 	gid_t reader;			/* the group that may read beside root; 0: none */

@@ -18,6 +18,7 @@
 #include "pins/keep.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 
 struct unload {
 	struct pins pins;
@@ -182,12 +183,16 @@ static int unload_remove_pins(struct unload *unload, struct reason *reason)
 {
 	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
 	const bool there = unload->pins.fd >= 0;
+	struct reason view;
 	/* Only to wait for them: what cannot be told apart is removed all the same. */
 	const bool known = there && !object_collect_ids(&unload->pins, &ids);
 	int r = keep_remove(&unload->pins, reason);
 
 	if (r)
 		return r;
+	r = there ? reader_view_remove(&unload->pins, &view) : 0;
+	if (r)
+		return reason_set(reason, r, "enforcement is lifted, but %s", view.text);
 	r = there ? pins_remove_all(&unload->pins) : 0;
 	if (r)
 		return reason_errno(reason, r, "enforcement is lifted, but removing %s failed",

@@ -17,7 +17,8 @@
 #include "smtpward.skel.h"
 
 const char *const loader_lasting_maps[] = {
-	"map_events", "map_callers", "map_callers_rest", "map_reported", "map_note", "map_counters",
+	"map_events", "map_callers",   "map_callers_rest", "map_reported",
+	"map_note",   "map_note_root", "map_counters",
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
 

@@ -34,6 +34,8 @@
 /* How long the line of an alert that ends the logger may take. */
 #define ALERT_SECONDS 5
 
+/* How long a program that is writing a record is given before the next look. */
+#define BUSY_MS 10
 /* How long it goes on with what was amiss at its first look. */
 #define PATIENCE_SECONDS 60
 
@@ -127,7 +129,7 @@ static int logger_open_drain(struct logger *logger, struct reason *reason)
 	if (abi != SMTPWARD_ABI)
 		return reason_set(reason, -EPROTO, OBJECT_FOREIGN_TEXT, logger->pins.path, abi,
 				  SMTPWARD_ABI);
-	return drain_open(&logger->pins, generation, &logger->drain, reason);
+	return drain_open(&logger->pins, generation, DRAIN_RECORDING, &logger->drain, reason);
 }
 
 int logger_open(const char *pins, struct logger **ret_logger, struct reason *reason)
@@ -372,7 +374,10 @@ static int logger_loop_take_second(struct logger *logger, struct logger_loop *lo
 	return 0;
 }
 
-/* Sleeps until there is something to do. A stuck sink is tried again each second. */
+/*
+ * Sleeps until there is something to do. A stuck sink is tried again each second. While the
+ * oldest record is being written, the buffer polls readable and has nothing for us.
+ */
 static int logger_loop_wait(struct logger *logger, struct logger_loop *loop, bool stuck)
 {
 	struct pollfd fds[] = {
@@ -380,12 +385,16 @@ static int logger_loop_wait(struct logger *logger, struct logger_loop *loop, boo
 		{ .fd = loop->timer_fd, .events = POLLIN },
 		{ .fd = drain_events_fd(logger->drain), .events = POLLIN },
 	};
+	int timeout = -1;
 
 	if (stuck) {
 		fds[2].fd = sink_poll_fd(logger->sink);
 		fds[2].events = POLLOUT;
+	} else if (drain_is_busy(logger->drain)) {
+		fds[2].fd = -1;
+		timeout = BUSY_MS;
 	}
-	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+	while (poll(fds, ARRAY_SIZE(fds), timeout) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;

@@ -18,7 +18,7 @@ enum logger_end {
 	LOGGER_STOPPED,	 /* by a signal */
 	LOGGER_UNLOADED, /* the gate is open, and the pins are gone */
 	LOGGER_LOST,	 /* the pins are gone, and no unload removed them */
-	LOGGER_REPLACED, /* a load of another ABI has begun a map_events of its own */
+	LOGGER_REPLACED, /* a load has begun a map_events of its own */
 	LOGGER_ALERTED,	 /* enforcement is not what it should be, and until_alert is set */
 };
 

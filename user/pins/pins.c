@@ -299,19 +299,40 @@ void pins_close(struct pins *pins)
 	*pins = (struct pins)PINS_CLOSED;
 }
 
+/* The group of who happens to make it says nothing: pins_share() alone gives it one. */
+static int pins_make_reader(const struct pins *pins)
+{
+	if (mkdirat(pins->fd, PINS_READER_NAME, 0700))
+		return errno == EEXIST ? 0 : pins_errno();
+	if (fchownat(pins->fd, PINS_READER_NAME, 0, 0, AT_SYMLINK_NOFOLLOW))
+		return pins_errno();
+	return 0;
+}
+
+static int pins_open_reader(const struct pins *pins, int *ret_fd)
+{
+	const int fd =
+		openat(pins->fd, PINS_READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return pins_errno();
+	*ret_fd = fd;
+	return 0;
+}
+
 int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-	_cleanup_close_ int fd = openat(pins->fd, PINS_READER_NAME, flags);
-	int r;
+	_cleanup_close_ int fd = -1;
+	int r = pins_open_reader(pins, &fd);
 
-	if (fd < 0 && errno == ENOENT) {
-		if (mkdirat(pins->fd, PINS_READER_NAME, 0700) && errno != EEXIST)
-			return -errno;
-		fd = openat(pins->fd, PINS_READER_NAME, flags);
+	if (r == -ENOENT) {
+		r = pins_make_reader(pins);
+		if (r)
+			return r;
+		r = pins_open_reader(pins, &fd);
 	}
-	if (fd < 0)
-		return -errno;
+	if (r)
+		return r;
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		r = -errno;
 		*reterr_pid = lock_find_holder(fd);
@@ -323,10 +344,9 @@ int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 
 pid_t pins_find_reader(const struct pins *pins)
 {
-	_cleanup_close_ int fd =
-		openat(pins->fd, PINS_READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_close_ int fd = -1;
 
-	return fd < 0 ? 0 : lock_find_holder(fd);
+	return pins_open_reader(pins, &fd) ? 0 : lock_find_holder(fd);
 }
 
 bool pins_present(const struct pins *pins)
