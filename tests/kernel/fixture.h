@@ -167,6 +167,7 @@ enum way {
 	WAY_REPAIR,
 	WAY_UNSPEC_FIRST,
 	WAY_SELF, /* to its own port, bound before: a simultaneous open */
+	WAY_BOUND_MAPPED, /* bound to an IPv4 address in IPv6 */
 	WAY_UDP,
 	WAY_UDP_SENDTO,
 	WAY_ICMP,
