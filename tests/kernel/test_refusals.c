@@ -210,6 +210,63 @@ static void test_exclusive_program(void **state)
 	}
 }
 
+/* A policy that includes what is in a folder, and a file there. */
+static void write_fragment(char folder[128], char fragment[160])
+{
+	_cleanup_fclose_ FILE *file = NULL;
+
+	policy = policy_write("include conf.d/*.conf\n");
+	snprintf(folder, 128, "%s/conf.d", fixture.dir);
+	snprintf(fragment, 160, "%s/10-theirs.conf", folder);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	file = fopen(fragment, "we");
+	assert_non_null(file);
+	assert_true(fputs("allow user 1234\n", file) >= 0);
+}
+
+static void assert_policy_is_refused(const char *words, const char *more_words)
+{
+	char place[160];
+
+	snprintf(place, sizeof(place), "%s:1:9: error: cannot include ", policy);
+	if (policy_load_file(policy) != 2 || !strstr(run.err, place) || !strstr(run.err, words) ||
+	    !strstr(run.err, more_words))
+		fail_msg("status %d and not 2, or without '%s', '%s' or '%s': %s", run.status,
+			 place, words, more_words, run.err);
+	assert_nothing_loaded();
+}
+
+/* Who could write a rule could lift all of them: root takes no policy from others. */
+static void test_policy_of_others(void **state)
+{
+	char folder[128], fragment[160];
+
+	write_fragment(folder, fragment);
+	assert_int_equal(chown(fragment, 1234, 0), 0);
+	assert_policy_is_refused(fragment, "belongs to the user 1234");
+	assert_int_equal(chown(fragment, 0, 1234), 0);
+	assert_int_equal(chmod(fragment, 0664), 0);
+	assert_policy_is_refused(fragment, "others can write to it");
+	assert_int_equal(chown(fragment, 0, 0), 0);
+	assert_int_equal(chown(folder, 1234, 0), 0);
+	assert_policy_is_refused(folder, "belongs to the user 1234");
+	assert_int_equal(unlink(fragment), 0);
+	assert_policy_is_refused(folder, "belongs to the user 1234");
+	assert_int_equal(chown(folder, 0, 0), 0);
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_policy_is_refused(folder, "others can write to");
+	assert_int_equal(chmod(folder, 0755), 0);
+	assert_int_equal(policy_load_file(policy), 0);
+	assert_int_equal(rmdir(folder), 0);
+	policy_unload();
+	policy = policy_write("deny\n");
+	assert_int_equal(chown(policy, 1234, 0), 0);
+	assert_int_equal(policy_load_file(policy), 2);
+	assert_non_null(strstr(run.err, "cannot read it: it belongs to the user 1234"));
+	assert_int_equal(chown(policy, 0, 0), 0);
+	assert_nothing_loaded();
+}
+
 /* After every one of them a load where nothing is in the way. */
 static int tidy(void **state)
 {
@@ -239,6 +296,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_directory_of_others, tidy),
 		cmocka_unit_test_teardown(test_no_bpffs, tidy),
 		cmocka_unit_test_teardown(test_exclusive_program, tidy),
+		cmocka_unit_test_teardown(test_policy_of_others, tidy),
 	};
 
 	return cmocka_run_group_tests_name("refusals", tests, setup, fixture_teardown);

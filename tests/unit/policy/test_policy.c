@@ -71,7 +71,7 @@ static int world_read(void *userdata, const char *path, char **ret_text, size_t 
 
 /* "dir/" followed by a star: all files in there, in the order of the table. */
 static int world_expand(void *userdata, const char *includer, const char *pattern,
-			char ***ret_paths, size_t *ret_n)
+			char ***ret_paths, size_t *ret_n, char **reterr_why)
 {
 	struct world *world = userdata;
 	char **paths = calloc(100, sizeof(*paths));
@@ -1153,7 +1153,7 @@ static void test_system(void **state __attribute__((unused)))
 	policy_free(policy);
 
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	assert_int_equal(source->expand(NULL, path, "*.inc", &paths, &n), 0);
+	assert_int_equal(source->expand(NULL, path, "*.inc", &paths, &n, &why), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(paths[0], fifo);
 	assert_string_equal(paths[1], include);
@@ -1176,7 +1176,7 @@ static void test_system(void **state __attribute__((unused)))
 	assert_int_equal(id, 0);
 	assert_int_equal(source->user(NULL, "no-such-user-here", &id), -ENOENT);
 	assert_int_equal(source->group(NULL, "no-such-group-here", &id), -ENOENT);
-	assert_int_equal(source->expand(NULL, "policy", "a.conf", &paths, &n), 0);
+	assert_int_equal(source->expand(NULL, "policy", "a.conf", &paths, &n, &why), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(paths[0], "a.conf");
 	free(paths[0]);
