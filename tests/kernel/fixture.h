@@ -218,6 +218,18 @@ int reject_or_eperm(int reject);
 json_t *status_json(void);
 uint64_t status_counter(const char *name);
 
+/* fixture_trace.c */
+
+struct bpf_insn;
+typedef void (*trace_fn)(struct bpf_insn *insns, size_t n);
+
+/*
+ * For smtpward_child(), ahead of smtpward: each program that it then loads goes through
+ * fn. 0, in a child of who called, or 1.
+ */
+int trace_programs(trace_fn fn);
+bool trace_is_call(const struct bpf_insn *insn, int helper);
+
 /* fixture_log.c */
 
 enum log_sink { LOG_FILE, LOG_JSON, LOG_STDERR };

@@ -7,10 +7,17 @@
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <mntent.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
 
 #define NOT_ENFORCING 3
 
@@ -76,6 +83,142 @@ static void test_no_cgroup2(void **state)
 static void test_no_btf(void **state)
 {
 	assert_refused(without_btf, fixture.attached, fixture.pins, "BTF", "CONFIG_DEBUG_INFO_BTF");
+	assert_nothing_loaded();
+}
+
+/* What stands between root and bpf(2), each by its name. */
+
+static int without_capability(int capability)
+{
+	return prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) ||
+	       prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0);
+}
+
+static int without_perfmon(void *arg)
+{
+	return without_capability(CAP_PERFMON);
+}
+
+static int without_bpf(void *arg)
+{
+	return without_capability(CAP_BPF);
+}
+
+static int without_net_admin(void *arg)
+{
+	return without_capability(CAP_NET_ADMIN);
+}
+
+/* A security module's answer to a command of bpf(2). */
+static int with_module(unsigned int command)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, command, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { ARRAY_SIZE(filter), filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static int with_module_on_programs(void *arg)
+{
+	return with_module(BPF_PROG_LOAD);
+}
+
+static int with_module_on_maps(void *arg)
+{
+	return with_module(BPF_MAP_CREATE);
+}
+
+static void forbid_memory(struct bpf_insn *insns, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (trace_is_call(&insns[i], BPF_FUNC_probe_read_kernel))
+			insns[i].imm = INT16_MAX; /* no such helper */
+}
+
+/* The file where the kernel says it, with this in it. */
+static int with_lockdown(const char *text)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+
+	if (own_mounts() || mount("tmpfs", "/sys/kernel/security", "tmpfs", 0, NULL))
+		return 1;
+	file = fopen("/sys/kernel/security/lockdown", "we");
+	return !file || fputs(text, file) < 0;
+}
+
+static int in_confidentiality(void *arg)
+{
+	return with_lockdown("none integrity [confidentiality]\n") || trace_programs(forbid_memory);
+}
+
+static int in_integrity(void *arg)
+{
+	return with_lockdown("none [integrity] confidentiality\n") || trace_programs(forbid_memory);
+}
+
+static void test_rights(void **state)
+{
+	assert_refused(without_perfmon, fixture.attached, fixture.pins, "without CAP_PERFMON,",
+		       "CapabilityBoundingSet=");
+	assert_null(strstr(run.err, "lockdown"));
+	assert_nothing_loaded();
+	assert_refused(without_bpf, fixture.attached, fixture.pins, "without CAP_BPF,", "");
+	assert_refused(without_net_admin, fixture.attached, fixture.pins, "without CAP_NET_ADMIN,",
+		       "");
+	assert_nothing_loaded();
+}
+
+static void test_security_module(void **state)
+{
+	assert_refused(with_module_on_programs, fixture.attached, fixture.pins, "security module",
+		       "ausearch");
+	assert_refused(with_module_on_maps, fixture.attached, fixture.pins, "security module",
+		       "Permission denied");
+	assert_nothing_loaded();
+}
+
+static void test_lockdown(void **state)
+{
+	assert_refused(in_confidentiality, fixture.attached, fixture.pins, "lockdown=integrity",
+		       "who calls");
+	assert_refused(in_integrity, fixture.attached, fixture.pins, "who calls",
+		       "CONFIG_BPF_EVENTS");
+	assert_null(strstr(run.err, "lockdown"));
+	assert_nothing_loaded();
+}
+
+static int without_memory(void *arg)
+{
+	const struct rlimit limit = { 65536, 65536 };
+
+	return prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) ||
+	       setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+/* From Linux 5.11 on maps are not counted there. */
+static void test_locked_memory(void **state)
+{
+	const char *argv[] = { "smtpward", "load",	     "-c",     policy,	     "--cgroup",
+			       fixture.attached, "--pins", fixture.pins, NULL };
+	struct utsname kernel;
+	int major = 0, minor = 0;
+
+	assert_int_equal(uname(&kernel), 0);
+	assert_int_equal(sscanf(kernel.release, "%d.%d", &major, &minor), 2);
+	if (major > 5 || (major == 5 && minor > 10)) {
+		assert_int_equal(smtpward_child(argv, without_memory, NULL), 0);
+		return;
+	}
+	assert_refused(without_memory, fixture.attached, fixture.pins, "RLIMIT_MEMLOCK",
+		       "LimitMEMLOCK=infinity");
 	assert_nothing_loaded();
 }
 
@@ -288,6 +431,10 @@ static int tests(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_no_cgroup2, tidy),
 		cmocka_unit_test_teardown(test_no_btf, tidy),
+		cmocka_unit_test_teardown(test_rights, tidy),
+		cmocka_unit_test_teardown(test_security_module, tidy),
+		cmocka_unit_test_teardown(test_lockdown, tidy),
+		cmocka_unit_test_teardown(test_locked_memory, tidy),
 		cmocka_unit_test_teardown(test_not_root, tidy),
 		cmocka_unit_test_teardown(test_no_cgroup2_directory, tidy),
 		cmocka_unit_test_teardown(test_foreign_map_in_pins, tidy),

@@ -8,99 +8,25 @@
 
 #include <linux/bpf.h>
 #include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
-
-/* Longer than any program that only asks what the kernel can do. */
-#define PROBE_INSNS_MAX 16
 
 /* What a call of a helper that gives the task becomes: a NULL in its place. */
-static bool change_insn(struct bpf_insn *insn)
+static void change_insn(struct bpf_insn *insn)
 {
-	if (insn->code != (BPF_JMP | BPF_CALL) || insn->src_reg ||
-	    (insn->imm != BPF_FUNC_get_current_task && insn->imm != BPF_FUNC_get_current_task_btf))
-		return false;
-	*insn = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K };
-	return true;
+	if (trace_is_call(insn, BPF_FUNC_get_current_task) ||
+	    trace_is_call(insn, BPF_FUNC_get_current_task_btf))
+		*insn = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K };
 }
 
-/* Reads or writes the tracee's memory; 0 or -1. */
-static int copy(pid_t pid, uint64_t at, void *here, size_t size, bool write)
+/* The questions to the kernel stay as they are: no such program is as short. */
+static void change_program(struct bpf_insn *insns, size_t n)
 {
-	struct iovec local = { here, size }, remote = { (void *)(uintptr_t)at, size };
-	ssize_t n = write ? process_vm_writev(pid, &local, 1, &remote, 1, 0)
-			  : process_vm_readv(pid, &local, 1, &remote, 1, 0);
-
-	return n == (ssize_t)size ? 0 : -1;
+	for (size_t i = 0; n > 16 && i < n; i++)
+		change_insn(&insns[i]);
 }
 
-static int change_program(pid_t pid, uint64_t attr)
-{
-	struct {
-		uint32_t type, count;
-		uint64_t insns;
-	} program;
-	int r = 0;
-
-	if (copy(pid, attr, &program, sizeof(program), false))
-		return -1;
-	for (uint32_t i = 0; program.count > PROBE_INSNS_MAX && i < program.count && !r; i++) {
-		const uint64_t at = program.insns + i * sizeof(struct bpf_insn);
-		struct bpf_insn insn;
-
-		r = copy(pid, at, &insn, sizeof(insn), false);
-		if (!r && change_insn(&insn))
-			r = copy(pid, at, &insn, sizeof(insn), true);
-	}
-	return r;
-}
-
-static int stopped(pid_t pid)
-{
-	struct __ptrace_syscall_info info;
-
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0)
-		return -1;
-	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.entry.nr != SYS_bpf ||
-	    info.entry.args[0] != BPF_PROG_LOAD)
-		return 0;
-	return change_program(pid, info.entry.args[1]);
-}
-
-/* The exit status of the one who is traced; 126 where tracing failed. */
-static int trace(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
-	    ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL))
-		return 126;
-	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid)
-			return 126;
-		if (WIFEXITED(status))
-			return WEXITSTATUS(status);
-		if (WIFSIGNALED(status))
-			return 126;
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && stopped(pid))
-			return 126;
-	}
-}
-
-/* Before smtpward: it becomes a child of one who traces it. */
 static int without_task(void *arg)
 {
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return 1;
-	if (pid)
-		_exit(trace(pid));
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-		return 1;
-	return raise(SIGSTOP);
+	return trace_programs(change_program);
 }
 
 static void load_without_task(const char *text)
