@@ -64,6 +64,64 @@ static int without_cgroup2(void *arg)
 	return 0;
 }
 
+static int without_cgroups(void *arg)
+{
+	char path[PATH_MAX];
+
+	if (without_cgroup2(arg))
+		return 1;
+	while (cgroup_find_mount("cgroup", NULL, path, sizeof(path)))
+		if (umount2(path, MNT_DETACH))
+			return 1;
+	return 0;
+}
+
+static int with_cgroup1(void *arg)
+{
+	char path[PATH_MAX];
+
+	if (without_cgroup2(arg))
+		return 1;
+	if (cgroup_find_mount("cgroup", NULL, path, sizeof(path)))
+		return 0;
+	snprintf(path, sizeof(path), "%s/v1", fixture.dir);
+	return mount("cgroup", path, "cgroup", 0, "none,name=swtest");
+}
+
+/*
+ * The first process as on a machine whose services are in cgroup v1. What is then the
+ * root of cgroup v2 is our own cgroup, as a load here goes to no other.
+ */
+static int with_first_process(const char *text)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[128], *mount_point = fixture.root;
+
+	if (cgroup_enter_fd(fixture.base_fd) || unshare(CLONE_NEWCGROUP) || without_cgroup2(NULL) ||
+	    mount("cgroup2", mount_point, "cgroup2", 0, NULL))
+		return 1;
+	snprintf(path, sizeof(path), "%s/first", fixture.dir);
+	file = fopen(path, "we");
+	if (!file || fputs(text, file) < 0 || fflush(file))
+		return 1;
+	return mount(path, "/proc/1/cgroup", NULL, MS_BIND, NULL);
+}
+
+static int with_v1_services(void *arg)
+{
+	return with_first_process("1:name=systemd:/init.scope\n0::/\n");
+}
+
+static int with_v2_services(void *arg)
+{
+	return with_first_process("1:name=systemd:/init.scope\n0::/init.scope\n");
+}
+
+static int without_systemd(void *arg)
+{
+	return with_first_process("1:name=systemd:/\n0::/\n");
+}
+
 static int without_btf(void *arg)
 {
 	return own_mounts() || mount("tmpfs", "/sys/kernel/btf", "tmpfs", 0, NULL);
@@ -76,8 +134,51 @@ static int as_nobody(void *arg)
 
 static void test_no_cgroup2(void **state)
 {
-	assert_refused(without_cgroup2, "/", fixture.pins, "cgroup v2", "mount");
+	assert_refused(without_cgroups, "/", fixture.pins, "no cgroup v2 hierarchy is mounted",
+		       "mount -t cgroup2");
 	assert_nothing_loaded();
+}
+
+static void test_cgroup1_alone(void **state)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/v1", fixture.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_refused(with_cgroup1, "/", fixture.pins, "cgroup v1 alone",
+		       "systemd.unified_cgroup_hierarchy=1");
+	assert_null(strstr(run.err, "mount -t"));
+	assert_int_equal(rmdir(path), 0);
+	assert_nothing_loaded();
+}
+
+/* Of a load to the root. */
+static int load_to_root(child_fn obstacle, const char *text)
+{
+	const char *argv[] = { "smtpward", "load",	 "-c", policy_write("%s", text),
+			       "--pins",   fixture.pins, NULL };
+
+	smtpward_child(argv, obstacle, NULL);
+	policy = policy_write("deny\n");
+	return run.status;
+}
+
+static void test_services_in_cgroup1(void **state)
+{
+	static const char *const texts[] = { "allow unit a.service\n", "deny cgroup /a\n" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		assert_int_equal(load_to_root(with_v1_services, texts[i]), 1);
+		assert_non_null(strstr(run.err, "no rule with unit or cgroup can match"));
+		assert_non_null(strstr(run.err, "systemd.unified_cgroup_hierarchy=1"));
+		assert_nothing_loaded();
+		assert_int_equal(load_to_root(with_v2_services, texts[i]), 0);
+		policy_unload();
+		assert_int_equal(load_to_root(without_systemd, texts[i]), 0);
+		policy_unload();
+	}
+	assert_int_equal(load_to_root(with_v1_services, "deny user 1234\n"), 0);
+	policy_unload();
 }
 
 static void test_no_btf(void **state)
@@ -430,6 +531,8 @@ static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_no_cgroup2, tidy),
+		cmocka_unit_test_teardown(test_cgroup1_alone, tidy),
+		cmocka_unit_test_teardown(test_services_in_cgroup1, tidy),
 		cmocka_unit_test_teardown(test_no_btf, tidy),
 		cmocka_unit_test_teardown(test_rights, tidy),
 		cmocka_unit_test_teardown(test_security_module, tidy),
