@@ -250,11 +250,11 @@ static int parse_fail_unknown(struct policy_parser *parser, const struct policy_
 			      const struct policy_word *word)
 {
 	/* "prots 25": what follows "alow" is no number. */
-	if (line->words.n_items > 1 && strchr("0123456789", *word[1].text))
+	if (line->words.n_items > 1 && *word[1].text >= '0' && *word[1].text <= '9')
 		parser->ports_unknown = true;
 	return policy_fail(parser, line, word->column,
 			   "unknown setting or rule '%s': expected ports, mode, reject, log, "
-			   "limit, include, allow, audit or deny",
+			   "limit, replace, include, allow, audit or deny",
 			   policy_shown_word(word).text);
 }
 
