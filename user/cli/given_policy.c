@@ -3,8 +3,10 @@
 #include "cli/given_policy.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -20,7 +22,7 @@ static void given_print_file(const char *file)
 		fputs(quoted, stderr);
 }
 
-static void given_print_errors(const struct policy_errors *errors)
+static void given_print(const struct policy_errors *errors, const char *what)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct policy_error *error = &errors->items[i];
@@ -30,17 +32,40 @@ static void given_print_errors(const struct policy_errors *errors)
 			fprintf(stderr, ":%u", error->line);
 		if (error->column)
 			fprintf(stderr, ":%u", error->column);
-		fprintf(stderr, ": error: %s\n", error->text);
+		fprintf(stderr, ": %s: %s\n", what, error->text);
 	}
 }
 
-static int given_parse(const char *path, struct policy **ret_policy, struct policy_errors *errors)
+void given_print_doubts(const struct policy_errors *doubts)
 {
+	given_print(doubts, "warning");
+}
+
+/* A directory is a file that includes what is in it. */
+static int given_parse_directory(const char *path, const struct policy_source *source,
+				 struct policy **ret_policy, struct policy_errors *errors)
+{
+	static const char text[] = "include *.conf\n";
+	_cleanup_free_ char *name = NULL;
+
+	if (asprintf(&name, "%s/", path) < 0) {
+		name = NULL; /* undefined after a failure */
+		return -ENOMEM;
+	}
+	return policy_parse_text(name, text, strlen(text), source, ret_policy, errors);
+}
+
+static int given_parse(const char *path, const struct policy_source *source, bool directories,
+		       struct policy **ret_policy, struct policy_errors *errors)
+{
+	struct stat st;
+
+	if (path && directories && !stat(path, &st) && S_ISDIR(st.st_mode))
+		return given_parse_directory(path, source, ret_policy, errors);
 	if (path)
-		return policy_parse(path, &policy_source_system, ret_policy, errors);
+		return policy_parse(path, source, ret_policy, errors);
 	return policy_parse_text(POLICY_BUILTIN_NAME, policy_builtin_text,
-				 strlen(policy_builtin_text), &policy_source_system, ret_policy,
-				 errors);
+				 strlen(policy_builtin_text), source, ret_policy, errors);
 }
 
 static enum command_result given_compile(const struct policy *policy, struct ruleset **ret_ruleset)
@@ -63,15 +88,16 @@ static enum command_result given_compile(const struct policy *policy, struct rul
 	return COMMAND_FAILED;
 }
 
-enum command_result given_policy_read(const char *path, struct given_policy *ret_given)
+static enum command_result given_read(const char *path, const struct policy_source *source,
+				      bool directories, struct given_policy *ret_given)
 {
 	_cleanup_(policy_errors_clear) struct policy_errors errors = { 0 };
 	_cleanup_(policy_freep) struct policy *policy = NULL;
 	struct ruleset *ruleset = NULL;
 	enum command_result result;
-	int r = given_parse(path, &policy, &errors);
+	int r = given_parse(path, source, directories, &policy, &errors);
 
-	given_print_errors(&errors);
+	given_print(&errors, "error");
 	if (r == -EINVAL)
 		return COMMAND_BAD_INPUT;
 	if (r) {
@@ -85,6 +111,17 @@ enum command_result given_policy_read(const char *path, struct given_policy *ret
 	ret_given->policy = TAKE_PTR(policy);
 	ret_given->ruleset = ruleset;
 	return COMMAND_DONE;
+}
+
+enum command_result given_policy_read(const char *path, struct given_policy *ret_given)
+{
+	return given_read(path, &policy_source_system, false, ret_given);
+}
+
+enum command_result given_policy_read_with(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given)
+{
+	return given_read(path, source, true, ret_given);
 }
 
 void given_policy_clear(struct given_policy *given)

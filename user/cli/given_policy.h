@@ -18,6 +18,14 @@ struct given_policy {
  * every error has been printed and *ret_given is untouched.
  */
 enum command_result given_policy_read(const char *path, struct given_policy *ret_given);
+
+/* The same of a file, or of all *.conf of a directory as one policy, and of another world. */
+enum command_result given_policy_read_with(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given);
+
+/* Prints what policy_doubts.h found, as warnings. */
+void given_print_doubts(const struct policy_errors *doubts);
+
 void given_policy_clear(struct given_policy *given);
 
 #endif /* SMTPWARD_GIVEN_POLICY_H */
