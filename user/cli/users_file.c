@@ -10,24 +10,15 @@
 
 #include "base/cleanup.h"
 
-static int users_file_open(const char *path, bool *lacks, FILE **ret_file)
-{
-	*lacks |= !path;
-	if (!path)
-		return -ENOENT;
-	*ret_file = fopen(path, "re");
-	return *ret_file ? 0 : -errno;
-}
-
 static int users_file_user(void *userdata, const char *name, uint32_t *ret_uid)
 {
 	struct users_file *files = userdata;
-	_cleanup_fclose_ FILE *file = NULL;
+	_cleanup_fclose_ FILE *file = files->users ? fopen(files->users, "re") : NULL;
 	const struct passwd *entry;
-	int r = users_file_open(files->users, &files->lacks_users, &file);
 
-	if (r)
-		return r;
+	files->lacks_users |= !files->users;
+	if (!file)
+		return files->users ? -errno : -ENOENT;
 	while ((entry = fgetpwent(file))) {
 		if (strcmp(entry->pw_name, name) != 0)
 			continue;
@@ -40,12 +31,12 @@ static int users_file_user(void *userdata, const char *name, uint32_t *ret_uid)
 static int users_file_group(void *userdata, const char *name, uint32_t *ret_gid)
 {
 	struct users_file *files = userdata;
-	_cleanup_fclose_ FILE *file = NULL;
+	_cleanup_fclose_ FILE *file = files->groups ? fopen(files->groups, "re") : NULL;
 	const struct group *entry;
-	int r = users_file_open(files->groups, &files->lacks_groups, &file);
 
-	if (r)
-		return r;
+	files->lacks_groups |= !files->groups;
+	if (!file)
+		return files->groups ? -errno : -ENOENT;
 	while ((entry = fgetgrent(file))) {
 		if (strcmp(entry->gr_name, name) != 0)
 			continue;

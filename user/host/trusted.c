@@ -69,15 +69,15 @@ static bool trusted_is_asked(const struct stat *st)
 /* What a path leads to is "it". What is on the way goes by the kernel's name for it. */
 static void trusted_name(int fd, bool end, char *dst, size_t size)
 {
-	char link[64], path[PATH_MAX] = "";
+	char magic[64], target[PATH_MAX] = "";
 	ssize_t len;
 
 	snprintf(dst, size, "it");
 	if (end)
 		return;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = readlink(link, path, sizeof(path) - 1);
-	if (len < 0 || quote_text(path, (size_t)len, dst, size) < 0)
+	snprintf(magic, sizeof(magic), "/proc/self/fd/%d", fd);
+	len = readlink(magic, target, sizeof(target) - 1);
+	if (len < 0 || quote_text(target, (size_t)len, dst, size) < 0)
 		snprintf(dst, size, "a directory on the way to it");
 }
 

@@ -36,15 +36,16 @@ static bool unit_matches(const char *pattern, const char *name)
 	       !memcmp(pattern, name, before) && !memcmp(star + 1, name + len - after, after);
 }
 
-/* getty@tty1.service and getty@*.service are of getty@.service; allocated. */
-static char *unit_template(const char *name)
+/* getty@tty1.service and getty@*.service are of getty@.service; NULL for others. */
+static int unit_template(const char *name, char **ret_template)
 {
 	const char *at = strchr(name, '@'), *dot = at ? strrchr(at, '.') : NULL;
-	char *template = at && dot ? strdup(name) : NULL;
+	char *template = NULL;
 
-	if (template)
-		strcpy(template + (at + 1 - name), dot);
-	return template;
+	if (dot && asprintf(&template, "%.*s%s", (int)(at + 1 - name), name, dot) < 0)
+		return -ENOMEM;
+	*ret_template = template;
+	return 0;
 }
 
 /* Calls back for each entry until one is what was looked for. A directory may be missing. */
@@ -85,9 +86,12 @@ static bool unit_is_file(int dir_fd __attribute__((unused)), const char *entry, 
 
 int unit_is_in_files(const char *dir, const char *name, bool *ret_known)
 {
-	_cleanup_free_ char *template = unit_template(name);
+	_cleanup_free_ char *template = NULL;
+	int r = unit_template(name, &template);
 	struct unit_sought sought = { .name = name, .template = template };
 
+	if (r)
+		return r;
 	*ret_known = false;
 	return unit_any_entry(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), unit_is_file, &sought,
 			      ret_known);
@@ -96,13 +100,13 @@ int unit_is_in_files(const char *dir, const char *name, bool *ret_known)
 /* A unit has nothing but slices above it. */
 static bool unit_is_cgroup(int dir_fd, const char *entry, void *userdata)
 {
-	const char *name = userdata;
+	const char *pattern = userdata;
 	bool found = false;
 
 	if (!smtpward_is_slice(entry, strlen(entry))) {
 		struct stat st;
 
-		return unit_matches(name, entry) && !fstatat(dir_fd, entry, &st, 0) &&
+		return unit_matches(pattern, entry) && !fstatat(dir_fd, entry, &st, 0) &&
 		       S_ISDIR(st.st_mode);
 	}
 	/* One that went away meanwhile has no unit. */
