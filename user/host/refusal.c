@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
+#include <bpf/btf.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -133,15 +133,25 @@ static int refusal_try(int (*try)(void))
 
 /*
  * Before Linux 5.11 maps and programs are charged to the user's locked memory, which libbpf
- * lifts the limit of where it may. That version brought this helper: libbpf tells by it too.
+ * lifts the limit of where it may. What is counted has a struct of its own there; no program
+ * is needed to ask, for which there may be no room either.
  */
+static bool refusal_counts_maps(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	int id = kernel ? btf__find_by_name_kind(kernel, "bpf_map_memory", BTF_KIND_STRUCT)
+			: -errno;
+
+	btf__free(kernel);
+	return id >= 0;
+}
+
 static bool refusal_of_memory(int err, struct reason *reason)
 {
 	struct rlimit limit;
 
 	if (err != -EPERM || getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY ||
-	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCKET_FILTER, BPF_FUNC_ktime_get_coarse_ns,
-				    NULL) == 1)
+	    !refusal_counts_maps())
 		return false;
 	reason_set(reason, err,
 		   "the limit on locked memory (RLIMIT_MEMLOCK, %llu bytes) leaves no room for the "

@@ -15,6 +15,7 @@
 #include "base/macro.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
+#include "host/refusal.h"
 
 void load_close(struct load *load)
 {
@@ -36,6 +37,8 @@ static int open_check_kernel(const struct ruleset *ruleset, struct reason *reaso
 
 	if (geteuid())
 		return reason_set(reason, -EPERM, "this needs root");
+	if (refusal_of_rights(reason))
+		return -EPERM;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!feature_ask(needed[i]))
 			return reason_set(reason, -EOPNOTSUPP, "%s",
