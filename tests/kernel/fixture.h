@@ -178,6 +178,7 @@ enum way {
 	WAY_REPAIR,
 	WAY_UNSPEC_FIRST,
 	WAY_SELF, /* to its own port, bound before: a simultaneous open */
+	WAY_BOUND_MAPPED, /* bound to an IPv4 address in IPv6 */
 	WAY_UDP,
 	WAY_UDP_SENDTO,
 	WAY_ICMP,
@@ -227,6 +228,18 @@ int reject_or_eperm(int reject);
 /* status --json: a counter by its name, or the whole. */
 json_t *status_json(void);
 uint64_t status_counter(const char *name);
+
+/* fixture_trace.c */
+
+struct bpf_insn;
+typedef void (*trace_fn)(struct bpf_insn *insns, size_t n);
+
+/*
+ * For smtpward_child(), ahead of smtpward: each program that it then loads goes through
+ * fn. 0, in a child of who called, or 1.
+ */
+int trace_programs(trace_fn fn);
+bool trace_is_call(const struct bpf_insn *insn, int helper);
 
 /* fixture_log.c */
 

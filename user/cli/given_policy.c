@@ -3,8 +3,10 @@
 #include "cli/given_policy.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -18,7 +20,7 @@ static void given_quote_file(const char *file, char *dst, size_t size)
 		snprintf(dst, size, "?");
 }
 
-static void given_print_errors(const struct policy_errors *errors)
+static void given_print(const struct policy_errors *errors, const char *what)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct policy_error *error = &errors->items[i];
@@ -30,7 +32,7 @@ static void given_print_errors(const struct policy_errors *errors)
 			fprintf(stderr, ":%u", error->line);
 		if (error->column)
 			fprintf(stderr, ":%u", error->column);
-		fprintf(stderr, ": error: %s\n", error->text);
+		fprintf(stderr, ": %s: %s\n", what, error->text);
 	}
 }
 
@@ -44,9 +46,32 @@ void given_policy_explain(const struct policy_error *error, struct reason *ret_r
 	reason_set(ret_reason, 0, "%s%s: %s", file, place, error->text);
 }
 
-static int given_parse(const char *path, const struct policy_source *source,
+void given_print_doubts(const struct policy_errors *doubts)
+{
+	given_print(doubts, "warning");
+}
+
+/* A directory is a file that includes what is in it. */
+static int given_parse_directory(const char *path, const struct policy_source *source,
+				 struct policy **ret_policy, struct policy_errors *errors)
+{
+	static const char text[] = "include *.conf\n";
+	_cleanup_free_ char *name = NULL;
+
+	if (asprintf(&name, "%s/", path) < 0) {
+		name = NULL; /* undefined after a failure */
+		return -ENOMEM;
+	}
+	return policy_parse_text(name, text, strlen(text), source, ret_policy, errors);
+}
+
+static int given_parse(const char *path, const struct policy_source *source, bool directories,
 		       struct policy **ret_policy, struct policy_errors *errors)
 {
+	struct stat st;
+
+	if (path && directories && !stat(path, &st) && S_ISDIR(st.st_mode))
+		return given_parse_directory(path, source, ret_policy, errors);
 	if (path)
 		return policy_parse(path, source, ret_policy, errors);
 	return policy_parse_text(POLICY_BUILTIN_NAME, policy_builtin_text,
@@ -160,15 +185,15 @@ enum command_result given_policy_take(const char *name, struct policy **policy,
 	return COMMAND_DONE;
 }
 
-enum command_result given_policy_read_from(const char *path, const struct policy_source *source,
-					   struct given_policy *ret_given,
-					   struct reason *reterr_first)
+static enum command_result given_read(const char *path, const struct policy_source *source,
+				      bool directories, struct given_policy *ret_given,
+				      struct reason *reterr_first)
 {
 	_cleanup_(policy_errors_clear) struct policy_errors errors = { 0 };
 	_cleanup_(policy_freep) struct policy *policy = NULL;
-	int r = given_parse(path, source, &policy, &errors);
+	int r = given_parse(path, source, directories, &policy, &errors);
 
-	given_print_errors(&errors);
+	given_print(&errors, "error");
 	if (r == -EINVAL) {
 		given_policy_explain(&errors.items[0], reterr_first);
 		return COMMAND_BAD_INPUT;
@@ -181,11 +206,26 @@ enum command_result given_policy_read_from(const char *path, const struct policy
 	return given_policy_take(path ?: POLICY_BUILTIN_NAME, &policy, ret_given, reterr_first);
 }
 
+enum command_result given_policy_read_from(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given,
+					   struct reason *reterr_first)
+{
+	return given_read(path, source, false, ret_given, reterr_first);
+}
+
 enum command_result given_policy_read(const char *path, struct given_policy *ret_given)
 {
 	struct reason reason;
 
-	return given_policy_read_from(path, &policy_source_system, ret_given, &reason);
+	return given_read(path, &policy_source_system, false, ret_given, &reason);
+}
+
+enum command_result given_policy_read_with(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given)
+{
+	struct reason reason;
+
+	return given_read(path, source, true, ret_given, &reason);
 }
 
 void given_policy_clear(struct given_policy *given)

@@ -28,12 +28,19 @@ enum command_result given_policy_read_from(const char *path, const struct policy
 					   struct given_policy *ret_given,
 					   struct reason *reterr_first);
 
+/* The same of a directory too: all *.conf in it are one policy. */
+enum command_result given_policy_read_with(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given);
+
 /* Compiles a policy, which is the given one's then, under this name. */
 enum command_result given_policy_take(const char *name, struct policy **policy,
 				      struct given_policy *ret_given, struct reason *reterr);
 
 /* "FILE:LINE:COLUMN: TEXT", fit for a terminal. */
 void given_policy_explain(const struct policy_error *error, struct reason *ret_reason);
+
+/* Prints what policy_doubts.h found, as warnings. */
+void given_print_doubts(const struct policy_errors *doubts);
 
 void given_policy_clear(struct given_policy *given);
 

@@ -15,6 +15,7 @@
 #include "base/macro.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
+#include "host/refusal.h"
 #include "pins/sound.h"
 
 void load_close(struct load *load)
@@ -38,6 +39,8 @@ static int open_check_kernel(const struct ruleset *ruleset, struct reason *reaso
 
 	if (geteuid())
 		return reason_set(reason, -EPERM, "this needs root");
+	if (refusal_of_rights(reason))
+		return -EPERM;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!feature_ask(needed[i]))
 			return reason_set(reason, -EOPNOTSUPP, "%s",
@@ -51,6 +54,44 @@ static int open_check_kernel(const struct ruleset *ruleset, struct reason *reaso
 	return 0;
 }
 
+/* A mount over /sys/fs/cgroup would hide from a machine with cgroup v1 what it runs by. */
+static int open_no_cgroups(struct reason *reason)
+{
+	bool v1 = false;
+	int r = cgroupfs_has_v1(&v1);
+
+	if (r)
+		return reason_errno(reason, r, "cannot find the cgroup hierarchies");
+	if (v1)
+		return reason_set(reason, -ENOENT,
+				  "this machine has cgroup v1 alone, and cgroup v2 is needed: boot "
+				  "with systemd.unified_cgroup_hierarchy=1");
+	return reason_set(reason, -ENOENT,
+			  "no cgroup v2 hierarchy is mounted: boot with systemd, or mount -t "
+			  "cgroup2 none /sys/fs/cgroup");
+}
+
+/* Rules that could match nothing would refuse all mail, or none. */
+static int open_check_services(const struct load *load, const char *root, struct reason *reason)
+{
+	bool alone = false;
+	int r;
+
+	if (load->request->cgroup || !load->request->ruleset->asks_cgroup)
+		return 0;
+	r = cgroupfs_has_v1_services(&alone);
+	if (r)
+		return reason_errno(reason, r, "cannot tell where the services run");
+	if (!alone)
+		return 0;
+	return reason_set(
+		reason, -EOPNOTSUPP,
+		"systemd keeps its services in cgroup v1 here: in cgroup v2 (%s) all of "
+		"them are in the root, and no rule with unit or cgroup can match: boot with "
+		"systemd.unified_cgroup_hierarchy=1, or write rules by user or group",
+		root);
+}
+
 static int open_cgroups(struct load *load, struct reason *reason)
 {
 	_cleanup_free_ char *root = NULL;
@@ -58,11 +99,12 @@ static int open_cgroups(struct load *load, struct reason *reason)
 	int r = cgroupfs_find_root(&root);
 
 	if (r == -ENOENT)
-		return reason_set(reason, r,
-				  "no cgroup v2 hierarchy is mounted: boot with systemd, or mount "
-				  "-t cgroup2 none /sys/fs/cgroup");
+		return open_no_cgroups(reason);
 	if (r)
 		return reason_errno(reason, r, "cannot find the cgroup v2 hierarchy");
+	r = open_check_services(load, root, reason);
+	if (r)
+		return r;
 	r = cgroupfs_open(root, &load->root_fd);
 	if (!r)
 		r = cgroupfs_id(load->root_fd, "", &load->root_id);

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "host/feature.h"
+#include "host/refusal.h"
 #include "pins/object.h"
 #include "smtpward.skel.h"
 
@@ -232,14 +233,11 @@ int loader_load(struct loader *loader, struct reason *reason)
 	}
 	if (!r)
 		return 0;
+	if (refusal_explains(r, reason))
+		return r;
 	lacking = loader_find_lacking(loader);
 	if (lacking)
 		return reason_set(reason, r, "%s", lacking);
-	if (r == -EPERM)
-		return reason_set(reason, r,
-				  "the kernel refused the BPF programs: Operation not permitted; "
-				  "root with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN is needed (-v "
-				  "shows the kernel's words)");
 	return reason_errno(reason, r, "the kernel refused the BPF programs (-v shows its words)");
 }
 
