@@ -96,6 +96,20 @@ static void remove_keep(void)
 	assert_int_equal(umount2(KEEP, MNT_DETACH), 0);
 }
 
+static void pin_path(const char *name, char path[static 256])
+{
+	snprintf(path, 256, "%s/%s", fixture.pins, name);
+}
+
+static void rename_pin(const char *name)
+{
+	char from[256], to[256];
+
+	pin_path(name, from);
+	pin_path("other", to);
+	assert_int_equal(rename(from, to), 0);
+}
+
 /* What is wiped by whoever cleans up /sys/fs/bpf: nothing is lifted, and it is said. */
 static void test_wiped_pins(void **state)
 {
@@ -114,6 +128,29 @@ static void test_wiped_pins(void **state)
 	assert_one_each();
 	policy_unload();
 	assert_refuses_nothing();
+}
+
+/* With a reader there is an iterator more, and it may read again afterwards. */
+static void test_wiped_pins_of_a_reader(void **state)
+{
+	struct stat st;
+
+	make_cgroups();
+	assert_int_equal(smtpward("load", "-c", policy_write(REFUSE_WEB), "--cgroup",
+				  fixture.attached, "--pins", fixture.pins, "--reader", "nobody",
+				  NULL),
+			 0);
+	remove_tree(fixture.pins);
+	assert_degraded("pins");
+	policy_load(REFUSE_WEB);
+	assert_whole();
+	assert_int_equal(stat(fixture.pins, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(st.st_gid, 65534);
+	rename_pin("policy/iter_hooks");
+	assert_degraded("pins");
+	policy_load(REFUSE_WEB);
+	assert_whole();
 }
 
 static void test_status_json_of_wiped_pins(void **state)
@@ -263,20 +300,6 @@ static void test_unload_without_pins(void **state)
 }
 
 /* Pins that are renamed, are something else, or cannot be opened. */
-
-static void pin_path(const char *name, char path[static 256])
-{
-	snprintf(path, 256, "%s/%s", fixture.pins, name);
-}
-
-static void rename_pin(const char *name)
-{
-	char from[256], to[256];
-
-	pin_path(name, from);
-	pin_path("other", to);
-	assert_int_equal(rename(from, to), 0);
-}
 
 static void replace_pin(const char *name)
 {
@@ -639,6 +662,7 @@ static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_wiped_pins, fixture_tidy),
+		cmocka_unit_test_teardown(test_wiped_pins_of_a_reader, fixture_tidy),
 		cmocka_unit_test_teardown(test_status_json_of_wiped_pins, fixture_tidy),
 		cmocka_unit_test_teardown(test_log_heals_wiped_pins, fixture_tidy),
 		cmocka_unit_test_teardown(test_both_sets_wiped, fixture_tidy),

@@ -20,6 +20,7 @@
 #include "cli/msg.h"
 #include "host/trusted.h"
 #include "pins/instance.h"
+#include "pins/lock.h"
 #include "pins/object.h"
 
 /* A policy has 64 files of 1 MiB; numbers and quotes come to it. */
@@ -43,10 +44,11 @@ static int kept_name(struct kept *kept, const char *instance)
 }
 
 /* Nobody but root decides what root puts in force. */
-static int kept_open_directory(bool make, int *ret_fd, struct reason *reason)
+static int kept_open_directory(const char *pins, bool make, int *ret_fd, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
+	int r;
 
 	if (make && mkdir(KEPT_DIRECTORY, 0700) && errno != EEXIST)
 		return reason_errno(reason, -errno, "cannot make %s", KEPT_DIRECTORY);
@@ -57,9 +59,9 @@ static int kept_open_directory(bool make, int *ret_fd, struct reason *reason)
 		return reason_set(reason, -EPERM,
 				  "%s is not used: others than root may write to it",
 				  KEPT_DIRECTORY);
-	while (flock(fd, LOCK_EX))
-		if (errno != EINTR)
-			return reason_errno(reason, -errno, "cannot lock %s", KEPT_DIRECTORY);
+	r = lock_wait(pins, fd, LOCK_EX, reason);
+	if (r)
+		return r;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -75,7 +77,7 @@ static int kept_open_all(const char *pins, bool make, struct kept *kept, struct 
 		r = kept_name(kept, instance);
 	if (r)
 		return reason_errno(reason, r, "cannot name the copy of the policy of %s", pins);
-	return kept_open_directory(make, &kept->fd, reason);
+	return kept_open_directory(kept->pins, make, &kept->fd, reason);
 }
 
 void kept_open(const char *pins, bool make, struct kept *ret_kept)
@@ -200,7 +202,7 @@ void kept_keep(struct kept *kept, const struct given_policy *given)
 	int r;
 
 	if (kept->r == -ENOENT)
-		kept->r = kept_open_directory(true, &kept->fd, &kept->why);
+		kept->r = kept_open_directory(kept->pins, true, &kept->fd, &kept->why);
 	r = kept->r;
 	if (!r)
 		r = policy_print_kept(given->policy, &body);

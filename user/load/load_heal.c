@@ -90,7 +90,7 @@ static int heal_hooks(const struct pins *pins, struct reason *reason)
 		if (r)
 			return r;
 	}
-	return keep_update(pins, gate.generation, reason);
+	return keep_update(pins, gate.generation, NULL, reason);
 }
 
 /* Whether anything attached belongs to this directory, and refuses. */

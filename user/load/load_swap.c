@@ -387,6 +387,6 @@ int load_finish(struct load *load, struct reason *reason)
 		return r;
 	/* What holds without it holds now: it is for whoever removes the pins. */
 	load->unkept.text[0] = '\0';
-	keep_update(&load->pins, load->generation, &load->unkept);
+	keep_update(&load->pins, load->generation, load_detach_unknown, &load->unkept);
 	return 0;
 }

@@ -257,6 +257,10 @@ static int unload_all(struct unload *unload, const struct load_id *only, struct 
 		return r;
 	entered = unload_enter(unload, &no_pins);
 	if (entered && !unload_finds_any(unload)) {
+		/* A version that does not know the second set may have unloaded the first. */
+		r = keep_remove(&unload->pins, reason);
+		if (r)
+			return r;
 		*reason = no_pins;
 		return entered;
 	}

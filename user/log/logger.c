@@ -190,6 +190,7 @@ struct logger_loop {
 	bool alerted;
 	unsigned int alerted_seconds;
 	unsigned int lost_seconds;
+	bool lifted;  /* at the last look: the gate was open */
 	bool looked;  /* once */
 	bool patient; /* the alert is that of the first look */
 };
@@ -250,11 +251,14 @@ static bool logger_is_lifted(const struct logger *logger)
  */
 static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
+	const bool lifted = logger_is_lifted(logger);
 	struct logger_alert alert = { .text = "" };
 	bool changed;
 
-	if (!logger->watch->look(logger->watch->userdata, &alert) || logger_is_lifted(logger))
+	/* An unload is on its way, unless the gate was open two seconds ago already. */
+	if (!logger->watch->look(logger->watch->userdata, &alert) || (lifted && !loop->lifted))
 		alert = (struct logger_alert){ .text = "" };
+	loop->lifted = lifted;
 	changed = alert.text[0] && strcmp(alert.text, logger->alert);
 	if (changed) {
 		memcpy(logger->due, alert.text, sizeof(alert.text));

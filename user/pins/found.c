@@ -210,6 +210,12 @@ static int found_describe(const struct bpf_link_info *info, struct found_link *l
 	return r ? r : 1;
 }
 
+/* A link may be gone by now, or still be made: bpf_link_by_id() in kernel/bpf/syscall.c. */
+static bool found_passes(int error)
+{
+	return error == ENOENT || error == EAGAIN;
+}
+
 static int found_add(struct found *found, uint32_t id)
 {
 	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
@@ -218,9 +224,8 @@ static int found_add(struct found *found, uint32_t id)
 	struct found_link link, *added;
 	int r;
 
-	/* It may be gone by now. */
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return found_passes(errno) ? 0 : -errno;
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
 	r = found_describe(&info, &link);
@@ -269,6 +274,18 @@ bool found_is_of(const struct found_link *link, const char *pins, uint64_t root_
 	       (link->cgroup_id == root_id || link->flags & SMTPWARD_ORIGIN_CGROUP);
 }
 
+/* An iterator's map is the link's, and not its program's. */
+static bool found_has_map(const struct bpf_link_info *info, const struct found_program *program,
+			  uint32_t map_id)
+{
+	if (info->type == BPF_LINK_TYPE_ITER)
+		return info->iter.map.map_id == map_id;
+	for (uint32_t i = 0; i < program->info.nr_map_ids; i++)
+		if (program->maps[i] == map_id)
+			return true;
+	return false;
+}
+
 /* 1 where the link with this id is the one: its descriptor is the caller's then. */
 static int found_match_link(uint32_t id, const char *program_name, uint32_t map_id, int *ret_fd)
 {
@@ -279,21 +296,17 @@ static int found_match_link(uint32_t id, const char *program_name, uint32_t map_
 	int r;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return found_passes(errno) ? 0 : -errno;
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
 	r = found_read_program(info.prog_id, &program);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	if (!found_is_named(program.info.name, program_name))
+	if (!found_is_named(program.info.name, program_name) ||
+	    !found_has_map(&info, &program, map_id))
 		return 0;
-	for (uint32_t i = 0; i < program.info.nr_map_ids; i++) {
-		if (program.maps[i] != map_id)
-			continue;
-		*ret_fd = TAKE_FD(fd);
-		return 1;
-	}
-	return 0;
+	*ret_fd = TAKE_FD(fd);
+	return 1;
 }
 
 int found_open_link(const char *program, uint32_t map_id, int *ret_fd)

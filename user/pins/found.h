@@ -54,7 +54,7 @@ int found_each_map(uint32_t program_id, int (*map)(void *userdata, const char *n
 
 /*
  * The link of a program that is on no cgroup, "smtpward_mkdir", and uses the map with this
- * id. -ENOENT where there is none.
+ * id, or iterates over it. -ENOENT where there is none.
  */
 int found_open_link(const char *program, uint32_t map_id, int *ret_fd);
 

@@ -15,6 +15,8 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/first_mounts.h"
+#include "host/trusted.h"
 #include "pins/hook.h"
 #include "pins/instance.h"
 #include "pins/lock.h"
@@ -99,7 +101,8 @@ static int keep_open_dir(const char *path, const char *name, bool create, struct
 	return 0;
 }
 
-int keep_open(const struct pins *pins, bool create, struct pins *ret_keep, struct reason *reason)
+static int keep_open(const struct pins *pins, bool create, struct pins *ret_keep,
+		     struct reason *reason)
 {
 	char name[PINS_PATH_SIZE], path[PINS_PATH_SIZE];
 	int r = pins_instance_name(pins->path, name), len;
@@ -198,49 +201,109 @@ static int keep_update_all(const struct pins *pins, const struct pins *keep, uin
 	return keep_remove_others(keep, generation);
 }
 
-int keep_update(const struct pins *pins, uint64_t generation, struct reason *reason)
+/* What is asked of the second set; reason may be set where the result is an error. */
+struct keep_request {
+	const struct pins *pins;
+	int (*step)(const struct keep_request *request);
+	uint64_t generation;
+	bool *ret_whole;
+	int (*extra)(const struct pins *keep);
+	struct reason *reason;
+	struct stat directory; /* of the pins */
+	bool elsewhere;
+};
+
+/* Where process 1 sees other pins at this path, or none, its second set is not ours. */
+static int keep_do_in_first(void *userdata)
+{
+	struct keep_request *request = userdata;
+	struct stat st;
+
+	if (stat(request->pins->path, &st) || !trusted_same(&st, &request->directory)) {
+		request->elsewhere = true;
+		return 0;
+	}
+	return request->step(request);
+}
+
+static int keep_do(struct keep_request *request)
+{
+	bool differ;
+	int r = first_mounts_differ(&differ);
+
+	if (r)
+		return reason_errno(request->reason, r, "cannot tell the mounts of process 1");
+	if (!differ || request->pins->fd < 0 || fstat(request->pins->fd, &request->directory))
+		return request->step(request);
+	r = first_mounts_run(keep_do_in_first, request);
+	return request->elsewhere ? request->step(request) : r;
+}
+
+static int keep_update_step(const struct keep_request *request)
 {
 	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
-	int r = keep_open(pins, true, &keep, reason);
+	int r = keep_open(request->pins, true, &keep, request->reason);
 
 	if (r)
 		return r;
-	r = keep_update_all(pins, &keep, generation);
+	r = request->extra ? request->extra(&keep) : 0;
+	if (!r)
+		r = keep_update_all(request->pins, &keep, request->generation);
 	if (r)
-		return reason_errno(reason, r, "cannot pin in %s", keep.path);
+		return reason_errno(request->reason, r, "cannot pin in %s", keep.path);
 	return 0;
 }
 
-static int keep_compare_all(const struct pins *pins, const struct pins *keep, uint64_t generation,
-			    bool *ret_whole)
+int keep_update(const struct pins *pins, uint64_t generation,
+		int (*prepare)(const struct pins *keep), struct reason *reason)
 {
-	bool same = true;
-	int r = 0;
+	struct keep_request request = {
+		.pins = pins,
+		.step = keep_update_step,
+		.generation = generation,
+		.extra = prepare,
+		.reason = reason,
+	};
 
+	return keep_do(&request);
+}
+
+static int keep_compare_step(const struct keep_request *request)
+{
+	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
+	bool same = true;
+	int r = keep_open(request->pins, false, &keep, request->reason);
+
+	*request->ret_whole = false;
+	if (r)
+		return r == -ENOENT ? 0 : r;
 	for (int hook = 0; hook < SMTPWARD_HOOKS && !r && same; hook++)
-		r = keep_compare(pins, keep, 0, hook_infos[hook].link_pin, &same, NULL);
+		r = keep_compare(request->pins, &keep, 0, hook_infos[hook].link_pin, &same, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(keep_names) && !r && same; i++)
-		r = keep_compare(pins, keep, generation, keep_names[i], &same, NULL);
-	*ret_whole = same;
+		r = keep_compare(request->pins, &keep, request->generation, keep_names[i], &same,
+				 NULL);
+	*request->ret_whole = same;
 	return r;
 }
 
 int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole)
 {
-	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
 	struct reason reason;
-	int r = keep_open(pins, false, &keep, &reason);
+	struct keep_request request = {
+		.pins = pins,
+		.step = keep_compare_step,
+		.generation = generation,
+		.ret_whole = ret_whole,
+		.reason = &reason,
+	};
 
-	*ret_whole = false;
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	return keep_compare_all(pins, &keep, generation, ret_whole);
+	return keep_do(&request);
 }
 
-int keep_remove(const struct pins *pins, struct reason *reason)
+static int keep_remove_step(const struct keep_request *request)
 {
 	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
-	int r = keep_open(pins, false, &keep, reason);
+	int r = keep_open(request->pins, false, &keep, request->reason);
 
 	if (r == -ENOENT)
 		return 0;
@@ -248,6 +311,17 @@ int keep_remove(const struct pins *pins, struct reason *reason)
 		return r;
 	r = pins_remove_all(&keep);
 	if (r)
-		return reason_errno(reason, r, "cannot remove %s", keep.path);
+		return reason_errno(request->reason, r, "cannot remove %s", keep.path);
 	return 0;
+}
+
+int keep_remove(const struct pins *pins, struct reason *reason)
+{
+	struct keep_request request = {
+		.pins = pins,
+		.step = keep_remove_step,
+		.reason = reason,
+	};
+
+	return keep_do(&request);
 }

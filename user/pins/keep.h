@@ -16,13 +16,12 @@
 #include "pins/pins.h"
 
 /*
- * Opens the second set of a pin directory; with create, it is made, the bpffs mounted.
- * -ENOENT where there is none.
+ * Brings the second set up to date with the first, for this generation; mounts the bpffs if
+ * it is not there. It is among the mounts of process 1, if that sees the same pins: a
+ * service's own would end with its process. prepare, or NULL, sees what is there before.
  */
-int keep_open(const struct pins *pins, bool create, struct pins *ret_keep, struct reason *reason);
-
-/* Brings the second set up to date with the first, for this generation. */
-int keep_update(const struct pins *pins, uint64_t generation, struct reason *reason);
+int keep_update(const struct pins *pins, uint64_t generation,
+		int (*prepare)(const struct pins *keep), struct reason *reason);
 
 /* Whether that is so. For root. 0 or -errno. */
 int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole);

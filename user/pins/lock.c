@@ -129,7 +129,7 @@ static bool lock_is_interrupted(void)
 	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
 }
 
-static int lock_wait(const char *pins, int fd, int operation, struct reason *reason)
+int lock_wait(const char *pins, int fd, int operation, struct reason *reason)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
 

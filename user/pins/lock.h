@@ -29,6 +29,9 @@ enum lock_kind {
 #define LOCK_SECONDS 60
 int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason *reason);
 
+/* The same of a file that is open: operation as flock(2) has it. */
+int lock_wait(const char *pins, int fd, int operation, struct reason *reason);
+
 /*
  * Whom to tell, once, that somebody else has held a lock for two seconds; 0 for holder where it
  * cannot be told. For the program's main function; NULL as it starts.

@@ -3,10 +3,7 @@
 #include "pins/reader_view.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/magic.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -15,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "host/first_mounts.h"
 #include "host/trusted.h"
 #include "pins/lock.h"
 
@@ -24,8 +22,6 @@
 struct reader_view {
 	int (*step)(const struct reader_view *view);
 	struct stat pins; /* the directory that is shown */
-	int namespace_fd;
-	int result;
 };
 
 static bool view_is_there(void)
@@ -92,39 +88,21 @@ static int view_make_here(const struct reader_view *view)
 	return 0;
 }
 
-/* A thread has a root and a working directory of its own to do that with. */
-static void *view_do_there(void *userdata)
+static int view_step(void *userdata)
 {
-	struct reader_view *view = userdata;
+	const struct reader_view *view = userdata;
 
-	if (unshare(CLONE_FS) || setns(view->namespace_fd, CLONE_NEWNS))
-		view->result = -errno;
-	else
-		view->result = view->step(view);
-	return NULL;
+	return view->step(view);
 }
 
 static int view_do_in_first(struct reader_view *view)
 {
-	_cleanup_close_ int fd = -1;
-	struct stat ours, first;
-	pthread_t thread;
-	int r;
+	bool differ;
+	int r = first_mounts_differ(&differ);
 
-	fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
-	/* Who may not look at process 1, as in some containers, has nowhere else to go. */
-	if (fd < 0 || stat("/proc/self/ns/mnt", &ours))
-		return errno == EACCES || errno == EPERM || errno == ENOENT ? 0 : -errno;
-	if (fstat(fd, &first))
-		return -errno;
-	if (trusted_same(&ours, &first))
-		return 0;
-	view->namespace_fd = fd;
-	r = pthread_create(&thread, NULL, view_do_there, view);
-	if (r)
-		return -r;
-	r = pthread_join(thread, NULL);
-	return r ? -r : view->result;
+	if (r || !differ)
+		return r;
+	return first_mounts_run(view_step, view);
 }
 
 static int view_do(struct reader_view *view)

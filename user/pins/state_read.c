@@ -296,7 +296,8 @@ static int state_read_generation(const struct state_view *view, struct state *st
 	}
 	if (!view->link || view->link->gate == SMTPWARD_GATE_OPEN)
 		return r ? r : -ENODATA;
-	state->policy.generation = view->link->gate;
+	/* Programs that the gate does not name decide for themselves: see bpf/gate.h. */
+	state->policy.generation = view->link->generation ?: view->link->gate;
 	state_note(state, STATE_PINS);
 	return 0;
 }
@@ -365,6 +366,11 @@ static int state_pins_maps(const struct state_view *view, const struct state *st
 
 static bool state_pins_links(const struct state_view *view, const struct state *state)
 {
+	bool iterator = true;
+
+	if (state->origin.reader &&
+	    (pins_has(&view->pins, state->policy.generation, "iter_hooks", &iterator) || !iterator))
+		return false;
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		bool link = false, program = false;
 		int r = pins_has(&view->pins, 0, hook_infos[hook].link_pin, &link);
