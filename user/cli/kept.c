@@ -179,7 +179,7 @@ static int kept_write(const struct kept *kept, const char *head, const char *of,
 	if (!r && renameat(kept->fd, kept->new_name, kept->fd, kept->name))
 		r = -errno;
 	if (r) {
-		unlinkat(kept->fd, kept->new_name, 0);
+		(void)unlinkat(kept->fd, kept->new_name, 0);
 		return r;
 	}
 	if (unlinkat(kept->fd, kept->lifted, 0) && errno != ENOENT)

@@ -179,7 +179,7 @@ static int limited_receive_message(int fd, struct limited_message *ret_message, 
 			return r;
 	}
 	*ret_message = message;
-	message = (struct limited_message){ 0 };
+	message.texts = NULL;
 	return 0;
 }
 
