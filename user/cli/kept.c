@@ -301,7 +301,7 @@ static void kept_say_taken(const struct policy *policy, enum smtpward_condition 
 			if (quote_text(values->ids[k].name, strnlen(values->ids[k].name, 256), name,
 				       sizeof(name)) < 0)
 				continue;
-			msg_warning("%s:%u: the number of the %s '%s' is another's today: he "
+			msg_warning("%s:%u: the number of the %s '%s' is another's today: it "
 				    "matches nothing",
 				    rule->place.file, rule->place.line, what, name);
 		}

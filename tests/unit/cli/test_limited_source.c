@@ -3,6 +3,7 @@
  * The real world for a limited time: the same answers; and a directory service that does
  * not answer, or takes who asks down with it, costs no more than the limit.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <setjmp.h>
@@ -177,6 +178,36 @@ static void test_crash(void **state)
 	assert_no_child();
 }
 
+static int highest_fd(pid_t pid)
+{
+	_cleanup_closedir_ DIR *fds = NULL;
+	const struct dirent *entry;
+	char path[64];
+	int highest = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	fds = opendir(path);
+	assert_non_null(fds);
+	while ((entry = readdir(fds)))
+		if (atoi(entry->d_name) > highest)
+			highest = atoi(entry->d_name);
+	return highest;
+}
+
+/* One that cannot be ended keeps no lock of ours. */
+static void test_no_descriptors(void **state)
+{
+	_cleanup_(limited_source_close) struct limited_source limited = LIMITED_SOURCE_CLOSED;
+	_cleanup_close_ int one = dup(STDERR_FILENO), two = dup(STDERR_FILENO);
+	struct reason reason;
+
+	assert_true(one >= 0 && two >= 0);
+	assert_int_equal(limited_source_open(10, &limited, &reason), 0);
+	/* It has begun, then. */
+	assert_int_equal(limited.source.same(limited.source.userdata, "/", "/"), 1);
+	assert_int_equal(highest_fd(limited.child), STDERR_FILENO + 1);
+}
+
 static int setup(void **state)
 {
 	/* The program's main() has that, too. */
@@ -199,10 +230,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_answers),
-		cmocka_unit_test(test_size),
-		cmocka_unit_test(test_no_answer),
-		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_same_answers),   cmocka_unit_test(test_size),
+		cmocka_unit_test(test_no_answer),      cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_no_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("limited_source", tests, setup, teardown);
