@@ -156,6 +156,7 @@ endef
 # FROM=TO of everything but the program and the policy.
 TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	user/man/smtpward.conf.5=$(mandir)/man5/smtpward.conf.5 \
+	user/man/smtpward-security.7=$(mandir)/man7/smtpward-security.7 \
 	scripts/install/completion/smtpward=$(bashcompletiondir)/smtpward \
 	scripts/install/systemd/smtpward.service=$(systemdsystemunitdir)/smtpward.service \
 	scripts/install/systemd/smtpward-retry.service=$(systemdsystemunitdir)/smtpward-retry.service \
@@ -165,15 +166,19 @@ TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 
 POLICY := $(sysconfdir)/smtpward/smtpward.conf
 
+# What the policy includes, for files of the host's.
+FRAGMENTS := $(sysconfdir)/smtpward/before.d $(sysconfdir)/smtpward/conf.d
+
 install: all
 	$(INSTALL) -D -m 0755 $(OUT)/smtpward '$(DESTDIR)$(sbindir)/smtpward'
 	$(foreach text,$(TEXTS),$(call install_text,$(word 1,$(subst =, ,$(text))),$(word 2,$(subst =, ,$(text)))))
+	$(INSTALL) -d -m 0755 $(FRAGMENTS:%='$(DESTDIR)%')
 	test -e '$(DESTDIR)$(POLICY)' || $(INSTALL) -D -m 0644 scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)'
 
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/smtpward' $(foreach text,$(TEXTS),'$(DESTDIR)$(word 2,$(subst =, ,$(text)))')
 	! cmp -s scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)' || rm '$(DESTDIR)$(POLICY)'
-	for dir in '$(docdir)' '$(sysconfdir)/smtpward'; do \
+	for dir in '$(docdir)' $(FRAGMENTS:%='%') '$(sysconfdir)/smtpward'; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The command table, and the exit status of what a command came to. */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,6 +57,26 @@ static enum command_result main_flush(enum command_result result)
 	return COMMAND_FAILED;
 }
 
+/* An option that stands where a command would. */
+static enum command_result main_run_option(int argc, char **argv)
+{
+	bool help = !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help");
+
+	if (!help && strcmp(argv[1], "--version") != 0) {
+		msg_error("unknown option %s: see 'smtpward --help'", argv[1]);
+		return COMMAND_BAD_INPUT;
+	}
+	if (argc > 2) {
+		msg_error("too many arguments: '%s': see 'smtpward --help'", argv[2]);
+		return COMMAND_BAD_INPUT;
+	}
+	if (help)
+		main_print_help(stdout);
+	else
+		puts("smtpward " SMTPWARD_VERSION);
+	return COMMAND_DONE;
+}
+
 static enum command_result main_run(int argc, char **argv)
 {
 	const struct command *command;
@@ -64,14 +85,8 @@ static enum command_result main_run(int argc, char **argv)
 		main_print_help(stderr);
 		return COMMAND_BAD_INPUT;
 	}
-	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
-		main_print_help(stdout);
-		return COMMAND_DONE;
-	}
-	if (!strcmp(argv[1], "--version")) {
-		puts("smtpward " SMTPWARD_VERSION);
-		return COMMAND_DONE;
-	}
+	if (*argv[1] == '-')
+		return main_run_option(argc, argv);
 	command = main_find_command(argv[1]);
 	if (!command) {
 		msg_error("unknown command '%s': see 'smtpward --help'", argv[1]);
@@ -86,5 +101,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	msg_capture_libbpf();
+	msg_tell_waits();
 	return exit_status[main_flush(main_run(argc, argv))];
 }

@@ -163,6 +163,9 @@ struct smtpward_reported {
  * map_note, one entry, mapped into the reader's memory: the line that it is writing.
  * What a reader that was killed leaves here tells the next one whether that line is
  * out, so that each is written once. The programs do not know it.
+ *
+ * map_note_root is the same for a reader that is root, and is shared with nobody. No ABI is
+ * told by it: a generation of an older version has none.
  */
 #define SMTPWARD_NOTE_NOTHING 0
 #define SMTPWARD_NOTE_RECORD 1	/* the record at position of map_events */
@@ -256,8 +259,8 @@ struct smtpward_policy_info {
 #define SMTPWARD_PATH_SIZE 4096
 
 struct smtpward_origin {
-	__u32 flags; /* SMTPWARD_ORIGIN_* */
-	__u32 pad;
+	__u32 flags;  /* SMTPWARD_ORIGIN_* */
+	__u32 reader; /* the group that may read beside root; 0: none */
 	char pins[SMTPWARD_PATH_SIZE]; /* the pin directory, absolute */
 	char why[512];		       /* what was wrong with the file, or empty */
 };

@@ -103,7 +103,7 @@ static int world_read(void *userdata, const char *path, char **ret_text, size_t 
 }
 
 static int world_expand(void *userdata, const char *includer, const char *pattern,
-			char ***ret_paths, size_t *ret_n)
+			char ***ret_paths, size_t *ret_n, char **reterr_why)
 {
 	struct world *world = userdata;
 	const struct file *from = world_find(world, includer);

@@ -183,6 +183,21 @@ int fixture_main(int (*tests)(void))
 
 /* The tests' own side. */
 
+/* Slashes are dashes; of what else is escaped, our path has dots and dashes. */
+const char *fixture_instance(void)
+{
+	static char name[4 * sizeof(fixture.pins)];
+	size_t used = 0;
+
+	for (const char *at = fixture.pins + 1; *at; at++)
+		used += (size_t)snprintf(name + used, sizeof(name) - used,
+					 *at == '/'		      ? "-"
+					 : *at == '.' || *at == '-' ? "\\x%02x"
+								      : "%c",
+					 *at);
+	return name;
+}
+
 static void make_mounts(void)
 {
 	char bpffs[80];
@@ -194,6 +209,9 @@ static void make_mounts(void)
 	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR, 0755) || errno == EEXIST);
 	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR "/lib", 0755) || errno == EEXIST);
 	assert_int_equal(mount("tmpfs", SMTPWARD_LOCALSTATEDIR "/lib", "tmpfs", 0, "mode=755"), 0);
+	/* The lock and the second pins are below it. */
+	assert_true(!mkdir("/run/smtpward", 0755) || errno == EEXIST);
+	assert_int_equal(mount("tmpfs", "/run/smtpward", "tmpfs", 0, "mode=755"), 0);
 	snprintf(bpffs, sizeof(bpffs), "%s/bpf", fixture.dir);
 	assert_int_equal(mkdir(bpffs, 0755), 0);
 	assert_int_equal(mount("bpf", bpffs, "bpf", 0, NULL), 0);

@@ -16,6 +16,7 @@
 
 #define ENFORCING 0
 #define NOT_ENFORCING 3
+#define DEGRADED 4
 
 #define REFUSE_WEB "allow unit mail.service\n"
 #define REFUSE_MAIL "allow unit web.service\n"
@@ -88,6 +89,54 @@ static void test_load_over_load(void **state)
 }
 
 /* A wrong policy changes nothing, and says where it is wrong. */
+static int go_to(void *folder)
+{
+	return chdir(folder) ? -errno : 0;
+}
+
+/* status is asked from anywhere: what it names is there from any directory. */
+static void assert_loads_from(char *folder, const char *file)
+{
+	const char *const argv[] = { "smtpward", "load",       "-c",	 file, "--cgroup",
+				     fixture.attached, "--pins", fixture.pins, NULL };
+	json_auto_t *json = NULL;
+	json_t *rules;
+	char path[160];
+
+	if (smtpward_child(argv, go_to, folder))
+		fail_msg("load -c %s in %s: %s", file, folder, run.err);
+	json = status_json();
+	snprintf(path, sizeof(path), "%s/policy.conf", fixture.dir);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(json, "policy"), "config")),
+		path);
+	rules = json_object_get(json, "rules");
+	assert_int_equal(json_array_size(rules), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rules, 1), "file")),
+			    path);
+	snprintf(path, sizeof(path), "%s/more.conf", fixture.dir);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rules, 0), "file")),
+			    path);
+}
+
+static void test_relative_path(void **state)
+{
+	_cleanup_fclose_ FILE *more = NULL;
+	const char *policy;
+	char path[160];
+
+	make_cgroups();
+	snprintf(path, sizeof(path), "%s/more.conf", fixture.dir);
+	more = fopen(path, "we");
+	assert_non_null(more);
+	assert_true(fputs(REFUSE_WEB, more) >= 0 && fflush(more) == 0);
+	policy = policy_write("include more.conf\n" REFUSE_MAIL);
+	assert_loads_from(fixture.dir, "policy.conf");
+	assert_loads_from(fixture.dir, "./policy.conf");
+	assert_loads_from("/", policy + 1);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void test_load_of_a_wrong_policy(void **state)
 {
 	char place[160];
@@ -173,8 +222,9 @@ static void test_removed_pins(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		policy_load(REFUSE_WEB);
 		remove_pin(names[i]);
-		if (status() != NOT_ENFORCING)
+		if (status() != DEGRADED)
 			fail_msg("%s was removed: status %d, %s", names[i], run.status, run.out);
+		assert_refuses_web();
 		policy_load(REFUSE_WEB);
 		assert_int_equal(status(), ENFORCING);
 		assert_refuses_web();
@@ -466,6 +516,7 @@ static int tests(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_load_and_unload, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_over_load, fixture_tidy),
+		cmocka_unit_test_teardown(test_relative_path, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_of_a_wrong_policy, fixture_tidy),
 		cmocka_unit_test_teardown(test_mode_audit_is_not_enforcing, fixture_tidy),
 		cmocka_unit_test_teardown(test_detached_link, fixture_tidy),

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -15,6 +16,8 @@
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "load/load.h"
+#include "pins/pins.h"
+#include "pins/sound.h"
 #include "pins/state.h"
 
 /* How long the file may take, with all that it includes and all names in it. */
@@ -47,9 +50,24 @@ static void boot_close(struct boot *boot)
 
 static enum boot_found boot_judge(const struct state *state)
 {
-	if (!state_is_whole(state) || state->missing[SMTPWARD_TRACKER_CGROUPS])
+	if (!state_is_whole(state) || state->troubles & STATE_HEALS)
 		return BOOT_BROKEN;
 	return state->origin.flags & SMTPWARD_ORIGIN_KEPT ? BOOT_WHOLE_KEPT : BOOT_WHOLE;
+}
+
+/* Maps that last, where the reader's group has spoiled one, end every log until a load. */
+static bool boot_is_sound(const struct boot *boot, uint64_t generation)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	bool sound = true;
+	struct reason reason;
+	int r = pins_open(boot->pins, &pins, &reason);
+
+	if (!r)
+		r = sound_check(&pins, generation, &sound, &reason);
+	if (r)
+		msg_warning("%s", reason.text);
+	return sound;
 }
 
 static void boot_look(struct boot *boot)
@@ -62,6 +80,8 @@ static void boot_look(struct boot *boot)
 	if (r)
 		return;
 	boot->found = boot_judge(&state);
+	if (!boot_is_sound(boot, state.policy.generation))
+		boot->found = BOOT_BROKEN;
 	snprintf(boot->config, sizeof(boot->config), "%s", state.policy.config);
 	snprintf(boot->why, sizeof(boot->why), "%s", state.origin.why);
 }
@@ -91,20 +111,27 @@ static enum command_result boot_read_file(const struct boot *boot, struct given_
 }
 
 static enum command_result boot_put(const struct boot *boot, const struct given_policy *given,
-				    bool *ret_left)
+				    struct load_report *ret_report)
 {
-	return say_load_policy(given, boot->request->cgroup, boot->request->pins, boot->reader,
-			       ret_left);
+	return say_load_policy(
+		&(const struct say_load_request){
+			.given = given,
+			.cgroup = boot->request->cgroup,
+			.pins = boot->request->pins,
+			.reader = boot->reader,
+		},
+		ret_report);
 }
 
-static enum command_result boot_load_file(struct boot *boot, bool *ret_left, struct reason *reterr)
+static enum command_result boot_load_file(struct boot *boot, struct load_report *ret_report,
+					  struct reason *reterr)
 {
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	enum command_result result = boot_read_file(boot, &given, reterr);
 
 	if (result != COMMAND_DONE)
 		return result;
-	result = boot_put(boot, &given, ret_left);
+	result = boot_put(boot, &given, ret_report);
 	if (result == COMMAND_DONE)
 		kept_keep(&boot->kept, &given);
 	else
@@ -112,8 +139,24 @@ static enum command_result boot_load_file(struct boot *boot, bool *ret_left, str
 	return result;
 }
 
+/* The copy of what is in force goes by its name. */
+static int boot_rename(struct given_policy *given, const char *name)
+{
+	char *file = strdup(name);
+
+	if (!file) {
+		msg_error("cannot load %s: %s", given->name, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	free(given->file);
+	given->file = file;
+	given->name = name;
+	return 0;
+}
+
 /* why: what it is loaded instead of; NULL where it is what was in force. */
-static enum command_result boot_load_kept(const struct boot *boot, const char *why, bool *ret_left)
+static enum command_result boot_load_kept(const struct boot *boot, const char *why,
+					  struct load_report *ret_report)
 {
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	enum command_result result;
@@ -124,9 +167,9 @@ static enum command_result boot_load_kept(const struct boot *boot, const char *w
 		return COMMAND_FAILED;
 	}
 	given.why = why;
-	if (!why && *boot->config)
-		given.name = boot->config;
-	result = boot_put(boot, &given, ret_left);
+	if (!why && *boot->config && boot_rename(&given, boot->config))
+		return COMMAND_FAILED;
+	result = boot_put(boot, &given, ret_report);
 	if (result != COMMAND_DONE)
 		return result;
 	kept_keep_on(&boot->kept);
@@ -136,22 +179,22 @@ static enum command_result boot_load_kept(const struct boot *boot, const char *w
 	return COMMAND_DONE;
 }
 
-static enum command_result boot_load_file_or_kept(struct boot *boot, bool *ret_left)
+static enum command_result boot_load_file_or_kept(struct boot *boot, struct load_report *ret_report)
 {
 	struct reason why;
-	enum command_result result = boot_load_file(boot, ret_left, &why);
+	enum command_result result = boot_load_file(boot, ret_report, &why);
 
-	if (result == COMMAND_DONE || boot_load_kept(boot, why.text, ret_left) == COMMAND_DONE)
+	if (result == COMMAND_DONE || boot_load_kept(boot, why.text, ret_report) == COMMAND_DONE)
 		return COMMAND_DONE;
 	return result;
 }
 
 /* The kept one stays where the file is as bad as it was. */
-static enum command_result boot_replace_kept(struct boot *boot, bool *ret_left)
+static enum command_result boot_replace_kept(struct boot *boot, struct load_report *ret_report)
 {
 	struct reason why;
 
-	if (boot_load_file(boot, ret_left, &why) == COMMAND_DONE)
+	if (boot_load_file(boot, ret_report, &why) == COMMAND_DONE)
 		return COMMAND_DONE;
 	msg_warning("degraded: the policy that was kept stays in force (%s): %s", boot->kept.path,
 		    why.text);
@@ -159,15 +202,15 @@ static enum command_result boot_replace_kept(struct boot *boot, bool *ret_left)
 }
 
 /* The same policy once more, so that nothing that is half written comes into force. */
-static enum command_result boot_repair(struct boot *boot, bool *ret_left)
+static enum command_result boot_repair(struct boot *boot, struct load_report *ret_report)
 {
 	if (kept_is_in_force(&boot->kept) &&
-	    boot_load_kept(boot, *boot->why ? boot->why : NULL, ret_left) == COMMAND_DONE)
+	    boot_load_kept(boot, *boot->why ? boot->why : NULL, ret_report) == COMMAND_DONE)
 		return COMMAND_DONE;
-	return boot_load_file_or_kept(boot, ret_left);
+	return boot_load_file_or_kept(boot, ret_report);
 }
 
-static enum command_result boot_load_found(struct boot *boot, bool *ret_left)
+static enum command_result boot_load_found(struct boot *boot, struct load_report *ret_report)
 {
 	switch (boot->found) {
 	case BOOT_WHOLE:
@@ -175,13 +218,13 @@ static enum command_result boot_load_found(struct boot *boot, bool *ret_left)
 			 boot->config);
 		return COMMAND_DONE;
 	case BOOT_WHOLE_KEPT:
-		return boot_replace_kept(boot, ret_left);
+		return boot_replace_kept(boot, ret_report);
 	case BOOT_BROKEN:
-		return boot_repair(boot, ret_left);
+		return boot_repair(boot, ret_report);
 	case BOOT_NOTHING:
 		break;
 	}
-	return boot_load_file_or_kept(boot, ret_left);
+	return boot_load_file_or_kept(boot, ret_report);
 }
 
 /* A user that /etc/passwd does not have is no reason to have no policy. */
@@ -207,12 +250,12 @@ static void boot_open(const struct boot_request *request, struct boot *ret_boot)
 	boot_look_and_heal(ret_boot);
 }
 
-enum command_result boot_load(const struct boot_request *request, bool *ret_left)
+enum command_result boot_load(const struct boot_request *request, struct load_report *ret_report)
 {
 	_cleanup_(boot_close) struct boot boot = { .kept = KEPT_CLOSED };
 
 	boot_open(request, &boot);
-	return boot_load_found(&boot, ret_left);
+	return boot_load_found(&boot, ret_report);
 }
 
 /* Trying again. */
@@ -233,7 +276,8 @@ static void boot_sleep(unsigned int seconds)
 
 /* COMMAND_DONE: all is well; COMMAND_NO: it was lifted; COMMAND_DEGRADED: not yet. */
 static enum command_result boot_try_again(const struct boot_request *request,
-					  const struct kept_lift *lift, bool *ret_left)
+					  const struct kept_lift *lift,
+					  struct load_report *ret_report)
 {
 	_cleanup_(boot_close) struct boot boot = { .kept = KEPT_CLOSED };
 	struct kept_lift now;
@@ -246,7 +290,7 @@ static enum command_result boot_try_again(const struct boot_request *request,
 	}
 	if (boot.found == BOOT_WHOLE)
 		return COMMAND_DONE;
-	boot_load_found(&boot, ret_left);
+	boot_load_found(&boot, ret_report);
 	boot_look(&boot);
 	return boot.found == BOOT_WHOLE ? COMMAND_DONE : COMMAND_DEGRADED;
 }
@@ -259,7 +303,7 @@ static struct kept_lift boot_read_lift(const struct boot_request *request)
 	return kept_last_lift(&kept);
 }
 
-enum command_result boot_retry(const struct boot_request *request, bool *ret_left)
+enum command_result boot_retry(const struct boot_request *request, struct load_report *ret_report)
 {
 	const struct kept_lift lift = boot_read_lift(request);
 	struct boot boot = {
@@ -275,7 +319,7 @@ enum command_result boot_retry(const struct boot_request *request, bool *ret_lef
 		return COMMAND_NO;
 	while (result == COMMAND_DEGRADED) {
 		boot_sleep(seconds);
-		result = boot_try_again(request, &lift, ret_left);
+		result = boot_try_again(request, &lift, ret_report);
 		seconds = seconds < BOOT_RETRY_SECONDS_MAX / 2 ? 2 * seconds
 							       : BOOT_RETRY_SECONDS_MAX;
 	}

@@ -7,9 +7,8 @@
 #ifndef SMTPWARD_BOOT_H
 #define SMTPWARD_BOOT_H
 
-#include <stdbool.h>
-
 #include "cli/command.h"
+#include "load/load.h"
 
 struct boot_request {
 	const char *config; /* the policy's file */
@@ -20,15 +19,15 @@ struct boot_request {
 
 /*
  * COMMAND_DONE where a policy is in force afterwards: the file's, the one that was there,
- * or the one that was kept. *ret_left as say_load_policy() has it.
+ * or the one that was kept. *ret_report as say_load_policy() has it.
  */
-enum command_result boot_load(const struct boot_request *request, bool *ret_left);
+enum command_result boot_load(const struct boot_request *request, struct load_report *ret_report);
 
 /*
  * Does nothing, COMMAND_NO, where the file's policy is in force. Else it tries as
  * boot_load() does, after 10 seconds and then rarer, up to 5 minutes, until it is:
  * COMMAND_DONE; or until somebody unloads: COMMAND_NO.
  */
-enum command_result boot_retry(const struct boot_request *request, bool *ret_left);
+enum command_result boot_retry(const struct boot_request *request, struct load_report *ret_report);
 
 #endif /* SMTPWARD_BOOT_H */

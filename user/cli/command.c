@@ -112,6 +112,15 @@ static enum command_result command_bad_option(const struct command *command, int
 	return command_bad_usage(command);
 }
 
+/* What a shell makes of a variable that is not set, as in --pins "$PINS", names nothing. */
+static enum command_result command_empty_argument(const struct command *command,
+						  const struct option_spec *option)
+{
+	msg_error("the argument of --%s is empty: give a %s, or leave --%s out", option->name,
+		  option->argument, option->name);
+	return command_bad_usage(command);
+}
+
 static void command_set_member(const struct option_spec *option, void *config)
 {
 	char *member = (char *)config + option->offset;
@@ -138,6 +147,8 @@ static enum command_result command_parse(const struct command *command, int argc
 
 		if (!option)
 			return command_bad_option(command, value, argv[optind - 1]);
+		if (option->argument && !*optarg)
+			return command_empty_argument(command, option);
 		if (option->letter == 'h')
 			*ret_help = true;
 		else if (option->letter == 'v')

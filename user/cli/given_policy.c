@@ -3,8 +3,10 @@
 #include "cli/given_policy.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -18,7 +20,7 @@ static void given_quote_file(const char *file, char *dst, size_t size)
 		snprintf(dst, size, "?");
 }
 
-static void given_print_errors(const struct policy_errors *errors)
+static void given_print(const struct policy_errors *errors, const char *what)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct policy_error *error = &errors->items[i];
@@ -30,7 +32,7 @@ static void given_print_errors(const struct policy_errors *errors)
 			fprintf(stderr, ":%u", error->line);
 		if (error->column)
 			fprintf(stderr, ":%u", error->column);
-		fprintf(stderr, ": error: %s\n", error->text);
+		fprintf(stderr, ": %s: %s\n", what, error->text);
 	}
 }
 
@@ -44,9 +46,32 @@ void given_policy_explain(const struct policy_error *error, struct reason *ret_r
 	reason_set(ret_reason, 0, "%s%s: %s", file, place, error->text);
 }
 
-static int given_parse(const char *path, const struct policy_source *source,
+void given_print_doubts(const struct policy_errors *doubts)
+{
+	given_print(doubts, "warning");
+}
+
+/* A directory is a file that includes what is in it. */
+static int given_parse_directory(const char *path, const struct policy_source *source,
+				 struct policy **ret_policy, struct policy_errors *errors)
+{
+	static const char text[] = "include *.conf\n";
+	_cleanup_free_ char *name = NULL;
+
+	if (asprintf(&name, "%s/", path) < 0) {
+		name = NULL; /* undefined after a failure */
+		return -ENOMEM;
+	}
+	return policy_parse_text(name, text, strlen(text), source, ret_policy, errors);
+}
+
+static int given_parse(const char *path, const struct policy_source *source, bool directories,
 		       struct policy **ret_policy, struct policy_errors *errors)
 {
+	struct stat st;
+
+	if (path && directories && !stat(path, &st) && S_ISDIR(st.st_mode))
+		return given_parse_directory(path, source, ret_policy, errors);
 	if (path)
 		return policy_parse(path, source, ret_policy, errors);
 	return policy_parse_text(POLICY_BUILTIN_NAME, policy_builtin_text,
@@ -76,29 +101,99 @@ static enum command_result given_compile(const struct policy *policy, struct rul
 	return COMMAND_FAILED;
 }
 
+static int given_copy(const char *text, char **ret_copy)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	*ret_copy = copy;
+	return 0;
+}
+
+/* It is the folder that is resolved: a policy that is a symbolic link keeps its name. */
+static int given_make_absolute(const char *path, char **ret_path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder = NULL, *real = NULL;
+	char *absolute;
+
+	if (*path == '/')
+		return given_copy(path, ret_path);
+	folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+	if (!folder)
+		return -ENOMEM;
+	real = realpath(folder, NULL);
+	if (!real)
+		return -errno;
+	if (asprintf(&absolute, "%s/%s", real[1] ? real : "", slash ? slash + 1 : path) < 0)
+		return -ENOMEM;
+	*ret_path = absolute;
+	return 0;
+}
+
+/* What places point into is the policy's list of files. */
+static int given_locate_file(struct policy *policy, char **file)
+{
+	char *absolute = NULL;
+	int r = given_make_absolute(*file, &absolute);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].place.file == *file)
+			policy->rules[i].place.file = absolute;
+	free(*file);
+	*file = absolute;
+	return 0;
+}
+
+/* Errors name files as they were given; what stays in the kernel is read from elsewhere. */
+static int given_locate(struct policy *policy, const char *path, char **ret_file)
+{
+	if (!strcmp(path, POLICY_BUILTIN_NAME))
+		return given_copy(path, ret_file);
+	for (size_t i = 0; i < policy->n_files; i++) {
+		int r = given_locate_file(policy, &policy->files[i]);
+
+		if (r)
+			return r;
+	}
+	return given_make_absolute(path, ret_file);
+}
+
 enum command_result given_policy_take(const char *name, struct policy **policy,
 				      struct given_policy *ret_given, struct reason *reterr)
 {
-	struct ruleset *ruleset = NULL;
+	_cleanup_(ruleset_freep) struct ruleset *ruleset = NULL;
 	enum command_result result = given_compile(*policy, &ruleset, reterr);
+	char *file = NULL;
+	int r;
 
 	if (result != COMMAND_DONE)
 		return result;
+	r = given_locate(*policy, name, &file);
+	if (r) {
+		reason_errno(reterr, r, "cannot find out in which directory %s is", name);
+		msg_error("%s", reterr->text);
+		return COMMAND_FAILED;
+	}
+	ret_given->file = file;
 	ret_given->name = name;
 	ret_given->policy = TAKE_PTR(*policy);
-	ret_given->ruleset = ruleset;
+	ret_given->ruleset = TAKE_PTR(ruleset);
 	return COMMAND_DONE;
 }
 
-enum command_result given_policy_read_from(const char *path, const struct policy_source *source,
-					   struct given_policy *ret_given,
-					   struct reason *reterr_first)
+static enum command_result given_read(const char *path, const struct policy_source *source,
+				      bool directories, struct given_policy *ret_given,
+				      struct reason *reterr_first)
 {
 	_cleanup_(policy_errors_clear) struct policy_errors errors = { 0 };
 	_cleanup_(policy_freep) struct policy *policy = NULL;
-	int r = given_parse(path, source, &policy, &errors);
+	int r = given_parse(path, source, directories, &policy, &errors);
 
-	given_print_errors(&errors);
+	given_print(&errors, "error");
 	if (r == -EINVAL) {
 		given_policy_explain(&errors.items[0], reterr_first);
 		return COMMAND_BAD_INPUT;
@@ -111,15 +206,31 @@ enum command_result given_policy_read_from(const char *path, const struct policy
 	return given_policy_take(path ?: POLICY_BUILTIN_NAME, &policy, ret_given, reterr_first);
 }
 
+enum command_result given_policy_read_from(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given,
+					   struct reason *reterr_first)
+{
+	return given_read(path, source, false, ret_given, reterr_first);
+}
+
 enum command_result given_policy_read(const char *path, struct given_policy *ret_given)
 {
 	struct reason reason;
 
-	return given_policy_read_from(path, &policy_source_system, ret_given, &reason);
+	return given_read(path, &policy_source_system, false, ret_given, &reason);
+}
+
+enum command_result given_policy_read_with(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given)
+{
+	struct reason reason;
+
+	return given_read(path, source, true, ret_given, &reason);
 }
 
 void given_policy_clear(struct given_policy *given)
 {
+	free(given->file);
 	policy_free(given->policy);
 	ruleset_free(given->ruleset);
 }

@@ -27,28 +27,6 @@
 
 #define KEPT_OF_TEXT "# in force as generation "
 
-/* Its directory has a name before the load makes it, and when it is gone. */
-static int kept_find_pins(const char *pins, char ret_path[static PINS_PATH_SIZE])
-{
-	_cleanup_free_ char *copy = strdup(pins), *above = NULL;
-	char *slash;
-	int len;
-
-	if (!copy)
-		return -ENOMEM;
-	while ((slash = strrchr(copy, '/')) && slash > copy && !slash[1])
-		*slash = '\0';
-	slash = strrchr(copy, '/');
-	if (slash)
-		*slash = '\0';
-	above = realpath(!slash ? "." : *copy ? copy : "/", NULL);
-	if (!above)
-		return -errno;
-	len = snprintf(ret_path, PINS_PATH_SIZE, "%s/%s", strcmp(above, "/") ? above : "",
-		       slash ? slash + 1 : copy);
-	return len < PINS_PATH_SIZE ? 0 : -ENAMETOOLONG;
-}
-
 #define KEPT_INSTANCE_MAX ((int)(NAME_MAX - strlen(".conf.lifted")))
 
 static int kept_name(struct kept *kept, const char *instance)
@@ -89,7 +67,7 @@ static int kept_open_directory(bool make, int *ret_fd, struct reason *reason)
 static int kept_open_all(const char *pins, bool make, struct kept *kept, struct reason *reason)
 {
 	char instance[PINS_PATH_SIZE];
-	int r = kept_find_pins(pins, kept->pins);
+	int r = pins_absolute(pins, kept->pins);
 
 	if (!r)
 		r = pins_instance_name(kept->pins, instance);

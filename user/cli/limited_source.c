@@ -197,6 +197,14 @@ static int limited_add_text(struct limited_message *answer, char *bytes, size_t 
 	return 0;
 }
 
+/* why: the sentence, or NULL. */
+static int limited_fail(int failure, char *why, struct limited_message *answer)
+{
+	int r = why ? limited_add_text(answer, why, strlen(why)) : 0;
+
+	return r ? r : failure;
+}
+
 static int limited_do_read(const char *path, struct limited_message *answer)
 {
 	char *text = NULL, *why = NULL;
@@ -205,20 +213,18 @@ static int limited_do_read(const char *path, struct limited_message *answer)
 
 	if (!r)
 		return limited_add_text(answer, text, size);
-	if (!why)
-		return r;
-	return limited_add_text(answer, why, strlen(why)) ?: r;
+	return limited_fail(r, why, answer);
 }
 
 static int limited_do_expand(const char *includer, const char *pattern,
 			     struct limited_message *answer)
 {
-	char **paths = NULL;
+	char **paths = NULL, *why = NULL;
 	size_t n = 0;
-	int r = policy_source_system.expand(NULL, includer, pattern, &paths, &n);
+	int r = policy_source_system.expand(NULL, includer, pattern, &paths, &n, &why);
 
 	if (r)
-		return r;
+		return limited_fail(r, why, answer);
 	answer->texts = calloc(n ?: 1, sizeof(*answer->texts));
 	if (!answer->texts)
 		return -ENOMEM; /* the child has nothing to free for: it ends */
@@ -326,14 +332,18 @@ static int limited_read(void *userdata, const char *path, char **ret_text, size_
 }
 
 static int limited_expand(void *userdata, const char *includer, const char *pattern,
-			  char ***ret_paths, size_t *ret_n)
+			  char ***ret_paths, size_t *ret_n, char **reterr_why)
 {
 	_cleanup_(limited_message_clear) struct limited_message answer = { 0 };
 	char **paths;
 	int r = limited_ask(userdata, LIMITED_EXPAND, includer, pattern, &answer);
 
-	if (r || answer.r)
-		return r ?: answer.r;
+	if (r)
+		return r;
+	if (answer.r && answer.n_texts)
+		*reterr_why = TAKE_PTR(answer.texts[0].bytes);
+	if (answer.r)
+		return answer.r;
 	paths = calloc(answer.n_texts ?: 1, sizeof(*paths));
 	if (!paths)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/msg.h"
@@ -15,6 +16,7 @@
 #include "log/leftover.h"
 #include "log/notify.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 #include "pins/state.h"
 
 enum command_result say_log_block_signals(void)
@@ -37,9 +39,9 @@ enum command_result say_log_block_signals(void)
 struct context {
 	const struct say_log_options *options;
 	const char *pins;
-	char state[768];   /* what the last look saw; for the service manager */
-	int trouble;	   /* of the sink */
-	char status[1024]; /* what the service manager was told last */
+	char state[LOGGER_ALERT_SIZE]; /* what the last look saw; for the service manager */
+	int trouble;			/* of the sink */
+	char status[LOGGER_ALERT_SIZE + 256]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
 };
@@ -53,7 +55,7 @@ static void say_log_trouble(void *userdata, int err)
 	if (err)
 		msg_warning("cannot write to %s: %s; trying again, what comes meanwhile waits in "
 			    "the kernel",
-			    sink_name, strerror(-err));
+			    sink_name, err == -EBUSY ? SINK_BUSY_TEXT : strerror(-err));
 	else
 		msg_info("%s takes lines again", sink_name);
 }
@@ -62,59 +64,77 @@ static void say_log_lift(void *userdata)
 {
 	struct context *context = userdata;
 
-	context->lifted = say_load_lift(context->pins);
+	context->lifted = say_load_lift(context->pins, context->options->lift_at_end);
+}
+
+/* The first trouble worth an alert, in words; false where there is none. */
+static bool say_log_find_trouble(const struct state *state, struct logger_alert *alert)
+{
+	char text[STATE_TROUBLE_SIZE];
+
+	for (int i = 0; i < STATE_TROUBLES; i++) {
+		/* Where it is attached is as the load said it. */
+		if (!(state->troubles & 1U << i) || i == STATE_SCOPE)
+			continue;
+		state_describe_trouble(state, i, text, sizeof(text));
+		snprintf(alert->text, sizeof(alert->text), "degraded: %s", text);
+		alert->ends = STATE_HEALS & 1U << i;
+		return true;
+	}
+	return false;
 }
 
 static int say_log_read_state(struct context *context, struct state *ret_state,
 			      struct reason *reason)
 {
 	int r = state_read(context->pins, true, ret_state, reason);
-	const bool degraded = !r && ret_state->n_degraded;
-	const char *words = r ? "not enforcing" : state_headline(ret_state);
+	struct logger_alert trouble;
 
 	if (r == -EACCES)
-		words = "cannot tell whether it is enforcing";
-	if (r != -EAGAIN && r != -ENOENT)
-		snprintf(context->state, sizeof(context->state), "%s%s%s", words,
-			 degraded ? "; degraded: " : "",
-			 degraded ? ret_state->degraded[0].text : "");
-	return r;
+		snprintf(context->state, sizeof(context->state),
+			 "cannot tell whether it is enforcing");
+	else if (r && r != -EAGAIN && r != -ENOENT)
+		snprintf(context->state, sizeof(context->state), "not enforcing");
+	if (r)
+		return r;
+	if (!state_is_whole(ret_state) || !say_log_find_trouble(ret_state, &trouble))
+		snprintf(context->state, sizeof(context->state), "%s", state_headline(ret_state));
+	else
+		snprintf(context->state, sizeof(context->state), "%s", trouble.text);
+	return 0;
 }
 
-static enum logger_look say_log_look_degraded(const struct state *state, char *alert, size_t size)
+static bool say_log_is_whole(struct context *context)
 {
-	size_t used = 0;
+	_cleanup_(state_clear) struct state state = { 0 };
+	struct reason reason;
 
-	for (size_t i = 0; i < state->n_degraded && used < size; i++)
-		used += (size_t)snprintf(alert + used, size - used, "%s%s",
-					 i ? "; " : "degraded: ", state->degraded[i].text);
-	return state->n_degraded ? LOGGER_DEGRADED : LOGGER_WELL;
+	return !state_read(context->pins, false, &state, &reason) && state_is_whole(&state) &&
+	       !(state.troubles & STATE_HEALS);
 }
 
-/*
- * What is amiss, and what can be put back from here is: that takes the rights of a
- * load, so a log without them only says so.
- */
-static enum logger_look say_log_look(void *userdata, char *alert, size_t size)
+/* Checks enforcement, and repairs it if we are root; otherwise only reports. */
+static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
 	struct context *context = userdata;
 	struct reason reason;
 	int r = say_log_read_state(context, &state, &reason);
 
-	/* Under change, taken away as a whole, out of sight: none of it is for an alert. */
-	if (r == -EAGAIN || r == -ENOENT || r == -EACCES)
-		return LOGGER_WELL;
-	if (!r && state_is_whole(&state))
-		return say_log_look_degraded(&state, alert, size);
-	snprintf(alert, size, "%s", r ? reason.text : state_headline(&state));
-	if (r || state.gate_open || load_heal(context->pins, &reason))
-		return LOGGER_AMISS;
-	state_clear(&state);
-	state = (struct state){ 0 };
-	if (state_read(context->pins, false, &state, &reason) || !state_is_whole(&state))
-		return LOGGER_AMISS;
-	return LOGGER_HEALED;
+	/* Under change, or out of sight: neither is for an alert. */
+	if (r == -EAGAIN || r == -EACCES)
+		return false;
+	*ret_alert = (struct logger_alert){ .ends = true };
+	if (r)
+		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", reason.text);
+	else if (!state_is_whole(&state))
+		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", state_headline(&state));
+	else if (!say_log_find_trouble(&state, ret_alert))
+		return false;
+	if (!geteuid() && !state.gate_open && ret_alert->ends &&
+	    !load_heal(context->pins, &reason))
+		ret_alert->healed = say_log_is_whole(context);
+	return true;
 }
 
 /* To a service manager, if there is one; one that does not listen is no reason to end. */
@@ -155,9 +175,14 @@ static enum command_result say_log_end(const struct context *context, enum logge
 	case LOGGER_UNLOADED:
 		msg_info("the policy was unloaded: there is nothing more to log");
 		break;
+	case LOGGER_LOST:
+		msg_error("the log ends: the pin directory %s is gone, and no unload removed it; "
+			  "'smtpward load' makes it again",
+			  context->pins);
+		return COMMAND_FAILED;
 	case LOGGER_REPLACED:
-		msg_info("another version of smtpward has taken over: the log ends, start it "
-			 "again");
+		msg_info("another version of smtpward has taken over, or a load has begun a new "
+			 "buffer: the log ends, start it again");
 		if (context->options->until_alert)
 			return COMMAND_FAILED;
 		break;
@@ -224,14 +249,15 @@ enum command_result say_log_run(const struct say_log_options *options, struct si
 {
 	struct context context = {
 		.options = options,
-		.pins = options->pins ?: PINS_DEFAULT_PATH,
+		.pins = reader_view_choose(options->pins),
 		.state = "under change",
 		.lifted = COMMAND_DONE,
 	};
 	enum logger_end end;
 	struct reason reason;
-	int r = say_log_stream(&context, sink, &end, &reason);
+	int r;
 
+	r = say_log_stream(&context, sink, &end, &reason);
 	if (r) {
 		msg_error("cannot log: %s", reason.text);
 		return options->until_alert && say_log_has_nothing(r) ? COMMAND_NO : COMMAND_FAILED;

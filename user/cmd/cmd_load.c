@@ -50,7 +50,8 @@ static void load_write_left(const char *pins)
 	say_log_drain_left(pins, sink, to);
 }
 
-static enum command_result load_given(const struct load_config *config, bool *ret_left)
+static enum command_result load_given(const struct load_config *config,
+				      struct load_report *ret_report)
 {
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
@@ -60,7 +61,14 @@ static enum command_result load_given(const struct load_config *config, bool *re
 	if (result != COMMAND_DONE)
 		return result;
 	kept_open(config->pins, false, &kept);
-	result = say_load_policy(&given, config->cgroup, config->pins, config->reader, ret_left);
+	result = say_load_policy(
+		&(const struct say_load_request){
+			.given = &given,
+			.cgroup = config->cgroup,
+			.pins = config->pins,
+			.reader = config->reader,
+		},
+		ret_report);
 	if (result == COMMAND_DONE)
 		kept_keep(&kept, &given);
 	return result;
@@ -75,16 +83,16 @@ static enum command_result load_run(void *userdata, int argc, char **argv)
 		.pins = config->pins,
 		.reader = config->reader,
 	};
+	struct load_report report = { 0 };
 	enum command_result result;
-	bool left = false;
 
 	if (config->retry)
-		result = boot_retry(&request, &left);
+		result = boot_retry(&request, &report);
 	else if (config->boot)
-		result = boot_load(&request, &left);
+		result = boot_load(&request, &report);
 	else
-		result = load_given(config, &left);
-	if (left)
+		result = load_given(config, &report);
+	if (report.left)
 		load_write_left(config->pins);
 	return result;
 }

@@ -21,7 +21,7 @@ static enum command_result unload_run(void *userdata, int argc, char **argv)
 	enum command_result result;
 
 	kept_open(config->pins, false, &kept);
-	result = say_load_lift(config->pins);
+	result = say_load_lift(config->pins, NULL);
 	if (result == COMMAND_DONE)
 		kept_lift(&kept);
 	return result;

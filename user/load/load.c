@@ -4,7 +4,7 @@
  *
  * A load, under the lock of the pin directory:
  *   1. load the programs of a new generation, going on with the maps of the deciding one
- *      that last, where these are of our ABI
+ *      that last, where these are of our ABI and nobody has spoiled them
  *   2. pin it in a directory of its own; fill its maps; start its tracker
  *   3. give each hook's link the new program, which still hands every connect over
  *      to the one it replaced (first load: make the links, while the gate is open; a
@@ -23,6 +23,7 @@
 
 #include "base/cleanup.h"
 #include "load/load_steps.h"
+#include "pins/reader_view.h"
 
 static int load_make_and_swap(struct load *load, struct reason *reason)
 {
@@ -42,6 +43,8 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.root_fd = -1,
 		.attach_fd = -1,
 	};
+	struct reason view = { "" };
+	uint32_t gate_id = 0;
 	int r;
 
 	assert(request && request->policy && request->ruleset && request->pins);
@@ -61,13 +64,24 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		return r;
 	}
 	r = load_finish(&load, reason);
+	if (!r)
+		r = load_gate_id(&load, &gate_id);
 	if (r)
 		return r;
+	if (load.reader)
+		reader_view_make(&load.pins, &view);
+	else
+		reader_view_remove(&load.pins, &view);
 	*ret_report = (struct load_report){
 		.replaced = load.gate && load.gate != SMTPWARD_GATE_OPEN,
 		.replaced_abi = load.abi,
 		.below_root = load.attach_id != load.root_id,
 		.left = load.left,
+		.root_id = load.root_id,
+		.id = { gate_id, load.generation },
+		.unkept = load.unkept,
+		.view = view,
+		.spoiled = load.spoiled,
 	};
 	return 0;
 }

@@ -196,7 +196,7 @@ static void make_describe_origin(const struct load *load, struct smtpward_origin
 {
 	const struct load_request *request = load->request;
 
-	*origin = (struct smtpward_origin){ 0 };
+	*origin = (struct smtpward_origin){ .reader = load->reader };
 	if (request->cgroup)
 		origin->flags |= SMTPWARD_ORIGIN_CGROUP;
 	if (request->why)

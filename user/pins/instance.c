@@ -10,7 +10,7 @@
 static bool instance_is_plain(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == ':' || c == '_' || c == '.';
+	       c == ':' || c == '_';
 }
 
 struct instance_name {
@@ -38,8 +38,7 @@ static int instance_add_part(struct instance_name *name, const char *part, size_
 	if (len <= 2 && !strncmp(part, "..", len))
 		return -EINVAL;
 	for (size_t i = 0; i < len && !r; i++)
-		r = instance_add(name, part[i],
-				 instance_is_plain(part[i]) && (part[i] != '.' || name->used));
+		r = instance_add(name, part[i], instance_is_plain(part[i]));
 	return r;
 }
 

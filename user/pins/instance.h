@@ -11,8 +11,8 @@
 /*
  * The absolute path of a pin directory as a file name, in the way of `systemd-escape
  * --path`: "/sys/fs/bpf/smtpward" is "sys-fs-bpf-smtpward", "/" is "-". Slashes that say
- * nothing are left out; a byte that is no letter, digit, ':', '_' or '.', and a '.' at
- * the start, is \xNN. No two directories have one name.
+ * nothing are left out; a byte that is no letter, digit, ':' or '_' is \xNN, also '.',
+ * which bpffs allows in no name. No two directories have one name.
  *
  * -EINVAL where the path is not absolute or has "." or ".." in it, which could be any
  * directory's; -ENAMETOOLONG.

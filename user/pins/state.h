@@ -22,19 +22,24 @@ enum state_hook {
 	STATE_OTHER_PROGRAM, /* the link has a program that is not the policy's */
 };
 
-/* Why what is in force is not as it should be, though it is whole. state.c has the table. */
-enum state_flaw {
-	STATE_FLAW_KEPT, /* the policy is the one that was kept: map_origin */
-	STATE_FLAWS,
+/* What is not as it should be, though the policy may be in force. */
+enum state_trouble {
+	STATE_KEPT,    /* the policy that was kept is in force, for the file could not be */
+	STATE_PINS,    /* something attached is not pinned in the pin directory */
+	STATE_UNKEPT,  /* it is not pinned a second time: see keep.h */
+	STATE_COVERED, /* an earlier load of this directory decides, too */
+	STATE_MISSING, /* the tracker has no room for all cgroups */
+	STATE_SCOPE,   /* attached to a root that is not the machine's, and nobody named it */
+	STATE_TROUBLES,
 };
 
-struct state_degraded {
-	enum state_flaw flaw;
-	char text[640]; /* for people */
-};
+/* What the next load, or who heals, puts right. */
+#define STATE_HEALS                                                                          \
+	(1U << STATE_PINS | 1U << STATE_UNKEPT | 1U << STATE_COVERED | 1U << STATE_MISSING)
 
 struct state {
 	bool enforcing; /* whole, and mode enforce */
+	uint32_t troubles; /* 1U << STATE_KEPT and so on */
 	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
 	struct smtpward_policy_info policy;
 	struct smtpward_origin origin; /* all zero where an older version loaded it */
@@ -46,19 +51,28 @@ struct state {
 	struct smtpward_counters counters;
 	pid_t reader; /* who reads map_events; 0: nobody, or it cannot be told */
 	struct smtpward_rule_info *rules; /* policy.rules of them */
-	struct state_degraded degraded[STATE_FLAWS];
-	size_t n_degraded; /* 0 where all is as it should be */
 };
 
 /*
  * What is in force when no load or unload is under way: waits for one that is, or,
  * with try, returns -EAGAIN. -ENOENT where nothing is loaded, -ENODATA where what is
  * there is no whole policy, and as pins_open() does. state_clear() frees it.
+ *
+ * For root, what the kernel runs counts: programs without their pins are in force. Others
+ * have the pins alone to go by, and no lock: where these say that it is not in force, they
+ * are read again for half a second, as a load may be under way.
  */
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason);
 
 /* Whether the hooks and the tracker are as the load left them. */
 bool state_is_whole(const struct state *state);
+
+/* Room for the longest. */
+#define STATE_TROUBLE_SIZE 768
+
+/* One trouble of those that the state has, in words. */
+void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,
+			    size_t size);
 
 /* One line: enforcing, or why not and what to do. */
 const char *state_headline(const struct state *state);

@@ -110,7 +110,7 @@ struct policy_errors {
  *   sentence ("anyone can write to it: ...").
  * expand: what an include pattern names, sorted, as paths that read takes, relative
  *   to the file that includes it; *ret_n is 0 where a glob matches nothing. A plain
- *   name is returned as it is, whether it exists or not.
+ *   name is returned as it is, whether it exists or not. *reterr_why as of read.
  * same: 1 where both paths are one file, so that include finds a cycle; 0 where not.
  * user, group: -ENOENT where the name does not exist.
  * kept_user, kept_group: for a kept copy, and there instead of the two before: 1 where the
@@ -120,7 +120,7 @@ struct policy_source {
 	int (*read)(void *userdata, const char *path, char **ret_text, size_t *ret_size,
 		    char **reterr_why);
 	int (*expand)(void *userdata, const char *includer, const char *pattern, char ***ret_paths,
-		      size_t *ret_n);
+		      size_t *ret_n, char **reterr_why);
 	int (*same)(void *userdata, const char *a, const char *b);
 	int (*user)(void *userdata, const char *name, uint32_t *ret_uid);
 	int (*group)(void *userdata, const char *name, uint32_t *ret_gid);

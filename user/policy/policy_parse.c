@@ -215,6 +215,7 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 	const struct policy_source *source = parser->source;
 	const struct policy_word *pattern;
 	_cleanup_(parse_paths_clear) struct paths paths = { 0 };
+	_cleanup_free_ char *why = NULL;
 	struct policy_place place;
 	int r, bad = 0;
 
@@ -229,11 +230,13 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 	place = (struct policy_place){ line->file, line->number, pattern->column };
 	if (!*pattern->text)
 		return parse_fail_include(parser, &place, "", "the name is empty");
-	r = source->expand(source->userdata, line->file, pattern->text, &paths.items, &paths.n);
+	r = source->expand(source->userdata, line->file, pattern->text, &paths.items, &paths.n,
+			   &why);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return parse_fail_include(parser, &place, pattern->text, parse_why_unreadable(r));
+		return parse_fail_include(parser, &place, pattern->text,
+					  why ? why : parse_why_unreadable(r));
 	for (size_t i = 0; i < paths.n; i++) {
 		r = parse_check_include(parser, paths.items[i], &place);
 		if (!r)
@@ -249,11 +252,11 @@ static int parse_fail_unknown(struct policy_parser *parser, const struct policy_
 			      const struct policy_word *word)
 {
 	/* "prots 25": what follows "alow" is no number. */
-	if (line->words.n_items > 1 && strchr("0123456789", *word[1].text))
+	if (line->words.n_items > 1 && *word[1].text >= '0' && *word[1].text <= '9')
 		parser->ports_unknown = true;
 	return policy_fail(parser, line, word->column,
 			   "unknown setting or rule '%s': expected ports, mode, reject, log, "
-			   "limit, include, allow, audit or deny",
+			   "limit, replace, include, allow, audit or deny",
 			   policy_shown_word(word).text);
 }
 

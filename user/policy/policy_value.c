@@ -133,8 +133,8 @@ static int value_check_name(const char *name, size_t len, struct reason *reterr)
 }
 
 /*
- * A unit is what stands below nothing but slices: a path or a slice could never
- * match, and neither could a name without a suffix. Such a rule is a mistake.
+ * A unit is what stands below nothing but slices, whatever made it: what a line calls
+ * unit="docker" is one. A path or a slice could never match; such a rule is a mistake.
  */
 static int value_check_unit(const char *word, struct reason *reterr)
 {
@@ -154,10 +154,6 @@ static int value_check_unit(const char *word, struct reason *reterr)
 		reason_set(reterr, -EINVAL,
 			   "'%s' is a slice, which 'unit' never matches: use 'cgroup /path'",
 			   shown.text);
-	else if (!strchr(word, '.') && word[strlen(word) - 1] != '*')
-		reason_set(reterr, -EINVAL,
-			   "'%s' is no unit name, its suffix is missing: write '%s.service'",
-			   shown.text, shown.text);
 	else
 		return 0;
 	return -EINVAL;

@@ -173,9 +173,21 @@ static void test_strings(void **state __attribute__((unused)))
 	assert_runs("show -c -d", "json=0 config=-d dry=0 cgroup=- level=2:");
 	assert_runs("show -c --", "json=0 config=-- dry=0 cgroup=- level=2:");
 	assert_runs("show -c=a", "json=0 config==a dry=0 cgroup=- level=2:");
-	assert_runs("show --config=", "json=0 config= dry=0 cgroup=- level=2:");
-	assert_runs("show -c ''", "json=0 config= dry=0 cgroup=- level=2:");
 	assert_runs("show --cgroup=/a=b", "json=0 config=- dry=0 cgroup=/a=b level=2:");
+}
+
+static void test_empty(void **state __attribute__((unused)))
+{
+	static const char config[] = "the argument of --config is empty: give a FILE, or leave "
+				     "--config out";
+	static const char cgroup[] = "the argument of --cgroup is empty: give a DIR, or leave "
+				     "--cgroup out";
+
+	assert_refused("show --config=", config);
+	assert_refused("show --config ''", config);
+	assert_refused("show -c ''", config);
+	assert_refused("show -dc '' -c a.conf", config);
+	assert_refused("show a --cgroup '' b", cgroup);
 }
 
 static void test_arguments(void **state __attribute__((unused)))
@@ -340,11 +352,11 @@ static void test_tables(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flags),	  cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_arguments), cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_unknown_letter),
-		cmocka_unit_test(test_help),	  cmocka_unit_test(test_bare),
-		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_flags),	       cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_empty),	       cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_missing),	       cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_unknown_letter), cmocka_unit_test(test_help),
+		cmocka_unit_test(test_bare),	       cmocka_unit_test(test_tables),
 	};
 
 	return cmocka_run_group_tests_name("command", tests, NULL, NULL);

@@ -131,7 +131,7 @@ static void test_same_answers(void **state)
 	assert_says(parse(10), "there is no user 'nobody-of-this-name' on this machine\n");
 	write_file("w", "", 0666);
 	write_file("p", "include w\n", 0644);
-	assert_says(parse(10), "anyone can write to it");
+	assert_says(parse(10), "others can write to it");
 	assert_no_child();
 }
 
