@@ -159,7 +159,7 @@ static int kept_write(const struct kept *kept, const char *head, const char *of,
 	if (!r && renameat(kept->fd, kept->new_name, kept->fd, kept->name))
 		r = -errno;
 	if (r) {
-		unlinkat(kept->fd, kept->new_name, 0);
+		(void)unlinkat(kept->fd, kept->new_name, 0);
 		return r;
 	}
 	if (unlinkat(kept->fd, kept->lifted, 0) && errno != ENOENT)
@@ -281,7 +281,7 @@ static void kept_say_taken(const struct policy *policy, enum smtpward_condition 
 			if (quote_text(values->ids[k].name, strnlen(values->ids[k].name, 256), name,
 				       sizeof(name)) < 0)
 				continue;
-			msg_warning("%s:%u: the number of the %s '%s' is another's today: he "
+			msg_warning("%s:%u: the number of the %s '%s' is another's today: it "
 				    "matches nothing",
 				    rule->place.file, rule->place.line, what, name);
 		}

@@ -179,7 +179,7 @@ static int limited_receive_message(int fd, struct limited_message *ret_message, 
 			return r;
 	}
 	*ret_message = message;
-	message = (struct limited_message){ 0 };
+	message.texts = NULL;
 	return 0;
 }
 
@@ -268,11 +268,23 @@ static int limited_answer(int fd)
 	return limited_send_message(fd, &answer, 0);
 }
 
+/* A lock of the parent's would be held for as long as this waits. */
+static int limited_close_others(int fd)
+{
+	const int kept = STDERR_FILENO + 1;
+
+	if (dup2(fd, kept) < 0 || close_range((unsigned int)kept + 1, ~0U, 0))
+		return -errno;
+	return kept;
+}
+
 /* Nothing that the parent has not written yet, or has to take back, is a copy's to do. */
 static void limited_serve(int fd, pid_t parent)
 {
-	if (!prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent)
-		while (!limited_answer(fd))
+	const int only = limited_close_others(fd);
+
+	if (only >= 0 && !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent)
+		while (!limited_answer(only))
 			;
 	raise(SIGKILL);
 }

@@ -4,6 +4,7 @@
  * not answer, or takes who asks down with it, costs no more than the limit.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -130,7 +131,7 @@ static void test_same_answers(void **state)
 	assert_says(parse(10), "there is no user 'nobody-of-this-name' on this machine\n");
 	write_file("w", "", 0666);
 	write_file("p", "include w\n", 0644);
-	assert_says(parse(10), "anyone can write to it");
+	assert_says(parse(10), "others can write to it");
 	assert_no_child();
 }
 
@@ -177,6 +178,24 @@ static void test_crash(void **state)
 	assert_no_child();
 }
 
+/* One that cannot be ended keeps no lock of ours. */
+static void test_no_descriptors(void **state)
+{
+	_cleanup_(limited_source_close) struct limited_source limited = LIMITED_SOURCE_CLOSED;
+	_cleanup_close_ int lock = fcntl(STDERR_FILENO, F_DUPFD, 20);
+	char ours[64], its[64];
+	struct reason reason;
+
+	assert_true(lock >= 20);
+	assert_int_equal(limited_source_open(10, &limited, &reason), 0);
+	/* It has begun, then. */
+	assert_int_equal(limited.source.same(limited.source.userdata, "/", "/"), 1);
+	snprintf(ours, sizeof(ours), "/proc/self/fd/%d", lock);
+	snprintf(its, sizeof(its), "/proc/%d/fd/%d", (int)limited.child, lock);
+	assert_int_equal(access(ours, F_OK), 0);
+	assert_int_equal(access(its, F_OK), -1);
+}
+
 static int setup(void **state)
 {
 	/* The program's main() has that, too. */
@@ -199,10 +218,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_answers),
-		cmocka_unit_test(test_size),
-		cmocka_unit_test(test_no_answer),
-		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_same_answers),   cmocka_unit_test(test_size),
+		cmocka_unit_test(test_no_answer),      cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_no_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("limited_source", tests, setup, teardown);
