@@ -91,11 +91,17 @@ static int trusted_check(int fd, bool end, struct reason *reterr)
 	if (trusted_is_kept(&st) || !trusted_is_asked(&st))
 		return 0;
 	trusted_name(fd, end, name, sizeof(name));
+	if (!trusted_is_owned(&st) && !end)
+		return reason_set(
+			reterr, -EPERM,
+			"%s belongs to the user %u, and what is in there decides for root: "
+			"keep it where nobody but root can change it, as in /etc",
+			name, st.st_uid);
 	if (!trusted_is_owned(&st))
 		return reason_set(reterr, -EPERM,
-				  "%s belongs to the user %u, and decides for root: make it root's "
-				  "(chown %sroot)",
-				  name, st.st_uid, S_ISLNK(st.st_mode) ? "-h " : "");
+				  "it belongs to the user %u, and decides for root: make it root's "
+				  "(chown root)",
+				  st.st_uid);
 	return reason_set(reterr, -EPERM,
 			  "others can write to %s, and it decides for root: take that right away "
 			  "(chmod go-w)",
