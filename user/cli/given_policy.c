@@ -167,18 +167,9 @@ enum command_result given_policy_take(const char *name, struct policy **policy,
 {
 	_cleanup_(ruleset_freep) struct ruleset *ruleset = NULL;
 	enum command_result result = given_compile(*policy, &ruleset, reterr);
-	char *file = NULL;
-	int r;
 
 	if (result != COMMAND_DONE)
 		return result;
-	r = given_locate(*policy, name, &file);
-	if (r) {
-		reason_errno(reterr, r, "cannot find out in which directory %s is", name);
-		msg_error("%s", reterr->text);
-		return COMMAND_FAILED;
-	}
-	ret_given->file = file;
 	ret_given->name = name;
 	ret_given->policy = TAKE_PTR(*policy);
 	ret_given->ruleset = TAKE_PTR(ruleset);
@@ -226,6 +217,16 @@ enum command_result given_policy_read_with(const char *path, const struct policy
 	struct reason reason;
 
 	return given_read(path, source, true, ret_given, &reason);
+}
+
+int given_policy_locate(struct given_policy *given, struct reason *reason)
+{
+	int r = given->file ? 0 : given_locate(given->policy, given->name, &given->file);
+
+	if (r)
+		return reason_errno(reason, r, "cannot find out in which directory %s is",
+				    given->name);
+	return 0;
 }
 
 void given_policy_clear(struct given_policy *given)

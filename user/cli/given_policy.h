@@ -10,7 +10,7 @@
 
 struct given_policy {
 	const char *name; /* of the file, as it was given, or POLICY_BUILTIN_NAME */
-	char *file;	  /* the same, absolute where it is a path */
+	char *file;	  /* after given_policy_locate(): the same, absolute where it is a path */
 	const char *why;  /* it is the one that was kept: what was wrong with the file; or NULL */
 	struct policy *policy;
 	struct ruleset *ruleset;
@@ -18,8 +18,7 @@ struct given_policy {
 
 /*
  * Reads path, or the built-in policy where path is NULL. COMMAND_DONE, or else
- * every error has been printed and *ret_given is untouched. The places of the rules are
- * in absolute paths, which name the files from any directory.
+ * every error has been printed and *ret_given is untouched.
  */
 enum command_result given_policy_read(const char *path, struct given_policy *ret_given);
 
@@ -35,6 +34,12 @@ enum command_result given_policy_read_with(const char *path, const struct policy
 /* Compiles a policy, which is the given one's then, under this name. */
 enum command_result given_policy_take(const char *name, struct policy **policy,
 				      struct given_policy *ret_given, struct reason *reterr);
+
+/*
+ * For what stays in the kernel: the file, and the places of the rules, in absolute paths, which
+ * name the files from any directory. 0, or -errno with a reason.
+ */
+int given_policy_locate(struct given_policy *given, struct reason *reason);
 
 /* "FILE:LINE:COLUMN: TEXT", fit for a terminal. */
 void given_policy_explain(const struct policy_error *error, struct reason *ret_reason);

@@ -125,10 +125,9 @@ enum command_result say_load_policy(const struct say_load_request *load,
 				    struct load_report *ret_report)
 {
 	gid_t group = 0;
-	const struct load_request request = {
+	struct load_request request = {
 		.policy = load->given->policy,
 		.ruleset = load->given->ruleset,
-		.config = load->given->file,
 		.why = load->given->why,
 		.cgroup = load->cgroup,
 		.pins = load->pins ?: PINS_DEFAULT_PATH,
@@ -140,6 +139,12 @@ enum command_result say_load_policy(const struct say_load_request *load,
 
 	if (load->reader && say_load_find_reader(load->reader, &group) != COMMAND_DONE)
 		return COMMAND_BAD_INPUT;
+	r = given_policy_locate(load->given, &reason);
+	if (r) {
+		msg_error("%s", reason.text);
+		return COMMAND_FAILED;
+	}
+	request.config = load->given->file;
 	r = load_policy(&request, ret_report, &reason);
 	if (r == -EEXIST && load->trial) {
 		msg_error("%s: --trial would lift it at its end; unload it first, or try with "

@@ -134,8 +134,7 @@ static enum command_result run_log_and_end(const struct run_config *config,
 
 /* A trial is lifted at its end: nothing to come back to. */
 static enum command_result run_load(const struct run_config *config,
-				    const struct given_policy *given,
-				    struct load_report *ret_report)
+				    struct given_policy *given, struct load_report *ret_report)
 {
 	const struct say_load_request load = {
 		.given = given,
