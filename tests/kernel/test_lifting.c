@@ -9,10 +9,12 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -275,16 +277,33 @@ static void test_unload_of_covered_bpffs(void **state)
 	assert_refuses_nothing();
 }
 
-/* Two of one directory decide, where another load was made on the covering mount. */
+static int without_admin(void *arg)
+{
+	return prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) ? -errno : 0;
+}
+
+/* A load that may not ask by ids does not see what is covered: then two decide. */
 static void test_two_of_one_directory(void **state)
 {
+	const char *argv[] = { "smtpward", "load",	     "-c",     NULL,
+			       "--cgroup", fixture.attached, "--pins", fixture.pins,
+			       NULL };
+
 	make_cgroups();
 	policy_load(REFUSE_WEB);
 	cover();
-	/* Without the ids, as a version that has no eyes for them would load. */
+	argv[3] = policy_write(REFUSE_MAIL);
+	assert_int_equal(smtpward_child(argv, without_admin, NULL), 0);
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+	assert_int_equal(attempt_in("mail.service", NET_OUTSIDE4, 25), EPERM);
+	assert_int_equal(status(), DEGRADED);
+	assert_non_null(strstr(run.out, "decides too"));
+	policy_load(REFUSE_MAIL);
+	assert_int_equal(status(), ENFORCING);
+	assert_refuses("mail.service", "web.service");
+	assert_one_each();
+	policy_unload();
 	uncover();
-	remove_tree(fixture.pins);
-	assert_degraded("pins");
 	policy_unload();
 	assert_refuses_nothing();
 }
