@@ -3,6 +3,7 @@
  * Putting a policy in force.
  *
  * A load, under the lock of the pin directory:
+ *   0. pin again what is attached and has lost its pins
  *   1. load the programs of a new generation, going on with the maps of the deciding one
  *      that last, where these are of our ABI and nobody has spoiled them
  *   2. pin it in a directory of its own; fill its maps; start its tracker
@@ -12,7 +13,7 @@
  *   4. write the new generation into the gate: from here on it decides, on all hooks
  *   5. detach the hooks that another version had and this one has not; remove every other
  *      generation; one that recorded into maps of its own waits until these are drained
- *      (see leftover.h)
+ *      (see leftover.h); pin the links a second time (see keep.h)
  * Up to 4 the old policy is in force whole, from then on the new one; a crash in
  * between leaves things lying about that the next load removes in step 5. A hook that
  * this version has not refuses what the old policy does until it is detached.
