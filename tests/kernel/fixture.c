@@ -210,6 +210,7 @@ static void make_mounts(void)
 	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR "/lib", 0755) || errno == EEXIST);
 	assert_int_equal(mount("tmpfs", SMTPWARD_LOCALSTATEDIR "/lib", "tmpfs", 0, "mode=755"), 0);
 	/* The lock and the second pins are below it. */
+	assert_true(!mkdir("/run", 0755) || errno == EEXIST);
 	assert_true(!mkdir("/run/smtpward", 0755) || errno == EEXIST);
 	assert_int_equal(mount("tmpfs", "/run/smtpward", "tmpfs", 0, "mode=755"), 0);
 	snprintf(bpffs, sizeof(bpffs), "%s/bpf", fixture.dir);
