@@ -112,8 +112,7 @@ static void kill_group(pid_t group)
 /* The exit status of the tests, or 1 where they were ended. */
 static int supervise(pid_t pid, const sigset_t *signals)
 {
-	int64_t deadline = clock_ms() +
-			   1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 300);
+	int64_t deadline = clock_ms() + 1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 300);
 	const struct timespec second = { .tv_sec = 1 };
 
 	for (;;) {
@@ -191,9 +190,9 @@ const char *fixture_instance(void)
 
 	for (const char *at = fixture.pins + 1; *at; at++)
 		used += (size_t)snprintf(name + used, sizeof(name) - used,
-					 *at == '/'		      ? "-"
+					 *at == '/'		    ? "-"
 					 : *at == '.' || *at == '-' ? "\\x%02x"
-								      : "%c",
+								    : "%c",
 					 *at);
 	return name;
 }

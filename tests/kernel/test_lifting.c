@@ -285,9 +285,8 @@ static int without_admin(void *arg)
 /* A load that may not ask by ids does not see what is covered: then two decide. */
 static void test_two_of_one_directory(void **state)
 {
-	const char *argv[] = { "smtpward", "load",	     "-c",     NULL,
-			       "--cgroup", fixture.attached, "--pins", fixture.pins,
-			       NULL };
+	const char *argv[] = { "smtpward",	 "load",   "-c",	 NULL, "--cgroup",
+			       fixture.attached, "--pins", fixture.pins, NULL };
 
 	make_cgroups();
 	policy_load(REFUSE_WEB);
@@ -339,8 +338,8 @@ static void shut_pin(const char *name)
 }
 
 static const char *const pin_names[] = {
-	"map_gate", "link_connect4", "link_connect6", "policy/map_policy", "policy/map_events",
-	"policy/map_note",	    "policy/prog_connect6",
+	"map_gate",	     "link_connect4",	"link_connect6",	"policy/map_policy",
+	"policy/map_events", "policy/map_note", "policy/prog_connect6",
 };
 
 /* The name that people find the policy by. */
@@ -353,7 +352,6 @@ static void test_removed_name(void **state)
 	policy_load(REFUSE_WEB);
 	assert_whole();
 }
-
 
 static void test_odd_pins(void **state)
 {
@@ -420,12 +418,11 @@ static void test_foreign_programs(void **state)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options,
-		    .expected_attach_type = BPF_CGROUP_INET4_CONNECT);
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_CGROUP_INET4_CONNECT);
 	/* Of our program's name, but without a gate. */
 	_cleanup_close_ int program = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-						    "smtpward_conn4", "GPL", pass,
-						    ARRAY_SIZE(pass), &options);
+						    "smtpward_conn4", "GPL", pass, ARRAY_SIZE(pass),
+						    &options);
 	_cleanup_close_ int before = -1, after = -1;
 
 	make_cgroups();
@@ -502,8 +499,10 @@ static int without_syslog(void *arg)
 
 static void start_trial(struct log *log)
 {
-	const char *argv[] = { "smtpward", "run",	     "-c",     policy_write(REFUSE_MAIL),
-			       "--cgroup", fixture.attached, "--pins", fixture.pins,
+	const char *argv[] = { "smtpward", "run",
+			       "-c",	   policy_write(REFUSE_MAIL),
+			       "--cgroup", fixture.attached,
+			       "--pins",   fixture.pins,
 			       "--trial",  NULL };
 
 	log_start_run(log, argv, without_syslog);
@@ -629,8 +628,10 @@ static void test_lock_is_waited_for(void **state)
 	holder.path = lock_path();
 	handle = start_holder(&holder, CHILD(0));
 	{
-		const char *argv[] = { "smtpward", "run", "-c", policy_write(REFUSE_MAIL),
-				       "--cgroup", fixture.attached, "--pins", fixture.pins,
+		const char *argv[] = { "smtpward", "run",
+				       "-c",	   policy_write(REFUSE_MAIL),
+				       "--cgroup", fixture.attached,
+				       "--pins",   fixture.pins,
 				       NULL };
 
 		log_start_run(&log, argv, without_syslog);
@@ -652,8 +653,7 @@ static int load_in_namespace(void *arg)
 
 	if (unshare(CLONE_NEWCGROUP | CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    umount2(fixture.root, MNT_DETACH) ||
-	    mount("cgroup2", fixture.root, "cgroup2", 0, NULL))
+	    umount2(fixture.root, MNT_DETACH) || mount("cgroup2", fixture.root, "cgroup2", 0, NULL))
 		return -errno;
 	return smtpward_child(argv, NULL, NULL);
 }
@@ -665,9 +665,8 @@ static void test_cgroup_namespace(void **state)
 	if (strcmp(fixture.attached, fixture.base))
 		fixture_skip("policies are attached to the root here");
 	make_cgroups();
-	assert_int_equal(child_run(CHILD_IN(""), load_in_namespace,
-				   (void *)policy_write(REFUSE_WEB)),
-			 0);
+	assert_int_equal(
+		child_run(CHILD_IN(""), load_in_namespace, (void *)policy_write(REFUSE_WEB)), 0);
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
 	assert_int_equal(status(), DEGRADED);
 	assert_non_null(strstr(run.out, "scope "));

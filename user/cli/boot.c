@@ -110,7 +110,8 @@ static enum command_result boot_read_file(const struct boot *boot, struct given_
 	return given_policy_read_from(boot->request->config, &limited.source, ret_given, reterr);
 }
 
-static enum command_result boot_put(const struct boot *boot, struct given_policy *given, struct load_report *ret_report)
+static enum command_result boot_put(const struct boot *boot, struct given_policy *given,
+				    struct load_report *ret_report)
 {
 	return say_load_policy(
 		&(const struct say_load_request){

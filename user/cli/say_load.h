@@ -14,8 +14,8 @@ enum command_result say_load_check_free(const char *path);
 
 struct say_load_request {
 	struct given_policy *given; /* is located: given_policy_locate() */
-	const char *cgroup; /* NULL: the v2 root */
-	const char *pins;   /* NULL: the default */
+	const char *cgroup;	    /* NULL: the v2 root */
+	const char *pins;	    /* NULL: the default */
 	const char *reader; /* the user that may read beside root; NULL: the one that may now */
 	bool trial;	    /* only where nothing is loaded */
 };

@@ -39,8 +39,8 @@ enum command_result say_log_block_signals(void)
 struct context {
 	const struct say_log_options *options;
 	const char *pins;
-	char state[LOGGER_ALERT_SIZE]; /* what the last look saw; for the service manager */
-	int trouble;			/* of the sink */
+	char state[LOGGER_ALERT_SIZE];	      /* what the last look saw; for the service manager */
+	int trouble;			      /* of the sink */
 	char status[LOGGER_ALERT_SIZE + 256]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
@@ -131,8 +131,7 @@ static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", state_headline(&state));
 	else if (!say_log_find_trouble(&state, ret_alert))
 		return false;
-	if (!geteuid() && !state.gate_open && ret_alert->ends &&
-	    !load_heal(context->pins, &reason))
+	if (!geteuid() && !state.gate_open && ret_alert->ends && !load_heal(context->pins, &reason))
 		ret_alert->healed = say_log_is_whole(context);
 	return true;
 }

@@ -133,8 +133,8 @@ static enum command_result run_log_and_end(const struct run_config *config,
 }
 
 /* A trial is lifted at its end: nothing to come back to. */
-static enum command_result run_load(const struct run_config *config,
-				    struct given_policy *given, struct load_report *ret_report)
+static enum command_result run_load(const struct run_config *config, struct given_policy *given,
+				    struct load_report *ret_report)
 {
 	const struct say_load_request load = {
 		.given = given,

@@ -41,7 +41,7 @@ struct load_report {
 	uint64_t left;	       /* generations that recorded into maps of their own: leftover.h */
 	uint64_t root_id;      /* of the v2 root as it is seen here: 1 is the machine's */
 	struct load_id id;
-	struct reason unkept; /* why there is no second set of pins; empty where there is one */
+	struct reason unkept;  /* why there is no second set of pins; empty where there is one */
 	struct reason view;    /* why its reader may have no way to the pins; or empty */
 	struct reason spoiled; /* why it did not go on with the maps that last; or empty */
 };

@@ -93,15 +93,14 @@ static int restore_hook(const struct restore *restore, const struct found_link *
 
 	if (fd < 0)
 		return reason_errno(restore->reason, -errno, "cannot open link %u", link->id);
-	return restore_pin(restore->pins, 0, hook_infos[link->hook].link_pin, fd,
-			   restore->reason);
+	return restore_pin(restore->pins, 0, hook_infos[link->hook].link_pin, fd, restore->reason);
 }
 
 static int restore_other_link(const struct restore *restore, const struct found_link *link,
 			      size_t which)
 {
 	_cleanup_close_ int map_fd = -1, fd = -1;
-	struct object_shape shape;
+	struct object_shape shape = { 0 };
 	int r = found_open_map(link->program_id, restore_links[which].map, &map_fd);
 
 	if (!r)
@@ -197,5 +196,5 @@ int load_restore(const struct pins *pins, const struct found *found, uint64_t ro
 		if (r)
 			return r;
 	}
-	return restore_names(pins, last, reason);
+	return last ? restore_names(pins, last, reason) : 0;
 }

@@ -49,14 +49,14 @@
 struct logger {
 	struct pins pins;
 	int reader_lock;
-	int gate_fd; /* of map_gate: an unload opens the gate before it removes a pin */
+	int gate_fd;	    /* of map_gate: an unload opens the gate before it removes a pin */
 	uint32_t events_id; /* of the map_events that is read */
 	struct drain *drain;
 	const struct logger_watch *watch;
 	enum logger_hangup hangup;
-	struct sink *sink; /* the caller's */
+	struct sink *sink;	       /* the caller's */
 	char alert[LOGGER_ALERT_SIZE]; /* the last one; empty where all is well */
-	char due[LOGGER_ALERT_SIZE];	   /* one that has no line yet, or empty */
+	char due[LOGGER_ALERT_SIZE];   /* one that has no line yet, or empty */
 	bool due_healed;
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */

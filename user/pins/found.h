@@ -22,8 +22,8 @@ struct found_link {
 	uint32_t id;
 	uint32_t program_id;
 	uint64_t cgroup_id;
-	uint32_t gate_id; /* of map_gate: one for all links of a pin directory */
-	uint64_t gate;	  /* what that says */
+	uint32_t gate_id;    /* of map_gate: one for all links of a pin directory */
+	uint64_t gate;	     /* what that says */
 	uint64_t generation; /* of the program; 0: an older version's, which cannot be told */
 	uint32_t flags;	     /* SMTPWARD_ORIGIN_* */
 	uint32_t reader;     /* the group that may read beside root; 0: none */

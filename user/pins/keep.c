@@ -65,8 +65,7 @@ static int keep_mount_once(struct reason *reason)
 
 static int keep_open_mounted(int *ret_fd)
 {
-	_cleanup_close_ int fd =
-		open(KEEP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_close_ int fd = open(KEEP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	bool mounted = false;
 	int r;
 

@@ -116,8 +116,8 @@ static int lock_time_out(const char *pins, int fd, struct reason *reason)
 				  "it, or try again",
 				  (int)holder, pins, LOCK_SECONDS);
 	return reason_set(reason, -ETIMEDOUT,
-			  "somebody has been loading or unloading %s for %d seconds: try again", pins,
-			  LOCK_SECONDS);
+			  "somebody has been loading or unloading %s for %d seconds: try again",
+			  pins, LOCK_SECONDS);
 }
 
 /* Who blocks these signals wants to be asked before a step, not in the middle of it. */

@@ -60,8 +60,9 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 	[STATE_COVERED] = "an earlier load, whose pins are covered or gone, decides too; 'smtpward "
 			  "load' takes it away",
 	[STATE_MISSING] = "the tracker could not keep all cgroups; 'smtpward load' makes room",
-	[STATE_SCOPE] = "attached to the root of a cgroup namespace, and not to the machine's: what "
-			"runs outside of it is not refused",
+	[STATE_SCOPE] =
+		"attached to the root of a cgroup namespace, and not to the machine's: what "
+		"runs outside of it is not refused",
 };
 
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,

@@ -34,13 +34,13 @@ enum state_trouble {
 };
 
 /* What the next load, or who heals, puts right. */
-#define STATE_HEALS                                                                          \
+#define STATE_HEALS \
 	(1U << STATE_PINS | 1U << STATE_UNKEPT | 1U << STATE_COVERED | 1U << STATE_MISSING)
 
 struct state {
-	bool enforcing; /* whole, and mode enforce */
+	bool enforcing;	   /* whole, and mode enforce */
 	uint32_t troubles; /* 1U << STATE_KEPT and so on */
-	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
+	bool gate_open;	   /* enforcement is lifted, half-way through a load or unload */
 	struct smtpward_policy_info policy;
 	struct smtpward_origin origin; /* all zero where an older version loaded it */
 	enum state_hook hooks[SMTPWARD_HOOKS];

@@ -248,8 +248,7 @@ static int state_read_tracker(const struct state_view *view, struct state *state
 	r = state_read_tracker_link(view, state, cgroups, "link_cgroup_mkdir", "smtpward_mkdir");
 	if (r)
 		return r;
-	return state_read_tracker_link(view, state, cgroups, "link_cgroup_rmdir",
-				       "smtpward_rmdir");
+	return state_read_tracker_link(view, state, cgroups, "link_cgroup_rmdir", "smtpward_rmdir");
 }
 
 static int state_read_rules(const struct state_view *view, struct state *state)
@@ -283,8 +282,8 @@ static int state_read_counters(const struct state_view *view, struct state *stat
 /* By the pinned gate; where there is none, by that of the programs. */
 static int state_read_generation(const struct state_view *view, struct state *state)
 {
-	enum object_gate gate;
-	uint64_t generation;
+	enum object_gate gate = OBJECT_GATE_STRAY;
+	uint64_t generation = 0;
 	int r = -ENOENT;
 
 	if (view->pins.fd >= 0)
@@ -465,11 +464,17 @@ static void state_choose_link(struct state_view *view)
 	}
 }
 
-/* Ids are for CAP_SYS_ADMIN. Without a hierarchy nothing is attached. */
+/*
+ * Ids are for CAP_SYS_ADMIN: others have the pins alone to go by. Without a hierarchy nothing is
+ * attached.
+ */
 static int state_view_find(struct state_view *view)
 {
-	int r = cgroupfs_open_root(&view->root_fd);
+	int r;
 
+	if (geteuid())
+		return 0;
+	r = cgroupfs_open_root(&view->root_fd);
 	if (!r)
 		r = cgroupfs_id(view->root_fd, "", &view->root_id);
 	if (r)
@@ -497,8 +502,7 @@ static int state_view_open(const char *path, bool try, struct state_view *view,
 	return view->link ? 0 : entered;
 }
 
-int state_read_once(const char *path, bool try, struct state *ret_state,
-			   struct reason *reason)
+int state_read_once(const char *path, bool try, struct state *ret_state, struct reason *reason)
 {
 	_cleanup_(state_view_close) struct state_view view = {
 		.pins = PINS_CLOSED,
