@@ -101,8 +101,13 @@ static int restore_other_link(const struct restore *restore, const struct found_
 {
 	_cleanup_close_ int map_fd = -1, fd = -1;
 	struct object_shape shape = { 0 };
-	int r = found_open_map(link->program_id, restore_links[which].map, &map_fd);
+	bool has = false;
+	int r = pins_has(restore->pins, restore->generation, restore_links[which].pin, &has);
 
+	if (!r && has)
+		return 0;
+	if (!r)
+		r = found_open_map(link->program_id, restore_links[which].map, &map_fd);
 	if (!r)
 		r = object_read_shape(map_fd, &shape);
 	if (!r)
@@ -117,29 +122,37 @@ static int restore_other_link(const struct restore *restore, const struct found_
 			   restore->reason);
 }
 
-static int restore_link(const struct pins *pins, const struct found_link *link,
-			struct reason *reason)
+/* All of a generation but its programs of the hooks: each of these has all of its maps. */
+static int restore_generation(const struct restore *restore, const struct found_link *link)
 {
-	struct restore restore = { pins, link->generation ?: link->gate, reason };
-	int r = pins_make_generation(pins, restore.generation);
+	int r;
 
-	if (r && r != -EEXIST)
-		return reason_errno(reason, r, "cannot make a directory in %s", pins->path);
-	*reason->text = '\0';
-	r = found_each_map(link->program_id, restore_map, &restore);
+	*restore->reason->text = '\0';
+	r = found_each_map(link->program_id, restore_map, (void *)restore);
 	if (r)
-		return *reason->text ? r
-				     : reason_errno(reason, r, "cannot open the maps of program %u",
-						    link->program_id);
-	r = restore_program(&restore, link);
-	if (r)
-		return r;
+		return *restore->reason->text ? r
+					      : reason_errno(restore->reason, r,
+							     "cannot open the maps of program %u",
+							     link->program_id);
 	for (size_t i = 0; i < ARRAY_SIZE(restore_links); i++) {
-		r = restore_other_link(&restore, link, i);
+		r = restore_other_link(restore, link, i);
 		if (r)
 			return r;
 	}
-	return restore_hook(&restore, link);
+	return 0;
+}
+
+static int restore_link(const struct restore *restore, const struct found_link *link)
+{
+	int r = pins_make_generation(restore->pins, restore->generation);
+
+	if (r && r != -EEXIST)
+		return reason_errno(restore->reason, r, "cannot make a directory in %s",
+				    restore->pins->path);
+	r = restore_program(restore, link);
+	if (r)
+		return r;
+	return restore_hook(restore, link);
 }
 
 /*
@@ -186,15 +199,19 @@ int load_restore(const struct pins *pins, const struct found *found, uint64_t ro
 	const uint32_t gate_id = restore_choose_gate(pins, found, root_id);
 	int r;
 
-	if (!gate_id)
-		return 0;
-	for (size_t i = 0; i < found->n; i++) {
-		if (found->links[i].gate_id != gate_id)
+	for (size_t i = 0; gate_id && i < found->n; i++) {
+		const struct found_link *link = &found->links[i];
+		const struct restore restore = { pins, link->generation ?: link->gate, reason };
+
+		if (link->gate_id != gate_id)
 			continue;
-		last = &found->links[i];
-		r = restore_link(pins, last, reason);
+		r = restore_link(&restore, link);
+		/* Two hooks that run one generation have the same maps. */
+		if (!r && (!last || last->generation != link->generation || !link->generation))
+			r = restore_generation(&restore, link);
 		if (r)
 			return r;
+		last = link;
 	}
 	return last ? restore_names(pins, last, reason) : 0;
 }

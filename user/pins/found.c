@@ -25,6 +25,7 @@ static const char *const long_names[] = { "map_callers_rest" };
 struct found_program {
 	struct bpf_prog_info info;
 	uint32_t maps[MAPS_MAX];
+	char names[MAPS_MAX][BPF_OBJ_NAME_LEN]; /* of the maps, after found_name_maps() */
 };
 
 static int found_read_program(uint32_t id, struct found_program *ret)
@@ -34,9 +35,9 @@ static int found_read_program(uint32_t id, struct found_program *ret)
 
 	if (fd < 0)
 		return -errno;
-	*ret = (struct found_program){
-		.info = { .nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)ret->maps },
-	};
+	memset(ret, 0, sizeof(*ret));
+	ret->info.nr_map_ids = MAPS_MAX;
+	ret->info.map_ids = (uintptr_t)ret->maps;
 	if (bpf_obj_get_info_by_fd(fd, &ret->info, &size))
 		return -errno;
 	if (ret->info.nr_map_ids > MAPS_MAX)
@@ -58,72 +59,69 @@ static const char *found_pin_name(const char *kept)
 	return kept;
 }
 
-static int found_each_map_of(const struct found_program *program,
-			     int (*map)(void *userdata, const char *name, int fd), void *userdata)
+static int found_name_maps(struct found_program *program)
 {
 	for (uint32_t i = 0; i < program->info.nr_map_ids; i++) {
 		_cleanup_close_ int fd = bpf_map_get_fd_by_id(program->maps[i]);
 		struct bpf_map_info info = { 0 };
 		__u32 size = sizeof(info);
-		int r;
 
 		if (fd < 0 && errno == ENOENT)
 			continue;
 		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
 			return -errno;
-		/* The others are libbpf's own, for constants. */
-		if (strncmp(info.name, "map_", strlen("map_")))
-			continue;
-		r = map(userdata, found_pin_name(info.name), fd);
-		if (r)
-			return r;
+		memcpy(program->names[i], info.name, sizeof(info.name));
 	}
 	return 0;
+}
+
+static int found_read_named(uint32_t id, struct found_program *ret)
+{
+	int r = found_read_program(id, ret);
+
+	return r ? r : found_name_maps(ret);
 }
 
 int found_each_map(uint32_t program_id, int (*map)(void *userdata, const char *name, int fd),
 		   void *userdata)
 {
 	struct found_program program;
-	int r = found_read_program(program_id, &program);
+	int r = found_read_named(program_id, &program);
 
-	if (r)
-		return r;
-	return found_each_map_of(&program, map, userdata);
-}
+	for (uint32_t i = 0; !r && i < program.info.nr_map_ids; i++) {
+		_cleanup_close_ int fd = -1;
 
-struct found_search {
-	const char *name;
-	int fd;
-};
-
-static int found_take_map(void *userdata, const char *name, int fd)
-{
-	struct found_search *search = userdata;
-
-	if (strcmp(name, search->name))
-		return 0;
-	search->fd = dup(fd);
-	return search->fd < 0 ? -errno : 1;
+		/* The others are libbpf's own, for constants. */
+		if (strncmp(program.names[i], "map_", strlen("map_")))
+			continue;
+		fd = bpf_map_get_fd_by_id(program.maps[i]);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		r = fd < 0 ? -errno : map(userdata, found_pin_name(program.names[i]), fd);
+	}
+	return r;
 }
 
 static int found_open_map_of(const struct found_program *program, const char *name, int *ret_fd)
 {
-	struct found_search search = { name, -1 };
-	int r = found_each_map_of(program, found_take_map, &search);
+	for (uint32_t i = 0; i < program->info.nr_map_ids; i++) {
+		int fd;
 
-	if (r < 0)
-		return r;
-	if (!r)
-		return -ENOENT;
-	*ret_fd = search.fd;
-	return 0;
+		if (!found_is_named(program->names[i], name))
+			continue;
+		fd = bpf_map_get_fd_by_id(program->maps[i]);
+		if (fd < 0)
+			return -errno;
+		*ret_fd = fd;
+		return 0;
+	}
+	return -ENOENT;
 }
 
 int found_open_map(uint32_t program_id, const char *name, int *ret_fd)
 {
 	struct found_program program;
-	int r = found_read_program(program_id, &program);
+	int r = found_read_named(program_id, &program);
 
 	if (r)
 		return r;
@@ -196,6 +194,9 @@ static int found_describe(const struct bpf_link_info *info, struct found_link *l
 	hook = found_hook_of(info, &program);
 	if (hook < 0)
 		return 0;
+	r = found_name_maps(&program);
+	if (r)
+		return r;
 	*link = (struct found_link){
 		.hook = hook,
 		.id = info->id,
