@@ -96,30 +96,40 @@ static int restore_hook(const struct restore *restore, const struct found_link *
 	return restore_pin(restore->pins, 0, hook_infos[link->hook].link_pin, fd, restore->reason);
 }
 
+static int restore_find_link(const struct found_link *link, size_t which, int *ret_fd)
+{
+	_cleanup_close_ int map_fd = -1;
+	struct object_shape shape = { 0 };
+	int r = found_open_map(link->program_id, restore_links[which].map, &map_fd);
+
+	if (r)
+		return r;
+	r = object_read_shape(map_fd, &shape);
+	if (r)
+		return r;
+	return found_open_link(restore_links[which].program, shape.id, ret_fd);
+}
+
 static int restore_other_link(const struct restore *restore, const struct found_link *link,
 			      size_t which)
 {
-	_cleanup_close_ int map_fd = -1, fd = -1;
-	struct object_shape shape = { 0 };
+	const char *pin = restore_links[which].pin;
+	_cleanup_close_ int fd = -1;
 	bool has = false;
-	int r = pins_has(restore->pins, restore->generation, restore_links[which].pin, &has);
+	int r = pins_has(restore->pins, restore->generation, pin, &has);
 
-	if (!r && has)
+	if (r)
+		return reason_errno(restore->reason, r, "cannot look for %s", pin);
+	if (has)
 		return 0;
-	if (!r)
-		r = found_open_map(link->program_id, restore_links[which].map, &map_fd);
-	if (!r)
-		r = object_read_shape(map_fd, &shape);
-	if (!r)
-		r = found_open_link(restore_links[which].program, shape.id, &fd);
+	r = restore_find_link(link, which, &fd);
 	/* A policy that does not ask for cgroups, or has no reader, has none. */
 	if (r == -ENOENT)
 		return 0;
 	if (r)
 		return reason_errno(restore->reason, r, "cannot find the link of %s",
 				    restore_links[which].program);
-	return restore_pin(restore->pins, restore->generation, restore_links[which].pin, fd,
-			   restore->reason);
+	return restore_pin(restore->pins, restore->generation, pin, fd, restore->reason);
 }
 
 /* All of a generation but its programs of the hooks: each of these has all of its maps. */
