@@ -80,7 +80,7 @@ static void boot_look(struct boot *boot)
 	if (r)
 		return;
 	boot->found = boot_judge(&state);
-	if (!boot_is_sound(boot, state.policy.generation))
+	if (boot->found != BOOT_BROKEN && !boot_is_sound(boot, state.policy.generation))
 		boot->found = BOOT_BROKEN;
 	snprintf(boot->config, sizeof(boot->config), "%s", state.policy.config);
 	snprintf(boot->why, sizeof(boot->why), "%s", state.origin.why);

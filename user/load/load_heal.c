@@ -16,6 +16,7 @@
 #include "pins/keep.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 
 static int heal_open_cgroup_id(uint64_t id, int *ret_fd)
 {
@@ -93,6 +94,17 @@ static int heal_hooks(const struct pins *pins, struct reason *reason)
 	return keep_update(pins, gate.generation, NULL, reason);
 }
 
+/* A directory that was made anew is not the one that the reader is shown. */
+static int heal_reader_view(const struct pins *pins, struct reason *reason)
+{
+	gid_t group = 0;
+	int r = pins_find_group(pins, &group);
+
+	if (r)
+		return reason_errno(reason, r, "cannot tell who may read %s", pins->path);
+	return group ? reader_view_make(pins, reason) : 0;
+}
+
 /* Whether anything attached belongs to this directory, and refuses. */
 static bool heal_finds_any(const struct found *found, const char *path, uint64_t root_id)
 {
@@ -121,5 +133,8 @@ int load_heal(const char *path, struct reason *reason)
 	r = load_restore(&pins, &found, root_id, reason);
 	if (r)
 		return r;
-	return heal_hooks(&pins, reason);
+	r = heal_hooks(&pins, reason);
+	if (r)
+		return r;
+	return heal_reader_view(&pins, reason);
 }
