@@ -24,13 +24,14 @@ SMTPWARD_COMMIT := $(shell git --git-dir=.git --no-optional-locks describe --alw
 	--exclude='*' --abbrev=10 2>/dev/null)
 endif
 
-# Where things go. sysconfdir is compiled in: name the same one for all targets.
+# Where things go. sysconfdir and localstatedir are compiled in: name the same for all targets.
 DESTDIR ?=
 PREFIX ?= /usr/local
 prefix ?= $(PREFIX)
 exec_prefix ?= $(prefix)
 sbindir ?= $(exec_prefix)/sbin
 sysconfdir ?= /etc
+localstatedir ?= /var
 datarootdir ?= $(prefix)/share
 docdir ?= $(datarootdir)/doc/smtpward
 mandir ?= $(datarootdir)/man
@@ -129,7 +130,7 @@ $(OUT)/build.h $(OUT)/version.h: FORCE
 	@printf '#define SMTPWARD_%s "%s"\n' $(BUILD_$(basename $(@F))) >$@.$$$$; \
 		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
-BUILD_build = SYSCONFDIR '$(sysconfdir)'
+BUILD_build = SYSCONFDIR '$(sysconfdir)' LOCALSTATEDIR '$(localstatedir)'
 BUILD_version = VERSION '$(VERSION)$(if $(SMTPWARD_COMMIT), (git $(SMTPWARD_COMMIT)))'
 
 # The skeleton has the object's bytes and its maps' and programs' names.
@@ -146,6 +147,7 @@ $(OUT)/smtpward.bpf.o: bpf/smtpward.bpf.c Makefile
 # What is installed as text: FROM, TO. It names the program and the policy where they are.
 define install_text
 sed -e 's|/usr/sbin/smtpward|$(sbindir)/smtpward|g' -e 's|/etc/smtpward|$(sysconfdir)/smtpward|g' \
+	-e 's|/var/lib/smtpward|$(localstatedir)/lib/smtpward|g' \
 	$(1) >$(OUT)/install.$$$$ && \
 	$(INSTALL) -D -m 0644 $(OUT)/install.$$$$ '$(DESTDIR)$(2)' && rm $(OUT)/install.$$$$
 
@@ -154,23 +156,29 @@ endef
 # FROM=TO of everything but the program and the policy.
 TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	user/man/smtpward.conf.5=$(mandir)/man5/smtpward.conf.5 \
+	user/man/smtpward-security.7=$(mandir)/man7/smtpward-security.7 \
 	scripts/install/completion/smtpward=$(bashcompletiondir)/smtpward \
 	scripts/install/systemd/smtpward.service=$(systemdsystemunitdir)/smtpward.service \
+	scripts/install/systemd/smtpward-retry.service=$(systemdsystemunitdir)/smtpward-retry.service \
 	scripts/install/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
 	scripts/install/systemd/require-load.conf=$(docdir)/require-load.conf \
 	README.md=$(docdir)/README.md
 
 POLICY := $(sysconfdir)/smtpward/smtpward.conf
 
+# What the policy includes, for files of the host's.
+FRAGMENTS := $(sysconfdir)/smtpward/before.d $(sysconfdir)/smtpward/conf.d
+
 install: all
 	$(INSTALL) -D -m 0755 $(OUT)/smtpward '$(DESTDIR)$(sbindir)/smtpward'
 	$(foreach text,$(TEXTS),$(call install_text,$(word 1,$(subst =, ,$(text))),$(word 2,$(subst =, ,$(text)))))
+	$(INSTALL) -d -m 0755 $(FRAGMENTS:%='$(DESTDIR)%')
 	test -e '$(DESTDIR)$(POLICY)' || $(INSTALL) -D -m 0644 scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)'
 
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/smtpward' $(foreach text,$(TEXTS),'$(DESTDIR)$(word 2,$(subst =, ,$(text)))')
 	! cmp -s scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)' || rm '$(DESTDIR)$(POLICY)'
-	for dir in '$(docdir)' '$(sysconfdir)/smtpward'; do \
+	for dir in '$(docdir)' $(FRAGMENTS:%='%') '$(sysconfdir)/smtpward'; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done
 

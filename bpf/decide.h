@@ -35,8 +35,8 @@ static __always_inline void caller_identify(struct caller *caller)
 
 	caller->cred = cred;
 	caller->cgroup_id = bpf_get_current_cgroup_id();
-	caller->euid = TASK_READ(cred, euid.val);
-	caller->egid = asks[SMTPWARD_GROUP] ? TASK_READ(cred, egid.val) : 0;
+	caller->euid = TASK_READ_ID(cred, euid.val);
+	caller->egid = asks[SMTPWARD_GROUP] ? TASK_READ_ID(cred, egid.val) : TASK_NOBODY;
 }
 
 /* NULL where no rule asks for it, or none for this id. */

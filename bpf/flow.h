@@ -47,8 +47,10 @@ static __always_inline int flow_guarded_port(struct bpf_sock_addr *ctx, __u16 *r
 
 /*
  * 0.0.0.0 and :: are this host: tcp_v6_connect() and the IPv4 route lookup turn
- * them into loopback, so a policy meets them as loopback too.
+ * them into loopback, so a policy meets them as loopback too. From a socket that is
+ * bound to an IPv4 address in IPv6, :: goes to that of IPv4.
  */
+#define FLOW_MAPPED bpf_htonl(0xffff) /* the word before an IPv4 address in IPv6 */
 #define FLOW_LOOPBACK4 bpf_htonl(0x7f000001)
 #define FLOW_LOOPBACK6 bpf_htonl(1) /* its last word */
 
@@ -63,9 +65,16 @@ static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct
 	address = ctx->user_ip4;
 	flow->words[0] = 0;
 	flow->words[1] = 0;
-	flow->words[2] = bpf_htonl(0xffff);
+	flow->words[2] = FLOW_MAPPED;
 	flow->words[3] = address ? address : FLOW_LOOPBACK4;
 	return true;
+}
+
+static __always_inline bool flow_bound_to_ipv4(struct bpf_sock_addr *ctx)
+{
+	const struct bpf_sock *sk = ctx->sk;
+
+	return !((sk->src_ip6[2] ^ FLOW_MAPPED) | sk->src_ip6[0] | sk->src_ip6[1]);
 }
 
 static __always_inline bool flow_from_connect6(struct bpf_sock_addr *ctx, struct flow *flow)
@@ -82,11 +91,15 @@ static __always_inline bool flow_from_connect6(struct bpf_sock_addr *ctx, struct
 	d = ctx->user_ip6[3];
 	flow->words[0] = OPAQUE(a, d);
 	flow->words[1] = OPAQUE(b, d);
-	flow->words[2] = OPAQUE(c, d);
-	if (!d && !a && !b && c == bpf_htonl(0xffff))
-		d = FLOW_LOOPBACK4;
-	else if (!d && !a && !b && !c)
-		d = FLOW_LOOPBACK6;
+	if (!(a | b | d)) {
+		if (!c && flow_bound_to_ipv4(ctx))
+			c = FLOW_MAPPED;
+		if (!c)
+			d = FLOW_LOOPBACK6;
+		else if (c == FLOW_MAPPED)
+			d = FLOW_LOOPBACK4;
+	}
+	flow->words[2] = OPAQUE(c, a);
 	flow->words[3] = OPAQUE(d, a);
 	return true;
 }

@@ -3,7 +3,7 @@
  * Every map and every constant of the programs.
  *
  * What lasts from policy to policy: the gate, the ring buffer, the callers, the
- * reader's note and the counters; a new load goes on with the pinned ones. All other
+ * readers' notes and the counters; a new load goes on with the pinned ones. All other
  * maps belong to one generation and are filled before its programs decide anything.
  * Sizes that depend on the policy or the machine are set by the loader.
  *
@@ -56,14 +56,17 @@ struct {
 	__type(value, struct smtpward_reported);
 } map_reported SEC(".maps");
 
-/* User space only. */
-struct {
+/* User space only: the reader's group, and root alone. */
+struct note_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct smtpward_note);
-} map_note SEC(".maps");
+};
+
+struct note_map map_note SEC(".maps");
+struct note_map map_note_root SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -166,6 +169,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct smtpward_policy_info);
 } map_policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_origin);
+} map_origin SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

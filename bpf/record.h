@@ -132,11 +132,11 @@ static __always_inline void record_fill_task(struct smtpward_event *event,
 	struct task_struct *task = task_current();
 	struct task_struct *parent = TASK_READ(task, real_parent);
 
-	event->uid = TASK_READ(cred, uid.val);
-	event->egid = TASK_READ(cred, egid.val);
-	event->auid = ~0U;
+	event->uid = TASK_READ_ID(cred, uid.val);
+	event->egid = TASK_READ_ID(cred, egid.val);
+	event->auid = TASK_NOBODY;
 	if (bpf_core_field_exists(task->loginuid))
-		event->auid = TASK_READ(task, loginuid.val);
+		event->auid = TASK_READ_ID(task, loginuid.val);
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->ppid = TASK_READ(parent, tgid);
 	event->netns = record_netns(task);

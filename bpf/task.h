@@ -29,6 +29,20 @@ static __always_inline struct task_struct *task_current(void)
 		task_value;                                                                 \
 	})
 
+/* One that is the id of a user or a group: nobody's where it cannot be read, never root's. */
+#define TASK_NOBODY (~0U)
+#define TASK_READ_ID(pointer, member)                                                     \
+	({                                                                                \
+		__u32 task_id = TASK_NOBODY;                                              \
+		if (!typed_task) {                                                        \
+			if (bpf_core_read(&task_id, sizeof(task_id), &(pointer)->member)) \
+				task_id = TASK_NOBODY;                                    \
+		} else if (pointer) {                                                     \
+			task_id = (pointer)->member;                                      \
+		}                                                                         \
+		task_id;                                                                  \
+	})
+
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp);

@@ -21,6 +21,7 @@ static const int exit_status[] = {
 	[COMMAND_FAILED] = 1,
 	[COMMAND_BAD_INPUT] = 2,
 	[COMMAND_NO] = 3,
+	[COMMAND_DEGRADED] = 4,
 };
 
 static void main_print_help(FILE *out)
@@ -34,7 +35,8 @@ static void main_print_help(FILE *out)
 	      "  -h, --help           print this\n"
 	      "      --version        print the version, and the commit that it was built from\n"
 	      "\n'smtpward COMMAND --help' tells more, and smtpward(8) all.\n"
-	      "Exit status: 0 done; 1 failed; 2 bad usage or bad policy; 3 the answer is no.\n",
+	      "Exit status: 0 done; 1 failed; 2 bad usage or bad policy; 3 the answer is no;\n"
+	      "4 degraded: in force, and not as it should be.\n",
 	      out);
 }
 
@@ -99,5 +101,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	msg_capture_libbpf();
+	msg_tell_waits();
 	return exit_status[main_flush(main_run(argc, argv))];
 }

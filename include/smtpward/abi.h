@@ -163,6 +163,9 @@ struct smtpward_reported {
  * map_note, one entry, mapped into the reader's memory: the line that it is writing.
  * What a reader that was killed leaves here tells the next one whether that line is
  * out, so that each is written once. The programs do not know it.
+ *
+ * map_note_root is the same for a reader that is root, and is shared with nobody. No ABI is
+ * told by it: a generation of an older version has none.
  */
 #define SMTPWARD_NOTE_NOTHING 0
 #define SMTPWARD_NOTE_RECORD 1	/* the record at position of map_events */
@@ -245,6 +248,24 @@ struct smtpward_policy_info {
 };
 
 /*
+ * map_origin, one entry a generation: where its policy and its pins are from. Bound to the
+ * programs, so that who finds these by their ids, without a pin, finds it too. The
+ * programs read none of it, and no ABI is told by it: a generation of an older version
+ * has none.
+ */
+#define SMTPWARD_ORIGIN_CGROUP (1U << 0) /* --cgroup named where it is attached */
+#define SMTPWARD_ORIGIN_KEPT (1U << 1)	 /* the policy that was kept: why says what for */
+
+#define SMTPWARD_PATH_SIZE 4096
+
+struct smtpward_origin {
+	__u32 flags;  /* SMTPWARD_ORIGIN_* */
+	__u32 reader; /* the group that may read beside root; 0: none */
+	char pins[SMTPWARD_PATH_SIZE]; /* the pin directory, absolute */
+	char why[512];		       /* what was wrong with the file, or empty */
+};
+
+/*
  * map_hooks, one entry a generation: its programs, and the cgroup that they are
  * attached to. What reading the pin iter_hooks compares with what is attached: to a
  * reader below that cgroup, "connect4=1 connect6=1\n" with a word for each hook; others
@@ -324,6 +345,7 @@ _Static_assert(sizeof(struct smtpward_reported) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_note) == 160, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
+_Static_assert(sizeof(struct smtpward_origin) == 4616, "ABI");
 _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");

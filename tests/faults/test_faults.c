@@ -9,6 +9,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 
 #define SYSCALLS_MAX 96
 
@@ -69,12 +72,35 @@ static enum in_force in_force(void)
 struct scenario {
 	const char *name;
 	enum in_force before, after;
+	void (*set_up)(void); /* instead of a load or an unload; or NULL */
 	const char *argv[12];
 };
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+/* What is left of a load of A by a reboot: its copy. */
+static void set_up_reboot(void)
+{
+	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+
+	if (policy_load_file(file_a))
+		fail_msg("load: status %d: %s", run.status, run.err);
+	/* The second set, if what was killed had got so far. */
+	umount2("/run/smtpward/keep", MNT_DETACH);
+	assert_int_equal(nftw(fixture.pins, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+	while (bpf_count_attached(fixture.attached_fd, false) ||
+	       bpf_count_attached(fixture.attached_fd, true))
+		assert_true(pause_until(deadline));
+}
+
 static void set_up(const struct scenario *scenario)
 {
-	if (scenario->before == IN_FORCE_NONE) {
+	if (scenario->set_up) {
+		scenario->set_up();
+	} else if (scenario->before == IN_FORCE_NONE) {
 		if (!access(fixture.pins, F_OK))
 			policy_unload();
 	} else if (policy_load_file(file_a)) {
@@ -172,7 +198,7 @@ static struct count start_up[SYSCALLS_MAX];
 static void count_start_up(void)
 {
 	const struct scenario none = {
-		"--version", IN_FORCE_NONE, IN_FORCE_NONE, { "smtpward", "--version" }
+		"--version", IN_FORCE_NONE, IN_FORCE_NONE, NULL, { "smtpward", "--version" }
 	};
 
 	memset(start_up, 0, sizeof(start_up));
@@ -221,7 +247,7 @@ static void check_fault(const struct fault *fault)
 /* Each Nth fault, over all system calls together. */
 static unsigned int sample(void)
 {
-	return (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 16);
+	return (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32);
 }
 
 /* read(2) is libbpf going through the kernel's BTF, a page at a time: a few stand for all. */
@@ -269,6 +295,9 @@ static const char *const kills[] = { "signal=KILL" };
 
 #define LOAD(file)                                                                              \
 	{ "smtpward", "load", "-c", (file), "--cgroup", fixture.attached, "--pins", fixture.pins }
+#define BOOT(file)                                                                              \
+	{ "smtpward", "load", "--boot", "-c", (file), "--cgroup", fixture.attached, "--pins",   \
+	  fixture.pins }
 #define UNLOAD { "smtpward", "unload", "--pins", fixture.pins }
 
 static void sweep_all(const char *const *effects, size_t n_effects, struct scenario scenario)
@@ -278,21 +307,24 @@ static void sweep_all(const char *const *effects, size_t n_effects, struct scena
 	sweep(&scenario, effects, n_effects);
 }
 
-#define SWEEPS(name, before, after, ...)                                                        \
+#define SWEEPS(name, before, after, set_up, ...)                                                   \
 	static void test_##name##_fails(void **state)                                           \
 	{                                                                                       \
 		sweep_all(errors, ARRAY_SIZE(errors),                                           \
-			  (struct scenario){ #name ", a call fails", before, after, __VA_ARGS__ }); \
+			  (struct scenario){ #name ", a call fails", before, after, set_up,           \
+					     __VA_ARGS__ });                                    \
 	}                                                                                       \
 	static void test_##name##_is_killed(void **state)                                       \
 	{                                                                                       \
 		sweep_all(kills, ARRAY_SIZE(kills),                                             \
-			  (struct scenario){ #name ", killed", before, after, __VA_ARGS__ });   \
+			  (struct scenario){ #name ", killed", before, after, set_up, __VA_ARGS__ });     \
 	}
 
-SWEEPS(load, IN_FORCE_NONE, IN_FORCE_B, LOAD(file_b))
-SWEEPS(reload, IN_FORCE_A, IN_FORCE_B, LOAD(file_b))
-SWEEPS(unload, IN_FORCE_A, IN_FORCE_NONE, UNLOAD)
+SWEEPS(load, IN_FORCE_NONE, IN_FORCE_B, NULL, LOAD(file_b))
+SWEEPS(reload, IN_FORCE_A, IN_FORCE_B, NULL, LOAD(file_b))
+SWEEPS(unload, IN_FORCE_A, IN_FORCE_NONE, NULL, UNLOAD)
+/* There is no such file: it falls back to what was kept of A. */
+SWEEPS(boot, IN_FORCE_NONE, IN_FORCE_A, set_up_reboot, BOOT("none.conf"))
 
 static int setup(void **state)
 {
@@ -310,6 +342,7 @@ static int tests(void)
 		TEST(test_load_fails),	   TEST(test_load_is_killed),
 		TEST(test_reload_fails),   TEST(test_reload_is_killed),
 		TEST(test_unload_fails),   TEST(test_unload_is_killed),
+		TEST(test_boot_fails),	   TEST(test_boot_is_killed),
 	};
 
 	return cmocka_run_group_tests_name("faults", all, setup, fixture_teardown);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #define ATTEMPTS 40
 #define WINDOWS 8
@@ -19,6 +20,7 @@
 struct scene {
 	const char *to;
 	bool sums_up; /* it is told to end first: that is when it sums up */
+	bool reader;  /* not root, but the reader that is not */
 	int socket;   /* of syslog, or -1 */
 	int file;
 	size_t used; /* of text, which is what the file holds behind its last whole line */
@@ -77,6 +79,8 @@ static pid_t start_held(const struct scene *scene)
 		int null = open("/dev/null", O_WRONLY);
 
 		dup2(null, STDERR_FILENO);
+		if (scene->reader && reader_become(NULL))
+			_exit(126);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execlp("strace", "strace", "-D", "-qq", "-o", "/dev/null", "-e", HOLD,
 		       fixture.binary, "log", "--pins", fixture.pins, "--to", scene->to, NULL);
@@ -114,7 +118,7 @@ static void read_undisturbed(struct scene *scene, int signal)
 	int64_t deadline = clock_ms() + 500;
 	_cleanup_(log_close) struct log log;
 
-	log_start_run(&log, argv, NULL);
+	log_start_run(&log, argv, scene->reader ? reader_become : NULL);
 	while (pause_until(deadline))
 		take(scene);
 	log_end(&log, signal);
@@ -129,7 +133,10 @@ static void hold_and_kill(struct scene *scene, const char *limit, int users)
 	if (system("strace -V >/dev/null 2>&1"))
 		fixture_skip("there is no strace");
 	tally_init(&scene->tally);
-	policy_load("%s\n", limit);
+	assert_int_equal(smtpward("load", "-c", policy_write("%s\n", limit), "--cgroup",
+				  fixture.attached, "--pins", fixture.pins, "--reader",
+				  scene->reader ? READER : "root", NULL),
+			 0);
 	cgroup_make("x.service");
 	assert_int_equal(child_run(CHILD_IN("x.service"), attempts, &users), 0);
 	if (scene->sums_up)
@@ -167,12 +174,19 @@ static void with_file(const char *limit, int users)
 	hold_and_kill(&scene, limit, users);
 }
 
-static void with_syslog(const char *limit, int users)
+static void with_syslog(const char *limit, int users, bool reader)
 {
 	static struct scene scene;
 	_cleanup_close_ int socket = syslog_bind();
 
-	scene = (struct scene){ .to = "syslog", .sums_up = users, .socket = socket, .file = -1 };
+	assert_int_equal(chmod(SYSLOG_SOCKET, 0666), 0);
+	scene = (struct scene){
+		.to = "syslog",
+		.sums_up = users,
+		.reader = reader,
+		.socket = socket,
+		.file = -1,
+	};
 	hold_and_kill(&scene, limit, users);
 }
 
@@ -188,12 +202,23 @@ static void test_file_summary(void **state)
 
 static void test_syslog_record(void **state)
 {
-	with_syslog(RECORDS, 0);
+	with_syslog(RECORDS, 0, false);
 }
 
 static void test_syslog_summary(void **state)
 {
-	with_syslog(SUMMARIES, 20);
+	with_syslog(SUMMARIES, 20, false);
+}
+
+/* The reader that is not root has a note of its own. */
+static void test_reader_record(void **state)
+{
+	with_syslog(RECORDS, 0, true);
+}
+
+static void test_reader_summary(void **state)
+{
+	with_syslog(SUMMARIES, 20, true);
 }
 
 static int setup(void **state)
@@ -214,10 +239,8 @@ static int tidy(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
-		TEST(test_file_record),
-		TEST(test_file_summary),
-		TEST(test_syslog_record),
-		TEST(test_syslog_summary),
+		TEST(test_file_record),	   TEST(test_file_summary),  TEST(test_syslog_record),
+		TEST(test_syslog_summary), TEST(test_reader_record), TEST(test_reader_summary),
 	};
 
 	return cmocka_run_group_tests_name("window", all, setup, fixture_teardown);

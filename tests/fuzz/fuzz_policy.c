@@ -103,7 +103,7 @@ static int world_read(void *userdata, const char *path, char **ret_text, size_t 
 }
 
 static int world_expand(void *userdata, const char *includer, const char *pattern,
-			char ***ret_paths, size_t *ret_n)
+			char ***ret_paths, size_t *ret_n, char **reterr_why)
 {
 	struct world *world = userdata;
 	const struct file *from = world_find(world, includer);
@@ -156,6 +156,17 @@ static int world_id(void *userdata, const char *name, uint32_t *ret_id)
 	else
 		return -ENOENT;
 	return 0;
+}
+
+/* A kept copy asks by number. "gone" is a name whose number is another's by now. */
+static int world_kept_id(void *userdata, uint32_t id, const char *name)
+{
+	struct world *world = userdata;
+
+	fuzz_assert(id != POLICY_ID_NONE && *name);
+	if (!strcmp(name, "nomem"))
+		return world->no_memory = true, -ENOMEM;
+	return strcmp(name, "gone") ? 1 : 0;
 }
 
 /* Whether the file has the line; its length. */
@@ -217,18 +228,21 @@ static void check_rules(struct world *world, const struct policy *policy)
 }
 
 /* The policy, or NULL where the text is none. */
-static struct policy *parse(struct world *world, const char *text, size_t size)
+static struct policy *parse(struct world *world, const char *text, size_t size, bool kept)
 {
 	const struct policy_source source = { .read = world_read,
 					      .expand = world_expand,
 					      .same = world_same,
 					      .user = world_id,
 					      .group = world_id,
+					      .kept_user = world_kept_id,
+					      .kept_group = world_kept_id,
 					      .userdata = world };
 	_cleanup_errors_ struct policy_errors errors = { 0 };
 	_cleanup_free_ char *copy = fuzz_copy(text, size);
 	struct policy *policy = NULL;
-	int r = policy_parse_text("00", copy, size, &source, &policy, &errors);
+	int r = (kept ? policy_parse_kept : policy_parse_text)("00", copy, size, &source, &policy,
+							       &errors);
 
 	check_errors(world, &errors);
 	if (r < 0) {
@@ -382,24 +396,60 @@ static void check_same_ruleset(const struct policy *policy, const struct policy 
 	assert_same(a, b, limit_window_ns);
 }
 
+/* What is kept of a policy says the same as it, and is kept the same. */
+static void check_kept(const struct policy *policy)
+{
+	_cleanup_policy_ struct policy *again = NULL;
+	_cleanup_free_ char *first = NULL, *second = NULL;
+	struct world alone;
+
+	fuzz_assert(!policy_print_kept(policy, &first));
+	world_fill(&alone, first, strlen(first));
+	again = parse(&alone, first, strlen(first), true);
+	if (!again)
+		fuzz_fail("what is kept is not taken:\n%s", first);
+	fuzz_assert(!policy_print_kept(again, &second));
+	if (strcmp(first, second))
+		fuzz_fail("kept as\n%s\nand then as\n%s", first, second);
+	check_same_ruleset(policy, again);
+}
+
+/* Any text for a kept copy: what is taken compiles. */
+static void check_kept_text(const char *text, size_t size)
+{
+	_cleanup_policy_ struct policy *policy = NULL;
+	_cleanup_ruleset_ struct ruleset *ruleset = NULL;
+	struct world world;
+
+	world_fill(&world, text, size);
+	policy = parse(&world, world.files[0].text, world.files[0].size, true);
+	if (!policy)
+		return;
+	fuzz_assert(policy->n_files == 1);
+	ruleset = compile(policy);
+	check_tables(policy, ruleset);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_policy_ struct policy *policy = NULL, *again = NULL;
 	_cleanup_free_ char *first = NULL, *second = NULL;
 	struct world world, alone;
 
+	check_kept_text((const char *)data, size);
 	world_fill(&world, (const char *)data, size);
-	policy = parse(&world, world.files[0].text, world.files[0].size);
+	policy = parse(&world, world.files[0].text, world.files[0].size, false);
 	if (!policy)
 		return 0;
 	first = print(policy);
 	world_fill(&alone, first, strlen(first));
-	again = parse(&alone, first, strlen(first));
+	again = parse(&alone, first, strlen(first), false);
 	if (!again)
 		fuzz_fail("what it prints it does not take:\n%s", first);
 	second = print(again);
 	if (strcmp(first, second))
 		fuzz_fail("printed as\n%s\nand then as\n%s", first, second);
 	check_same_ruleset(policy, again);
+	check_kept(policy);
 	return 0;
 }

@@ -98,10 +98,14 @@ reader_is_told() {
 	[ "$said" = "connect4=1 connect6=1 bind4=1" ] || { echo "$said"; return 1; }
 }
 
+# Detached: not in force. Without its pin it is, by the second set.
 taken_away() {
-	rm "$pins/link_bind4" && ! "$grown" status --pins "$pins" >"$work/status" || return 1
+	bpftool link detach pinned "$pins/link_bind4" &&
+		! "$grown" status --pins "$pins" >"$work/status" || return 1
 	grep -q '^not enforcing: the hook bind4 is not in force' "$work/status" &&
-		new_is_in_force && three_in_force
+		new_is_in_force && three_in_force && rm "$pins/link_bind4" && decides $new || return 1
+	"$grown" status --pins "$pins" >"$work/status"
+	[ $? -eq 4 ] && new_is_in_force && three_in_force && rm "$pins/link_bind4"
 }
 
 # Killed ahead of its Nth bpf(2), for each N: one whole policy decides, and without the

@@ -31,7 +31,9 @@ clean_up() {
 }
 
 make_place() {
-	[ "$v2_root" ] && mkdir "$work/bpf" "$cgroup" && mount -t bpf bpf "$work/bpf"
+	[ "$v2_root" ] && mkdir "$work/bpf" "$cgroup" && mount -t bpf bpf "$work/bpf" &&
+		mount -t tmpfs tmpfs /var/lib && mkdir -p /run/smtpward &&
+		mount -t tmpfs tmpfs /run/smtpward
 }
 
 copy_tree() {

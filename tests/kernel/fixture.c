@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "build.h"
+
 struct fixture fixture = { .base_fd = -1, .attached_fd = -1 };
 
 int64_t clock_ms(void)
@@ -110,8 +112,7 @@ static void kill_group(pid_t group)
 /* The exit status of the tests, or 1 where they were ended. */
 static int supervise(pid_t pid, const sigset_t *signals)
 {
-	int64_t deadline = clock_ms() +
-			   1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 300);
+	int64_t deadline = clock_ms() + 1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 300);
 	const struct timespec second = { .tv_sec = 1 };
 
 	for (;;) {
@@ -181,6 +182,21 @@ int fixture_main(int (*tests)(void))
 
 /* The tests' own side. */
 
+/* Slashes are dashes; of what else is escaped, our path has dots and dashes. */
+const char *fixture_instance(void)
+{
+	static char name[4 * sizeof(fixture.pins)];
+	size_t used = 0;
+
+	for (const char *at = fixture.pins + 1; *at; at++)
+		used += (size_t)snprintf(name + used, sizeof(name) - used,
+					 *at == '/'		    ? "-"
+					 : *at == '.' || *at == '-' ? "\\x%02x"
+								    : "%c",
+					 *at);
+	return name;
+}
+
 static void make_mounts(void)
 {
 	char bpffs[80];
@@ -188,6 +204,14 @@ static void make_mounts(void)
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("tmpfs", fixture.dir, "tmpfs", 0, "mode=755"), 0);
+	/* What is kept of the policies is kept there, and ends with the tests. */
+	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR, 0755) || errno == EEXIST);
+	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR "/lib", 0755) || errno == EEXIST);
+	assert_int_equal(mount("tmpfs", SMTPWARD_LOCALSTATEDIR "/lib", "tmpfs", 0, "mode=755"), 0);
+	/* The lock and the second pins are below it. */
+	assert_true(!mkdir("/run", 0755) || errno == EEXIST);
+	assert_true(!mkdir("/run/smtpward", 0755) || errno == EEXIST);
+	assert_int_equal(mount("tmpfs", "/run/smtpward", "tmpfs", 0, "mode=755"), 0);
 	snprintf(bpffs, sizeof(bpffs), "%s/bpf", fixture.dir);
 	assert_int_equal(mkdir(bpffs, 0755), 0);
 	assert_int_equal(mount("bpf", bpffs, "bpf", 0, NULL), 0);

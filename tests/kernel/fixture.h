@@ -57,6 +57,9 @@ extern struct fixture fixture;
 /* Runs the tests in a supervised child. The exit status for main(). */
 int fixture_main(int (*tests)(void));
 
+/* The name of what belongs to the pins and lies elsewhere: the lock, the kept policy. */
+const char *fixture_instance(void);
+
 /* Group setup and teardown, and the teardown after each test that tidies up. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
@@ -136,6 +139,14 @@ void child_forget(pid_t pid);
 void child_kill_all(void);
 int child_reap(pid_t pid, int64_t deadline, int *ret_status); /* 0 or -ETIMEDOUT */
 
+/* fixture_reader.c: the one that is not root. */
+
+#define READER "nobody"
+#define READER_ID 65534
+
+int reader_become(void *arg); /* a child_fn */
+int reader_set_capabilities(uint64_t set);
+
 /* fixture_net.c. Listening, v4 and v6: 25, 26, 587 and 2500 to 2515. */
 
 #define NET_OUTSIDE4 "192.0.2.1"
@@ -167,6 +178,7 @@ enum way {
 	WAY_REPAIR,
 	WAY_UNSPEC_FIRST,
 	WAY_SELF, /* to its own port, bound before: a simultaneous open */
+	WAY_BOUND_MAPPED, /* bound to an IPv4 address in IPv6 */
 	WAY_UDP,
 	WAY_UDP_SENDTO,
 	WAY_ICMP,
@@ -216,6 +228,18 @@ int reject_or_eperm(int reject);
 /* status --json: a counter by its name, or the whole. */
 json_t *status_json(void);
 uint64_t status_counter(const char *name);
+
+/* fixture_trace.c */
+
+struct bpf_insn;
+typedef void (*trace_fn)(struct bpf_insn *insns, size_t n);
+
+/*
+ * For smtpward_child(), ahead of smtpward: each program that it then loads goes through
+ * fn. 0, in a child of who called, or 1.
+ */
+int trace_programs(trace_fn fn);
+bool trace_is_call(const struct bpf_insn *insn, int helper);
 
 /* fixture_log.c */
 

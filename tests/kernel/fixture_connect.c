@@ -189,6 +189,19 @@ static int way_self(const struct target *target)
 	return call(fd, target);
 }
 
+static int way_bound_mapped(const struct target *target)
+{
+	_cleanup_socket_ int fd = open_stream(target, 0);
+	struct sockaddr_storage address;
+	socklen_t size = net_address("::ffff:127.0.0.1", 0, (struct sockaddr *)&address);
+
+	if (fd < 0)
+		return fd;
+	if (bind(fd, (const struct sockaddr *)&address, size))
+		return EBADE;
+	return call(fd, target);
+}
+
 static int way_udp(const struct target *target)
 {
 	_cleanup_close_ int fd = socket(target->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -252,6 +265,7 @@ static int (*const ways[])(const struct target *target) = {
 	[WAY_REPAIR] = way_repair,
 	[WAY_UNSPEC_FIRST] = way_unspec_first,
 	[WAY_SELF] = way_self,
+	[WAY_BOUND_MAPPED] = way_bound_mapped,
 	[WAY_UDP] = way_udp,
 	[WAY_UDP_SENDTO] = way_udp_sendto,
 	[WAY_ICMP] = way_icmp,

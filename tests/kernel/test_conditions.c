@@ -14,13 +14,15 @@
 #define MAIL "mail.service"
 #define WEB "web.service"
 #define NESTED "app.slice/app-one.slice/mail.service"
+#define PLAIN "docker"
 #define NOT_A_UNIT "web.service/mail.service"
 
 #define NOBODY 65534
 #define UID 1234
 #define GID 4321
 
-static const char *const cgroups[] = { MAIL, WEB, MAIL "/worker", NESTED, NOT_A_UNIT };
+static const char *const cgroups[] = { MAIL, WEB, MAIL "/worker", NESTED, NOT_A_UNIT,
+					PLAIN "/0123", WEB "/" PLAIN };
 
 /* One connect under the policy of its row. */
 struct check {
@@ -52,6 +54,15 @@ static const struct row rows[] = {
 		  ROOT_CONNECTS(NESTED, NET_OUTSIDE4, 25, 0),
 		  ROOT_CONNECTS(WEB, NET_OUTSIDE4, 25, EPERM),
 		  ROOT_CONNECTS(NOT_A_UNIT, NET_OUTSIDE4, 25, EPERM),
+		  ROOT_CONNECTS("", NET_OUTSIDE4, 25, EPERM),
+	  } },
+	{ "unit that is no unit of systemd's",
+	  "allow unit docker",
+	  {
+		  ROOT_CONNECTS(PLAIN, NET_OUTSIDE4, 25, 0),
+		  ROOT_CONNECTS(PLAIN "/0123", NET_OUTSIDE6, 25, 0),
+		  ROOT_CONNECTS(WEB "/" PLAIN, NET_OUTSIDE4, 25, EPERM),
+		  ROOT_CONNECTS(WEB, NET_OUTSIDE4, 25, EPERM),
 		  ROOT_CONNECTS("", NET_OUTSIDE4, 25, EPERM),
 	  } },
 	{ "cgroup",
@@ -147,6 +158,7 @@ static const struct row rows[] = {
 		  ROOT_CONNECTS(WEB, "127.0.0.2", 25, EPERM),
 		  ROOT_CONNECTS(WEB, "::1", 25, EPERM),
 		  ROOT_CONNECTS(WEB, "::", 25, EPERM),
+		  { WEB, 0, 0, WAY_BOUND_MAPPED, "::", 25, 0 },
 	  } },
 	{ ":: is ::1",
 	  "allow to ::1",
@@ -154,6 +166,7 @@ static const struct row rows[] = {
 		  ROOT_CONNECTS(WEB, "::1", 25, 0),
 		  ROOT_CONNECTS(WEB, "::", 25, 0),
 		  ROOT_CONNECTS(WEB, "0.0.0.0", 25, EPERM),
+		  { WEB, 0, 0, WAY_BOUND_MAPPED, "::", 25, EPERM },
 	  } },
 	{ "port",
 	  "ports 25, 2500, 2501\nallow port 2500",

@@ -9,51 +9,22 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
-#define READER "nobody"
-#define READER_ID 65534
-
 #define POLICY "allow unit mail.service\n"
-
-/* Becoming it: child_fns, run in a child or ahead of smtpward. */
-
-static int set_capabilities(uint64_t set)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
-		data[i].permitted = data[i].effective = data[i].inheritable =
-			(uint32_t)(set >> 32 * i);
-	return (int)syscall(SYS_capset, &header, data);
-}
-
-static int become_reader(void *arg)
-{
-	if (setgroups(0, NULL) || setresgid(READER_ID, READER_ID, READER_ID) ||
-	    prctl(PR_SET_KEEPCAPS, 1) || setresuid(READER_ID, READER_ID, READER_ID) ||
-	    set_capabilities(1ULL << CAP_BPF) ||
-	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_BPF, 0, 0))
-		return -errno;
-	return 0;
-}
 
 static int enter_and_become_reader(void *arg)
 {
 	_cleanup_close_ int fd = cgroup_open("log.service", false);
 	int err = fd < 0 ? fd : cgroup_enter_fd(fd);
 
-	return err ? err : become_reader(arg);
+	return err ? err : reader_become(arg);
 }
 
 static int load_for(const char *reader)
@@ -91,11 +62,11 @@ static void test_status(void **state)
 		fail_msg("status %d: %s%s", run.status, run.out, run.err);
 	assert_non_null(strstr(run.out, "connect6  in force"));
 	if (fixture.attached == fixture.root) {
-		assert_int_equal(as_reader("status", become_reader), 0);
+		assert_int_equal(as_reader("status", reader_become), 0);
 		return;
 	}
 	/* The hooks are not on its own cgroup, nor above: it can not tell, and says so. */
-	assert_int_equal(as_reader("status", become_reader), 1);
+	assert_int_equal(as_reader("status", reader_become), 1);
 	assert_non_null(strstr(run.err, "--reader"));
 }
 
@@ -199,15 +170,15 @@ static bool may_write(const char *name)
 static bool may_read(const char *name)
 {
 	static const char *const readable[] = { "map_callers_rest", "map_counters", "map_gate",
-						"map_policy",	    "map_rules",    "map_tracker",
-						"map_cgroups" };
+						"map_policy",	    "map_origin",   "map_rules",
+						"map_tracker",	    "map_cgroups" };
 
 	return is_one_of(name, readable, ARRAY_SIZE(readable)) || may_write(name);
 }
 
 static int try_pins(void *arg)
 {
-	int wrong = become_reader(NULL);
+	int wrong = reader_become(NULL);
 
 	for (size_t i = 0; i < n_names; i++) {
 		_cleanup_close_ int writer = open_pin(names[i], 0);
@@ -237,7 +208,7 @@ static int try_to_lift(void *arg)
 	_cleanup_close_ int dir = -1, gate = -1, callers = -1;
 	const uint32_t zero = 0;
 
-	if (become_reader(NULL))
+	if (reader_become(NULL))
 		return 1;
 	gate = open_pin("map_gate", BPF_F_RDONLY);
 	if (gate < 0 || !bpf_map_update_elem(gate, &zero, &gone, BPF_ANY) || errno != EPERM)
@@ -262,8 +233,8 @@ static void test_lifts_nothing(void **state)
 	assert_non_null(strstr(run.err, "root"));
 	assert_int_equal(smtpward_child((const char *const[]){ "smtpward", "load", "-c",
 							       policy_write("mode audit\n"),
-							       "--cgroup", fixture.attached, "--pins",
-							       fixture.pins, NULL },
+							       "--cgroup", fixture.attached,
+							       "--pins", fixture.pins, NULL },
 					enter_and_become_reader, NULL),
 			 1);
 	assert_non_null(strstr(run.err, "root"));
@@ -273,7 +244,7 @@ static void test_lifts_nothing(void **state)
 
 static int enter_pins(void *arg)
 {
-	return become_reader(NULL) ?: access(fixture.pins, X_OK) ? errno : 0;
+	return reader_become(NULL) ?: access(fixture.pins, X_OK) ? errno : 0;
 }
 
 static void test_reload_keeps_the_reader(void **state)
@@ -401,7 +372,7 @@ static int kernel_wants_capability(void *arg)
 	struct bpf_map_info info;
 	uint32_t size = sizeof(info);
 
-	return become_reader(NULL) || set_capabilities(0) ||
+	return reader_become(NULL) || reader_set_capabilities(0) ||
 	       (bpf_obj_get_info_by_fd(-1, &info, &size) && errno == EPERM);
 }
 

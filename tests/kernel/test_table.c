@@ -70,6 +70,7 @@ static const struct row rows[] = {
 	{ "v6 TCP_REPAIR", WAY_REPAIR, NET_OUTSIDE6, 25, EPERM, 0 },
 	{ "v4 simultaneous open", WAY_SELF, "127.0.0.1", PORT_SELF, EPERM, 0 },
 	{ "v6 simultaneous open", WAY_SELF, "::1", PORT_SELF, EPERM, 0 },
+	{ ":: from a socket of an IPv4 address", WAY_BOUND_MAPPED, "::", 25, EPERM, 0 },
 	{ "v4 own network namespace", WAY_OTHER_NETNS, NET_OUTSIDE4, 25, EPERM, 0 },
 	{ "v6 own network namespace", WAY_OTHER_NETNS, NET_OUTSIDE6, 25, EPERM, 0 },
 

@@ -16,6 +16,7 @@ enum command_result {
 	COMMAND_FAILED,
 	COMMAND_BAD_INPUT, /* usage or policy */
 	COMMAND_NO,	   /* done, and the answer is no */
+	COMMAND_DEGRADED,  /* in force, and not as it should be */
 };
 
 enum option_kind {

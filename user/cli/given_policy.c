@@ -3,8 +3,10 @@
 #include "cli/given_policy.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -12,38 +14,72 @@
 #include "cli/msg.h"
 
 /* A glob may find a file whose name is not fit for a terminal. */
-static void given_print_file(const char *file)
+static void given_quote_file(const char *file, char *dst, size_t size)
 {
-	char quoted[QUOTE_SIZE(4096)];
-
-	if (quote_text(file, strlen(file), quoted, sizeof(quoted)) >= 0)
-		fputs(quoted, stderr);
+	if (quote_text(file, strlen(file), dst, size) < 0)
+		snprintf(dst, size, "?");
 }
 
-static void given_print_errors(const struct policy_errors *errors)
+static void given_print(const struct policy_errors *errors, const char *what)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct policy_error *error = &errors->items[i];
+		char file[QUOTE_SIZE(4096)];
 
-		given_print_file(error->file);
+		given_quote_file(error->file, file, sizeof(file));
+		fputs(file, stderr);
 		if (error->line)
 			fprintf(stderr, ":%u", error->line);
 		if (error->column)
 			fprintf(stderr, ":%u", error->column);
-		fprintf(stderr, ": error: %s\n", error->text);
+		fprintf(stderr, ": %s: %s\n", what, error->text);
 	}
 }
 
-static int given_parse(const char *path, struct policy **ret_policy, struct policy_errors *errors)
+void given_policy_explain(const struct policy_error *error, struct reason *ret_reason)
 {
-	if (path)
-		return policy_parse(path, &policy_source_system, ret_policy, errors);
-	return policy_parse_text(POLICY_BUILTIN_NAME, policy_builtin_text,
-				 strlen(policy_builtin_text), &policy_source_system, ret_policy,
-				 errors);
+	char file[QUOTE_SIZE(4096)], place[32] = "";
+
+	given_quote_file(error->file, file, sizeof(file));
+	if (error->line)
+		snprintf(place, sizeof(place), ":%u:%u", error->line, error->column);
+	reason_set(ret_reason, 0, "%s%s: %s", file, place, error->text);
 }
 
-static enum command_result given_compile(const struct policy *policy, struct ruleset **ret_ruleset)
+void given_print_doubts(const struct policy_errors *doubts)
+{
+	given_print(doubts, "warning");
+}
+
+/* A directory is a file that includes what is in it. */
+static int given_parse_directory(const char *path, const struct policy_source *source,
+				 struct policy **ret_policy, struct policy_errors *errors)
+{
+	static const char text[] = "include *.conf\n";
+	_cleanup_free_ char *name = NULL;
+
+	if (asprintf(&name, "%s/", path) < 0) {
+		name = NULL; /* undefined after a failure */
+		return -ENOMEM;
+	}
+	return policy_parse_text(name, text, strlen(text), source, ret_policy, errors);
+}
+
+static int given_parse(const char *path, const struct policy_source *source, bool directories,
+		       struct policy **ret_policy, struct policy_errors *errors)
+{
+	struct stat st;
+
+	if (path && directories && !stat(path, &st) && S_ISDIR(st.st_mode))
+		return given_parse_directory(path, source, ret_policy, errors);
+	if (path)
+		return policy_parse(path, source, ret_policy, errors);
+	return policy_parse_text(POLICY_BUILTIN_NAME, policy_builtin_text,
+				 strlen(policy_builtin_text), source, ret_policy, errors);
+}
+
+static enum command_result given_compile(const struct policy *policy, struct ruleset **ret_ruleset,
+					 struct reason *reterr)
 {
 	size_t rule = 0;
 	int r = ruleset_compile(policy, ret_ruleset, &rule);
@@ -53,13 +89,15 @@ static enum command_result given_compile(const struct policy *policy, struct rul
 	if (r == -E2BIG) {
 		const struct policy_place *place = &policy->rules[rule].place;
 
-		fprintf(stderr,
-			"%s:%u:%u: error: too many names: units and the segments of cgroup paths "
-			"can be %d together\n",
-			place->file, place->line, place->column, SMTPWARD_SEGMENTS_MAX);
+		reason_set(reterr, r,
+			   "%s:%u:%u: error: too many names: units and the segments of cgroup "
+			   "paths can be %d together",
+			   place->file, place->line, place->column, SMTPWARD_SEGMENTS_MAX);
+		fprintf(stderr, "%s\n", reterr->text);
 		return COMMAND_BAD_INPUT;
 	}
-	msg_error("cannot compile the policy: %s", strerror(-r));
+	reason_errno(reterr, r, "cannot compile the policy");
+	msg_error("%s", reterr->text);
 	return COMMAND_FAILED;
 }
 
@@ -113,8 +151,8 @@ static int given_locate_file(struct policy *policy, char **file)
 /* Errors name files as they were given; what stays in the kernel is read from elsewhere. */
 static int given_locate(struct policy *policy, const char *path, char **ret_file)
 {
-	if (!path)
-		return given_copy(POLICY_BUILTIN_NAME, ret_file);
+	if (!strcmp(path, POLICY_BUILTIN_NAME))
+		return given_copy(path, ret_file);
 	for (size_t i = 0; i < policy->n_files; i++) {
 		int r = given_locate_file(policy, &policy->files[i]);
 
@@ -124,36 +162,71 @@ static int given_locate(struct policy *policy, const char *path, char **ret_file
 	return given_make_absolute(path, ret_file);
 }
 
-enum command_result given_policy_read(const char *path, struct given_policy *ret_given)
+enum command_result given_policy_take(const char *name, struct policy **policy,
+				      struct given_policy *ret_given, struct reason *reterr)
+{
+	_cleanup_(ruleset_freep) struct ruleset *ruleset = NULL;
+	enum command_result result = given_compile(*policy, &ruleset, reterr);
+
+	if (result != COMMAND_DONE)
+		return result;
+	ret_given->name = name;
+	ret_given->policy = TAKE_PTR(*policy);
+	ret_given->ruleset = TAKE_PTR(ruleset);
+	return COMMAND_DONE;
+}
+
+static enum command_result given_read(const char *path, const struct policy_source *source,
+				      bool directories, struct given_policy *ret_given,
+				      struct reason *reterr_first)
 {
 	_cleanup_(policy_errors_clear) struct policy_errors errors = { 0 };
 	_cleanup_(policy_freep) struct policy *policy = NULL;
-	_cleanup_(ruleset_freep) struct ruleset *ruleset = NULL;
-	enum command_result result;
-	char *file = NULL;
-	int r = given_parse(path, &policy, &errors);
+	int r = given_parse(path, source, directories, &policy, &errors);
 
-	given_print_errors(&errors);
-	if (r == -EINVAL)
+	given_print(&errors, "error");
+	if (r == -EINVAL) {
+		given_policy_explain(&errors.items[0], reterr_first);
 		return COMMAND_BAD_INPUT;
+	}
 	if (r) {
-		msg_error("cannot read %s: %s", path ?: POLICY_BUILTIN_NAME, strerror(-r));
+		reason_errno(reterr_first, r, "cannot read %s", path ?: POLICY_BUILTIN_NAME);
+		msg_error("%s", reterr_first->text);
 		return COMMAND_FAILED;
 	}
-	result = given_compile(policy, &ruleset);
-	if (result != COMMAND_DONE)
-		return result;
-	r = given_locate(policy, path, &file);
-	if (r) {
-		msg_error("cannot find out in which directory %s is: %s",
-			  path ?: POLICY_BUILTIN_NAME, strerror(-r));
-		return COMMAND_FAILED;
-	}
-	ret_given->file = file;
-	ret_given->name = path ?: POLICY_BUILTIN_NAME;
-	ret_given->policy = TAKE_PTR(policy);
-	ret_given->ruleset = TAKE_PTR(ruleset);
-	return COMMAND_DONE;
+	return given_policy_take(path ?: POLICY_BUILTIN_NAME, &policy, ret_given, reterr_first);
+}
+
+enum command_result given_policy_read_from(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given,
+					   struct reason *reterr_first)
+{
+	return given_read(path, source, false, ret_given, reterr_first);
+}
+
+enum command_result given_policy_read(const char *path, struct given_policy *ret_given)
+{
+	struct reason reason;
+
+	return given_read(path, &policy_source_system, false, ret_given, &reason);
+}
+
+enum command_result given_policy_read_with(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given)
+{
+	struct reason reason;
+
+	return given_read(path, source, true, ret_given, &reason);
+}
+
+int given_policy_locate(struct given_policy *given, struct reason *reason)
+{
+	int r = given->file ? 0 : given_locate(given->policy, given->name, &given->file);
+
+	if (r)
+		return reason_errno(reason, r, "cannot find out in which directory %s is",
+				    given->name);
+	return 0;
 }
 
 void given_policy_clear(struct given_policy *given)

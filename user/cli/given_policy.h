@@ -3,23 +3,50 @@
 #ifndef SMTPWARD_GIVEN_POLICY_H
 #define SMTPWARD_GIVEN_POLICY_H
 
+#include "base/reason.h"
 #include "cli/command.h"
 #include "policy/policy.h"
 #include "ruleset/ruleset.h"
 
 struct given_policy {
 	const char *name; /* of the file, as it was given, or POLICY_BUILTIN_NAME */
-	char *file;	  /* the same, absolute where it is a path */
+	char *file;	  /* after given_policy_locate(): the same, absolute where it is a path */
+	const char *why;  /* it is the one that was kept: what was wrong with the file; or NULL */
 	struct policy *policy;
 	struct ruleset *ruleset;
 };
 
 /*
  * Reads path, or the built-in policy where path is NULL. COMMAND_DONE, or else
- * every error has been printed and *ret_given is untouched. The places of the rules are
- * in absolute paths, which name the files from any directory.
+ * every error has been printed and *ret_given is untouched.
  */
 enum command_result given_policy_read(const char *path, struct given_policy *ret_given);
+
+/* The same through another source; *reterr_first is then the first error. */
+enum command_result given_policy_read_from(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given,
+					   struct reason *reterr_first);
+
+/* The same of a directory too: all *.conf in it are one policy. */
+enum command_result given_policy_read_with(const char *path, const struct policy_source *source,
+					   struct given_policy *ret_given);
+
+/* Compiles a policy, which is the given one's then, under this name. */
+enum command_result given_policy_take(const char *name, struct policy **policy,
+				      struct given_policy *ret_given, struct reason *reterr);
+
+/*
+ * For what stays in the kernel: the file, and the places of the rules, in absolute paths, which
+ * name the files from any directory. 0, or -errno with a reason.
+ */
+int given_policy_locate(struct given_policy *given, struct reason *reason);
+
+/* "FILE:LINE:COLUMN: TEXT", fit for a terminal. */
+void given_policy_explain(const struct policy_error *error, struct reason *ret_reason);
+
+/* Prints what policy_doubts.h found, as warnings. */
+void given_print_doubts(const struct policy_errors *doubts);
+
 void given_policy_clear(struct given_policy *given);
 
 #endif /* SMTPWARD_GIVEN_POLICY_H */

@@ -8,6 +8,8 @@
 
 #include <bpf/libbpf.h>
 
+#include "pins/lock.h"
+
 static enum msg_level msg_level = MSG_INFO;
 
 void msg_set_level(enum msg_level level)
@@ -53,6 +55,19 @@ static int msg_libbpf(enum libbpf_print_level level, const char *format, va_list
 	if (msg_level < MSG_DEBUG || level == LIBBPF_DEBUG)
 		return 0;
 	return vfprintf(stderr, format, args);
+}
+
+static void msg_waits(const char *pins, pid_t holder)
+{
+	if (holder)
+		msg_info("waiting for process %d, which loads or unloads %s", (int)holder, pins);
+	else
+		msg_info("waiting for who loads or unloads %s", pins);
+}
+
+void msg_tell_waits(void)
+{
+	lock_set_waiting(msg_waits);
 }
 
 void msg_capture_libbpf(void)

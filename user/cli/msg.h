@@ -20,6 +20,9 @@ void msg_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void msg_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void msg_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Says who holds a lock that is waited for. */
+void msg_tell_waits(void);
+
 /* libbpf's own messages: its warnings are ours to explain, so they are for -v. */
 void msg_capture_libbpf(void);
 

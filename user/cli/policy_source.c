@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the parser asks of the real world: files, glob(3), and the databases of users
- * and groups. A policy decides for root, so what others can write is no policy.
+ * and groups.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,25 +24,39 @@
 #define ENTRY_SIZE_MIN 1024
 #define ENTRY_SIZE_MAX (16U << 20)
 
-static int source_check_file(int fd, const char **reterr_why)
+/*
+ * Whoever could change a policy could change what root does; so root takes none that
+ * others can write to, nor one in a directory of theirs.
+ */
+static int source_open(const char *path, int *ret_fd, struct reason *reterr)
+{
+	/* Not blocking: a fifo is told from a file only once it is open. */
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd;
+
+	if (!geteuid())
+		return trusted_open(path, flags, ret_fd, reterr);
+	fd = open(path, flags);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+static int source_check_file(int fd, struct reason *reterr)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (S_ISDIR(st.st_mode)) {
-		*reterr_why = "it is a directory";
-		return -EISDIR;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		*reterr_why = "it is not a regular file";
-		return -EINVAL;
-	}
-	if (st.st_mode & S_IWOTH) {
-		*reterr_why = "anyone can write to it, and it is a root policy: "
-			      "take that right away (chmod o-w)";
-		return -EPERM;
-	}
+	if (S_ISDIR(st.st_mode))
+		return reason_set(reterr, -EISDIR, "it is a directory");
+	if (!S_ISREG(st.st_mode))
+		return reason_set(reterr, -EINVAL, "it is not a regular file");
+	if (st.st_mode & S_IWOTH)
+		return reason_set(reterr, -EPERM,
+				  "others can write to it, and it decides for root: take that "
+				  "right away (chmod go-w)");
 	return 0;
 }
 
@@ -70,28 +84,29 @@ static int source_read_all(int fd, char **ret_text, size_t *ret_size)
 	return 0;
 }
 
+/* Hands on what r is about, where there is more to say than errno has. */
+static int source_fail(int r, const struct reason *why, char **reterr_why)
+{
+	char *copy = *why->text ? strdup(why->text) : NULL;
+
+	if (*why->text && !copy)
+		return -ENOMEM;
+	*reterr_why = copy;
+	return r;
+}
+
 static int source_read(void *userdata, const char *path, char **ret_text, size_t *ret_size,
 		       char **reterr_why)
 {
 	_cleanup_close_ int fd = -1;
-	const char *why = NULL;
-	int r;
+	struct reason why = { "" };
+	int r = source_open(path, &fd, &why);
 
 	(void)userdata;
-	/* Not blocking: a fifo is told from a file only once it is open. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	r = source_check_file(fd, &why);
-	if (why) {
-		char *copy = strdup(why);
-
-		if (!copy)
-			return -ENOMEM;
-		*reterr_why = copy;
-	}
+	if (!r)
+		r = source_check_file(fd, &why);
 	if (r)
-		return r;
+		return source_fail(r, &why, reterr_why);
 	return source_read_all(fd, ret_text, ret_size);
 }
 
@@ -176,9 +191,33 @@ static int source_expand_glob(const char *path, char ***ret_paths, size_t *ret_n
 	}
 }
 
-static int source_expand(void *userdata, const char *includer, const char *pattern,
-			 char ***ret_paths, size_t *ret_n)
+/*
+ * Where others can write to the directory of a pattern they decide what matches, also that
+ * nothing does. What is in folders of its own is asked about file by file.
+ */
+static int source_check_folder(const char *includer, const char *pattern, struct reason *reterr)
 {
+	_cleanup_free_ char *folder = NULL;
+	_cleanup_close_ int fd = -1;
+	char *end;
+	int r = source_join_path(includer, pattern, false, &folder);
+
+	if (r)
+		return r;
+	folder[strlen(folder) - strlen(pattern) + strcspn(pattern, "*?[")] = '\0';
+	end = strrchr(folder, '/');
+	if (end)
+		end[1] = '\0';
+	if (geteuid())
+		return 0;
+	r = trusted_open(end ? folder : ".", O_PATH, &fd, reterr);
+	return r == -EPERM || r == -ENOMEM ? r : 0; /* glob(3) says what else there is */
+}
+
+static int source_expand(void *userdata, const char *includer, const char *pattern,
+			 char ***ret_paths, size_t *ret_n, char **reterr_why)
+{
+	struct reason why = { "" };
 	bool is_glob = strpbrk(pattern, "*?[");
 	_cleanup_free_ char *path = NULL;
 	char **paths;
@@ -187,8 +226,11 @@ static int source_expand(void *userdata, const char *includer, const char *patte
 	(void)userdata;
 	if (r < 0)
 		return r;
-	if (is_glob)
-		return source_expand_glob(path, ret_paths, ret_n);
+	if (is_glob) {
+		r = source_check_folder(includer, pattern, &why);
+		return r ? source_fail(r, &why, reterr_why)
+			 : source_expand_glob(path, ret_paths, ret_n);
+	}
 	paths = malloc(sizeof(*paths));
 	if (!paths)
 		return -ENOMEM;

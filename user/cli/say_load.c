@@ -3,16 +3,19 @@
 #include "cli/say_load.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/accounts.h"
 #include "cli/msg.h"
+#include "host/cgroupfs.h"
 #include "load/load.h"
 #include "pins/pins.h"
 
-enum command_result say_load_check_free(const char *path, bool trial)
+enum command_result say_load_check_free(const char *path)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	struct reason reason;
@@ -23,24 +26,62 @@ enum command_result say_load_check_free(const char *path, bool trial)
 	if (r)
 		return COMMAND_DONE;
 	reader = pins_find_reader(&pins);
-	if (reader) {
-		msg_error("%s is being read already: by process %d; to replace the policy alone "
-			  "there is 'smtpward load'",
-			  pins.path, (int)reader);
-		return COMMAND_FAILED;
-	}
-	if (!trial)
+	if (!reader)
 		return COMMAND_DONE;
-	msg_error("a policy is loaded at %s: --trial would lift it at its end; unload it first, or "
-		  "try with another --pins",
-		  pins.path);
+	msg_error("%s is being read already: by process %d; to replace the policy alone there is "
+		  "'smtpward load'",
+		  pins.path, (int)reader);
 	return COMMAND_FAILED;
+}
+
+/* ", name" for each member but one, as far as they fit. */
+static void say_load_list_members(const struct group *group, const char *but, char *dst,
+				  size_t size)
+{
+	size_t used = 0;
+
+	for (char **member = group->gr_mem; *member; member++) {
+		const bool fits = used + strlen(*member) + sizeof(", , ...") <= size;
+
+		if (!strcmp(*member, but))
+			continue;
+		used += (size_t)snprintf(dst + used, size - used, ", %s", fits ? *member : "...");
+		if (!fits)
+			return;
+	}
+}
+
+/*
+ * Rights go by the group: its other members get them too. By the file alone, as a machine that
+ * boots may have nobody to answer for other databases.
+ */
+static void say_load_other_members(const char *name, gid_t id)
+{
+	_cleanup_fclose_ FILE *file = fopen("/etc/group", "re");
+	const struct group *group;
+	char others[256];
+
+	/* Nobody shares root's rights by a group. */
+	while (id && file && (group = fgetgrent(file))) {
+		others[0] = '\0';
+		if (group->gr_gid != id)
+			continue;
+		say_load_list_members(group, name, others, sizeof(others));
+		if (others[0])
+			msg_warning("the group of '%s', %s, has other members, who may read as "
+				    "well: %s",
+				    name, group->gr_name, others + strlen(", "));
+	}
 }
 
 static enum command_result say_load_find_reader(const char *name, gid_t *ret_group)
 {
 	const struct passwd *user;
 
+	if (!accounts_find_group(name, ret_group)) {
+		say_load_other_members(name, *ret_group);
+		return COMMAND_DONE;
+	}
 	errno = 0;
 	user = getpwnam(name);
 	if (!user) {
@@ -49,61 +90,132 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 		return COMMAND_BAD_INPUT;
 	}
 	*ret_group = user->pw_gid;
+	say_load_other_members(name, *ret_group);
 	return COMMAND_DONE;
 }
 
-enum command_result say_load_policy(const struct given_policy *given, const char *cgroup,
-				    const char *pins, const char *reader, bool *ret_left)
+static void say_load_warn(const struct given_policy *given, const char *cgroup,
+			  const struct load_report *report)
 {
-	gid_t group = 0;
-	const struct load_request request = {
-		.policy = given->policy,
-		.ruleset = given->ruleset,
-		.config = given->file,
-		.cgroup = cgroup,
-		.pins = pins ?: PINS_DEFAULT_PATH,
-		.reader = reader ? &group : NULL,
-	};
-	struct load_report report;
-	struct reason reason;
-
-	if (reader && say_load_find_reader(reader, &group) != COMMAND_DONE)
-		return COMMAND_BAD_INPUT;
-	if (load_policy(&request, &report, &reason)) {
-		msg_error("%s: %s", given->name, reason.text);
-		return COMMAND_FAILED;
-	}
-	if (report.below_root)
+	if (report->below_root)
 		msg_warning("attached to %s only: a socket that was made outside of it is not seen",
 			    cgroup);
+	else if (report->root_id != CGROUPFS_ROOT_ID)
+		msg_warning("attached to this cgroup namespace's root (cgroup %" PRIu64
+			    "), which is not the machine's: what runs outside of it is not refused",
+			    report->root_id);
 	if (given->policy->mode == POLICY_AUDIT)
 		msg_warning("mode audit: nothing is refused");
 	if (given->policy->mode == POLICY_AUDIT && !(given->policy->log & 1U << SMTPWARD_AUDIT))
 		msg_warning("the policy's log has no 'audit': what mode audit lets through is not "
 			    "written");
-	if (report.replaced && report.replaced_abi != SMTPWARD_ABI)
+	if (*report->unkept.text)
+		msg_warning("there is no second set of pins: %s; whoever removes the pin "
+			    "directory lifts the policy",
+			    report->unkept.text);
+	if (*report->view.text)
+		msg_warning("%s", report->view.text);
+	if (*report->spoiled.text)
+		msg_warning("%s: a new buffer and new counts have begun, and of what was recorded "
+			    "before is written what can be read",
+			    report->spoiled.text);
+}
+
+enum command_result say_load_policy(const struct say_load_request *load,
+				    struct load_report *ret_report)
+{
+	gid_t group = 0;
+	struct load_request request = {
+		.policy = load->given->policy,
+		.ruleset = load->given->ruleset,
+		.why = load->given->why,
+		.cgroup = load->cgroup,
+		.pins = load->pins ?: PINS_DEFAULT_PATH,
+		.reader = load->reader ? &group : NULL,
+		.only_free = load->trial,
+	};
+	struct reason reason;
+	int r;
+
+	if (load->reader && say_load_find_reader(load->reader, &group) != COMMAND_DONE)
+		return COMMAND_BAD_INPUT;
+	r = given_policy_locate(load->given, &reason);
+	if (r) {
+		msg_error("%s", reason.text);
+		return COMMAND_FAILED;
+	}
+	request.config = load->given->file;
+	r = load_policy(&request, ret_report, &reason);
+	if (r == -EEXIST && load->trial) {
+		msg_error("%s: --trial would lift it at its end; unload it first, or try with "
+			  "another --pins",
+			  reason.text);
+		return COMMAND_FAILED;
+	}
+	if (r) {
+		msg_error("%s: %s", load->given->name, reason.text);
+		return COMMAND_FAILED;
+	}
+	say_load_warn(load->given, load->cgroup, ret_report);
+	if (ret_report->replaced && ret_report->replaced_abi != SMTPWARD_ABI)
 		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
-			 report.replaced_abi, SMTPWARD_ABI);
-	*ret_left = report.left;
+			 ret_report->replaced_abi, SMTPWARD_ABI);
 	msg_info("%s %s: %zu rules, in force until 'smtpward unload', with a process or without",
-		 report.replaced ? "replaced the policy by" : "loaded", given->name,
-		 given->policy->n_rules);
+		 ret_report->replaced ? "replaced the policy by" : "loaded", load->given->name,
+		 load->given->policy->n_rules);
 	return COMMAND_DONE;
 }
 
-enum command_result say_load_lift(const char *pins)
+static bool say_load_was_told(const struct found *others, size_t i)
 {
-	struct reason reason;
-	int r = load_unload(pins ?: PINS_DEFAULT_PATH, &reason);
+	for (size_t before = 0; before < i; before++)
+		if (others->links[before].gate_id == others->links[i].gate_id)
+			return true;
+	return false;
+}
 
-	if (r == -ENOENT) {
-		msg_info("nothing is loaded at %s", pins ?: PINS_DEFAULT_PATH);
+/* What is attached still, a line a policy: whoever lifts one should know of the others. */
+static void say_load_others(const struct found *others)
+{
+	for (size_t i = 0; i < others->n; i++) {
+		const struct found_link *link = &others->links[i];
+
+		if (link->gate == SMTPWARD_GATE_OPEN || say_load_was_told(others, i))
+			continue;
+		if (link->pins)
+			msg_warning("still in force: the policy loaded with --pins %s, on cgroup "
+				    "%" PRIu64,
+				    link->pins, link->cgroup_id);
+		else
+			msg_warning("still in force: a policy of an older smtpward, on cgroup "
+				    "%" PRIu64 " (link %" PRIu32 ")",
+				    link->cgroup_id, link->id);
+	}
+}
+
+enum command_result say_load_lift(const char *pins, const struct load_id *only)
+{
+	struct load_lifted lifted = { 0 };
+	struct reason reason;
+	int r = load_unload(pins ?: PINS_DEFAULT_PATH, only, &lifted, &reason);
+
+	if (r == -ESTALE) {
+		msg_info("%s", reason.text);
 		return COMMAND_DONE;
 	}
-	if (r) {
+	if (r && r != -ENOENT) {
 		msg_error("cannot unload: %s", reason.text);
 		return COMMAND_FAILED;
 	}
-	msg_info("unloaded: nothing is refused any more");
+	if (*lifted.odd)
+		msg_warning("removed from %s, though not what smtpward pins there: %s",
+			    pins ?: PINS_DEFAULT_PATH, lifted.odd);
+	say_load_others(&lifted.others);
+	if (r)
+		msg_info("nothing is loaded at %s", pins ?: PINS_DEFAULT_PATH);
+	else
+		msg_info("unloaded: %s", lifted.others.n ? "this policy refuses nothing any more"
+							 : "nothing is refused any more");
+	found_clear(&lifted.others);
 	return COMMAND_DONE;
 }

@@ -7,20 +7,27 @@
 
 #include "cli/command.h"
 #include "cli/given_policy.h"
+#include "load/load.h"
+
+/* What run asks before it loads: whether somebody else reads the violations already. */
+enum command_result say_load_check_free(const char *path);
+
+struct say_load_request {
+	struct given_policy *given; /* is located: given_policy_locate() */
+	const char *cgroup;	    /* NULL: the v2 root */
+	const char *pins;	    /* NULL: the default */
+	const char *reader; /* the user that may read beside root; NULL: the one that may now */
+	bool trial;	    /* only where nothing is loaded */
+};
 
 /*
- * What run asks before it loads: whether somebody else reads the violations already,
- * and whether a policy is loaded that a trial would lift at its end.
+ * Where (*ret_report).left is not 0, a smtpward of another ABI has left behind what it
+ * recorded: the caller's to have written, by say_log_drain_left().
  */
-enum command_result say_load_check_free(const char *path, bool trial);
+enum command_result say_load_policy(const struct say_load_request *load,
+				    struct load_report *ret_report);
 
-/*
- * reader is the user that may read beside root, NULL the one that may now.
- * *ret_left tells that a smtpward of another ABI has left behind what it recorded: the
- * caller's to have written, by say_log_drain_left().
- */
-enum command_result say_load_policy(const struct given_policy *given, const char *cgroup,
-				    const char *pins, const char *reader, bool *ret_left);
-enum command_result say_load_lift(const char *pins);
+/* Lifts the policy; with only, that load and no other. */
+enum command_result say_load_lift(const char *pins, const struct load_id *only);
 
 #endif /* SMTPWARD_SAY_LOAD_H */

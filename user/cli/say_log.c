@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/msg.h"
@@ -15,6 +16,7 @@
 #include "log/leftover.h"
 #include "log/notify.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 #include "pins/state.h"
 
 enum command_result say_log_block_signals(void)
@@ -37,9 +39,9 @@ enum command_result say_log_block_signals(void)
 struct context {
 	const struct say_log_options *options;
 	const char *pins;
-	const char *state; /* what the last look saw; for the service manager */
-	int trouble;	   /* of the sink */
-	char status[512];  /* what the service manager was told last */
+	char state[LOGGER_ALERT_SIZE];	      /* what the last look saw; for the service manager */
+	int trouble;			      /* of the sink */
+	char status[LOGGER_ALERT_SIZE + 256]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
 };
@@ -53,7 +55,7 @@ static void say_log_trouble(void *userdata, int err)
 	if (err)
 		msg_warning("cannot write to %s: %s; trying again, what comes meanwhile waits in "
 			    "the kernel",
-			    sink_name, strerror(-err));
+			    sink_name, err == -EBUSY ? SINK_BUSY_TEXT : strerror(-err));
 	else
 		msg_info("%s takes lines again", sink_name);
 }
@@ -62,43 +64,75 @@ static void say_log_lift(void *userdata)
 {
 	struct context *context = userdata;
 
-	context->lifted = say_load_lift(context->pins);
+	context->lifted = say_load_lift(context->pins, context->options->lift_at_end);
+}
+
+/* The first trouble worth an alert, in words; false where there is none. */
+static bool say_log_find_trouble(const struct state *state, struct logger_alert *alert)
+{
+	char text[STATE_TROUBLE_SIZE];
+
+	for (int i = 0; i < STATE_TROUBLES; i++) {
+		/* Where it is attached is as the load said it. */
+		if (!(state->troubles & 1U << i) || i == STATE_SCOPE)
+			continue;
+		state_describe_trouble(state, i, text, sizeof(text));
+		snprintf(alert->text, sizeof(alert->text), "degraded: %s", text);
+		alert->ends = STATE_HEALS & 1U << i;
+		return true;
+	}
+	return false;
 }
 
 static int say_log_read_state(struct context *context, struct state *ret_state,
 			      struct reason *reason)
 {
 	int r = state_read(context->pins, true, ret_state, reason);
+	struct logger_alert trouble;
 
 	if (r == -EACCES)
-		context->state = "cannot tell whether it is enforcing";
-	else if (r != -EAGAIN && r != -ENOENT)
-		context->state = r ? "not enforcing" : state_headline(ret_state);
-	return r;
+		snprintf(context->state, sizeof(context->state),
+			 "cannot tell whether it is enforcing");
+	else if (r && r != -EAGAIN && r != -ENOENT)
+		snprintf(context->state, sizeof(context->state), "not enforcing");
+	if (r)
+		return r;
+	if (!state_is_whole(ret_state) || !say_log_find_trouble(ret_state, &trouble))
+		snprintf(context->state, sizeof(context->state), "%s", state_headline(ret_state));
+	else
+		snprintf(context->state, sizeof(context->state), "%s", trouble.text);
+	return 0;
 }
 
-/*
- * What is amiss, and what can be put back from here is: that takes the rights of a
- * load, so a log without them only says so.
- */
-static bool say_log_look(void *userdata, char *alert, size_t size, bool *ret_healed)
+static bool say_log_is_whole(struct context *context)
+{
+	_cleanup_(state_clear) struct state state = { 0 };
+	struct reason reason;
+
+	return !state_read(context->pins, false, &state, &reason) && state_is_whole(&state) &&
+	       !(state.troubles & STATE_HEALS);
+}
+
+/* Checks enforcement, and repairs it if we are root; otherwise only reports. */
+static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 {
 	_cleanup_(state_clear) struct state state = { 0 };
 	struct context *context = userdata;
 	struct reason reason;
 	int r = say_log_read_state(context, &state, &reason);
 
-	/* Under change, taken away as a whole, out of sight: none of it is for an alert. */
-	if (r == -EAGAIN || r == -ENOENT || r == -EACCES)
+	/* Under change, or out of sight: neither is for an alert. */
+	if (r == -EAGAIN || r == -EACCES)
 		return false;
-	if (!r && state_is_whole(&state))
+	*ret_alert = (struct logger_alert){ .ends = true };
+	if (r)
+		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", reason.text);
+	else if (!state_is_whole(&state))
+		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", state_headline(&state));
+	else if (!say_log_find_trouble(&state, ret_alert))
 		return false;
-	snprintf(alert, size, "%s", r ? reason.text : state_headline(&state));
-	if (r || state.gate_open || load_heal(context->pins, &reason))
-		return true;
-	state_clear(&state);
-	state = (struct state){ 0 };
-	*ret_healed = !state_read(context->pins, false, &state, &reason) && state_is_whole(&state);
+	if (!geteuid() && !state.gate_open && ret_alert->ends && !load_heal(context->pins, &reason))
+		ret_alert->healed = say_log_is_whole(context);
 	return true;
 }
 
@@ -140,9 +174,14 @@ static enum command_result say_log_end(const struct context *context, enum logge
 	case LOGGER_UNLOADED:
 		msg_info("the policy was unloaded: there is nothing more to log");
 		break;
+	case LOGGER_LOST:
+		msg_error("the log ends: the pin directory %s is gone, and no unload removed it; "
+			  "'smtpward load' makes it again",
+			  context->pins);
+		return COMMAND_FAILED;
 	case LOGGER_REPLACED:
-		msg_info("another version of smtpward has taken over: the log ends, start it "
-			 "again");
+		msg_info("another version of smtpward has taken over, or a load has begun a new "
+			 "buffer: the log ends, start it again");
 		if (context->options->until_alert)
 			return COMMAND_FAILED;
 		break;
@@ -195,21 +234,32 @@ static int say_log_stream(struct context *context, struct sink *sink, enum logge
 	return r;
 }
 
+/*
+ * Nothing is loaded: to start anew would be in vain. A service's own view of the pins is
+ * then not there, or an empty directory that it was mounted on.
+ */
+static bool say_log_has_nothing(int r)
+{
+	return r == -ENOENT || r == -EMEDIUMTYPE;
+}
+
 enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
 				bool *ret_unloaded)
 {
 	struct context context = {
 		.options = options,
-		.pins = options->pins ?: PINS_DEFAULT_PATH,
+		.pins = reader_view_choose(options->pins),
 		.state = "under change",
 		.lifted = COMMAND_DONE,
 	};
 	enum logger_end end;
 	struct reason reason;
+	int r;
 
-	if (say_log_stream(&context, sink, &end, &reason)) {
+	r = say_log_stream(&context, sink, &end, &reason);
+	if (r) {
 		msg_error("cannot log: %s", reason.text);
-		return COMMAND_FAILED;
+		return options->until_alert && say_log_has_nothing(r) ? COMMAND_NO : COMMAND_FAILED;
 	}
 	*ret_unloaded = end == LOGGER_UNLOADED || options->lift_at_end;
 	return say_log_end(&context, end);

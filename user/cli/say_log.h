@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "cli/command.h"
+#include "load/load.h"
 #include "log/logger.h"
 #include "sink/sink.h"
 
@@ -23,8 +24,13 @@ struct say_log_options {
 	const char *pins;      /* NULL: the default */
 	const char *sink_name; /* what messages call the sink */
 	enum logger_hangup hangup;
-	bool lift_at_end; /* a signal lifts enforcement before the last lines are written */
-	bool until_alert; /* COMMAND_FAILED where a load, or a new version, is what helps */
+	/* A signal lifts this load before the last lines are written; NULL: nothing is. */
+	const struct load_id *lift_at_end;
+	/*
+	 * COMMAND_FAILED where a load, or a new version, is what helps, and COMMAND_NO where
+	 * nothing is loaded to begin with.
+	 */
+	bool until_alert;
 };
 
 /*

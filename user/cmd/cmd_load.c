@@ -5,7 +5,9 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "cli/boot.h"
 #include "cli/given_policy.h"
+#include "cli/kept.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "cli/say_log.h"
@@ -17,6 +19,8 @@ struct load_config {
 	const char *cgroup;
 	const char *pins;
 	const char *reader;
+	bool boot;
+	bool retry;
 };
 
 static const struct option_spec options[] = {
@@ -25,6 +29,10 @@ static const struct option_spec options[] = {
 	OPTION_PINS(struct load_config, pins),
 	{ 0, "reader", "USER", "who may run 'smtpward log' beside root", OPTION_STRING,
 	  offsetof(struct load_config, reader) },
+	{ 0, "boot", NULL, "as smtpward.service does: leave what is in force, fall back",
+	  OPTION_FLAG, offsetof(struct load_config, boot) },
+	{ 0, "retry", NULL, "as smtpward-retry.service does: --boot until it is mended",
+	  OPTION_FLAG, offsetof(struct load_config, retry) },
 };
 
 /* Nobody may be there to read them: a log of this version starts after the load. */
@@ -42,19 +50,49 @@ static void load_write_left(const char *pins)
 	say_log_drain_left(pins, sink, to);
 }
 
-static enum command_result load_run(void *userdata, int argc, char **argv)
+static enum command_result load_given(const struct load_config *config,
+				      struct load_report *ret_report)
 {
-	const struct load_config *config = userdata;
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
 	enum command_result result =
 		given_policy_read(config->config ?: COMMAND_CONFIG_PATH, &given);
 
-	bool left = false;
-
+	if (result != COMMAND_DONE)
+		return result;
+	kept_open(config->pins, false, &kept);
+	result = say_load_policy(
+		&(const struct say_load_request){
+			.given = &given,
+			.cgroup = config->cgroup,
+			.pins = config->pins,
+			.reader = config->reader,
+		},
+		ret_report);
 	if (result == COMMAND_DONE)
-		result = say_load_policy(&given, config->cgroup, config->pins, config->reader,
-					 &left);
-	if (left)
+		kept_keep(&kept, &given);
+	return result;
+}
+
+static enum command_result load_run(void *userdata, int argc, char **argv)
+{
+	const struct load_config *config = userdata;
+	const struct boot_request request = {
+		.config = config->config ?: COMMAND_CONFIG_PATH,
+		.cgroup = config->cgroup,
+		.pins = config->pins,
+		.reader = config->reader,
+	};
+	struct load_report report = { 0 };
+	enum command_result result;
+
+	if (config->retry)
+		result = boot_retry(&request, &report);
+	else if (config->boot)
+		result = boot_load(&request, &report);
+	else
+		result = load_given(config, &report);
+	if (report.left)
 		load_write_left(config->pins);
 	return result;
 }

@@ -37,6 +37,8 @@ static const char *log_explain(int err)
 	if (err == -EPERM)
 		return "others than root may write to it or to a directory on the way to it, or it "
 		       "has two names, or it is immutable; name a file in a directory of root's";
+	if (err == -EBUSY)
+		return SINK_BUSY_TEXT;
 	return strerror(-err);
 }
 

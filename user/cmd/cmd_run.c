@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "cli/given_policy.h"
+#include "cli/kept.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "cli/say_log.h"
@@ -89,8 +90,8 @@ static int run_open_sink(struct sink **ret_sink, const char **ret_name)
 	return 0;
 }
 
-static enum command_result run_log_until_ended(const struct run_config *config, bool left,
-					       bool *ret_unloaded)
+static enum command_result run_log_until_ended(const struct run_config *config,
+					       const struct load_report *report, bool *ret_unloaded)
 {
 	_cleanup_(sink_freep) struct sink *sink = NULL;
 	const char *name;
@@ -100,7 +101,7 @@ static enum command_result run_log_until_ended(const struct run_config *config, 
 		msg_error("cannot open a place for the violations: %s", strerror(-r));
 		return COMMAND_FAILED;
 	}
-	if (left)
+	if (report->left)
 		say_log_drain_left(config->pins, sink, name);
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
 	return say_log_run(
@@ -108,25 +109,48 @@ static enum command_result run_log_until_ended(const struct run_config *config, 
 			.pins = config->pins,
 			.sink_name = name,
 			.hangup = LOGGER_HANGUP_ENDS,
-			.lift_at_end = config->trial,
+			.lift_at_end = config->trial ? &report->id : NULL,
 		},
 		sink, ret_unloaded);
 }
 
-static enum command_result run_log_and_end(const struct run_config *config, bool left)
+static enum command_result run_log_and_end(const struct run_config *config,
+					   const struct load_report *report)
 {
 	bool unloaded = false;
-	enum command_result result = run_log_until_ended(config, left, &unloaded);
+	enum command_result result = run_log_until_ended(config, report, &unloaded);
 
 	if (unloaded)
 		return result;
 	if (config->trial) {
 		/* The log failed before a signal could end it. */
-		say_load_lift(config->pins);
+		say_load_lift(config->pins, &report->id);
 		return result;
 	}
 	msg_info("the log ends, the policy stays in force: 'smtpward unload%s%s' lifts it",
 		 config->pins ? " --pins " : "", config->pins ?: "");
+	return result;
+}
+
+/* A trial is lifted at its end: nothing to come back to. */
+static enum command_result run_load(const struct run_config *config, struct given_policy *given,
+				    struct load_report *ret_report)
+{
+	const struct say_load_request load = {
+		.given = given,
+		.cgroup = config->cgroup,
+		.pins = config->pins,
+		.trial = config->trial,
+	};
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+	enum command_result result;
+
+	if (config->trial)
+		return say_load_policy(&load, ret_report);
+	kept_open(config->pins, false, &kept);
+	result = say_load_policy(&load, ret_report);
+	if (result == COMMAND_DONE)
+		kept_keep(&kept, given);
 	return result;
 }
 
@@ -136,11 +160,11 @@ static enum command_result run_run(void *userdata, int argc, char **argv)
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	const char *path = run_choose_policy(config);
 	enum command_result result = given_policy_read(path, &given);
-	bool left = false;
+	struct load_report report;
 
 	if (result != COMMAND_DONE)
 		return result;
-	result = say_load_check_free(config->pins, config->trial);
+	result = say_load_check_free(config->pins);
 	if (result != COMMAND_DONE)
 		return result;
 	result = path ? COMMAND_DONE : run_print_policy(&given);
@@ -149,10 +173,10 @@ static enum command_result run_run(void *userdata, int argc, char **argv)
 	result = say_log_block_signals();
 	if (result != COMMAND_DONE)
 		return result;
-	result = say_load_policy(&given, config->cgroup, config->pins, NULL, &left);
+	result = run_load(config, &given, &report);
 	if (result != COMMAND_DONE)
 		return result;
-	return run_log_and_end(config, left);
+	return run_log_and_end(config, &report);
 }
 
 const struct command cmd_run = {

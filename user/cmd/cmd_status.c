@@ -13,9 +13,11 @@
 #include "base/verdict_word.h"
 #include "cli/msg.h"
 #include "cmd/commands.h"
+#include "host/cgroupfs.h"
 #include "host/feature.h"
 #include "pins/counter.h"
 #include "pins/hook.h"
+#include "pins/reader_view.h"
 #include "pins/state.h"
 #include "policy/policy.h"
 
@@ -57,9 +59,9 @@ static void status_print_policy(const struct smtpward_policy_info *policy)
 	       policy_reject_name((int)policy->reject) ?: "?");
 	printf("since     %s, loaded by smtpward %s, generation %" PRIu64 "\n", since,
 	       policy->version, (uint64_t)policy->generation);
-	if (policy->attached_to != policy->root)
+	if (policy->attached_to != CGROUPFS_ROOT_ID)
 		printf("scope     cgroup %" PRIu64
-		       " and below, not the root: sockets made outside are not seen\n",
+		       " and below, not the machine's root: sockets made outside are not seen\n",
 		       (uint64_t)policy->attached_to);
 }
 
@@ -95,9 +97,22 @@ static void status_print_features(const struct state *state)
 	}
 }
 
+static void status_print_troubles(const struct state *state)
+{
+	char text[STATE_TROUBLE_SIZE];
+
+	for (int i = 0; i < STATE_TROUBLES; i++) {
+		if (!(state->troubles & 1U << i))
+			continue;
+		state_describe_trouble(state, i, text, sizeof(text));
+		printf("degraded  %s\n", text);
+	}
+}
+
 static void status_print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
+	status_print_troubles(state);
 	status_print_policy(&state->policy);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
@@ -170,7 +185,21 @@ static json_t *status_json_of_policy(const struct smtpward_policy_info *policy)
 			 policy->mode == SMTPWARD_AUDIT ? "audit" : "enforce", "reject",
 			 policy_reject_name((int)policy->reject) ?: "?", "cgroup",
 			 (json_int_t)policy->attached_to, "root",
-			 policy->attached_to == policy->root);
+			 policy->attached_to == CGROUPFS_ROOT_ID);
+}
+
+static json_t *status_json_of_troubles(const struct state *state)
+{
+	char text[STATE_TROUBLE_SIZE];
+	json_t *troubles = json_array();
+
+	for (int i = 0; state && i < STATE_TROUBLES; i++) {
+		if (!(state->troubles & 1U << i))
+			continue;
+		state_describe_trouble(state, i, text, sizeof(text));
+		json_array_append_new(troubles, json_string(text));
+	}
+	return troubles;
 }
 
 static json_t *status_json_of_state(const struct state *state)
@@ -187,8 +216,9 @@ static json_t *status_json_of_state(const struct state *state)
 	for (int i = 0; i < COUNTERS; i++)
 		json_object_set_new(counts, counter_infos[i].name,
 				    json_integer((json_int_t)counter_value(&state->counters, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:b, s:I, s:I, s:i, s:o, s:o, s:o}", "enforcing",
-			 state->enforcing, "summary", state_headline(state), "policy",
+	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:I, s:I, s:i, s:o, s:o, s:o}",
+			 "enforcing", state->enforcing, "summary", state_headline(state),
+			 "degraded", status_json_of_troubles(state), "policy",
 			 status_json_of_policy(&state->policy), "hooks", hooks, "tracker",
 			 state->tracker, "cgroups_missing",
 			 (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
@@ -214,9 +244,9 @@ static enum command_result status_answer_no(const struct status_config *config, 
 	enum command_result result = COMMAND_DONE;
 
 	if (config->json)
-		result = status_print_json(json_pack("{s:b, s:s, s:o}", "enforcing", false,
-						     "summary", why, "features",
-						     status_json_of_features(NULL)));
+		result = status_print_json(json_pack(
+			"{s:b, s:s, s:o, s:o}", "enforcing", false, "summary", why, "degraded",
+			status_json_of_troubles(NULL), "features", status_json_of_features(NULL)));
 	else {
 		printf("not enforcing: %s\n", why);
 		status_print_features(NULL);
@@ -230,7 +260,7 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 	_cleanup_(state_clear) struct state state = { 0 };
 	enum command_result result = COMMAND_DONE;
 	struct reason reason;
-	int r = state_read(config->pins ?: PINS_DEFAULT_PATH, false, &state, &reason);
+	int r = state_read(reader_view_choose(config->pins), false, &state, &reason);
 
 	if (r == -ENOENT)
 		return status_answer_no(config, "nothing is loaded");
@@ -246,7 +276,9 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 		status_print_text(&state);
 	if (result != COMMAND_DONE)
 		return result;
-	return state.enforcing ? COMMAND_DONE : COMMAND_NO;
+	if (!state.enforcing)
+		return COMMAND_NO;
+	return state.troubles ? COMMAND_DEGRADED : COMMAND_DONE;
 }
 
 const struct command cmd_status = {
@@ -254,7 +286,8 @@ const struct command cmd_status = {
 	.summary = "is it enforcing, since when, what, with what counts",
 	.description =
 		"Tells what is in force now, from what the kernel has. Exit status 0 where the "
-		"policy\nis enforced on both hooks, 3 where it is not.",
+		"policy\nis enforced on both hooks, 4 where it is and something is amiss, 3 where "
+		"it is\nnot.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct status_config),

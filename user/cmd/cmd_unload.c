@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward unload: the one way back. */
+#include "base/cleanup.h"
 #include "base/macro.h"
+#include "cli/kept.h"
 #include "cli/say_load.h"
 #include "cmd/commands.h"
 
@@ -15,8 +17,14 @@ static const struct option_spec options[] = {
 static enum command_result unload_run(void *userdata, int argc, char **argv)
 {
 	const struct unload_config *config = userdata;
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+	enum command_result result;
 
-	return say_load_lift(config->pins);
+	kept_open(config->pins, false, &kept);
+	result = say_load_lift(config->pins, NULL);
+	if (result == COMMAND_DONE)
+		kept_lift(&kept);
+	return result;
 }
 
 const struct command cmd_unload = {

@@ -95,6 +95,77 @@ int cgroupfs_find_root(char **ret_path)
 	return cgroupfs_parse_mountinfo(mountinfo, ret_path);
 }
 
+/* Calls back for each line of a file; until one is what was looked for, which is the answer. */
+static int cgroupfs_any_line(FILE *in, bool (*is_it)(char *line, void *userdata), void *userdata,
+			     bool *ret_any)
+{
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	bool any = false;
+
+	errno = 0;
+	while (!any && getline(&line, &size, in) > 0)
+		any = is_it(line, userdata);
+	if (!any && !feof(in))
+		return errno ? -errno : -EIO;
+	*ret_any = any;
+	return 0;
+}
+
+static bool cgroupfs_line_is_v1(char *line, void *userdata __attribute__((unused)))
+{
+	return strstr(line, " - cgroup ") != NULL;
+}
+
+int cgroupfs_parse_v1(FILE *mountinfo, bool *ret_there)
+{
+	return cgroupfs_any_line(mountinfo, cgroupfs_line_is_v1, NULL, ret_there);
+}
+
+int cgroupfs_has_v1(bool *ret_there)
+{
+	_cleanup_fclose_ FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
+
+	return mountinfo ? cgroupfs_parse_v1(mountinfo, ret_there) : -errno;
+}
+
+/* Where its own process is: ID:CONTROLLERS:PATH, that of v2 with ID 0 and none. */
+struct cgroupfs_first {
+	bool below_v1; /* in a cgroup of systemd's own v1 hierarchy */
+	bool below_v2;
+};
+
+static bool cgroupfs_line_is_below(char *line, void *userdata)
+{
+	struct cgroupfs_first *first = userdata;
+	const char *systemd = strstr(line, ":name=systemd:");
+
+	if (systemd && strcmp(systemd, ":name=systemd:/\n") != 0)
+		first->below_v1 = true;
+	if (!strncmp(line, "0::", 3) && strcmp(line, "0::/\n") != 0)
+		first->below_v2 = true;
+	return false;
+}
+
+int cgroupfs_parse_v1_services(FILE *cgroup, bool *ret_alone)
+{
+	struct cgroupfs_first first = { 0 };
+	bool any;
+	int r = cgroupfs_any_line(cgroup, cgroupfs_line_is_below, &first, &any);
+
+	if (r)
+		return r;
+	*ret_alone = first.below_v1 && !first.below_v2;
+	return 0;
+}
+
+int cgroupfs_has_v1_services(bool *ret_alone)
+{
+	_cleanup_fclose_ FILE *cgroup = fopen("/proc/1/cgroup", "re");
+
+	return cgroup ? cgroupfs_parse_v1_services(cgroup, ret_alone) : -errno;
+}
+
 int cgroupfs_open(const char *path, int *ret_fd)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

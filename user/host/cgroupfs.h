@@ -19,8 +19,25 @@
 int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path);
 int cgroupfs_find_root(char **ret_path);
 
+/* Whether a text like mountinfo, or this machine, has a hierarchy of cgroup v1. */
+int cgroupfs_parse_v1(FILE *mountinfo, bool *ret_there);
+int cgroupfs_has_v1(bool *ret_there);
+
+/*
+ * Whether a text like /proc/1/cgroup, or this machine's, says that systemd keeps its
+ * services in cgroup v1 alone: where v2 is mounted then, all of them are in its root.
+ */
+int cgroupfs_parse_v1_services(FILE *cgroup, bool *ret_alone);
+int cgroupfs_has_v1_services(bool *ret_alone);
+
 /* Opens a cgroup directory. -ENOTDIR, -ENOENT ...; -EMEDIUMTYPE where it is no cgroup v2. */
 int cgroupfs_open(const char *path, int *ret_fd);
+
+/*
+ * The id of the hierarchy's own root, by cgroup_setup_root() in kernel/cgroup/cgroup.c: what a
+ * cgroup namespace shows as its root has another.
+ */
+#define CGROUPFS_ROOT_ID 1
 
 /* The v2 root, wherever it is mounted. -ENOENT where there is none. */
 int cgroupfs_open_root(int *ret_fd);

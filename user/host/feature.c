@@ -13,6 +13,7 @@
 #include <smtpward/hooks.h>
 
 #include "base/macro.h"
+#include "host/refusal.h"
 
 const struct feature_info feature_infos[FEATURES] = {
 	[FEATURE_BTF] = { "btf", "to find the kernel's own structs",
@@ -24,8 +25,8 @@ const struct feature_info feature_infos[FEATURES] = {
 	[FEATURE_LINKS] = { "links", "to enforce without a process, and to lift it at once",
 			    "the kernel cannot detach BPF links: Linux 5.10 or newer is needed" },
 	[FEATURE_MEMORY] = { "memory", "to read who calls",
-			     "the kernel lets no BPF program read who calls, as in lockdown in "
-			     "confidentiality mode: boot with lockdown=integrity" },
+			     "the kernel lets no BPF program read who calls: one built with "
+			     "CONFIG_BPF_EVENTS is needed, as Debian's are" },
 	[FEATURE_RINGBUF] = { "ringbuf", "to hand over what is logged",
 			      "the kernel has no BPF ring buffer: Linux 5.10 or newer is needed" },
 	[FEATURE_TRACKER] = { "tracker", "rules with unit or cgroup",
@@ -91,6 +92,15 @@ static int feature_ask_hook(enum bpf_attach_type hook, const struct bpf_insn *pr
 
 	return feature_answer(
 		bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL, "GPL", program, n, &options));
+}
+
+/* A helper that this process has no right to is to the verifier one that is not there. */
+static int feature_ask_helper(const struct bpf_insn *program, size_t n)
+{
+	int yes = feature_ask_hook(BPF_CGROUP_INET4_CONNECT, program, n);
+	struct reason why;
+
+	return !yes && refusal_of_rights(&why) ? -EPERM : yes;
 }
 
 #define ATTACH_TYPE(name, type, program, before) [SMTPWARD_HOOK_##type] = BPF_CGROUP_##type,
@@ -184,8 +194,7 @@ static int feature_ask_kernel(enum feature feature, struct btf **kernel)
 	case FEATURE_LINKS:
 		return feature_ask_links();
 	case FEATURE_MEMORY:
-		return feature_ask_hook(BPF_CGROUP_INET4_CONNECT, reads_memory,
-					ARRAY_SIZE(reads_memory));
+		return feature_ask_helper(reads_memory, ARRAY_SIZE(reads_memory));
 	case FEATURE_RINGBUF:
 		return feature_ask_ringbuf();
 	case FEATURE_TRACKER:
@@ -196,7 +205,7 @@ static int feature_ask_kernel(enum feature feature, struct btf **kernel)
 	case FEATURE_AUID:
 		return feature_ask_btf(feature_ask_auid, kernel);
 	case FEATURE_TASK:
-		return feature_ask_hook(BPF_CGROUP_INET4_CONNECT, gets_task, ARRAY_SIZE(gets_task));
+		return feature_ask_helper(gets_task, ARRAY_SIZE(gets_task));
 	default:
 		return -EINVAL;
 	}

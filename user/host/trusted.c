@@ -4,10 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/quote.h"
+
+/* What Linux itself follows of links in one path: MAXSYMLINKS. */
+#define TRUSTED_LINKS_MAX 40
 
 static bool trusted_is_owned(const struct stat *st)
 {
@@ -40,6 +48,64 @@ static int trusted_check_directory(int fd)
 	return trusted_is_owned(&st) && (!trusted_others_write(&st) || st.st_mode & S_ISVTX)
 		       ? 0
 		       : -EPERM;
+}
+
+/* Whether others can change what this is, in whichever of the three ways. */
+static bool trusted_is_kept(const struct stat *st)
+{
+	if (!trusted_is_owned(st))
+		return false;
+	if (S_ISLNK(st->st_mode) || (S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX))
+		return true;
+	return !trusted_others_write(st);
+}
+
+/* What can be nothing but the end of a path and no file is for the caller to refuse. */
+static bool trusted_is_asked(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISLNK(st->st_mode);
+}
+
+/* What a path leads to is "it". What is on the way goes by the kernel's name for it. */
+static void trusted_name(int fd, bool end, char *dst, size_t size)
+{
+	char magic[64], target[PATH_MAX] = "";
+	ssize_t len;
+
+	snprintf(dst, size, "it");
+	if (end)
+		return;
+	snprintf(magic, sizeof(magic), "/proc/self/fd/%d", fd);
+	len = readlink(magic, target, sizeof(target) - 1);
+	if (len < 0 || quote_text(target, (size_t)len, dst, size) < 0)
+		snprintf(dst, size, "a directory on the way to it");
+}
+
+static int trusted_check(int fd, bool end, struct reason *reterr)
+{
+	char name[256];
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (trusted_is_kept(&st) || !trusted_is_asked(&st))
+		return 0;
+	trusted_name(fd, end, name, sizeof(name));
+	if (!trusted_is_owned(&st) && !end)
+		return reason_set(
+			reterr, -EPERM,
+			"%s belongs to the user %u, and what is in there decides for root: "
+			"keep it where nobody but root can change it, as in /etc",
+			name, st.st_uid);
+	if (!trusted_is_owned(&st))
+		return reason_set(reterr, -EPERM,
+				  "it belongs to the user %u, and decides for root: make it root's "
+				  "(chown root)",
+				  st.st_uid);
+	return reason_set(reterr, -EPERM,
+			  "others can write to %s, and it decides for root: take that right away "
+			  "(chmod go-w)",
+			  name);
 }
 
 /* From the root down, so that a directory is checked before what is in it is believed. */
@@ -88,5 +154,104 @@ int trusted_open_parent(const char *path, int *ret_fd, const char **ret_name)
 	if (r)
 		return r;
 	*ret_name = name;
+	return 0;
+}
+
+/* Where a walk along a path has come to. */
+struct walk {
+	int fd;	    /* the directory, or at the end what the path leads to */
+	char *rest; /* of the path; allocated */
+	unsigned int links;
+};
+
+static void trusted_walk_end(struct walk *walk)
+{
+	cleanup_close(&walk->fd);
+	free(walk->rest);
+}
+
+static int trusted_walk_begin(struct walk *walk, const char *path, struct reason *reterr)
+{
+	_cleanup_free_ char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+
+	if (*path != '/' && !here)
+		return -errno;
+	if (asprintf(&walk->rest, "%s/%s", here ?: "", path) < 0) {
+		walk->rest = NULL; /* undefined after a failure */
+		return -ENOMEM;
+	}
+	walk->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (walk->fd < 0)
+		return -errno;
+	return trusted_check(walk->fd, false, reterr);
+}
+
+/* What a link says takes its place in the path. */
+static int trusted_walk_link(struct walk *walk, int link_fd, const char *rest)
+{
+	char target[PATH_MAX] = "";
+	char *path;
+
+	if (++walk->links > TRUSTED_LINKS_MAX)
+		return -ELOOP;
+	if (readlinkat(link_fd, "", target, sizeof(target) - 1) < 0)
+		return -errno;
+	if (asprintf(&path, "%s%s%s", target, rest ? "/" : "", rest ?: "") < 0)
+		return -ENOMEM;
+	free(walk->rest);
+	walk->rest = path;
+	if (*path != '/')
+		return 0;
+	close(walk->fd);
+	walk->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return walk->fd < 0 ? -errno : 0;
+}
+
+/*
+ * One name further. What it is is asked first, and it is opened only where it is the end:
+ * the directory is nobody's but ours and root's, and so it stays what it was. 1: at the end.
+ */
+static int trusted_walk_on(struct walk *walk, int flags, struct reason *reterr)
+{
+	_cleanup_close_ int next = -1;
+	char *rest = walk->rest, *name;
+	struct stat st;
+	int r;
+
+	do
+		name = strsep(&rest, "/");
+	while (rest && !*name);
+	next = openat(walk->fd, *name ? name : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (next < 0 || fstat(next, &st))
+		return -errno;
+	r = trusted_check(next, !rest && !S_ISLNK(st.st_mode), reterr);
+	if (r)
+		return r;
+	if (S_ISLNK(st.st_mode))
+		return trusted_walk_link(walk, next, rest);
+	if (!rest) {
+		close(next);
+		next = openat(walk->fd, *name ? name : ".", flags | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return -errno;
+	}
+	close(walk->fd);
+	walk->fd = TAKE_FD(next);
+	if (!rest)
+		return 1;
+	memmove(walk->rest, rest, strlen(rest) + 1);
+	return 0;
+}
+
+int trusted_open(const char *path, int flags, int *ret_fd, struct reason *reterr)
+{
+	_cleanup_(trusted_walk_end) struct walk walk = { .fd = -1 };
+	int r = trusted_walk_begin(&walk, path, reterr);
+
+	while (!r)
+		r = trusted_walk_on(&walk, flags, reterr);
+	if (r < 0)
+		return r;
+	*ret_fd = TAKE_FD(walk.fd);
 	return 0;
 }

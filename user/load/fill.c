@@ -131,11 +131,15 @@ static int fill_rule(const struct loader *loader, const struct policy_rule *rule
 }
 
 int fill_description(const struct loader *loader, const struct policy *policy,
-		     const struct smtpward_policy_info *info, struct reason *reason)
+		     const struct smtpward_policy_info *info, const struct smtpward_origin *origin,
+		     struct reason *reason)
 {
 	const uint32_t zero = 0;
 	int r = fill_map(loader, "map_policy", &zero, info, reason);
 
+	if (r)
+		return r;
+	r = fill_map(loader, "map_origin", &zero, origin, reason);
 	if (r)
 		return r;
 	for (size_t i = 0; i < policy->n_rules; i++) {

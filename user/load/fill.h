@@ -10,8 +10,9 @@
 
 int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason);
 
-/* What status shows. info is complete; the rules' texts come from policy. */
+/* What status shows. info and origin are complete; the rules' texts come from policy. */
 int fill_description(const struct loader *loader, const struct policy *policy,
-		     const struct smtpward_policy_info *info, struct reason *reason);
+		     const struct smtpward_policy_info *info, const struct smtpward_origin *origin,
+		     struct reason *reason);
 
 #endif /* SMTPWARD_FILL_H */

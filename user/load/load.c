@@ -3,8 +3,9 @@
  * Putting a policy in force.
  *
  * A load, under the lock of the pin directory:
+ *   0. pin again what is attached and has lost its pins
  *   1. load the programs of a new generation, going on with the maps of the deciding one
- *      that last, where these are of our ABI
+ *      that last, where these are of our ABI and nobody has spoiled them
  *   2. pin it in a directory of its own; fill its maps; start its tracker
  *   3. give each hook's link the new program, which still hands every connect over
  *      to the one it replaced (first load: make the links, while the gate is open; a
@@ -12,7 +13,7 @@
  *   4. write the new generation into the gate: from here on it decides, on all hooks
  *   5. detach the hooks that another version had and this one has not; remove every other
  *      generation; one that recorded into maps of its own waits until these are drained
- *      (see leftover.h)
+ *      (see leftover.h); pin the links a second time (see keep.h)
  * Up to 4 the old policy is in force whole, from then on the new one; a crash in
  * between leaves things lying about that the next load removes in step 5. A hook that
  * this version has not refuses what the old policy does until it is detached.
@@ -23,6 +24,7 @@
 
 #include "base/cleanup.h"
 #include "load/load_steps.h"
+#include "pins/reader_view.h"
 
 static int load_make_and_swap(struct load *load, struct reason *reason)
 {
@@ -42,6 +44,8 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.root_fd = -1,
 		.attach_fd = -1,
 	};
+	struct reason view = { "" };
+	uint32_t gate_id = 0;
 	int r;
 
 	assert(request && request->policy && request->ruleset && request->pins);
@@ -61,13 +65,24 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		return r;
 	}
 	r = load_finish(&load, reason);
+	if (!r)
+		r = load_gate_id(&load, &gate_id);
 	if (r)
 		return r;
+	if (load.reader)
+		reader_view_make(&load.pins, &view);
+	else
+		reader_view_remove(&load.pins, &view);
 	*ret_report = (struct load_report){
 		.replaced = load.gate && load.gate != SMTPWARD_GATE_OPEN,
 		.replaced_abi = load.abi,
 		.below_root = load.attach_id != load.root_id,
 		.left = load.left,
+		.root_id = load.root_id,
+		.id = { gate_id, load.generation },
+		.unkept = load.unkept,
+		.view = view,
+		.spoiled = load.spoiled,
 	};
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/reason.h"
+#include "pins/found.h"
 #include "policy/policy.h"
 #include "ruleset/ruleset.h"
 
@@ -19,10 +20,18 @@ struct load_request {
 	const struct policy *policy;
 	const struct ruleset *ruleset;
 	const char *config; /* where the policy came from */
+	const char *why;    /* it is the kept one: what was wrong with the file; or NULL */
 	const char *cgroup; /* directory to attach to; NULL: the v2 root */
 	const char *pins;   /* directory on bpffs */
 	/* The group that may read beside root, 0: none; NULL: the one that may now. */
 	const gid_t *reader;
+	bool only_free; /* -EEXIST where a policy is loaded already */
+};
+
+/* One load of one pin directory: what tells a trial's own from what came after it. */
+struct load_id {
+	uint32_t gate_id; /* of map_gate */
+	uint64_t generation;
 };
 
 struct load_report {
@@ -30,6 +39,11 @@ struct load_report {
 	uint32_t replaced_abi; /* of the smtpward that had loaded it */
 	bool below_root;       /* attached to a part of the hierarchy only */
 	uint64_t left;	       /* generations that recorded into maps of their own: leftover.h */
+	uint64_t root_id;      /* of the v2 root as it is seen here: 1 is the machine's */
+	struct load_id id;
+	struct reason unkept;  /* why there is no second set of pins; empty where there is one */
+	struct reason view;    /* why its reader may have no way to the pins; or empty */
+	struct reason spoiled; /* why it did not go on with the maps that last; or empty */
 };
 
 /*
@@ -41,12 +55,25 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		struct reason *reason);
 
 /*
- * Puts back the hooks of the policy in force, from what is pinned. 0 where they are in
- * force now; what else is amiss it does not look at.
+ * Puts back what somebody took away of a policy that is in force: pins, links, programs. 0
+ * where its hooks are in force now; -ENOENT where nothing is left of it, neither pins nor
+ * programs. What else is amiss it does not look at.
  */
 int load_heal(const char *path, struct reason *reason);
 
-/* Lifts enforcement and removes everything. -ENOENT where nothing is loaded. */
-int load_unload(const char *path, struct reason *reason);
+struct load_lifted {
+	unsigned int links;  /* that were attached, and are not any more */
+	struct found others; /* what is attached still: other pin directories' */
+	char odd[256];	     /* pins that were not what their names say, or empty */
+};
+
+/*
+ * Lifts enforcement and removes everything, also where only the programs are left, without
+ * a pin. With only, it lifts that load and no other: -ESTALE where another one has come
+ * after it. -ENOENT where nothing is loaded; *ret_lifted has the others then, too.
+ * found_clear() frees them.
+ */
+int load_unload(const char *path, const struct load_id *only, struct load_lifted *ret_lifted,
+		struct reason *reason);
 
 #endif /* SMTPWARD_LOAD_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Putting back what somebody took away while a policy is in force: the link of a
- * hook, its pin or its program. It needs nothing but what is pinned; what it cannot
- * put back, the next load does.
+ * hook, its program, or pins, all of them too. It needs nothing but what is pinned or
+ * attached; what it cannot put back, the next load does.
  */
 #include "load/load_steps.h"
 
@@ -12,8 +12,11 @@
 
 #include "base/cleanup.h"
 #include "host/cgroupfs.h"
+#include "pins/found.h"
+#include "pins/keep.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 
 static int heal_open_cgroup_id(uint64_t id, int *ret_fd)
 {
@@ -73,24 +76,65 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 	return load_link(pins, hook, program_fd, cgroup_fd, NULL, reason);
 }
 
-int load_heal(const char *path, struct reason *reason)
+static int heal_hooks(const struct pins *pins, struct reason *reason)
 {
-	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	struct smtpward_policy_info policy;
 	struct smtpward_gate gate;
-	int r = pins_open_locked(path, false, &pins, reason);
+	int r = object_read(pins, 0, "map_gate", &gate, sizeof(gate));
 
-	if (r)
-		return r;
-	r = object_read(&pins, 0, "map_gate", &gate, sizeof(gate));
 	if (!r)
-		r = object_read(&pins, gate.generation, "map_policy", &policy, sizeof(policy));
+		r = object_read(pins, gate.generation, "map_policy", &policy, sizeof(policy));
 	if (r)
-		return reason_errno(reason, r, "cannot tell the policy in %s", path);
+		return reason_errno(reason, r, "cannot tell the policy in %s", pins->path);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		r = heal_hook(&pins, &policy, hook, reason);
+		r = heal_hook(pins, &policy, hook, reason);
 		if (r)
 			return r;
 	}
-	return 0;
+	return keep_update(pins, gate.generation, NULL, reason);
+}
+
+/* A directory that was made anew is not the one that the reader is shown. */
+static int heal_reader_view(const struct pins *pins, struct reason *reason)
+{
+	gid_t group = 0;
+	int r = pins_find_group(pins, &group);
+
+	if (r)
+		return reason_errno(reason, r, "cannot tell who may read %s", pins->path);
+	return group ? reader_view_make(pins, reason) : 0;
+}
+
+/* Whether anything attached belongs to this directory, and refuses. */
+static bool heal_finds_any(const struct found *found, const char *path, uint64_t root_id)
+{
+	for (size_t i = 0; i < found->n; i++)
+		if (found->links[i].gate != SMTPWARD_GATE_OPEN &&
+		    found_is_of(&found->links[i], path, root_id))
+			return true;
+	return false;
+}
+
+int load_heal(const char *path, struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	_cleanup_(found_clear) struct found found = { 0 };
+	uint64_t root_id = 0;
+	int r = pins_lock(path, LOCK_ALONE, &pins, reason);
+
+	if (r)
+		return r;
+	r = load_find(&found, &root_id, reason);
+	if (r)
+		return r;
+	r = pins_enter(&pins, heal_finds_any(&found, pins.path, root_id), reason);
+	if (r)
+		return r;
+	r = load_restore(&pins, &found, root_id, reason);
+	if (r)
+		return r;
+	r = heal_hooks(&pins, reason);
+	if (r)
+		return r;
+	return heal_reader_view(&pins, reason);
 }

@@ -192,18 +192,33 @@ static void make_describe(const struct load *load, struct smtpward_policy_info *
 	snprintf(info->config, sizeof(info->config), "%s", load->request->config);
 }
 
+static void make_describe_origin(const struct load *load, struct smtpward_origin *origin)
+{
+	const struct load_request *request = load->request;
+
+	*origin = (struct smtpward_origin){ .reader = load->reader };
+	if (request->cgroup)
+		origin->flags |= SMTPWARD_ORIGIN_CGROUP;
+	if (request->why)
+		origin->flags |= SMTPWARD_ORIGIN_KEPT;
+	snprintf(origin->pins, sizeof(origin->pins), "%s", load->pins.path);
+	snprintf(origin->why, sizeof(origin->why), "%s", request->why ?: "");
+}
+
 static int make_prepare(const struct load *load, struct reason *reason)
 {
 	struct smtpward_policy_info info;
+	struct smtpward_origin origin;
 	int r = make_pin_generation(load, reason);
 
 	if (r)
 		return r;
 	make_describe(load, &info);
+	make_describe_origin(load, &origin);
 	r = fill_policy(load->loader, load->request->ruleset, reason);
 	if (r)
 		return r;
-	r = fill_description(load->loader, load->request->policy, &info, reason);
+	r = fill_description(load->loader, load->request->policy, &info, &origin, reason);
 	if (r)
 		return r;
 	r = make_start_tracker(load, reason);

@@ -15,10 +15,13 @@
 #include "base/macro.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
+#include "host/refusal.h"
+#include "pins/sound.h"
 
 void load_close(struct load *load)
 {
 	loader_free(load->loader);
+	found_clear(&load->found);
 	cleanup_close(&load->root_fd);
 	cleanup_close(&load->attach_fd);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
@@ -36,6 +39,8 @@ static int open_check_kernel(const struct ruleset *ruleset, struct reason *reaso
 
 	if (geteuid())
 		return reason_set(reason, -EPERM, "this needs root");
+	if (refusal_of_rights(reason))
+		return -EPERM;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (!feature_ask(needed[i]))
 			return reason_set(reason, -EOPNOTSUPP, "%s",
@@ -49,6 +54,44 @@ static int open_check_kernel(const struct ruleset *ruleset, struct reason *reaso
 	return 0;
 }
 
+/* A mount over /sys/fs/cgroup would hide from a machine with cgroup v1 what it runs by. */
+static int open_no_cgroups(struct reason *reason)
+{
+	bool v1 = false;
+	int r = cgroupfs_has_v1(&v1);
+
+	if (r)
+		return reason_errno(reason, r, "cannot find the cgroup hierarchies");
+	if (v1)
+		return reason_set(reason, -ENOENT,
+				  "this machine has cgroup v1 alone, and cgroup v2 is needed: boot "
+				  "with systemd.unified_cgroup_hierarchy=1");
+	return reason_set(reason, -ENOENT,
+			  "no cgroup v2 hierarchy is mounted: boot with systemd, or mount -t "
+			  "cgroup2 none /sys/fs/cgroup");
+}
+
+/* Rules that could match nothing would refuse all mail, or none. */
+static int open_check_services(const struct load *load, const char *root, struct reason *reason)
+{
+	bool alone = false;
+	int r;
+
+	if (load->request->cgroup || !load->request->ruleset->asks_cgroup)
+		return 0;
+	r = cgroupfs_has_v1_services(&alone);
+	if (r)
+		return reason_errno(reason, r, "cannot tell where the services run");
+	if (!alone)
+		return 0;
+	return reason_set(
+		reason, -EOPNOTSUPP,
+		"systemd keeps its services in cgroup v1 here: in cgroup v2 (%s) all of "
+		"them are in the root, and no rule with unit or cgroup can match: boot with "
+		"systemd.unified_cgroup_hierarchy=1, or write rules by user or group",
+		root);
+}
+
 static int open_cgroups(struct load *load, struct reason *reason)
 {
 	_cleanup_free_ char *root = NULL;
@@ -56,11 +99,12 @@ static int open_cgroups(struct load *load, struct reason *reason)
 	int r = cgroupfs_find_root(&root);
 
 	if (r == -ENOENT)
-		return reason_set(reason, r,
-				  "no cgroup v2 hierarchy is mounted: boot with systemd, or mount "
-				  "-t cgroup2 none /sys/fs/cgroup");
+		return open_no_cgroups(reason);
 	if (r)
 		return reason_errno(reason, r, "cannot find the cgroup v2 hierarchy");
+	r = open_check_services(load, root, reason);
+	if (r)
+		return r;
 	r = cgroupfs_open(root, &load->root_fd);
 	if (!r)
 		r = cgroupfs_id(load->root_fd, "", &load->root_id);
@@ -112,6 +156,7 @@ static int open_read_adopted(struct load *load)
 {
 	enum object_gate gate;
 	uint64_t generation;
+	bool sound;
 	int r;
 
 	if (!load->gate)
@@ -124,9 +169,12 @@ static int open_read_adopted(struct load *load)
 	r = object_read_abi(&load->pins, generation, &load->abi);
 	if (r)
 		return r;
-	if (load->abi == SMTPWARD_ABI)
+	if (load->abi != SMTPWARD_ABI)
+		return 0;
+	r = sound_check(&load->pins, generation, &sound, &load->spoiled);
+	if (!r && sound)
 		load->adopted = generation;
-	return 0;
+	return r;
 }
 
 /* No generation, or one that was not finished, is nothing to go on with. */
@@ -166,6 +214,9 @@ static int open_link(struct load *load, int hook, struct reason *reason)
 		return 0;
 	if (!r)
 		r = open_read_link(load, fd, &link, &exists);
+	/* Something else of that name; the link that is made takes its place. */
+	if (r == -EBADMSG)
+		return 0;
 	if (r)
 		return reason_errno(reason, r, "cannot open %s/%s", load->pins.path, name);
 	if (!exists)
@@ -197,10 +248,47 @@ static int open_choose_reader(struct load *load, struct reason *reason)
 	return 0;
 }
 
+int load_find(struct found *ret_found, uint64_t *ret_root_id, struct reason *reason)
+{
+	_cleanup_close_ int root_fd = -1;
+	int r = found_read(ret_found);
+
+	/* Without CAP_SYS_ADMIN the pins are all there is to go by. */
+	if (r && r != -EPERM)
+		return reason_errno(reason, r, "cannot tell what is attached");
+	r = cgroupfs_open_root(&root_fd);
+	if (!r)
+		r = cgroupfs_id(root_fd, "", ret_root_id);
+	/* Without a hierarchy nothing is attached to its root. */
+	if (r && r != -ENOENT)
+		return reason_errno(reason, r, "cannot open the cgroup v2 hierarchy");
+	return 0;
+}
+
+static int open_refuse_loaded(const struct load *load, struct reason *reason)
+{
+	if (!load->request->only_free || !load->decides)
+		return 0;
+	return reason_set(reason, -EEXIST, "a policy is loaded at %s", load->pins.path);
+}
+
+/* What is attached, and its pins where somebody took them away. */
+static int open_found(struct load *load, struct reason *reason)
+{
+	int r = load_find(&load->found, &load->root_id, reason);
+
+	if (r)
+		return r;
+	return load_restore(&load->pins, &load->found, load->root_id, reason);
+}
+
 static int open_state(struct load *load, struct reason *reason)
 {
 	int r = pins_open_locked(load->request->pins, true, &load->pins, reason);
 
+	if (r)
+		return r;
+	r = open_found(load, reason);
 	if (r)
 		return r;
 	r = open_read_gate(load, reason);
@@ -210,6 +298,9 @@ static int open_state(struct load *load, struct reason *reason)
 	if (r)
 		return r;
 	r = open_choose_adopted(load, reason);
+	if (r)
+		return r;
+	r = open_refuse_loaded(load, reason);
 	if (r)
 		return r;
 	r = open_choose_reader(load, reason);

@@ -12,6 +12,7 @@
 
 #include "load/load.h"
 #include "load/loader.h"
+#include "pins/found.h"
 #include "pins/hook.h"
 #include "pins/object.h"
 #include "pins/pins.h"
@@ -20,6 +21,7 @@
 struct load {
 	const struct load_request *request;
 	struct pins pins;
+	struct found found; /* what was attached as the load began */
 	struct loader *loader;
 	int root_fd; /* the v2 root */
 	uint64_t root_id;
@@ -29,12 +31,14 @@ struct load {
 	uint64_t decides;		/* the generation that it names, if that is there; or 0 */
 	uint64_t generation;		/* the new one */
 	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */
+	struct reason spoiled;		/* or why it does not, if that is another than the ABI */
 	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
 	uint64_t left;			/* generations that wait to be drained */
 	gid_t reader;			/* the group that may read beside root; 0: none */
 	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
 	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */
 	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
+	struct reason unkept;		/* why there is no second set of pins */
 };
 
 /* load_open.c: what the load goes by, and what is there before it. Takes the lock. */
@@ -44,9 +48,28 @@ void load_close(struct load *load);
 /* load_make.c: a whole generation, pinned, filled, its tracker running; it decides nothing. */
 int load_make(struct load *load, struct reason *reason);
 
+/*
+ * load_restore.c: pins again, in their directory, what is attached and not pinned there. The
+ * caller holds the lock. Nothing where another policy's pins are there.
+ */
+int load_restore(const struct pins *pins, const struct found *found, uint64_t root_id,
+		 struct reason *reason);
+
 /* Pins an object, in the directory of a generation, or of all for 0. */
 int load_pin(const struct pins *pins, uint64_t generation, const char *name, int fd,
 	     struct reason *reason);
+
+/*
+ * What is attached, to whom may ask by ids: nothing otherwise. root_id: of the v2 root as it is
+ * seen here.
+ */
+int load_find(struct found *ret_found, uint64_t *ret_root_id, struct reason *reason);
+
+/* Detaches a link that was found; gone already is fine. 0 or -errno. */
+int load_detach_found(const struct found_link *link);
+
+/* The id of the map_gate of a load. */
+int load_gate_id(const struct load *load, uint32_t *ret_id);
 
 /* The one store that switches. */
 int load_write_gate(const struct load *load, uint64_t generation, struct reason *reason);
@@ -56,6 +79,9 @@ int load_swap(struct load *load, struct reason *reason);
 
 /* After a failure before the switch; 0 where all that was made is gone. */
 int load_roll_back(struct load *load);
+
+/* The names that people find a generation by. 0 or -errno. */
+int load_name_generation(const struct pins *pins, uint64_t generation);
 
 /* After the switch: names, the reader's rights, and what was replaced goes. */
 int load_finish(struct load *load, struct reason *reason);

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "pins/hook.h"
+#include "pins/keep.h"
 
 int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
 	      struct reason *reason)
@@ -173,15 +174,14 @@ int load_roll_back(struct load *load)
 
 /* After the switch. */
 
-/* The names that people find the new generation by. */
-static int swap_name_generation(const struct load *load)
+int load_name_generation(const struct pins *pins, uint64_t generation)
 {
-	int r = pins_point_to(&load->pins, load->generation);
+	int r = pins_point_to(pins, generation);
 
 	if (r)
 		return r;
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++) {
-		r = pins_link_policy(&load->pins, loader_lasting_maps[i]);
+		r = pins_link_policy(pins, loader_lasting_maps[i]);
 		if (r)
 			return r;
 	}
@@ -281,11 +281,55 @@ int load_detach_unknown(const struct pins *pins)
 	return pins_each(pins, 0, swap_detach_unknown, (void *)pins);
 }
 
+int load_gate_id(const struct load *load, uint32_t *ret_id)
+{
+	struct object_shape shape;
+	int r = object_read_shape(loader_map(load->loader, "map_gate"), &shape);
+
+	if (r)
+		return r;
+	*ret_id = shape.id;
+	return 0;
+}
+
+int load_detach_found(const struct found_link *link)
+{
+	_cleanup_close_ int fd = bpf_link_get_fd_by_id(link->id);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return bpf_link_detach(fd) ? -errno : 0;
+}
+
+/*
+ * Programs of an earlier load of this directory, on the same cgroup, whose pins somebody
+ * covered with another mount: they would go on deciding beside ours.
+ */
+static int swap_detach_covered(const struct load *load)
+{
+	uint32_t gate_id;
+	int r = load_gate_id(load, &gate_id);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < load->found.n; i++) {
+		const struct found_link *link = &load->found.links[i];
+
+		if (link->gate_id == gate_id || link->cgroup_id != load->attach_id ||
+		    !found_is_of(link, load->pins.path, load->root_id))
+			continue;
+		r = load_detach_found(link);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int swap_remove_others(struct load *load)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
 	size_t n;
-	int r = swap_name_generation(load);
+	int r = load_name_generation(&load->pins, load->generation);
 
 	if (r)
 		return r;
@@ -328,8 +372,21 @@ int load_finish(struct load *load, struct reason *reason)
 			"the new policy is in force, but detaching the hooks in %s that "
 			"this version does not have failed",
 			load->pins.path);
+	r = swap_detach_covered(load);
+	if (r)
+		return reason_errno(
+			reason, r,
+			"the new policy is in force, but detaching what an earlier load of %s "
+			"has left attached failed",
+			load->pins.path);
 	r = swap_share(load, reason);
 	if (r)
 		return r;
-	return swap_retire(load, reason);
+	r = swap_retire(load, reason);
+	if (r)
+		return r;
+	/* What holds without it holds now: it is for whoever removes the pins. */
+	load->unkept.text[0] = '\0';
+	keep_update(&load->pins, load->generation, load_detach_unknown, &load->unkept);
+	return 0;
 }

@@ -2,105 +2,303 @@
 /*
  * Lifting enforcement. The gate is opened first, which lifts it on all hooks at
  * once; then everything is taken away. A crash in between leaves things lying
- * about that the next unload, or load, removes.
+ * about that the next unload, or load, removes. What is attached counts, and not what
+ * is pinned: pins may be gone, or be something else.
  */
 #include "load/load_steps.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "base/cleanup.h"
+#include "pins/found.h"
+#include "pins/keep.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/reader_view.h"
 
-static int unload_open_gate(const struct pins *pins, struct reason *reason)
+struct unload {
+	struct pins pins;
+	struct found found; /* what is attached */
+	uint64_t root_id;
+	uint32_t gate_id; /* of the pinned map_gate; 0: there is none */
+	uint64_t gate;	  /* what it says */
+	struct load_lifted *lifted;
+};
+
+static void unload_close(struct unload *unload)
+{
+	pins_close(&unload->pins);
+	found_clear(&unload->found);
+}
+
+static bool unload_is_ours(const struct unload *unload, const struct found_link *link)
+{
+	if (unload->gate_id && link->gate_id == unload->gate_id)
+		return true;
+	return found_is_of(link, unload->pins.path, unload->root_id);
+}
+
+static int unload_write_gate(int fd)
 {
 	const struct smtpward_gate open = { .generation = SMTPWARD_GATE_OPEN };
-	_cleanup_close_ int fd = -1;
 	const uint32_t zero = 0;
-	int r = object_open_map(pins, 0, "map_gate", OBJECT_WRITES, sizeof(open), &fd);
 
-	if (r == -ENOENT)
-		return 0;
-	if (!r)
-		r = bpf_map_update_elem(fd, &zero, &open, BPF_ANY);
-	if (r)
-		return reason_errno(reason, r, "cannot write %s/map_gate", pins->path);
-	return 0;
+	return bpf_map_update_elem(fd, &zero, &open, BPF_ANY);
 }
 
-static int unload_detach_link(int fd)
-{
-	struct object_link link;
-	int r = object_read_link(fd, &link);
-
-	if (r)
-		return r;
-	if (link.cgroup_id && bpf_link_detach(fd))
-		return -errno;
-	return 0;
-}
-
-/*
- * Detaches one hook now: the kernel lets go of a link whose pin is removed a little
- * later, and who asks after unload shall find nothing.
- */
-static int unload_detach_hook(const struct pins *pins, int hook, struct reason *reason)
+static int unload_open_pinned_gate(const struct unload *unload, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	int r = object_open(pins, 0, hook_infos[hook].link_pin, &fd);
+	uint32_t id;
+	int r;
 
-	if (r == -ENOENT)
+	if (!unload->gate_id)
 		return 0;
+	r = object_open_gate(&unload->pins, OBJECT_WRITES, &fd, &id);
 	if (!r)
-		r = unload_detach_link(fd);
+		r = unload_write_gate(fd);
 	if (r)
-		return reason_errno(reason, r, "cannot detach the hook %s", hook_infos[hook].name);
+		return reason_errno(reason, r, "cannot write %s/map_gate", unload->pins.path);
 	return 0;
 }
 
-static int unload_lift(const struct pins *pins, struct reason *reason)
+static int unload_open_found_gate(const struct found_link *link, struct reason *reason)
 {
-	int r = unload_open_gate(pins, reason);
+	_cleanup_close_ int fd = -1;
+	int r = found_open_map(link->program_id, "map_gate", &fd);
+
+	if (!r)
+		r = unload_write_gate(fd);
+	/* The program may be gone by now, and the gate with it. */
+	if (r && r != -ENOENT)
+		return reason_errno(reason, r, "cannot write map_gate of program %u",
+				    link->program_id);
+	return 0;
+}
+
+static int unload_open_gates(const struct unload *unload, struct reason *reason)
+{
+	int r = unload_open_pinned_gate(unload, reason);
 
 	if (r)
 		return r;
-	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		r = unload_detach_hook(pins, hook, reason);
+	for (size_t i = 0; i < unload->found.n; i++) {
+		const struct found_link *link = &unload->found.links[i];
+
+		if (!unload_is_ours(unload, link) || link->gate_id == unload->gate_id)
+			continue;
+		r = unload_open_found_gate(link, reason);
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-int load_unload(const char *path, struct reason *reason)
+/* Said, and removed with all else: what is attached is found without it. */
+static void unload_note_odd(struct unload *unload, const char *name)
 {
-	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
-	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
-	bool known;
+	char *odd = unload->lifted->odd;
+	const size_t used = strlen(odd);
+
+	snprintf(odd + used, sizeof(unload->lifted->odd) - used, "%s%s", used ? ", " : "", name);
+}
+
+/*
+ * Detaches one hook now: the kernel lets go of a link whose pin is removed a little
+ * later, and who asks after unload shall find nothing.
+ */
+static int unload_detach_pinned(struct unload *unload, int hook, struct reason *reason)
+{
+	const char *name = hook_infos[hook].link_pin;
+	_cleanup_close_ int fd = -1;
+	struct object_link link;
+	int r = object_open(&unload->pins, 0, name, &fd);
+
+	if (r == -ENOENT)
+		return 0;
+	if (!r)
+		r = object_read_link(fd, &link);
+	if (r) {
+		unload_note_odd(unload, name);
+		return 0;
+	}
+	if (!link.cgroup_id)
+		return 0;
+	if (bpf_link_detach(fd))
+		return reason_errno(reason, -errno, "cannot detach the hook %s",
+				    hook_infos[hook].name);
+	unload->lifted->links++;
+	return 0;
+}
+
+static int unload_detach_all_pinned(struct unload *unload, struct reason *reason)
+{
 	int r;
 
-	if (geteuid())
-		return reason_set(reason, -EPERM, "this needs root");
-	r = pins_open_locked(path, false, &pins, reason);
-	if (r)
-		return r;
-	r = unload_lift(&pins, reason);
-	if (r)
-		return r;
-	r = load_detach_unknown(&pins);
+	if (unload->pins.fd < 0)
+		return 0;
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		r = unload_detach_pinned(unload, hook, reason);
+		if (r)
+			return r;
+	}
+	r = load_detach_unknown(&unload->pins);
 	if (r)
 		return reason_errno(
 			reason, r,
 			"enforcement is lifted, but detaching the hooks in %s that this "
 			"version does not have failed",
-			path);
+			unload->pins.path);
+	return 0;
+}
+
+/* What is attached still, after the pinned ones: its pins are elsewhere, or nowhere. */
+static int unload_detach_found(struct unload *unload, struct reason *reason)
+{
+	int r;
+
+	found_clear(&unload->found);
+	r = load_find(&unload->found, &unload->root_id, reason);
+	if (r)
+		return r;
+	for (size_t i = 0; i < unload->found.n; i++) {
+		const struct found_link *link = &unload->found.links[i];
+
+		if (!unload_is_ours(unload, link))
+			continue;
+		r = load_detach_found(link);
+		if (r)
+			return reason_errno(reason, r, "cannot detach link %u of the hook %s",
+					    link->id, hook_infos[link->hook].name);
+		unload->lifted->links++;
+	}
+	return 0;
+}
+
+static int unload_remove_pins(struct unload *unload, struct reason *reason)
+{
+	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
+	const bool there = unload->pins.fd >= 0;
+	struct reason view;
 	/* Only to wait for them: what cannot be told apart is removed all the same. */
-	known = !object_collect_ids(&pins, &ids);
-	r = pins_remove_all(&pins);
+	const bool known = there && !object_collect_ids(&unload->pins, &ids);
+	int r = keep_remove(&unload->pins, reason);
+
+	if (r)
+		return r;
+	r = there ? reader_view_remove(&unload->pins, &view) : 0;
+	if (r)
+		return reason_set(reason, r, "enforcement is lifted, but %s", view.text);
+	r = there ? pins_remove_all(&unload->pins) : 0;
 	if (r)
 		return reason_errno(reason, r, "enforcement is lifted, but removing %s failed",
-				    path);
+				    unload->pins.path);
 	if (known)
 		object_wait_until_freed(&ids);
 	return 0;
+}
+
+/* The directory may be gone, or covered by another mount: then what is attached is all. */
+static int unload_enter(struct unload *unload, struct reason *reason)
+{
+	_cleanup_close_ int fd = -1;
+	struct smtpward_gate gate;
+	const uint32_t zero = 0;
+	uint32_t id;
+	int r = pins_enter(&unload->pins, false, reason);
+
+	if (r)
+		return r;
+	r = object_open_gate(&unload->pins, OBJECT_READS, &fd, &id);
+	if (r == -ENOENT)
+		return 0;
+	if (!r)
+		r = bpf_map_lookup_elem(fd, &zero, &gate);
+	if (r) {
+		unload_note_odd(unload, "map_gate");
+		return 0;
+	}
+	unload->gate_id = id;
+	unload->gate = gate.generation;
+	return 0;
+}
+
+static bool unload_finds_any(const struct unload *unload)
+{
+	for (size_t i = 0; i < unload->found.n; i++)
+		if (unload_is_ours(unload, &unload->found.links[i]))
+			return true;
+	return false;
+}
+
+static int unload_check_only(const struct unload *unload, const struct load_id *only,
+			     struct reason *reason)
+{
+	if (!only || (unload->gate_id == only->gate_id && unload->gate == only->generation))
+		return 0;
+	for (size_t i = 0; i < unload->found.n; i++)
+		if (unload->found.links[i].gate_id == only->gate_id &&
+		    unload->found.links[i].gate == only->generation)
+			return 0;
+	return reason_set(reason, -ESTALE, "another policy was loaded at %s meanwhile: it stays",
+			  unload->pins.path);
+}
+
+static int unload_all(struct unload *unload, const struct load_id *only, struct reason *reason)
+{
+	struct reason no_pins;
+	int entered, r = load_find(&unload->found, &unload->root_id, reason);
+
+	if (r)
+		return r;
+	entered = unload_enter(unload, &no_pins);
+	if (entered && !unload_finds_any(unload)) {
+		/* A version that does not know the second set may have unloaded the first. */
+		r = keep_remove(&unload->pins, reason);
+		if (r)
+			return r;
+		*reason = no_pins;
+		return entered;
+	}
+	r = unload_check_only(unload, only, reason);
+	if (r)
+		return r;
+	r = unload_open_gates(unload, reason);
+	if (r)
+		return r;
+	r = unload_detach_all_pinned(unload, reason);
+	if (r)
+		return r;
+	r = unload_detach_found(unload, reason);
+	if (r)
+		return r;
+	return unload_remove_pins(unload, reason);
+}
+
+int load_unload(const char *path, const struct load_id *only, struct load_lifted *ret_lifted,
+		struct reason *reason)
+{
+	struct load_lifted lifted = { 0 };
+	_cleanup_(unload_close) struct unload unload = { .pins = PINS_CLOSED, .lifted = &lifted };
+	struct reason unknown;
+	uint64_t root_id;
+	int r;
+
+	if (geteuid())
+		return reason_set(reason, -EPERM, "this needs root");
+	r = pins_lock(path, LOCK_ALONE, &unload.pins, reason);
+	if (r)
+		return r;
+	r = unload_all(&unload, only, reason);
+	if (r && r != -ENOENT)
+		return r;
+	/* Only to tell of it: what could not be asked is not said. */
+	if (load_find(&lifted.others, &root_id, &unknown))
+		lifted.others = (struct found){ 0 };
+	*ret_lifted = lifted;
+	return r;
 }

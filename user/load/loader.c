@@ -13,11 +13,13 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "host/feature.h"
+#include "host/refusal.h"
 #include "pins/object.h"
 #include "smtpward.skel.h"
 
 const char *const loader_lasting_maps[] = {
-	"map_events", "map_callers", "map_callers_rest", "map_reported", "map_note", "map_counters",
+	"map_events", "map_callers",   "map_callers_rest", "map_reported",
+	"map_note",   "map_note_root", "map_counters",
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
 
@@ -205,21 +207,37 @@ static const char *loader_find_lacking(const struct loader *loader)
 	return NULL;
 }
 
+/* Every map to each hook's program: who has one of them by its id has all maps. */
+static int loader_bind_maps(const struct loader *loader, const struct bpf_program *program)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, loader->skeleton->obj) {
+		if (bpf_map__is_internal(map))
+			continue;
+		if (bpf_prog_bind_map(bpf_program__fd(program), bpf_map__fd(map), NULL))
+			return -errno;
+	}
+	return 0;
+}
+
 int loader_load(struct loader *loader, struct reason *reason)
 {
 	int r = smtpward_bpf__load(loader->skeleton);
 	const char *lacking;
 
+	for (int hook = 0; !r && hook < SMTPWARD_HOOKS; hook++) {
+		r = loader_bind_maps(loader, loader->programs[hook]);
+		if (r)
+			return reason_errno(reason, r, "cannot bind the maps to the programs");
+	}
 	if (!r)
 		return 0;
+	if (refusal_explains(r, reason))
+		return r;
 	lacking = loader_find_lacking(loader);
 	if (lacking)
 		return reason_set(reason, r, "%s", lacking);
-	if (r == -EPERM)
-		return reason_set(reason, r,
-				  "the kernel refused the BPF programs: Operation not permitted; "
-				  "root with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN is needed (-v "
-				  "shows the kernel's words)");
 	return reason_errno(reason, r, "the kernel refused the BPF programs (-v shows its words)");
 }
 

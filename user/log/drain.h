@@ -3,8 +3,8 @@
  * Takes out of the kernel what one generation's programs recorded, and writes a line
  * for each attempt or a sum of those that got none: each once, whatever kills us.
  *
- * Before a line is tried, map_note says which one; the sink leaves a receipt there in
- * the same step that brings the line out. The next to drain goes by both.
+ * Before a line is tried, a note says which one; the sink leaves a receipt there in the
+ * same step that brings the line out. The next to drain goes by both: see note.h.
  */
 #ifndef SMTPWARD_DRAIN_H
 #define SMTPWARD_DRAIN_H
@@ -24,13 +24,25 @@ struct drain_notices {
 
 struct drain;
 
+enum drain_what {
+	DRAIN_RECORDING, /* the programs of the generation go on, and so does the next reader */
+	/*
+	 * Nothing is recorded there any more, and it goes when we are through. So what can be
+	 * read and not be written to will do, and what makes no sense is left out.
+	 */
+	DRAIN_LAST,
+};
+
 /*
  * Opens what a generation records into. pins stay the caller's, who holds the lock of
  * the reader. A generation of another ABI can be drained as well: what its records say
  * is not known then, so they are summed up as lost.
  */
-int drain_open(const struct pins *pins, uint64_t generation, struct drain **ret_drain,
-	       struct reason *reason);
+int drain_open(const struct pins *pins, uint64_t generation, enum drain_what what,
+	       struct drain **ret_drain, struct reason *reason);
+
+/* DRAIN_LAST: whether the records, or the rest of them, could not be read. */
+bool drain_left_out(const struct drain *drain);
 
 /*
  * Goes on where the last one ended, with sink and notices, which stay the caller's. To be
@@ -39,8 +51,11 @@ int drain_open(const struct pins *pins, uint64_t generation, struct drain **ret_
 int drain_begin(struct drain *drain, struct sink *sink, const struct drain_notices *notices,
 		struct reason *reason);
 
-/* Polls readable while there are records. */
+/* Polls readable while there are records: also while the oldest of them is busy. */
 int drain_events_fd(const struct drain *drain);
+
+/* Whether a program was writing the oldest record still when it was last looked at. */
+bool drain_is_busy(const struct drain *drain);
 
 /*
  * Lines for some of the records: 0, 1 where the sink takes no line now, or -errno.
@@ -63,7 +78,7 @@ bool drain_in_trouble(const struct drain *drain);
 
 /*
  * Everything, records and sums, for at most timeout_ns; -ETIMEDOUT where the sink does not
- * take it all.
+ * take it all, or a program does not come to the end of a record.
  */
 int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason);
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What another ABI has left behind; see leftover.h. */
+/* What other generations have left behind; see leftover.h. */
 #include "log/leftover.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "line/line.h"
 #include "pins/object.h"
 #include "pins/pins.h"
 
@@ -17,6 +19,10 @@
 #define PATIENCE_NS 10000000000ULL
 
 #define PAUSE_NS 100000000
+
+#define LEFTOVER_UNREADABLE_TEXT                                                                \
+	"the records from before the load cannot all be read: somebody has moved the reader's " \
+	"position in map_events"
 
 static void leftover_pause(void)
 {
@@ -68,25 +74,66 @@ static int leftover_remove_generation(const char *path, uint64_t generation, str
 	return 0;
 }
 
-static int leftover_drain_generation(const struct pins *pins, uint64_t generation,
-				     struct sink *sink, const struct drain_notices *notices,
-				     struct drain_report *report, struct reason *reason)
+/* Tries for as long as the lines before it were tried. */
+static int leftover_write_alert(struct sink *sink, const char *text, struct reason *reason)
 {
-	_cleanup_(drain_freep) struct drain *drain = NULL;
-	int r = drain_open(pins, generation, &drain, reason);
+	struct line line;
+	struct timespec now;
+	int r = -EAGAIN;
 
-	/* A crash came between draining it and removing all of it. */
-	if (r == -ENOENT)
-		return 0;
-	if (r)
-		return r;
-	r = drain_begin(drain, sink, notices, reason);
+	clock_gettime(CLOCK_REALTIME, &now);
+	line_from_alert(text, true, (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec, &line);
+	for (uint64_t waited = 0; r && waited < PATIENCE_NS; waited += PAUSE_NS) {
+		if (waited)
+			leftover_pause();
+		r = sink_write(sink, &line, NULL);
+	}
+	return r ? reason_errno(reason, r, "cannot write an alert") : 0;
+}
+
+static int leftover_drain_all(struct drain *drain, struct sink *sink,
+			      const struct drain_notices *notices, struct drain_report *report,
+			      struct reason *reason)
+{
+	int r = drain_begin(drain, sink, notices, reason);
+
 	if (r)
 		return r;
 	r = drain_all(drain, PATIENCE_NS, reason);
 	report->lines += drain_report(drain).lines;
 	report->summed_up += drain_report(drain).summed_up;
 	return r;
+}
+
+/* What no later load could do better. */
+static bool leftover_is_spoiled(int r)
+{
+	return r == -EBADMSG || r == -EINVAL || r == -EPERM || r == -E2BIG;
+}
+
+static int leftover_drain_generation(const struct pins *pins, uint64_t generation,
+				     struct sink *sink, const struct drain_notices *notices,
+				     struct drain_report *report, struct reason *reason)
+{
+	_cleanup_(drain_freep) struct drain *drain = NULL;
+	char text[sizeof(reason->text) + 64];
+	int r = drain_open(pins, generation, DRAIN_LAST, &drain, reason);
+
+	/* A crash came between draining it and removing all of it. */
+	if (r == -ENOENT)
+		return 0;
+	if (!r)
+		r = leftover_drain_all(drain, sink, notices, report, reason);
+	if (r && !leftover_is_spoiled(r))
+		return r;
+	if (r) {
+		snprintf(text, sizeof(text), "what was recorded before the load is lost: %s",
+			 reason->text);
+		return leftover_write_alert(sink, text, reason);
+	}
+	if (drain_left_out(drain))
+		return leftover_write_alert(sink, LEFTOVER_UNREADABLE_TEXT, reason);
+	return 0;
 }
 
 /* While no load is under way, so that none of them is one that is being made. */

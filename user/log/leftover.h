@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a smtpward of another ABI has recorded and nobody has read: it stays pinned in
- * its generation when a load takes over, and goes once all of it has its line.
+ * What was recorded into maps that a load did not go on with, and nobody has read: those of
+ * another ABI, and those that were spoiled. They stay pinned in their generation, and go once
+ * all of it has its line. What cannot be read any more is said in an alert, and goes too.
  */
 #ifndef SMTPWARD_LEFTOVER_H
 #define SMTPWARD_LEFTOVER_H

@@ -13,9 +13,12 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+
+#include <bpf/bpf.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -31,6 +34,11 @@
 /* How long the line of an alert that ends the logger may take. */
 #define ALERT_SECONDS 5
 
+/* How long a program that is writing a record is given before the next look. */
+#define BUSY_MS 10
+/* How long it goes on with what was amiss at its first look. */
+#define PATIENCE_SECONDS 60
+
 /* How often all callers are looked at, those too that nothing was held back from. */
 #define SWEEP_SECONDS 600
 
@@ -41,13 +49,14 @@
 struct logger {
 	struct pins pins;
 	int reader_lock;
+	int gate_fd;	    /* of map_gate: an unload opens the gate before it removes a pin */
 	uint32_t events_id; /* of the map_events that is read */
 	struct drain *drain;
 	const struct logger_watch *watch;
 	enum logger_hangup hangup;
-	struct sink *sink; /* the caller's */
-	char alert[512];   /* the last one; empty where all is well */
-	char due[512];	   /* one that has no line yet, or empty */
+	struct sink *sink;	       /* the caller's */
+	char alert[LOGGER_ALERT_SIZE]; /* the last one; empty where all is well */
+	char due[LOGGER_ALERT_SIZE];   /* one that has no line yet, or empty */
 	bool due_healed;
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */
@@ -120,7 +129,7 @@ static int logger_open_drain(struct logger *logger, struct reason *reason)
 	if (abi != SMTPWARD_ABI)
 		return reason_set(reason, -EPROTO, OBJECT_FOREIGN_TEXT, logger->pins.path, abi,
 				  SMTPWARD_ABI);
-	return drain_open(&logger->pins, generation, &logger->drain, reason);
+	return drain_open(&logger->pins, generation, DRAIN_RECORDING, &logger->drain, reason);
 }
 
 int logger_open(const char *pins, struct logger **ret_logger, struct reason *reason)
@@ -132,12 +141,19 @@ int logger_open(const char *pins, struct logger **ret_logger, struct reason *rea
 		return reason_errno(reason, -ENOMEM, "cannot open %s", pins);
 	logger->pins = (struct pins)PINS_CLOSED;
 	logger->reader_lock = -1;
+	logger->gate_fd = -1;
 	r = pins_open(pins, &logger->pins, reason);
 	if (r)
 		return r;
 	r = logger_lock_reader(logger, reason);
 	if (r)
 		return r;
+	r = object_open_map(&logger->pins, 0, "map_gate", OBJECT_READS,
+			    sizeof(struct smtpward_gate), &logger->gate_fd);
+	if (r)
+		return reason_errno(reason, r,
+				    "cannot open %s/map_gate; 'smtpward load' puts it back",
+				    logger->pins.path);
 	r = logger_open_drain(logger, reason);
 	if (r)
 		return r;
@@ -151,6 +167,7 @@ void logger_free(struct logger *logger)
 		return;
 	drain_free(logger->drain);
 	cleanup_close(&logger->reader_lock);
+	cleanup_close(&logger->gate_fd);
 	pins_close(&logger->pins);
 	free(logger);
 }
@@ -168,9 +185,14 @@ struct logger_loop {
 	const struct drain_notices *notices;
 	bool stop;
 	bool unloaded;
+	bool lost;
 	bool replaced;
 	bool alerted;
 	unsigned int alerted_seconds;
+	unsigned int lost_seconds;
+	bool lifted;  /* at the last look: the gate was open */
+	bool looked;  /* once */
+	bool patient; /* the alert is that of the first look */
 };
 
 static void logger_loop_close(struct logger_loop *loop)
@@ -213,26 +235,43 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 	}
 }
 
+/* Whether enforcement was lifted, which is no alert. What cannot be read is not. */
+static bool logger_is_lifted(const struct logger *logger)
+{
+	struct smtpward_gate gate;
+	const uint32_t zero = 0;
+
+	return !bpf_map_lookup_elem(logger->gate_fd, &zero, &gate) &&
+	       gate.generation == SMTPWARD_GATE_OPEN;
+}
+
 /*
  * An alert is said once, until it is another one or all is well again. What can be put
  * right is at once; the line of it waits where the sink takes none.
  */
 static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
-	char alert[sizeof(logger->alert)];
-	bool healed = false;
+	const bool lifted = logger_is_lifted(logger);
+	struct logger_alert alert = { .text = "" };
+	bool changed;
 
-	if (!logger->watch->look(logger->watch->userdata, alert, sizeof(alert), &healed))
-		alert[0] = '\0';
-	if (alert[0] && strcmp(alert, logger->alert)) {
-		memcpy(logger->due, alert, sizeof(alert));
-		logger->due_healed = healed;
+	/* An unload is on its way, unless the gate was open two seconds ago already. */
+	if (!logger->watch->look(logger->watch->userdata, &alert) || (lifted && !loop->lifted))
+		alert = (struct logger_alert){ .text = "" };
+	loop->lifted = lifted;
+	changed = alert.text[0] && strcmp(alert.text, logger->alert);
+	if (changed) {
+		memcpy(logger->due, alert.text, sizeof(alert.text));
+		logger->due_healed = alert.healed;
 	}
-	if (healed)
-		alert[0] = '\0';
-	if (alert[0] && logger->watch->until_alert)
-		loop->alerted = true;
-	memcpy(logger->alert, alert, sizeof(alert));
+	if (alert.healed)
+		alert.text[0] = '\0';
+	loop->alerted = alert.text[0] && alert.ends && logger->watch->until_alert;
+	loop->patient = loop->alerted && (!loop->looked || (loop->patient && !changed));
+	loop->looked = true;
+	if (!loop->alerted)
+		loop->alerted_seconds = 0;
+	memcpy(logger->alert, alert.text, sizeof(alert.text));
 }
 
 /* 0, 1 or -errno. */
@@ -252,12 +291,44 @@ static int logger_write_alert(struct logger *logger)
 /* What became of the pins: whether there is still something to read, and to watch over. */
 static void logger_loop_look_at_pins(struct logger *logger, struct logger_loop *loop)
 {
+	const bool present = pins_present(&logger->pins);
 	uint32_t events_id;
 
-	loop->unloaded = !pins_present(&logger->pins);
+	loop->unloaded = !present && logger_is_lifted(logger);
+	loop->lost = !present && !loop->unloaded;
 	/* Half-way through a change it cannot be told: then the next second can tell. */
-	loop->replaced = !loop->unloaded && !logger_read_events_id(logger, &events_id) &&
+	loop->replaced = present && !logger_read_events_id(logger, &events_id) &&
 			 events_id != logger->events_id;
+}
+
+/* The pin directory that was made again, in place of the one that is gone. */
+static int logger_enter_again(struct logger *logger)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	_cleanup_close_ int lock = -1;
+	struct reason reason;
+	pid_t holder;
+	int r = pins_open(logger->pins.path, &pins, &reason);
+
+	if (!r)
+		r = pins_lock_reader(&pins, &lock, &holder);
+	if (r)
+		return r;
+	cleanup_close(&logger->reader_lock);
+	cleanup_close(&logger->pins.fd);
+	logger->reader_lock = TAKE_FD(lock);
+	logger->pins.fd = TAKE_FD(pins.fd);
+	return 0;
+}
+
+/* Somebody removed the pins. The programs go on, if they are pinned elsewhere, too. */
+static void logger_loop_face_loss(struct logger *logger, struct logger_loop *loop)
+{
+	logger_loop_look(logger, loop);
+	snprintf(logger->due, sizeof(logger->due),
+		 "the pin directory %s is gone, and no unload removed it", logger->pins.path);
+	logger->due_healed = !logger->alert[0] && !logger_enter_again(logger);
+	loop->lost = !logger->due_healed;
 }
 
 static void logger_tell_beat(const struct logger *logger)
@@ -278,10 +349,14 @@ static int logger_loop_take_second(struct logger *logger, struct logger_loop *lo
 		return 0;
 	logger_tell_beat(logger);
 	logger_loop_look_at_pins(logger, loop);
-	if (loop->alerted)
+	if (loop->lost && !loop->lost_seconds)
+		logger_loop_face_loss(logger, loop);
+	if (loop->alerted || loop->lost)
 		loop->alerted_seconds += seconds;
+	loop->lost_seconds = loop->lost ? loop->lost_seconds + 1 : 0;
 	logger->watch_seconds += seconds;
-	if (logger->watch_seconds >= WATCH_SECONDS && !loop->unloaded && !loop->replaced) {
+	if (logger->watch_seconds >= WATCH_SECONDS && !loop->unloaded && !loop->lost &&
+	    !loop->replaced) {
 		logger->watch_seconds = 0;
 		logger_loop_look(logger, loop);
 	}
@@ -303,7 +378,10 @@ static int logger_loop_take_second(struct logger *logger, struct logger_loop *lo
 	return 0;
 }
 
-/* Sleeps until there is something to do. A stuck sink is tried again each second. */
+/*
+ * Sleeps until there is something to do. A stuck sink is tried again each second. While the
+ * oldest record is being written, the buffer polls readable and has nothing for us.
+ */
 static int logger_loop_wait(struct logger *logger, struct logger_loop *loop, bool stuck)
 {
 	struct pollfd fds[] = {
@@ -311,12 +389,16 @@ static int logger_loop_wait(struct logger *logger, struct logger_loop *loop, boo
 		{ .fd = loop->timer_fd, .events = POLLIN },
 		{ .fd = drain_events_fd(logger->drain), .events = POLLIN },
 	};
+	int timeout = -1;
 
 	if (stuck) {
 		fds[2].fd = sink_poll_fd(logger->sink);
 		fds[2].events = POLLOUT;
+	} else if (drain_is_busy(logger->drain)) {
+		fds[2].fd = -1;
+		timeout = BUSY_MS;
 	}
-	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+	while (poll(fds, ARRAY_SIZE(fds), timeout) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
@@ -347,7 +429,10 @@ static int logger_loop_drain(struct logger *logger, struct reason *reason)
 /* A sink that takes no line does not keep it from ending: who starts it anew can heal. */
 static bool logger_loop_is_alerted(const struct logger *logger, const struct logger_loop *loop)
 {
-	return loop->alerted && (!logger->due[0] || loop->alerted_seconds >= ALERT_SECONDS);
+	if (loop->patient && !loop->lost)
+		return loop->alerted_seconds >= PATIENCE_SECONDS;
+	return (loop->alerted || loop->lost_seconds) &&
+	       (!logger->due[0] || loop->alerted_seconds >= ALERT_SECONDS);
 }
 
 static int logger_loop_run(struct logger *logger, struct logger_loop *loop, struct reason *reason)
@@ -396,6 +481,7 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 	if (r)
 		return r;
 	*ret_end = loop.unloaded   ? LOGGER_UNLOADED
+		   : loop.lost	   ? LOGGER_LOST
 		   : loop.replaced ? LOGGER_REPLACED
 		   : loop.alerted  ? LOGGER_ALERTED
 				   : LOGGER_STOPPED;

@@ -16,26 +16,36 @@
 
 enum logger_end {
 	LOGGER_STOPPED,	 /* by a signal */
-	LOGGER_UNLOADED, /* the pins are gone */
-	LOGGER_REPLACED, /* a load of another ABI has begun a map_events of its own */
+	LOGGER_UNLOADED, /* the gate is open, and the pins are gone */
+	LOGGER_LOST,	 /* the pins are gone, and no unload removed them */
+	LOGGER_REPLACED, /* a load has begun a map_events of its own */
 	LOGGER_ALERTED,	 /* enforcement is not what it should be, and until_alert is set */
 };
 
-/*
- * Looks whether enforcement is what it should be, every few seconds: returns true and
- * words for the alert where it is not, or was not and has been put right.
- */
+#define LOGGER_ALERT_SIZE 800
+
+struct logger_alert {
+	char text[LOGGER_ALERT_SIZE]; /* what is amiss, or was and has been put right */
+	bool healed;
+	bool ends; /* a load puts it right: for who cannot heal and is started anew by one */
+};
+
+/* Looks whether enforcement is what it should be, every few seconds. */
 struct logger_watch {
 	/*
 	 * A signal ends the logger. What is recorded until this returns is still written.
 	 * May be NULL.
 	 */
 	void (*stopping)(void *userdata);
-	bool (*look)(void *userdata, char *alert, size_t size, bool *ret_healed);
+	/* Returns true where there is an alert. */
+	bool (*look)(void *userdata, struct logger_alert *ret_alert);
 	/* Each second that the loop has come round. */
 	void (*beat)(void *userdata, const struct drain_report *report);
 	void *userdata;
-	/* Ends with an alert that was not healed; for who cannot heal and is started anew. */
+	/*
+	 * Ends with an alert of those that end it. What was amiss at the first look, and still
+	 * is, ends it only after a minute: whoever started it could not help that.
+	 */
 	bool until_alert;
 };
 

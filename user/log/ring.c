@@ -25,7 +25,13 @@ struct ring {
 	int fd;
 	size_t page_size;
 	size_t size; /* of the data, a power of two */
+	/*
+	 * Ours, and what the kernel goes by, which others can write to: nothing is read
+	 * from there but whether somebody did.
+	 */
+	uint64_t position;
 	unsigned long *consumer;
+	bool takes; /* what was read is taken out */
 	const unsigned long *producer;
 	const uint8_t *window;
 	size_t window_start; /* position modulo size, a multiple of the page size */
@@ -86,11 +92,40 @@ static int ring_look_at(struct ring *ring, uint64_t position, size_t len, const 
 	return 0;
 }
 
-int ring_open(int fd, struct ring **ret_ring)
+static int ring_map_positions(struct ring *ring, bool last)
+{
+	ring->takes = true;
+	ring->consumer = ring_map_page(ring, 0, PROT_READ | PROT_WRITE);
+	if (!ring->consumer && errno == EPERM && last) {
+		ring->takes = false;
+		ring->consumer = ring_map_page(ring, 0, PROT_READ);
+	}
+	if (!ring->consumer)
+		return -errno;
+	ring->producer = ring_map_page(ring, 1, PROT_READ);
+	return ring->producer ? 0 : -errno;
+}
+
+static uint64_t ring_end(const struct ring *ring)
+{
+	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+}
+
+static int ring_begin(struct ring *ring, size_t record_size)
+{
+	ring->position = __atomic_load_n(ring->consumer, __ATOMIC_ACQUIRE);
+	if (ring_end(ring) - ring->position > ring->size || ring->position % 8 ||
+	    (record_size && ring->position % record_size))
+		return -EBADMSG;
+	return 0;
+}
+
+int ring_open(int fd, size_t record_size, bool last, struct ring **ret_ring)
 {
 	_cleanup_(ring_freep) struct ring *ring = calloc(1, sizeof(*ring));
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
+	int r;
 
 	if (!ring)
 		return -ENOMEM;
@@ -101,44 +136,56 @@ int ring_open(int fd, struct ring **ret_ring)
 	ring->fd = fd;
 	ring->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	ring->size = info.max_entries;
-	ring->consumer = ring_map_page(ring, 0, PROT_READ | PROT_WRITE);
-	if (!ring->consumer)
-		return -errno;
-	ring->producer = ring_map_page(ring, 1, PROT_READ);
-	if (!ring->producer)
-		return -errno;
+	r = ring_map_positions(ring, last);
+	if (r)
+		return r;
+	r = ring_begin(ring, record_size);
+	if (r)
+		return r;
 	*ret_ring = TAKE_PTR(ring);
 	return 0;
 }
 
 uint64_t ring_position(const struct ring *ring)
 {
-	return *ring->consumer;
+	return ring->position;
+}
+
+/* Whether there is anything at a position: a look at our own comes to that first. */
+static int ring_check(const struct ring *ring, uint64_t position)
+{
+	const uint64_t end = ring_end(ring);
+
+	if (ring->takes && __atomic_load_n(ring->consumer, __ATOMIC_RELAXED) != ring->position)
+		return -EBADMSG;
+	if (end - ring->position > ring->size || end - position > ring->size)
+		return -EBADMSG;
+	return position == end ? RING_NONE : RING_RECORD;
 }
 
 int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_record)
 {
-	assert(position >= ring_position(ring));
+	assert(position >= ring->position);
 	for (;;) {
 		const uint8_t *header, *record;
 		uint32_t word, len;
 		uint64_t next;
-		int r;
+		int r = ring_check(ring, position);
 
-		if (position >= __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE))
-			return 0;
+		if (r != RING_RECORD)
+			return r;
 		r = ring_look_at(ring, position, BPF_RINGBUF_HDR_SZ, &header);
 		if (r)
 			return r;
 		word = __atomic_load_n((const uint32_t *)header, __ATOMIC_ACQUIRE);
 		if (word & BPF_RINGBUF_BUSY_BIT)
-			return 0;
+			return RING_BUSY;
 		len = word & ~BPF_RINGBUF_DISCARD_BIT;
 		if (len > ring->size)
 			return -EBADMSG;
 		next = position + ((BPF_RINGBUF_HDR_SZ + len + 7) & ~7UL);
 		if (word & BPF_RINGBUF_DISCARD_BIT) {
-			if (position == ring_position(ring))
+			if (position == ring->position)
 				ring_advance(ring, next);
 			position = next;
 			continue;
@@ -147,14 +194,16 @@ int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_reco
 		if (r)
 			return r;
 		*ret_record = (struct ring_record){ record + BPF_RINGBUF_HDR_SZ, len, next };
-		return 1;
+		return RING_RECORD;
 	}
 }
 
 void ring_advance(struct ring *ring, uint64_t position)
 {
-	assert(position >= ring_position(ring));
-	__atomic_store_n(ring->consumer, position, __ATOMIC_RELEASE);
+	assert(position >= ring->position);
+	ring->position = position;
+	if (ring->takes)
+		__atomic_store_n(ring->consumer, (unsigned long)position, __ATOMIC_RELEASE);
 }
 
 void ring_free(struct ring *ring)

@@ -8,13 +8,20 @@
 #ifndef SMTPWARD_RING_H
 #define SMTPWARD_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct ring;
 
-/* fd stays the caller's, and polls readable while there are records. */
-int ring_open(int fd, struct ring **ret_ring);
+/*
+ * fd stays the caller's, and polls readable while there are records. record_size is what
+ * each record takes in it, header and padding too, where that is known, or 0. With last,
+ * nobody reads it after us: one that we may not write to will do.
+ *
+ * -EBADMSG where the reader's position, which its group can write, makes no sense.
+ */
+int ring_open(int fd, size_t record_size, bool last, struct ring **ret_ring);
 
 struct ring_record {
 	const void *data; /* until the next call */
@@ -25,9 +32,16 @@ struct ring_record {
 /* Where the oldest record lies: a count of bytes that only grows. */
 uint64_t ring_position(const struct ring *ring);
 
+enum ring_found {
+	RING_NONE,
+	RING_RECORD,
+	RING_BUSY, /* there is one, and a program is writing it still */
+};
+
 /*
- * The record at a position, which is ring_position() or some record's next: 1, or 0
- * where there is none yet. -EBADMSG where the buffer cannot be what it says.
+ * The record at a position, which is ring_position() or some record's next: an enum
+ * ring_found, or -EBADMSG where the buffer cannot be what it says, or somebody else has
+ * moved our position in it.
  */
 int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_record);
 

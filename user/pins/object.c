@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -32,6 +33,41 @@ static int object_open_pin(const struct pins *pins, uint64_t generation, const c
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
 {
 	return object_open_pin(pins, generation, name, 0, ret_fd);
+}
+
+/* A map, a program and a link are numbered each by themselves: all three begin so. */
+struct object_identity {
+	char kind[32]; /* "anon_inode:bpf-map" */
+	struct {
+		__u32 type;
+		__u32 id;
+	} info;
+};
+
+static int object_identify(int fd, struct object_identity *ret)
+{
+	__u32 size = sizeof(ret->info);
+	char path[32];
+
+	*ret = (struct object_identity){ 0 };
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (readlink(path, ret->kind, sizeof(ret->kind) - 1) < 0)
+		return -errno;
+	return bpf_obj_get_info_by_fd(fd, &ret->info, &size) ? -errno : 0;
+}
+
+int object_compare(int fd, int other_fd, bool *ret_same)
+{
+	struct object_identity one, other;
+	int r = object_identify(fd, &one);
+
+	if (r)
+		return r;
+	r = object_identify(other_fd, &other);
+	if (r)
+		return r;
+	*ret_same = !memcmp(&one, &other, sizeof(one));
+	return 0;
 }
 
 int object_read_shape(int fd, struct object_shape *ret_shape)
@@ -63,6 +99,24 @@ int object_open_map(const struct pins *pins, uint64_t generation, const char *na
 	return 0;
 }
 
+int object_open_gate(const struct pins *pins, enum object_use use, int *ret_fd, uint32_t *ret_id)
+{
+	_cleanup_close_ int fd = -1;
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+	int r = object_open_map(pins, 0, "map_gate", use, sizeof(struct smtpward_gate), &fd);
+
+	if (r)
+		return r;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	if (strcmp(info.name, "map_gate"))
+		return -EBADMSG;
+	*ret_fd = TAKE_FD(fd);
+	*ret_id = info.id;
+	return 0;
+}
+
 int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size)
 {
@@ -77,14 +131,21 @@ int object_read(const struct pins *pins, uint64_t generation, const char *name, 
 
 int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi)
 {
-	_cleanup_free_ uint32_t *value = NULL;
 	_cleanup_close_ int fd = -1;
-	struct object_shape shape;
-	const uint32_t zero = 0;
 	int r = object_open_map(pins, generation, "map_policy", OBJECT_READS, 0, &fd);
 
-	if (!r)
-		r = object_read_shape(fd, &shape);
+	if (r)
+		return r;
+	return object_read_abi_of(fd, ret_abi);
+}
+
+int object_read_abi_of(int fd, uint32_t *ret_abi)
+{
+	_cleanup_free_ uint32_t *value = NULL;
+	struct object_shape shape;
+	const uint32_t zero = 0;
+	int r = object_read_shape(fd, &shape);
+
 	if (r)
 		return r;
 	if (shape.value_size < sizeof(*value))

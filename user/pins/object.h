@@ -19,6 +19,9 @@
 /* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
 
+/* Whether two descriptors are of one map, program or link. 0 or -errno. */
+int object_compare(int fd, int other_fd, bool *ret_same);
+
 /* What a descriptor of a map is for. The kernel asks for no more rights than that takes. */
 enum object_use {
 	OBJECT_READS,
@@ -29,6 +32,9 @@ enum object_use {
 int object_open_map(const struct pins *pins, uint64_t generation, const char *name,
 		    enum object_use use, size_t value_size, int *ret_fd);
 
+/* map_gate, and its id. -EBADMSG where the pin is something else. */
+int object_open_gate(const struct pins *pins, enum object_use use, int *ret_fd, uint32_t *ret_id);
+
 /* What a map of one entry holds. */
 int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size);
@@ -38,6 +44,9 @@ int object_sum_counters(int fd, struct smtpward_counters *ret_counters);
 
 /* The SMTPWARD_ABI that a generation was made with. -ENOENT where it was not finished. */
 int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi);
+
+/* The same of its map_policy. */
+int object_read_abi_of(int fd, uint32_t *ret_abi);
 
 /* What to say of another ABI: the path, its number, ours. */
 #define OBJECT_FOREIGN_TEXT                                                           \

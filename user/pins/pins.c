@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "base/array.h"
@@ -66,11 +65,6 @@ static int pins_make_dir(const char *path, struct reason *reason)
 {
 	if (!mkdir(path, 0700) || errno == EEXIST)
 		return 0;
-	if (errno == ENOENT)
-		return reason_set(reason, -ENOENT,
-				  "cannot make %s: the directory above it does not exist; "
-				  "mount a bpffs there: mount -t bpf bpf /sys/fs/bpf",
-				  path);
 	return reason_errno(reason, -errno, "cannot make %s", path);
 }
 
@@ -84,13 +78,60 @@ static int pins_refuse_file_system(const char *path, bool made, struct reason *r
 			  "%s is not on a bpffs: mount one: mount -t bpf bpf /sys/fs/bpf", path);
 }
 
-/* Empty, or ours by its map_gate. */
-static int pins_check_owner(int fd, const char *path, struct reason *reason)
+/* The number in a generation's name; 0 where it is none. */
+static uint64_t pins_parse_generation(const char *name);
+
+/* Whether a load makes things of this name. */
+static bool pins_is_our_name(const char *name)
+{
+	static const char *const prefixes[] = { "map_", "link_", "prog_", "iter_" };
+	static const char *const names[] = { POLICY_NAME, POLICY_NEW_NAME, PINS_READER_NAME };
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Without a map_gate, which somebody may have removed, what else is there shows whose it is:
+ * the directory of a generation, or nothing but names of ours.
+ */
+static int pins_check_names(int fd, const char *path, struct reason *reason)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_free_ char *strange = NULL;
 	const char *name;
+	int r = pins_open_dir(fd, ".", &dir);
+
+	if (r)
+		return reason_errno(reason, r, "cannot list %s", path);
+	while ((r = pins_next_entry(dir, &name)) > 0) {
+		if (pins_parse_generation(name))
+			return 0;
+		if (strange || pins_is_our_name(name))
+			continue;
+		strange = strdup(name);
+		if (!strange)
+			return reason_errno(reason, -ENOMEM, "cannot list %s", path);
+	}
+	if (r)
+		return reason_errno(reason, r, "cannot list %s", path);
+	if (!strange)
+		return 0;
+	return reason_set(reason, -EBUSY,
+			  "%s was not made by smtpward: it has %s and no " GATE_NAME
+			  "; remove it, or name another directory with --pins",
+			  path, strange);
+}
+
+/* Empty, or ours by its map_gate or the names in it. */
+static int pins_check_owner(int fd, const char *path, struct reason *reason)
+{
 	struct stat st;
-	int r;
 
 	if (fstat(fd, &st))
 		return reason_errno(reason, -errno, "cannot examine %s", path);
@@ -103,18 +144,7 @@ static int pins_check_owner(int fd, const char *path, struct reason *reason)
 		return 0;
 	if (errno != ENOENT)
 		return reason_errno(reason, -errno, "cannot examine %s/%s", path, GATE_NAME);
-	r = pins_open_dir(fd, ".", &dir);
-	if (r)
-		return reason_errno(reason, r, "cannot list %s", path);
-	r = pins_next_entry(dir, &name);
-	if (r < 0)
-		return reason_errno(reason, r, "cannot list %s", path);
-	if (r)
-		return reason_set(reason, -EBUSY,
-				  "%s was not made by smtpward: it has %s and no " GATE_NAME
-				  "; remove it, or name another directory with --pins",
-				  path, name);
-	return 0;
+	return pins_check_names(fd, path, reason);
 }
 
 static int pins_open_checked(const char *path, bool made, int *ret_fd, struct reason *reason)
@@ -150,134 +180,173 @@ static bool pins_same_directory(int fd, const char *path)
 	return !fstat(fd, &ours) && !lstat(path, &there) && trusted_same(&ours, &there);
 }
 
-static int pins_lock(int fd, int operation)
+int pins_absolute(const char *path, char ret_path[static PINS_PATH_SIZE])
 {
-	while (flock(fd, operation))
-		if (errno != EINTR)
-			return -errno;
+	_cleanup_free_ char *copy = strdup(path), *above = NULL;
+	char *name;
+	int len;
+
+	if (!copy)
+		return -ENOMEM;
+	for (len = (int)strlen(copy); len > 1 && copy[len - 1] == '/'; len--)
+		copy[len - 1] = '\0';
+	name = strrchr(copy, '/');
+	if (name)
+		*name++ = '\0';
+	else
+		name = copy;
+	above = realpath(name == copy ? "." : *copy ? copy : "/", NULL);
+	if (!above)
+		return -errno;
+	if (!strcmp(name, ".") || !strcmp(name, "..") || !*name)
+		return -EINVAL;
+	len = snprintf(ret_path, PINS_PATH_SIZE, "%s/%s", strcmp(above, "/") ? above : "", name);
+	return len < PINS_PATH_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+static int pins_name_path(const char *path, struct pins *ret_pins, struct reason *reason)
+{
+	char absolute[PINS_PATH_SIZE];
+	int r = pins_absolute(path, absolute);
+
+	if (r == -ENOENT)
+		return reason_set(reason, -ENOENT,
+				  "%s cannot be: the directory above it does not exist; mount a "
+				  "bpffs there: mount -t bpf bpf /sys/fs/bpf",
+				  path);
+	if (r == -EACCES)
+		return reason_set(reason, r, "cannot open %s: this needs root", path);
+	if (r)
+		return reason_errno(reason, r, "cannot open %s", path);
+	*ret_pins = (struct pins)PINS_CLOSED;
+	ret_pins->path = strdup(absolute);
+	return ret_pins->path ? 0 : reason_errno(reason, -ENOMEM, "cannot open %s", path);
+}
+
+int pins_lock(const char *path, enum lock_kind kind, struct pins *ret_pins, struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	int r = pins_name_path(path, &pins, reason);
+
+	if (r)
+		return r;
+	/* The lock is root's; others see a change by what they read twice. */
+	r = geteuid() ? 0 : lock_take(pins.path, kind, &pins.lock_fd, reason);
+	if (r)
+		return r;
+	*ret_pins = pins;
+	pins = (struct pins)PINS_CLOSED;
 	return 0;
 }
 
-static int pins_take_fd(const char *path, int *fd, struct pins *ret_pins, struct reason *reason)
+int pins_enter(struct pins *pins, bool create, struct reason *reason)
 {
-	char *copy = strdup(path);
+	bool made = create && access(pins->path, F_OK);
+	int r = made ? pins_make_dir(pins->path, reason) : 0;
 
-	if (!copy)
-		return reason_errno(reason, -ENOMEM, "cannot open %s", path);
-	ret_pins->path = copy;
-	ret_pins->fd = TAKE_FD(*fd);
+	assert(pins->fd < 0);
+	if (r)
+		return r;
+	return pins_open_checked(pins->path, made, &pins->fd, reason);
+}
+
+static int pins_lock_and_enter(const char *path, enum lock_kind kind, bool create,
+			       struct pins *ret_pins, struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	int r = pins_lock(path, kind, &pins, reason);
+
+	if (r)
+		return r;
+	r = pins_enter(&pins, create, reason);
+	if (r)
+		return r;
+	*ret_pins = pins;
+	pins = (struct pins)PINS_CLOSED;
 	return 0;
 }
 
 int pins_open(const char *path, struct pins *ret_pins, struct reason *reason)
 {
-	_cleanup_close_ int fd = -1;
-	int r = pins_open_checked(path, false, &fd, reason);
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	int r = pins_name_path(path, &pins, reason);
 
 	if (r)
 		return r;
-	return pins_take_fd(path, &fd, ret_pins, reason);
-}
-
-/* Opens, locks, and begins again where an unload has removed it meanwhile. */
-static int pins_open_and_lock(const char *path, bool create, int operation, struct pins *ret_pins,
-			      struct reason *reason)
-{
-	for (;;) {
-		_cleanup_close_ int fd = -1;
-		bool made = create && access(path, F_OK);
-		int r = made ? pins_make_dir(path, reason) : 0;
-
-		if (r)
-			return r;
-		r = pins_open_checked(path, made, &fd, reason);
-		if (r == -ENOENT && create)
-			continue;
-		if (r)
-			return r;
-		r = pins_lock(fd, operation);
-		if (r)
-			return reason_errno(reason, r, "cannot lock %s", path);
-		if (!pins_same_directory(fd, path))
-			continue;
-		r = pins_check_owner(fd, path, reason);
-		if (r)
-			return r;
-		return pins_take_fd(path, &fd, ret_pins, reason);
-	}
+	r = pins_enter(&pins, false, reason);
+	if (r)
+		return r;
+	*ret_pins = pins;
+	pins = (struct pins)PINS_CLOSED;
+	return 0;
 }
 
 int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct reason *reason)
 {
-	return pins_open_and_lock(path, false, LOCK_SH | (try ? LOCK_NB : 0), ret_pins, reason);
+	return pins_lock_and_enter(path, try ? LOCK_TRY : LOCK_SHARED, false, ret_pins, reason);
 }
 
 int pins_open_locked(const char *path, bool create, struct pins *ret_pins, struct reason *reason)
 {
-	return pins_open_and_lock(path, create, LOCK_EX, ret_pins, reason);
+	return pins_lock_and_enter(path, LOCK_ALONE, create, ret_pins, reason);
 }
 
 void pins_close(struct pins *pins)
 {
 	free(pins->path);
 	cleanup_close(&pins->fd);
+	cleanup_close(&pins->lock_fd);
 	*pins = (struct pins)PINS_CLOSED;
 }
 
-/* The holder of a flock(2) lock on fd, from /proc/locks; 0 where it is not there. */
-static pid_t pins_lock_holder(int fd)
+/* The group of who happens to make it says nothing: pins_share() alone gives it one. */
+static int pins_make_reader(const struct pins *pins)
 {
-	_cleanup_fclose_ FILE *locks = fopen("/proc/locks", "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	struct stat st;
+	if (mkdirat(pins->fd, PINS_READER_NAME, 0700))
+		return errno == EEXIST ? 0 : pins_errno();
+	if (fchownat(pins->fd, PINS_READER_NAME, 0, 0, AT_SYMLINK_NOFOLLOW))
+		return pins_errno();
+	return 0;
+}
 
-	if (!locks || fstat(fd, &st))
-		return 0;
-	while (getline(&line, &size, locks) > 0) {
-		unsigned int dev_major, dev_minor;
-		unsigned long inode;
-		int pid;
+static int pins_open_reader(const struct pins *pins, int *ret_fd)
+{
+	const int fd =
+		openat(pins->fd, PINS_READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-		/* The kernel's own numbers. NOLINTNEXTLINE(cert-err34-c) */
-		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
-			   &inode) == 4 &&
-		    makedev(dev_major, dev_minor) == st.st_dev && inode == st.st_ino)
-			return pid;
-	}
+	if (fd < 0)
+		return pins_errno();
+	*ret_fd = fd;
 	return 0;
 }
 
 int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-	_cleanup_close_ int fd = openat(pins->fd, PINS_READER_NAME, flags);
-	int r;
+	_cleanup_close_ int fd = -1;
+	int r = pins_open_reader(pins, &fd);
 
-	if (fd < 0 && errno == ENOENT) {
-		if (mkdirat(pins->fd, PINS_READER_NAME, 0700) && errno != EEXIST)
-			return -errno;
-		fd = openat(pins->fd, PINS_READER_NAME, flags);
-	}
-	if (fd < 0)
-		return -errno;
-	r = pins_lock(fd, LOCK_EX | LOCK_NB);
-	if (r == -EWOULDBLOCK) {
-		*reterr_pid = pins_lock_holder(fd);
-		return -EBUSY;
+	if (r == -ENOENT) {
+		r = pins_make_reader(pins);
+		if (r)
+			return r;
+		r = pins_open_reader(pins, &fd);
 	}
 	if (r)
 		return r;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		r = -errno;
+		*reterr_pid = lock_find_holder(fd);
+		return r == -EWOULDBLOCK ? -EBUSY : r;
+	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
 pid_t pins_find_reader(const struct pins *pins)
 {
-	_cleanup_close_ int fd =
-		openat(pins->fd, PINS_READER_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_close_ int fd = -1;
 
-	return fd < 0 ? 0 : pins_lock_holder(fd);
+	return pins_open_reader(pins, &fd) ? 0 : lock_find_holder(fd);
 }
 
 bool pins_present(const struct pins *pins)
@@ -333,7 +402,6 @@ int pins_make_generation(const struct pins *pins, uint64_t generation)
 	return mkdirat(pins->fd, name.text, 0700) ? -errno : 0;
 }
 
-/* The number in a generation's name; 0 where it is none. */
 static uint64_t pins_parse_generation(const char *name)
 {
 	struct pins_generation_name again;
@@ -430,6 +498,17 @@ int pins_point_to(const struct pins *pins, uint64_t generation)
 	return renameat(pins->fd, POLICY_NEW_NAME, pins->fd, POLICY_NAME) ? -errno : 0;
 }
 
+int pins_points_to(const struct pins *pins, uint64_t generation, bool *ret_points)
+{
+	struct pins_generation_name name = pins_generation_name(generation), there = { "" };
+	ssize_t len = readlinkat(pins->fd, POLICY_NAME, there.text, sizeof(there.text) - 1);
+
+	if (len < 0 && errno != ENOENT && errno != EINVAL)
+		return -errno;
+	*ret_points = len >= 0 && !strcmp(there.text, name.text);
+	return 0;
+}
+
 int pins_link_policy(const struct pins *pins, const char *name)
 {
 	char target[PINS_PATH_SIZE];
@@ -447,9 +526,15 @@ int pins_remove(const struct pins *pins, const char *name)
 
 static int pins_remove_entry(const struct pins *pins, const char *name)
 {
+	int r;
+
 	if (pins_parse_generation(name) || !strcmp(name, PINS_READER_NAME))
 		return pins_remove_directory(pins->fd, name);
-	return strcmp(name, GATE_NAME) ? pins_remove(pins, name) : 0;
+	if (!strcmp(name, GATE_NAME))
+		return 0;
+	/* A directory that somebody made here goes too, if it has nothing but pins. */
+	r = pins_remove(pins, name);
+	return r == -EISDIR ? pins_remove_directory(pins->fd, name) : r;
 }
 
 static int pins_remove_entries(const struct pins *pins)
@@ -480,7 +565,8 @@ int pins_remove_all(struct pins *pins)
 		if (r)
 			return r;
 		if (!rmdir(pins->path)) {
-			pins_close(pins);
+			cleanup_close(&pins->fd);
+			pins->fd = -1;
 			return 0;
 		}
 		if (errno != ENOTEMPTY)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The directory in bpffs that keeps everything alive, and its lock.
+ * The directory in bpffs that keeps everything alive.
  *
  *   map_gate            says which generation decides
  *   link_connect4, 6    the hooks
@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "base/reason.h"
+#include "pins/lock.h"
 
 #define PINS_DEFAULT_PATH "/sys/fs/bpf/smtpward"
 
@@ -31,14 +32,21 @@
 #define PINS_READER_NAME "reader"
 
 struct pins {
-	char *path;
-	int fd; /* the directory; -1 where it is not open */
+	char *path;  /* absolute */
+	int fd;	     /* the directory; -1 where it is not open */
+	int lock_fd; /* of lock.h; -1 where it is not held */
 };
 
-#define PINS_CLOSED                    \
-	{                              \
-		.path = NULL, .fd = -1 \
+#define PINS_CLOSED                                   \
+	{                                             \
+		.path = NULL, .fd = -1, .lock_fd = -1 \
 	}
+
+/*
+ * The absolute path of a pin directory, which need not be there: the one that it is in may
+ * be named by a link, or from where we are. -ENOENT where that one is not there.
+ */
+int pins_absolute(const char *path, char ret_path[static PINS_PATH_SIZE]);
 
 /*
  * Opens the directory to read from it. -ENOENT where there is none, which is the
@@ -49,15 +57,21 @@ int pins_open(const char *path, struct pins *ret_pins, struct reason *reason);
 
 /*
  * The same, while nobody changes it: waits for the lock that a load or unload holds,
- * or, with try, returns -EAGAIN where one does.
+ * or, with try, returns -EAGAIN where one does. The lock is root's: for others this is
+ * pins_open().
  */
 int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct reason *reason);
 
 /*
- * The same to change it: waits for the lock that serialises load and unload. With
- * create, the directory is made where it does not exist. Closing releases the lock.
+ * The same to change it: waits for the lock that serialises load and unload, as
+ * lock_take() says. With create, the directory is made where it does not exist. Closing
+ * releases the lock.
  */
 int pins_open_locked(const char *path, bool create, struct pins *ret_pins, struct reason *reason);
+
+/* Both in two steps, for who has to do with the directory's pins also where it is gone. */
+int pins_lock(const char *path, enum lock_kind kind, struct pins *ret_pins, struct reason *reason);
+int pins_enter(struct pins *pins, bool create, struct reason *reason);
 
 void pins_close(struct pins *pins);
 
@@ -104,13 +118,16 @@ int pins_remove_generation(const struct pins *pins, uint64_t generation);
 /* Points "policy" to a generation, in one step. */
 int pins_point_to(const struct pins *pins, uint64_t generation);
 
+/* Whether it points there. */
+int pins_points_to(const struct pins *pins, uint64_t generation, bool *ret_points);
+
 /* Makes "name" a link to the pin of that name in what "policy" points to; there already is fine. */
 int pins_link_policy(const struct pins *pins, const char *name);
 
 /* Removes one name; missing is fine. */
 int pins_remove(const struct pins *pins, const char *name);
 
-/* Removes what is left but the pinned gate, then the gate, then the directory. */
+/* Removes what is left but the pinned gate, then the gate, then the directory; keeps the lock. */
 int pins_remove_all(struct pins *pins);
 
 #endif /* SMTPWARD_PINS_H */

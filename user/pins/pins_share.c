@@ -37,6 +37,7 @@ static const struct {
 	{ "map_callers_rest", READS },
 	{ "map_counters", READS },
 	{ "map_policy", READS },
+	{ "map_origin", READS },
 	{ "map_rules", READS },
 	{ "map_tracker", READS },
 	{ "map_cgroups", READS },
@@ -110,12 +111,13 @@ int pins_share(const struct pins *pins, uint64_t generation, gid_t group)
 	return before ? share_with_none(pins, generation) : 0;
 }
 
+/* A log may have made the directory, for its lock: then no group can enter it. */
 int pins_find_group(const struct pins *pins, gid_t *ret_group)
 {
 	struct stat st = { 0 };
 
 	if (fstatat(pins->fd, PINS_READER_NAME, &st, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
 		return -errno;
-	*ret_group = st.st_gid;
+	*ret_group = S_ISDIR(st.st_mode) && !st.st_uid && st.st_mode & S_IXGRP ? st.st_gid : 0;
 	return 0;
 }

@@ -22,10 +22,27 @@ enum state_hook {
 	STATE_OTHER_PROGRAM, /* the link has a program that is not the policy's */
 };
 
+/* What is not as it should be, though the policy may be in force. */
+enum state_trouble {
+	STATE_KEPT,    /* the policy that was kept is in force, for the file could not be */
+	STATE_PINS,    /* something attached is not pinned in the pin directory */
+	STATE_UNKEPT,  /* it is not pinned a second time: see keep.h */
+	STATE_COVERED, /* an earlier load of this directory decides, too */
+	STATE_MISSING, /* the tracker has no room for all cgroups */
+	STATE_SCOPE,   /* attached to a root that is not the machine's, and nobody named it */
+	STATE_TROUBLES,
+};
+
+/* What the next load, or who heals, puts right. */
+#define STATE_HEALS \
+	(1U << STATE_PINS | 1U << STATE_UNKEPT | 1U << STATE_COVERED | 1U << STATE_MISSING)
+
 struct state {
-	bool enforcing; /* whole, and mode enforce */
-	bool gate_open; /* enforcement is lifted, half-way through a load or unload */
+	bool enforcing;	   /* whole, and mode enforce */
+	uint32_t troubles; /* 1U << STATE_KEPT and so on */
+	bool gate_open;	   /* enforcement is lifted, half-way through a load or unload */
 	struct smtpward_policy_info policy;
+	struct smtpward_origin origin; /* all zero where an older version loaded it */
 	enum state_hook hooks[SMTPWARD_HOOKS];
 	struct object_link links[SMTPWARD_HOOKS];
 	bool tracks;				    /* the policy needs the cgroup tracker */
@@ -40,11 +57,22 @@ struct state {
  * What is in force when no load or unload is under way: waits for one that is, or,
  * with try, returns -EAGAIN. -ENOENT where nothing is loaded, -ENODATA where what is
  * there is no whole policy, and as pins_open() does. state_clear() frees it.
+ *
+ * For root, what the kernel runs counts: programs without their pins are in force. Others
+ * have the pins alone to go by, and no lock: where these say that it is not in force, they
+ * are read again for half a second, as a load may be under way.
  */
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason);
 
 /* Whether the hooks and the tracker are as the load left them. */
 bool state_is_whole(const struct state *state);
+
+/* Room for the longest. */
+#define STATE_TROUBLE_SIZE 768
+
+/* One trouble of those that the state has, in words. */
+void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,
+			    size_t size);
 
 /* One line: enforcing, or why not and what to do. */
 const char *state_headline(const struct state *state);

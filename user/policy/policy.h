@@ -20,7 +20,12 @@ struct policy_place {
 	unsigned int column;
 };
 
-/* A user or a group. name is NULL where the policy gave the number. */
+/*
+ * A user or a group. name is NULL where the policy gave the number. POLICY_ID_NONE, which
+ * no task has, is in a kept copy alone: the number that the name had is another's today.
+ */
+#define POLICY_ID_NONE UINT32_MAX
+
 struct policy_id {
 	char *name;
 	uint32_t id;
@@ -105,18 +110,22 @@ struct policy_errors {
  *   sentence ("anyone can write to it: ...").
  * expand: what an include pattern names, sorted, as paths that read takes, relative
  *   to the file that includes it; *ret_n is 0 where a glob matches nothing. A plain
- *   name is returned as it is, whether it exists or not.
+ *   name is returned as it is, whether it exists or not. *reterr_why as of read.
  * same: 1 where both paths are one file, so that include finds a cycle; 0 where not.
  * user, group: -ENOENT where the name does not exist.
+ * kept_user, kept_group: for a kept copy, and there instead of the two before: 1 where the
+ *   number is the name's, or nobody's; 0 where it is another's.
  */
 struct policy_source {
 	int (*read)(void *userdata, const char *path, char **ret_text, size_t *ret_size,
 		    char **reterr_why);
 	int (*expand)(void *userdata, const char *includer, const char *pattern, char ***ret_paths,
-		      size_t *ret_n);
+		      size_t *ret_n, char **reterr_why);
 	int (*same)(void *userdata, const char *a, const char *b);
 	int (*user)(void *userdata, const char *name, uint32_t *ret_uid);
 	int (*group)(void *userdata, const char *name, uint32_t *ret_gid);
+	int (*kept_user)(void *userdata, uint32_t uid, const char *name);
+	int (*kept_group)(void *userdata, uint32_t gid, const char *name);
 	void *userdata;
 };
 
@@ -147,6 +156,16 @@ int policy_parse_text(const char *name, const char *text, size_t size,
  */
 int policy_print(const struct policy *policy, char **ret_text);
 int policy_print_rule(const struct policy_rule *rule, char **ret_text);
+
+/*
+ * A kept copy is the canonical form with the number beside each name of a user or group,
+ * NAME:NUMBER, so that it means the same without a lookup. It has no includes and no limit
+ * on its size. policy_parse_kept() takes it and no other form of a policy does.
+ */
+int policy_print_kept(const struct policy *policy, char **ret_text);
+int policy_parse_kept(const char *name, const char *text, size_t size,
+		      const struct policy_source *source, struct policy **ret_policy,
+		      struct policy_errors *errors);
 
 void policy_free(struct policy *policy);
 void policy_freep(struct policy **policy);

@@ -167,7 +167,9 @@ static int parse_fail_include(struct policy_parser *parser, const struct policy_
 
 static const char *parse_why_unreadable(int r)
 {
-	return r == -ENOENT ? "there is no such file" : strerror(-r);
+	if (r == -ENOENT)
+		return "there is no such file";
+	return r == -ETIMEDOUT ? "no answer in time" : strerror(-r);
 }
 
 /* Reading each file once is what ends every cycle. */
@@ -213,6 +215,7 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 	const struct policy_source *source = parser->source;
 	const struct policy_word *pattern;
 	_cleanup_(parse_paths_clear) struct paths paths = { 0 };
+	_cleanup_free_ char *why = NULL;
 	struct policy_place place;
 	int r, bad = 0;
 
@@ -227,11 +230,13 @@ static int parse_include(struct policy_parser *parser, struct policy_line *line,
 	place = (struct policy_place){ line->file, line->number, pattern->column };
 	if (!*pattern->text)
 		return parse_fail_include(parser, &place, "", "the name is empty");
-	r = source->expand(source->userdata, line->file, pattern->text, &paths.items, &paths.n);
+	r = source->expand(source->userdata, line->file, pattern->text, &paths.items, &paths.n,
+			   &why);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return parse_fail_include(parser, &place, pattern->text, parse_why_unreadable(r));
+		return parse_fail_include(parser, &place, pattern->text,
+					  why ? why : parse_why_unreadable(r));
 	for (size_t i = 0; i < paths.n; i++) {
 		r = parse_check_include(parser, paths.items[i], &place);
 		if (!r)
@@ -247,11 +252,11 @@ static int parse_fail_unknown(struct policy_parser *parser, const struct policy_
 			      const struct policy_word *word)
 {
 	/* "prots 25": what follows "alow" is no number. */
-	if (line->words.n_items > 1 && strchr("0123456789", *word[1].text))
+	if (line->words.n_items > 1 && *word[1].text >= '0' && *word[1].text <= '9')
 		parser->ports_unknown = true;
 	return policy_fail(parser, line, word->column,
 			   "unknown setting or rule '%s': expected ports, mode, reject, log, "
-			   "limit, include, allow, audit or deny",
+			   "limit, replace, include, allow, audit or deny",
 			   policy_shown_word(word).text);
 }
 
@@ -265,7 +270,7 @@ static int parse_words(struct policy_parser *parser, struct policy_line *line)
 		return 0;
 	word = line->words.items;
 	parser->continued = false;
-	if (!word->quoted && !strcmp(word->text, "include"))
+	if (!word->quoted && !parser->kept && !strcmp(word->text, "include"))
 		return parse_include(parser, line, word);
 	if (!word->quoted)
 		r = policy_parse_setting(parser, line);
@@ -467,9 +472,9 @@ int policy_parse(const char *path, const struct policy_source *source, struct po
 	return parse_finish(&parser, r, ret_policy);
 }
 
-int policy_parse_text(const char *name, const char *text, size_t size,
-		      const struct policy_source *source, struct policy **ret_policy,
-		      struct policy_errors *errors)
+static int parse_whole_text(const char *name, const char *text, size_t size, bool kept,
+			    const struct policy_source *source, struct policy **ret_policy,
+			    struct policy_errors *errors)
 {
 	_cleanup_(parse_clear) struct policy_parser parser = { 0 };
 	const struct policy_place place = { name, 0, 0 };
@@ -477,9 +482,24 @@ int policy_parse_text(const char *name, const char *text, size_t size,
 
 	if (r < 0)
 		return r;
-	if (size > POLICY_FILE_MAX)
+	parser.kept = kept;
+	if (size > POLICY_FILE_MAX && !kept)
 		r = parse_fail_include(&parser, &place, name, "it is over 1 MiB");
 	else
 		r = parse_named_text(&parser, name, text, size);
 	return parse_finish(&parser, r, ret_policy);
+}
+
+int policy_parse_text(const char *name, const char *text, size_t size,
+		      const struct policy_source *source, struct policy **ret_policy,
+		      struct policy_errors *errors)
+{
+	return parse_whole_text(name, text, size, false, source, ret_policy, errors);
+}
+
+int policy_parse_kept(const char *name, const char *text, size_t size,
+		      const struct policy_source *source, struct policy **ret_policy,
+		      struct policy_errors *errors)
+{
+	return parse_whole_text(name, text, size, true, source, ret_policy, errors);
 }

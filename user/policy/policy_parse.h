@@ -48,6 +48,7 @@ struct policy_parser {
 	unsigned int level; /* of the file that is being read, the first is 1 */
 	bool ports_unknown; /* an error may hide what 'ports' says */
 	bool too_many_files;
+	bool kept;	/* the text is a kept copy */
 	bool continued; /* the line before ended in a comma */
 };
 

@@ -26,6 +26,7 @@ struct text {
 	char *data;
 	size_t used, size;
 	bool failed;
+	bool numbers; /* beside the names of users and groups */
 };
 
 static void print_free(struct text *text)
@@ -66,13 +67,17 @@ __attribute__((format(printf, 2, 3))) static void print_format(struct text *out,
 	print_add(out, short_text);
 }
 
-/* In quotes as the violation line has them, so that a path can go either way. */
-static void print_value(struct text *out, const char *value)
+/*
+ * In quotes as the violation line has them, so that a path can go either way. What is
+ * behind the value needs none.
+ */
+static void print_value_and(struct text *out, const char *value, const char *behind)
 {
 	char byte[QUOTE_SIZE(1)];
 
 	if (policy_lex_plain(value)) {
 		print_add(out, value);
+		print_add(out, behind);
 		return;
 	}
 	print_add(out, "\"");
@@ -80,13 +85,23 @@ static void print_value(struct text *out, const char *value)
 		quote_text(p, 1, byte, sizeof(byte));
 		print_add(out, byte);
 	}
+	print_add(out, behind);
 	print_add(out, "\"");
+}
+
+static void print_value(struct text *out, const char *value)
+{
+	print_value_and(out, value, "");
 }
 
 static void print_id(struct text *out, const struct policy_id *id)
 {
+	char number[16] = "";
+
+	if (out->numbers)
+		snprintf(number, sizeof(number), ":%u", id->id);
 	if (id->name)
-		print_value(out, id->name);
+		print_value_and(out, id->name, number);
 	else
 		print_format(out, "%u", id->id);
 }
@@ -189,6 +204,14 @@ static int print_take(struct text *out, char **ret_text)
 int policy_print(const struct policy *policy, char **ret_text)
 {
 	_cleanup_(print_free) struct text out = { 0 };
+
+	print_policy(&out, policy);
+	return print_take(&out, ret_text);
+}
+
+int policy_print_kept(const struct policy *policy, char **ret_text)
+{
+	_cleanup_(print_free) struct text out = { .numbers = true };
 
 	print_policy(&out, policy);
 	return print_take(&out, ret_text);

@@ -81,7 +81,8 @@ static int rule_parse_user(struct policy_parser *parser, const struct policy_lin
 			   const struct policy_word *word, void *item)
 {
 	struct reason why;
-	int r = policy_value_user(word->text, parser->source, item, &why);
+	int r = parser->kept ? policy_value_kept_user(word->text, parser->source, item, &why)
+			     : policy_value_user(word->text, parser->source, item, &why);
 
 	return policy_check(parser, line, word, r, &why);
 }
@@ -90,7 +91,8 @@ static int rule_parse_group(struct policy_parser *parser, const struct policy_li
 			    const struct policy_word *word, void *item)
 {
 	struct reason why;
-	int r = policy_value_group(word->text, parser->source, item, &why);
+	int r = parser->kept ? policy_value_kept_group(word->text, parser->source, item, &why)
+			     : policy_value_group(word->text, parser->source, item, &why);
 
 	return policy_check(parser, line, word, r, &why);
 }
@@ -181,8 +183,13 @@ static int rule_check_twice(struct policy_parser *parser, const struct policy_li
 {
 	const char *item = items + i * kinds[kind].item_size;
 	const struct policy_word *word = &list->first[2 * i], *before;
-	char *const *found = tsearch(item, tree, kinds[kind].compare);
+	char *const *found;
 
+	/* Many names may have come to nothing. */
+	if (kind == POLICY_ID &&
+	    ((const struct policy_id *)(const void *)item)->id == POLICY_ID_NONE)
+		return 0;
+	found = tsearch(item, tree, kinds[kind].compare);
 	if (!found)
 		return -ENOMEM;
 	if (*found == item)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The settings: ports, mode, reject, log, limit. Each stands once in all files
- * together, so that no included file silently turns another's around.
+ * The settings: ports, mode, reject, log, limit. One that stands again says so with
+ * `replace`, so that no included file silently turns another's around.
  */
 #include <errno.h>
 #include <string.h>
@@ -172,21 +172,48 @@ int policy_find_setting(const char *word)
 	return -1;
 }
 
+/* Which setting this is, and whether it may stand again; -ENOENT where it is none. */
+static int setting_find(struct policy_parser *parser, struct policy_line *line, bool *ret_replaces)
+{
+	const struct policy_word *word = &line->words.items[line->next], *name = word;
+	bool replaces = !strcmp(word->text, "replace");
+	int i;
+
+	if (replaces) {
+		line->next++;
+		name = line->next < line->words.n_items ? &line->words.items[line->next] : NULL;
+	}
+	i = name && !name->quoted ? policy_find_setting(name->text) : -1;
+	if (i < 0 && !replaces)
+		return -ENOENT;
+	if (i < 0) {
+		parser->ports_unknown = true;
+		return policy_fail(
+			parser, line, name ? name->column : word->column,
+			"'replace' goes before a setting: expected ports, mode, reject, log "
+			"or limit");
+	}
+	*ret_replaces = replaces;
+	return i;
+}
+
 int policy_parse_setting(struct policy_parser *parser, struct policy_line *line)
 {
-	const struct policy_word *name = &line->words.items[line->next];
-	const int i = policy_find_setting(name->text);
+	const struct policy_word *name;
 	struct policy_place *place = NULL;
-	int r;
+	bool replaces = false;
+	int i = setting_find(parser, line, &replaces), r;
 
 	if (i < 0)
-		return -ENOENT;
+		return i;
+	name = &line->words.items[line->next];
 	place = &parser->settings[i];
-	if (place->file) {
-		r = policy_fail(parser, line, name->column,
-				"'%s' was set already at %s:%u: a setting stands once in all files "
-				"together",
-				name->text, policy_shown(place->file).text, place->line);
+	if (place->file && !replaces) {
+		r = policy_fail(
+			parser, line, name->column,
+			"'%s' was set already at %s:%u: write 'replace %s' where a later one "
+			"is to hold",
+			name->text, policy_shown(place->file).text, place->line, name->text);
 	} else {
 		*place = (struct policy_place){ line->file, line->number, name->column };
 		line->next++;

@@ -12,6 +12,8 @@
 
 #include <smtpward/match.h>
 
+#include "base/cleanup.h"
+#include "base/macro.h"
 #include "base/mapped.h"
 #include "policy/policy_value.h"
 
@@ -131,8 +133,8 @@ static int value_check_name(const char *name, size_t len, struct reason *reterr)
 }
 
 /*
- * A unit is what stands below nothing but slices: a path or a slice could never
- * match, and neither could a name without a suffix. Such a rule is a mistake.
+ * A unit is what stands below nothing but slices, whatever made it: what a line calls
+ * unit="docker" is one. A path or a slice could never match; such a rule is a mistake.
  */
 static int value_check_unit(const char *word, struct reason *reterr)
 {
@@ -152,10 +154,6 @@ static int value_check_unit(const char *word, struct reason *reterr)
 		reason_set(reterr, -EINVAL,
 			   "'%s' is a slice, which 'unit' never matches: use 'cgroup /path'",
 			   shown.text);
-	else if (!strchr(word, '.') && word[strlen(word) - 1] != '*')
-		reason_set(reterr, -EINVAL,
-			   "'%s' is no unit name, its suffix is missing: write '%s.service'",
-			   shown.text, shown.text);
 	else
 		return 0;
 	return -EINVAL;
@@ -269,7 +267,7 @@ static int value_check_lookup(const char *word, const char *what, int r, uint32_
 			   shown.text);
 	else if (r < 0)
 		reason_set(reterr, -EINVAL, "cannot look up the %s '%s': %s", what, shown.text,
-			   strerror(-r));
+			   r == -ETIMEDOUT ? "no answer in time" : strerror(-r));
 	else if (id == UINT32_MAX)
 		reason_set(reterr, -EINVAL, "the %s '%s' has the id %u, which is nobody's", what,
 			   shown.text, UINT32_MAX);
@@ -312,6 +310,50 @@ int policy_value_group(const char *word, const struct policy_source *source,
 		return r;
 	*ret_id = id;
 	return 0;
+}
+
+/* The last colon is the one before the number, whatever a name has. */
+static int value_parse_kept(const char *word, const char *what,
+			    int (*is_its)(void *userdata, uint32_t id, const char *name),
+			    void *userdata, struct policy_id *ret_id, struct reason *reterr)
+{
+	_cleanup_free_ char *name = NULL;
+	const char *colon = strrchr(word, ':');
+	uint32_t id = 0;
+	int r = value_parse_id_number(colon ? colon + 1 : word, what, &id, reterr);
+
+	if (r > 0 || colon == word)
+		return reason_set(reterr, -EINVAL,
+				  "'%s': a kept copy has the number of a %s, or its name, a colon "
+				  "and its number",
+				  policy_shown(word).text, what);
+	if (r < 0)
+		return r;
+	if (colon) {
+		name = strndup(word, (size_t)(colon - word));
+		if (!name)
+			return -ENOMEM;
+		r = is_its(userdata, id, name);
+		if (r < 0)
+			return value_check_lookup(name, what, r, id, reterr);
+		if (!r)
+			id = POLICY_ID_NONE;
+	}
+	*ret_id = (struct policy_id){ .name = TAKE_PTR(name), .id = id };
+	return 0;
+}
+
+int policy_value_kept_user(const char *word, const struct policy_source *source,
+			   struct policy_id *ret_id, struct reason *reterr)
+{
+	return value_parse_kept(word, "user", source->kept_user, source->userdata, ret_id, reterr);
+}
+
+int policy_value_kept_group(const char *word, const struct policy_source *source,
+			    struct policy_id *ret_id, struct reason *reterr)
+{
+	return value_parse_kept(word, "group", source->kept_group, source->userdata, ret_id,
+				reterr);
 }
 
 static bool value_is_ipv4(const struct policy_prefix *prefix)

@@ -31,6 +31,11 @@ int policy_value_user(const char *word, const struct policy_source *source,
 		      struct policy_id *ret_id, struct reason *reterr);
 int policy_value_group(const char *word, const struct policy_source *source,
 		       struct policy_id *ret_id, struct reason *reterr);
+/* The same of a kept copy: NAME:NUMBER, or a number. */
+int policy_value_kept_user(const char *word, const struct policy_source *source,
+			   struct policy_id *ret_id, struct reason *reterr);
+int policy_value_kept_group(const char *word, const struct policy_source *source,
+			    struct policy_id *ret_id, struct reason *reterr);
 int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr);
 
 /* An address or prefix in canonical form. */

@@ -71,11 +71,14 @@ int sink_syslog_open(const char *path, struct sink **ret);
 bool sink_syslog_is_out(const struct smtpward_receipt *receipt);
 
 /*
- * A file, appended to, made with mode 0600. -EINVAL where it is not a regular file,
- * -ELOOP where it is a symbolic link, -EPERM where others than root and our own user
- * may write to it or replace it.
+ * A file, appended to, made with mode 0600 and locked. -EINVAL where it is not a regular
+ * file, -ELOOP where it is a symbolic link, -EPERM where others than root and our own user
+ * may write to it or replace it, -EBUSY where another process has its lock.
  */
 int sink_file_open(const char *path, struct sink **ret);
+
+/* What to say of -EBUSY, also where it comes of sink_reopen(). */
+#define SINK_BUSY_TEXT "another smtpward writes to it"
 
 /*
  * A descriptor that is not closed: the text form to stderr, JSON to stdout. It is

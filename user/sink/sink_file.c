@@ -8,7 +8,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -57,6 +59,18 @@ static int file_open(const char *path, int *ret_fd)
 	if (!trusted_file(&st))
 		return -EPERM;
 	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* That nobody else writes to the file, receipts and taking back go by: see file_is_out(). */
+static int file_lock(int fd)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno == EWOULDBLOCK)
+			return -EBUSY;
+		if (errno != EINTR)
+			return -errno;
+	}
 	return 0;
 }
 
@@ -109,6 +123,52 @@ static int file_write(struct sink *sink, const struct line *line, struct smtpwar
 }
 
 /*
+ * What begins as a line at an offset and has no end. The word of a receipt alone takes
+ * nothing back: whatever that says, a line that is whole stays.
+ */
+static bool file_is_torn(const char *tail, size_t len, bool at_begin)
+{
+	if (at_begin)
+		return len && !memchr(tail, '\n', len);
+	return len > 1 && tail[0] == '\n' && !memchr(tail + 1, '\n', len - 1);
+}
+
+/* We have it for writing alone. */
+static ssize_t file_read(const struct sink_file *file, char *dst, size_t size, off_t from)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	len = pread(fd, dst, size, from);
+	return len < 0 ? -errno : len;
+}
+
+/* The beginning of a line, behind the last one that is whole. */
+static int file_take_back(const struct sink_file *file, off_t offset, off_t size)
+{
+	const off_t from = offset ? offset - 1 : 0;
+	char tail[SINK_LINE_SIZE];
+	ssize_t len;
+
+	if (size - from > (off_t)sizeof(tail))
+		return 0;
+	len = file_read(file, tail, sizeof(tail), from);
+	if (len < 0)
+		return (int)len;
+	if (file_is_torn(tail, (size_t)len, !offset) && !ftruncate(file->fd, offset))
+		return 0;
+	/* An append-only file keeps what it has, as a line of its own. */
+	if (len && tail[len - 1] != '\n' && write(file->fd, "\n", 1) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
  * Nobody else writes to the file, so it has grown by the line if it has grown. One that
  * was rotated away meanwhile is not asked: the line may then be in both.
  */
@@ -126,10 +186,7 @@ static int file_is_out(struct sink *sink, const struct smtpward_receipt *receipt
 		return 0;
 	if ((uint64_t)st.st_size >= receipt->offset + receipt->length)
 		return 1;
-	/* An append-only file keeps what it has, as a line of its own. */
-	if (ftruncate(file->fd, (off_t)receipt->offset) && write(file->fd, "\n", 1) < 0)
-		return -errno;
-	return 0;
+	return file_take_back(file, (off_t)receipt->offset, st.st_size);
 }
 
 static bool file_same(int a, int b)
@@ -148,9 +205,14 @@ static int file_reopen(struct sink *sink)
 	r = file_open(file->path, &fd);
 	if (r < 0)
 		return r;
+	/* The lock on it is ours, and would be in our way. */
+	if (file_same(file->fd, fd))
+		return 0;
+	r = file_lock(fd);
+	if (r)
+		return r;
 	/* The rest of a line belongs behind its beginning; a new file gets the line whole. */
-	if (!file_same(file->fd, fd))
-		file->done = 0;
+	file->done = 0;
 	close(file->fd);
 	file->fd = TAKE_FD(fd);
 	return 0;
@@ -185,6 +247,9 @@ int sink_file_open(const char *path, struct sink **ret)
 
 	r = file_open(path, &fd);
 	if (r < 0)
+		return r;
+	r = file_lock(fd);
+	if (r)
 		return r;
 	copy = strdup(path);
 	if (!copy)

@@ -300,15 +300,51 @@ static void test_real(void **state __attribute__((unused)))
 	assert_int_equal(cgroupfs_open_id(root, UINT64_MAX - 1, &(int){ -1 }), -ESTALE);
 }
 
+static bool parse(int (*fn)(FILE *in, bool *ret), const char *text)
+{
+	_cleanup_fclose_ FILE *in = fmemopen((void *)text, strlen(text), "r");
+	bool answer = false;
+
+	assert_non_null(in);
+	assert_int_equal(fn(in, &answer), 0);
+	return answer;
+}
+
+static void test_v1(void **state __attribute__((unused)))
+{
+	assert_true(parse(cgroupfs_parse_v1, PROC TMPFS LEGACY));
+	assert_true(parse(cgroupfs_parse_v1, PROC TMPFS HYBRID LEGACY));
+	assert_false(parse(cgroupfs_parse_v1, PROC TMPFS HYBRID));
+	assert_false(parse(cgroupfs_parse_v1, WHOLE PART));
+}
+
+/* As /proc/1/cgroup is with systemd on each layout, and without it. */
+static void test_v1_services(void **state __attribute__((unused)))
+{
+#define MEMORY "9:memory:/init.scope\n"
+	/* Legacy, and v2 mounted by hand; the same with no v2 at all. */
+	assert_true(parse(cgroupfs_parse_v1_services, MEMORY "1:name=systemd:/init.scope\n0::/\n"));
+	assert_true(parse(cgroupfs_parse_v1_services, MEMORY "1:name=systemd:/init.scope\n"));
+	/* Hybrid and unified. */
+	assert_false(parse(cgroupfs_parse_v1_services,
+			   MEMORY "1:name=systemd:/init.scope\n0::/init.scope\n"));
+	assert_false(parse(cgroupfs_parse_v1_services, "0::/init.scope\n"));
+	/* Another init; systemd in a container with a cgroup namespace of its own. */
+	assert_false(parse(cgroupfs_parse_v1_services, MEMORY "0::/\n"));
+	assert_false(parse(cgroupfs_parse_v1_services, "9:name=systemd:/\n0::/\n"));
+	assert_false(parse(cgroupfs_parse_v1_services, "0::/\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),	   cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_several),	   cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_tags),	   cmocka_unit_test(test_others),
-		cmocka_unit_test(test_long_lines), cmocka_unit_test(test_read_error),
-		cmocka_unit_test(test_no_cgroup),  cmocka_unit_test(test_count),
-		cmocka_unit_test(test_real),
+		cmocka_unit_test(test_layouts),	    cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_several),	    cmocka_unit_test(test_escapes),
+		cmocka_unit_test(test_tags),	    cmocka_unit_test(test_others),
+		cmocka_unit_test(test_long_lines),  cmocka_unit_test(test_read_error),
+		cmocka_unit_test(test_no_cgroup),   cmocka_unit_test(test_count),
+		cmocka_unit_test(test_real),	    cmocka_unit_test(test_v1),
+		cmocka_unit_test(test_v1_services),
 	};
 
 	return cmocka_run_group_tests_name("cgroupfs", tests, NULL, NULL);

@@ -71,7 +71,7 @@ static int world_read(void *userdata, const char *path, char **ret_text, size_t 
 
 /* "dir/" followed by a star: all files in there, in the order of the table. */
 static int world_expand(void *userdata, const char *includer, const char *pattern,
-			char ***ret_paths, size_t *ret_n)
+			char ***ret_paths, size_t *ret_n, char **reterr_why)
 {
 	struct world *world = userdata;
 	char **paths = calloc(100, sizeof(*paths));
@@ -369,7 +369,9 @@ static void assert_cases(const struct fail_case *cases, size_t n)
 		assert_fails(cases[i].text, cases[i].errors);
 }
 
-#define KEYWORDS "expected ports, mode, reject, log, limit, include, allow, audit or deny\n"
+#define KEYWORDS \
+	"expected ports, mode, reject, log, limit, replace, include, allow, audit or deny\n"
+#define REPLACE(name) "write 'replace " name "' where a later one is to hold\n"
 #define CONDITIONS "expected unit, cgroup, user, group, to or port"
 #define MORE CONDITIONS ", or a comma before one more value\n"
 #define RATE "is not a rate: expected N/s, N/m or N/h with N from 1 to 1000000\n"
@@ -540,23 +542,47 @@ static void test_bad_settings(void **state __attribute__((unused)))
 		  "1:7: '01/s' " RATE "1:18: '01' " BURST " without leading zeros\n" },
 		{ "limit 18446744073709551617/s burst 1", "1:7: '18446744073709551617/s' " RATE },
 		{ "limit 1/s burst 1 x", "1:19: expected the end of the line, found 'x'\n" },
-		{ "mode audit\nmode audit\nmode x", "2:1: 'mode' was set already at p:1: a setting "
-						    "stands once in all files together\n"
-						    "3:1: 'mode' was set already at p:1: a setting "
-						    "stands once in all files together\n" },
+		{ "mode audit\nmode audit\nmode x",
+		  "2:1: 'mode' was set already at p:1: " REPLACE(
+			  "mode") "3:1: 'mode' was set already at p:1: " REPLACE("mode") },
 	};
 
 	assert_cases(cases, ARRAY_SIZE(cases));
 }
 
+/* A later one that says so, in whichever file, holds; which it replaces need not be there. */
+static void test_replace(void **state __attribute__((unused)))
+{
+#define FIND "'replace' goes before a setting: expected ports, mode, reject, log or limit\n"
+	static const struct fail_case cases[] = {
+		{ "replace", "1:1: " FIND },
+		{ "replace # mode audit", "1:1: " FIND },
+		{ "replace modes audit", "1:9: " FIND },
+		{ "replace \"mode\" audit", "1:9: " FIND },
+		{ "replace replace mode audit", "1:9: " FIND },
+		{ "replace allow", "1:9: " FIND },
+		{ "replace mode x", "1:14: unknown mode 'x': expected enforce or audit\n" },
+		{ "replace mode audit\nmode audit",
+		  "2:1: 'mode' was set already at p:1: " REPLACE("mode") },
+		{ "ports 25\nreplace ports 587\nallow port 25",
+		  "3:12: port 25 is not guarded: add it to 'ports' or leave it out here\n" },
+	};
+	static const struct file files[] = {
+		{ .path = "i", .text = "replace mode enforce\nreplace ports 587, 465" },
+		{ 0 },
+	};
+
+	assert_cases(cases, ARRAY_SIZE(cases));
+	assert_prints("mode audit\nports 25, 26\ninclude i\nallow port 587\n", files, true,
+		      "ports 465, 587\nmode enforce\nreject EPERM\nlog deny, audit\n"
+		      "limit 10/s burst 100\n\nallow port 587\n");
+	assert_prints("replace log allow\nreplace log deny\nreplace limit 1/h burst 2", files, true,
+		      "ports 25\nmode enforce\nreject EPERM\nlog deny\nlimit 1/h burst 2\n");
+}
+
 static void test_bad_names(void **state __attribute__((unused)))
 {
 	static const struct fail_case cases[] = {
-		{ "deny unit postfix",
-		  "1:11: 'postfix' is no unit name, its suffix is missing: write "
-		  "'postfix.service'\n" },
-		{ "deny unit a*b", "1:11: 'a*b' is no unit name, its suffix is missing: write "
-				   "'a*b.service'\n" },
 		{ "deny unit a.slice, *.slice, .slice",
 		  "1:11: 'a.slice' is a slice, which 'unit' never matches: use 'cgroup /path'\n"
 		  "1:20: '*.slice' is a slice, which 'unit' never matches: use 'cgroup /path'\n"
@@ -688,14 +714,20 @@ static void test_guarded(void **state __attribute__((unused)))
 		{ "deny port 25\nports 587\ndeny port 587, 465\nmode x",
 		  "4:6: unknown mode 'x': expected enforce or audit\n"
 		  "1:11: port 25 " UNGUARDED "3:16: port 465 " UNGUARDED },
+		/* No text is no number. */
+		{ "alow ,\ndeny port 587", "1:1: unknown setting or rule 'alow': " KEYWORDS
+					   "2:11: port 587 is not guarded: add it to 'ports' or "
+					   "leave it out here\n" },
+		{ "alow \"\"\ndeny port 587", "1:1: unknown setting or rule 'alow': " KEYWORDS
+					      "2:11: port 587 is not guarded: add it to 'ports' "
+					      "or leave it out here\n" },
 		{ "alow to ::1\ndeny port 587",
 		  "1:1: unknown setting or rule 'alow': " KEYWORDS "2:11: port 587 " UNGUARDED },
 		/* What 'ports' says is not known after these. */
 		{ "ports 25, 587,\ndeny port 587", "1:14: " MISSING_AFTER },
 		{ "prots 587\ndeny port 587", "1:1: unknown setting or rule 'prots': " KEYWORDS },
 		{ "ports 25\nports 587\ndeny port 587",
-		  "2:1: 'ports' was set already at p:1: a setting stands once in all files "
-		  "together\n" },
+		  "2:1: 'ports' was set already at p:1: " REPLACE("ports") },
 		{ "ports 587\x01\ndeny port 587",
 		  "1:10: control byte \\x01: a policy is plain text\n" },
 		{ "include x\ndeny port 587", "1:9: cannot include 'x': there is no such file\n" },
@@ -765,17 +797,14 @@ static void test_bad_include(void **state __attribute__((unused)))
 		  "read once\n" },
 		{ "include bad\ninclude bad\nmode z",
 		  "bad:2:6: unknown mode 'x': expected enforce or audit\n"
-		  "bad:3:1: 'mode' was set already at bad:2: a setting stands once in all files "
-		  "together\n"
-		  "2:9: cannot include 'bad': it was read already, and a file is read once\n"
-		  "3:1: 'mode' was set already at bad:2: a setting stands once in all files "
-		  "together\n" },
-		{ "include g/*",
-		  "g/1:1:5: unknown verdict 'x': expected deny, audit or allow\n"
-		  "1:9: cannot include 'g/2': it is a directory\n"
-		  "1:9: cannot include 'g/3': Input/output error\n"
-		  "g/4:1:1: 'log' was set already at g/1:1: a setting stands once in all "
-		  "files together\n" },
+		  "bad:3:1: 'mode' was set already at bad:2: " REPLACE(
+			  "mode") "2:9: cannot include 'bad': it was read already, and a file is "
+				  "read once\n"
+				  "3:1: 'mode' was set already at bad:2: " REPLACE("mode") },
+		{ "include g/*", "g/1:1:5: unknown verdict 'x': expected deny, audit or allow\n"
+				 "1:9: cannot include 'g/2': it is a directory\n"
+				 "1:9: cannot include 'g/3': Input/output error\n"
+				 "g/4:1:1: 'log' was set already at g/1:1: " REPLACE("log") },
 		{ "include unreadable/*",
 		  "1:9: cannot include 'unreadable/*': Permission denied\n" },
 		{ "include large", "1:9: cannot include 'large': it is over 1 MiB\n" },
@@ -935,7 +964,7 @@ static void test_all_errors(void **state __attribute__((unused)))
 		{ .path = "i", .text = "deny user nosuch\nreject EPERM" },
 		{ 0 },
 	};
-	static const char text[] = "ports 25, 0\nreject no\nallow unit x port 99999 prot\n"
+	static const char text[] = "ports 25, 0\nreject no\nallow unit /x port 99999 prot\n"
 				   "include i # here\n\tallw\nallow cgroup \"/a\ninclude j\n"
 				   "audit to 10.0.0.1/8, 10.0.0.0/8, 10.0.0.0/8\nmode audit\n"
 				   "deny to ::1 port";
@@ -945,17 +974,17 @@ static void test_all_errors(void **state __attribute__((unused)))
 		"1:11: '0' " PORT "\n"
 		"2:8: unknown error 'no': expected EPERM, EACCES, ECONNREFUSED, EHOSTUNREACH, "
 		"ENETUNREACH or ETIMEDOUT\n"
-		"3:12: 'x' is no unit name, its suffix is missing: write 'x.service'\n"
-		"3:19: '99999' " PORT "\n"
-		"3:25: unknown condition 'prot': " MORE
+		"3:12: '/x' is a path, not a unit name: use 'cgroup' for it\n"
+		"3:20: '99999' " PORT "\n"
+		"3:26: unknown condition 'prot': " MORE
 		"i:1:11: there is no user 'nosuch' on this machine\n"
-		"i:2:1: 'reject' was set already at p:2: a setting stands once in all files "
-		"together\n"
-		"5:2: unknown setting or rule 'allw': " KEYWORDS
-		"6:14: unterminated quote: the closing quote must stand in this line\n"
-		"7:9: cannot include 'j': there is no such file\n"
-		"8:10: host bits are set: write 10.0.0.0/8\n"
-		"8:34: '10.0.0.0/8' " TWICE "10:13: 'port' needs a value\n");
+		"i:2:1: 'reject' was set already at p:2: " REPLACE(
+			"reject") "5:2: unknown setting or rule 'allw': " KEYWORDS
+				  "6:14: unterminated quote: the closing quote must stand in this "
+				  "line\n"
+				  "7:9: cannot include 'j': there is no such file\n"
+				  "8:10: host bits are set: write 10.0.0.0/8\n"
+				  "8:34: '10.0.0.0/8' " TWICE "10:13: 'port' needs a value\n");
 }
 
 /* Every call into the world fails with -ENOMEM once: that ends the parse, and says so. */
@@ -1153,7 +1182,7 @@ static void test_system(void **state __attribute__((unused)))
 	policy_free(policy);
 
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	assert_int_equal(source->expand(NULL, path, "*.inc", &paths, &n), 0);
+	assert_int_equal(source->expand(NULL, path, "*.inc", &paths, &n, &why), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(paths[0], fifo);
 	assert_string_equal(paths[1], include);
@@ -1176,7 +1205,7 @@ static void test_system(void **state __attribute__((unused)))
 	assert_int_equal(id, 0);
 	assert_int_equal(source->user(NULL, "no-such-user-here", &id), -ENOENT);
 	assert_int_equal(source->group(NULL, "no-such-group-here", &id), -ENOENT);
-	assert_int_equal(source->expand(NULL, "policy", "a.conf", &paths, &n), 0);
+	assert_int_equal(source->expand(NULL, "policy", "a.conf", &paths, &n, &why), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(paths[0], "a.conf");
 	free(paths[0]);
@@ -1190,7 +1219,8 @@ int main(void)
 		cmocka_unit_test(test_settings),     cmocka_unit_test(test_model),
 		cmocka_unit_test(test_rules),	     cmocka_unit_test(test_words),
 		cmocka_unit_test(test_quotes),	     cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_bad_settings), cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_bad_settings), cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_name_length),  cmocka_unit_test(test_bad_addresses),
 		cmocka_unit_test(test_guarded),	     cmocka_unit_test(test_include),
 		cmocka_unit_test(test_bad_include),  cmocka_unit_test(test_include_limits),

@@ -148,6 +148,17 @@ static uint32_t count_lines(const char *path)
 	return n;
 }
 
+static const char *file_text(void)
+{
+	static char text[1 << 16];
+	_cleanup_close_ int fd = open("log", O_RDONLY | O_CLOEXEC);
+	ssize_t len = read(fd, text, sizeof(text) - 1);
+
+	assert_true(len >= 0);
+	text[len] = '\0';
+	return text;
+}
+
 static void test_file_killed(void **state __attribute__((unused)))
 {
 	struct shared *shared = share();
@@ -192,6 +203,36 @@ static void test_file_receipts(void **state __attribute__((unused)))
 	assert_int_equal(count_lines("log"), 1);
 }
 
+/* One that lies takes back no line that is whole, and no more than a line. */
+static void test_forged_receipts(void **state __attribute__((unused)))
+{
+	struct smtpward_receipt receipt = { 0 };
+	_cleanup_sink_ struct sink *sink = NULL;
+	struct line line = sample(2);
+	struct stat st;
+
+	assert_int_equal(sink_file_open("log", &sink), 0);
+	assert_int_equal(write_sample(sink, 0), 0);
+	assert_int_equal(write_sample(sink, 1), 0);
+	assert_int_equal(sink_write(sink, &line, &receipt), 0);
+	assert_int_equal(stat("log", &st), 0);
+	for (off_t offset = 0; offset < st.st_size; offset++) {
+		receipt.offset = (uint64_t)offset;
+		receipt.length = 1ULL << 40;
+		assert_int_equal(sink_is_out(sink, &receipt), 0);
+	}
+	assert_samples(file_text(), 0, 3, false);
+	/* As much as somebody else's whole line, without its end, and far too much. */
+	assert_int_equal(truncate("log", st.st_size - 1), 0);
+	receipt.offset = 0;
+	assert_int_equal(sink_is_out(sink, &receipt), 0);
+	assert_samples(file_text(), 0, 3, false);
+	assert_int_equal(truncate("log", 4 * SINK_LINE_SIZE), 0);
+	assert_int_equal(sink_is_out(sink, &receipt), 0);
+	assert_int_equal(stat("log", &st), 0);
+	assert_int_equal(st.st_size, 4 * SINK_LINE_SIZE);
+}
+
 /* The receipt of one kind of sink may be read by another. */
 static void test_other_sink(void **state __attribute__((unused)))
 {
@@ -223,10 +264,8 @@ static void test_other_sink(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_syslog_killed),
-		TEST(test_file_killed),
-		TEST(test_file_receipts),
-		TEST(test_other_sink),
+		TEST(test_syslog_killed),   TEST(test_file_killed), TEST(test_file_receipts),
+		TEST(test_forged_receipts), TEST(test_other_sink),
 	};
 
 	return cmocka_run_group_tests_name("receipt", tests, NULL, NULL);

@@ -195,6 +195,29 @@ static void test_file_reopen(void **state __attribute__((unused)))
 	assert_samples(file_text("log"), 4, 2, false);
 }
 
+/* Receipts go by the file's length: nobody else writes to it. */
+static void test_file_is_locked(void **state)
+{
+	_cleanup_sink_ struct sink *first = NULL, *second = NULL;
+	struct sink *third = (struct sink *)state;
+
+	assert_int_equal(sink_file_open("log", &first), 0);
+	assert_int_equal(sink_file_open("log", &third), -EBUSY);
+	assert_ptr_equal(third, state);
+	assert_int_equal(sink_reopen(first), 0);
+	assert_int_equal(sink_file_open("log", &third), -EBUSY);
+	/* Rotated away, it is the first one's still; a reopen finds what became of the name. */
+	assert_int_equal(rename("log", "log.1"), 0);
+	assert_int_equal(sink_file_open("log", &second), 0);
+	assert_int_equal(sink_reopen(first), -EBUSY);
+	assert_int_equal(write_sample(first, 1), 0);
+	assert_samples(file_text("log.1"), 1, 1, false);
+	sink_free(TAKE_PTR(second));
+	assert_int_equal(sink_reopen(first), 0);
+	assert_int_equal(write_sample(first, 2), 0);
+	assert_samples(file_text("log"), 2, 1, false);
+}
+
 static void test_file_faults(void **state __attribute__((unused)))
 {
 	_cleanup_sink_ struct sink *sink = NULL;
@@ -393,6 +416,7 @@ int main(void)
 		TEST(test_file_in_others_directory),
 		TEST(test_file_of_others),
 		TEST(test_file_reopen),
+		TEST(test_file_is_locked),
 		TEST(test_file_faults),
 		TEST(test_file_full_disk),
 		TEST(test_file_size_limit),

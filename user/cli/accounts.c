@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The files of accounts; see accounts.h. */
+#include "cli/accounts.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* A file that is not there names nobody: *ret_file is NULL. */
+static int accounts_open(const char *path, FILE **ret_file)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file && errno != ENOENT)
+		return -errno;
+	*ret_file = file;
+	return 0;
+}
+
+/* What the last entry's NULL was: the end, or a failure, which errno alone does not tell. */
+static int accounts_end(FILE *file)
+{
+	if (ferror(file))
+		return -EIO;
+	return errno == ENOMEM ? -ENOMEM : 0;
+}
+
+int accounts_user_keeps(void *userdata, uint32_t uid, const char *name)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	const struct passwd *entry;
+	bool taken = false;
+	int r = accounts_open("/etc/passwd", &file);
+
+	(void)userdata;
+	if (r || !file)
+		return r ?: 1;
+	while ((errno = 0, entry = fgetpwent(file))) {
+		if (entry->pw_uid != uid)
+			continue;
+		if (!strcmp(entry->pw_name, name))
+			return 1;
+		taken = true;
+	}
+	r = accounts_end(file);
+	return r ?: !taken;
+}
+
+int accounts_group_keeps(void *userdata, uint32_t gid, const char *name)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	const struct group *entry;
+	bool taken = false;
+	int r = accounts_open("/etc/group", &file);
+
+	(void)userdata;
+	if (r || !file)
+		return r ?: 1;
+	while ((errno = 0, entry = fgetgrent(file))) {
+		if (entry->gr_gid != gid)
+			continue;
+		if (!strcmp(entry->gr_name, name))
+			return 1;
+		taken = true;
+	}
+	r = accounts_end(file);
+	return r ?: !taken;
+}
+
+int accounts_find_group(const char *user, gid_t *ret_group)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	const struct passwd *entry;
+	int r = accounts_open("/etc/passwd", &file);
+
+	if (r || !file)
+		return r ?: -ENOENT;
+	while ((errno = 0, entry = fgetpwent(file))) {
+		if (strcmp(entry->pw_name, user))
+			continue;
+		*ret_group = entry->pw_gid;
+		return 0;
+	}
+	r = accounts_end(file);
+	return r ?: -ENOENT;
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Loading as the service does; see boot.h. */
+#include "cli/boot.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "cli/accounts.h"
+#include "cli/given_policy.h"
+#include "cli/kept.h"
+#include "cli/limited_source.h"
+#include "cli/msg.h"
+#include "cli/say_load.h"
+#include "load/load.h"
+#include "pins/pins.h"
+#include "pins/sound.h"
+#include "pins/state.h"
+
+/* How long the file may take, with all that it includes and all names in it. */
+#define BOOT_READ_SECONDS 10
+
+#define BOOT_RETRY_SECONDS 10
+#define BOOT_RETRY_SECONDS_MAX 300
+
+enum boot_found {
+	BOOT_NOTHING,
+	BOOT_WHOLE,
+	BOOT_WHOLE_KEPT, /* whole, and it is the policy that was kept */
+	BOOT_BROKEN,	 /* or of another version, and not for us to tell */
+};
+
+struct boot {
+	const struct boot_request *request;
+	const char *pins;
+	const char *reader;
+	struct kept kept;
+	enum boot_found found;
+	char config[sizeof(((struct smtpward_policy_info *)0)->config)]; /* of what is in force */
+	char why[sizeof(((struct smtpward_origin *)0)->why)];		 /* if it is kept */
+};
+
+static void boot_close(struct boot *boot)
+{
+	kept_close(&boot->kept);
+}
+
+static enum boot_found boot_judge(const struct state *state)
+{
+	if (!state_is_whole(state) || state->troubles & STATE_HEALS)
+		return BOOT_BROKEN;
+	return state->origin.flags & SMTPWARD_ORIGIN_KEPT ? BOOT_WHOLE_KEPT : BOOT_WHOLE;
+}
+
+/* Maps that last, where the reader's group has spoiled one, end every log until a load. */
+static bool boot_is_sound(const struct boot *boot, uint64_t generation)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	bool sound = true;
+	struct reason reason;
+	int r = pins_open(boot->pins, &pins, &reason);
+
+	if (!r)
+		r = sound_check(&pins, generation, &sound, &reason);
+	if (r)
+		msg_warning("%s", reason.text);
+	return sound;
+}
+
+static void boot_look(struct boot *boot)
+{
+	_cleanup_(state_clear) struct state state = { 0 };
+	struct reason reason;
+	int r = state_read(boot->pins, false, &state, &reason);
+
+	boot->found = r == -ENOENT ? BOOT_NOTHING : BOOT_BROKEN;
+	if (r)
+		return;
+	boot->found = boot_judge(&state);
+	if (boot->found != BOOT_BROKEN && !boot_is_sound(boot, state.policy.generation))
+		boot->found = BOOT_BROKEN;
+	snprintf(boot->config, sizeof(boot->config), "%s", state.policy.config);
+	snprintf(boot->why, sizeof(boot->why), "%s", state.origin.why);
+}
+
+static void boot_look_and_heal(struct boot *boot)
+{
+	struct reason reason;
+
+	boot_look(boot);
+	if (boot->found != BOOT_BROKEN || load_heal(boot->pins, &reason))
+		return;
+	boot_look(boot);
+	if (boot->found != BOOT_BROKEN)
+		msg_info("what is in force is whole again");
+}
+
+static enum command_result boot_read_file(const struct boot *boot, struct given_policy *ret_given,
+					  struct reason *reterr)
+{
+	_cleanup_(limited_source_close) struct limited_source limited = LIMITED_SOURCE_CLOSED;
+
+	if (limited_source_open(BOOT_READ_SECONDS, &limited, reterr)) {
+		msg_error("cannot read %s: %s", boot->request->config, reterr->text);
+		return COMMAND_FAILED;
+	}
+	return given_policy_read_from(boot->request->config, &limited.source, ret_given, reterr);
+}
+
+static enum command_result boot_put(const struct boot *boot, struct given_policy *given,
+				    struct load_report *ret_report)
+{
+	return say_load_policy(
+		&(const struct say_load_request){
+			.given = given,
+			.cgroup = boot->request->cgroup,
+			.pins = boot->request->pins,
+			.reader = boot->reader,
+		},
+		ret_report);
+}
+
+static enum command_result boot_load_file(struct boot *boot, struct load_report *ret_report,
+					  struct reason *reterr)
+{
+	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
+	enum command_result result = boot_read_file(boot, &given, reterr);
+
+	if (result != COMMAND_DONE)
+		return result;
+	result = boot_put(boot, &given, ret_report);
+	if (result == COMMAND_DONE)
+		kept_keep(&boot->kept, &given);
+	else
+		reason_set(reterr, 0, "%s cannot be put in force", given.name);
+	return result;
+}
+
+/* The copy of what is in force goes by its name. */
+static int boot_rename(struct given_policy *given, const char *name)
+{
+	char *file = strdup(name);
+
+	if (!file) {
+		msg_error("cannot load %s: %s", given->name, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	free(given->file);
+	given->file = file;
+	given->name = name;
+	return 0;
+}
+
+/* why: what it is loaded instead of; NULL where it is what was in force. */
+static enum command_result boot_load_kept(const struct boot *boot, const char *why,
+					  struct load_report *ret_report)
+{
+	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
+	enum command_result result;
+	struct reason reason;
+
+	if (kept_read(&boot->kept, &given, &reason)) {
+		msg_error("there is no policy to fall back to: %s", reason.text);
+		return COMMAND_FAILED;
+	}
+	given.why = why;
+	if (!why && *boot->config && boot_rename(&given, boot->config))
+		return COMMAND_FAILED;
+	result = boot_put(boot, &given, ret_report);
+	if (result != COMMAND_DONE)
+		return result;
+	kept_keep_on(&boot->kept);
+	if (why)
+		msg_warning("degraded: the policy that was kept is in force (%s): %s",
+			    boot->kept.path, why);
+	return COMMAND_DONE;
+}
+
+static enum command_result boot_load_file_or_kept(struct boot *boot, struct load_report *ret_report)
+{
+	struct reason why;
+	enum command_result result = boot_load_file(boot, ret_report, &why);
+
+	if (result == COMMAND_DONE || boot_load_kept(boot, why.text, ret_report) == COMMAND_DONE)
+		return COMMAND_DONE;
+	return result;
+}
+
+/* The kept one stays where the file is as bad as it was. */
+static enum command_result boot_replace_kept(struct boot *boot, struct load_report *ret_report)
+{
+	struct reason why;
+
+	if (boot_load_file(boot, ret_report, &why) == COMMAND_DONE)
+		return COMMAND_DONE;
+	msg_warning("degraded: the policy that was kept stays in force (%s): %s", boot->kept.path,
+		    why.text);
+	return COMMAND_DONE;
+}
+
+/* The same policy once more, so that nothing that is half written comes into force. */
+static enum command_result boot_repair(struct boot *boot, struct load_report *ret_report)
+{
+	if (kept_is_in_force(&boot->kept) &&
+	    boot_load_kept(boot, *boot->why ? boot->why : NULL, ret_report) == COMMAND_DONE)
+		return COMMAND_DONE;
+	return boot_load_file_or_kept(boot, ret_report);
+}
+
+static enum command_result boot_load_found(struct boot *boot, struct load_report *ret_report)
+{
+	switch (boot->found) {
+	case BOOT_WHOLE:
+		msg_info("%s is in force: no file is read; 'smtpward load' does that",
+			 boot->config);
+		return COMMAND_DONE;
+	case BOOT_WHOLE_KEPT:
+		return boot_replace_kept(boot, ret_report);
+	case BOOT_BROKEN:
+		return boot_repair(boot, ret_report);
+	case BOOT_NOTHING:
+		break;
+	}
+	return boot_load_file_or_kept(boot, ret_report);
+}
+
+/* A user that /etc/passwd does not have is no reason to have no policy. */
+static const char *boot_find_reader(const char *name)
+{
+	gid_t group;
+
+	if (!name || !accounts_find_group(name, &group))
+		return name;
+	msg_warning("/etc/passwd has no user '%s': who could read before can, and nobody else",
+		    name);
+	return NULL;
+}
+
+static void boot_open(const struct boot_request *request, struct boot *ret_boot)
+{
+	*ret_boot = (struct boot){
+		.request = request,
+		.pins = request->pins ?: PINS_DEFAULT_PATH,
+		.reader = boot_find_reader(request->reader),
+	};
+	kept_open(request->pins, true, &ret_boot->kept);
+	boot_look_and_heal(ret_boot);
+}
+
+enum command_result boot_load(const struct boot_request *request, struct load_report *ret_report)
+{
+	_cleanup_(boot_close) struct boot boot = { .kept = KEPT_CLOSED };
+
+	boot_open(request, &boot);
+	return boot_load_found(&boot, ret_report);
+}
+
+/* Trying again. */
+
+static bool boot_same_lift(const struct kept_lift *a, const struct kept_lift *b)
+{
+	return a->inode == b->inode && a->when.tv_sec == b->when.tv_sec &&
+	       a->when.tv_nsec == b->when.tv_nsec;
+}
+
+static void boot_sleep(unsigned int seconds)
+{
+	struct timespec left = { .tv_sec = seconds };
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
+/* COMMAND_DONE: all is well; COMMAND_NO: it was lifted; COMMAND_DEGRADED: not yet. */
+static enum command_result boot_try_again(const struct boot_request *request,
+					  const struct kept_lift *lift,
+					  struct load_report *ret_report)
+{
+	_cleanup_(boot_close) struct boot boot = { .kept = KEPT_CLOSED };
+	struct kept_lift now;
+
+	boot_open(request, &boot);
+	now = kept_last_lift(&boot.kept);
+	if (boot.found == BOOT_NOTHING && !boot_same_lift(&now, lift)) {
+		msg_info("the policy was unloaded: nothing is loaded again");
+		return COMMAND_NO;
+	}
+	if (boot.found == BOOT_WHOLE)
+		return COMMAND_DONE;
+	boot_load_found(&boot, ret_report);
+	boot_look(&boot);
+	return boot.found == BOOT_WHOLE ? COMMAND_DONE : COMMAND_DEGRADED;
+}
+
+static struct kept_lift boot_read_lift(const struct boot_request *request)
+{
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+
+	kept_open(request->pins, true, &kept);
+	return kept_last_lift(&kept);
+}
+
+enum command_result boot_retry(const struct boot_request *request, struct load_report *ret_report)
+{
+	const struct kept_lift lift = boot_read_lift(request);
+	struct boot boot = {
+		.request = request,
+		.pins = request->pins ?: PINS_DEFAULT_PATH,
+		.kept = KEPT_CLOSED,
+	};
+	unsigned int seconds = BOOT_RETRY_SECONDS;
+	enum command_result result = COMMAND_DEGRADED;
+
+	boot_look(&boot);
+	if (boot.found == BOOT_WHOLE)
+		return COMMAND_NO;
+	while (result == COMMAND_DEGRADED) {
+		boot_sleep(seconds);
+		result = boot_try_again(request, &lift, ret_report);
+		seconds = seconds < BOOT_RETRY_SECONDS_MAX / 2 ? 2 * seconds
+							       : BOOT_RETRY_SECONDS_MAX;
+	}
+	return result;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pin directory made again from what the kernel runs: pins that were removed, covered
+ * by another mount, or replaced. Changes nothing of what decides.
+ */
+#include "load/load_steps.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "load/loader.h"
+#include "pins/found.h"
+#include "pins/hook.h"
+#include "pins/object.h"
+
+/* What is attached beside the hooks: its program, its pin, and a map that only it has. */
+static const struct {
+	const char *program;
+	const char *pin;
+	const char *map;
+} restore_links[] = {
+	{ "smtpward_mkdir", "link_cgroup_mkdir", "map_cgroups" },
+	{ "smtpward_rmdir", "link_cgroup_rmdir", "map_cgroups" },
+	{ "smtpward_hooks", "iter_hooks", "map_hooks" },
+};
+
+struct restore {
+	const struct pins *pins;
+	uint64_t generation;
+	struct reason *reason;
+};
+
+/* Something else of that name makes room: it is not what the kernel runs. */
+static int restore_replace(const struct pins *pins, uint64_t generation, const char *name, int fd)
+{
+	_cleanup_close_ int there = -1;
+	char path[PINS_PATH_SIZE];
+	bool same = false;
+	int r = object_open(pins, generation, name, &there);
+
+	if (!r)
+		r = object_compare(fd, there, &same);
+	if (same)
+		return 0;
+	if (r && r != -ENOENT)
+		return r;
+	r = pins_name(pins, generation, name, path);
+	if (r)
+		return r;
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+static int restore_pin(const struct pins *pins, uint64_t generation, const char *name, int fd,
+		       struct reason *reason)
+{
+	int r = restore_replace(pins, generation, name, fd);
+
+	if (r)
+		return reason_errno(reason, r, "cannot pin %s in %s again", name, pins->path);
+	return 0;
+}
+
+static int restore_map(void *userdata, const char *name, int fd)
+{
+	const struct restore *restore = userdata;
+	const bool is_gate = !strcmp(name, "map_gate");
+
+	return restore_pin(restore->pins, is_gate ? 0 : restore->generation, name, fd,
+			   restore->reason);
+}
+
+static int restore_program(const struct restore *restore, const struct found_link *link)
+{
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(link->program_id);
+
+	if (fd < 0)
+		return reason_errno(restore->reason, -errno, "cannot open program %u",
+				    link->program_id);
+	return restore_pin(restore->pins, restore->generation, hook_infos[link->hook].program_pin,
+			   fd, restore->reason);
+}
+
+static int restore_hook(const struct restore *restore, const struct found_link *link)
+{
+	_cleanup_close_ int fd = bpf_link_get_fd_by_id(link->id);
+
+	if (fd < 0)
+		return reason_errno(restore->reason, -errno, "cannot open link %u", link->id);
+	return restore_pin(restore->pins, 0, hook_infos[link->hook].link_pin, fd, restore->reason);
+}
+
+static int restore_find_link(const struct found_link *link, size_t which, int *ret_fd)
+{
+	_cleanup_close_ int map_fd = -1;
+	struct object_shape shape = { 0 };
+	int r = found_open_map(link->program_id, restore_links[which].map, &map_fd);
+
+	if (r)
+		return r;
+	r = object_read_shape(map_fd, &shape);
+	if (r)
+		return r;
+	return found_open_link(restore_links[which].program, shape.id, ret_fd);
+}
+
+static int restore_other_link(const struct restore *restore, const struct found_link *link,
+			      size_t which)
+{
+	const char *pin = restore_links[which].pin;
+	_cleanup_close_ int fd = -1;
+	bool has = false;
+	int r = pins_has(restore->pins, restore->generation, pin, &has);
+
+	if (r)
+		return reason_errno(restore->reason, r, "cannot look for %s", pin);
+	if (has)
+		return 0;
+	r = restore_find_link(link, which, &fd);
+	/* A policy that does not ask for cgroups, or has no reader, has none. */
+	if (r == -ENOENT)
+		return 0;
+	if (r)
+		return reason_errno(restore->reason, r, "cannot find the link of %s",
+				    restore_links[which].program);
+	return restore_pin(restore->pins, restore->generation, pin, fd, restore->reason);
+}
+
+/* All of a generation but its programs of the hooks: each of these has all of its maps. */
+static int restore_generation(const struct restore *restore, const struct found_link *link)
+{
+	int r;
+
+	*restore->reason->text = '\0';
+	r = found_each_map(link->program_id, restore_map, (void *)restore);
+	if (r)
+		return *restore->reason->text ? r
+					      : reason_errno(restore->reason, r,
+							     "cannot open the maps of program %u",
+							     link->program_id);
+	for (size_t i = 0; i < ARRAY_SIZE(restore_links); i++) {
+		r = restore_other_link(restore, link, i);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int restore_link(const struct restore *restore, const struct found_link *link)
+{
+	int r = pins_make_generation(restore->pins, restore->generation);
+
+	if (r && r != -EEXIST)
+		return reason_errno(restore->reason, r, "cannot make a directory in %s",
+				    restore->pins->path);
+	r = restore_program(restore, link);
+	if (r)
+		return r;
+	return restore_hook(restore, link);
+}
+
+/*
+ * Whose map_gate it is in the directory; where it is nobody's who is attached, the first that
+ * belongs there. 0: there is none.
+ */
+static uint32_t restore_choose_gate(const struct pins *pins, const struct found *found,
+				    uint64_t root_id)
+{
+	_cleanup_close_ int fd = -1;
+	uint32_t pinned = 0;
+
+	if (object_open_gate(pins, OBJECT_READS, &fd, &pinned))
+		pinned = 0;
+	for (size_t i = 0; i < found->n; i++)
+		if (pinned && found->links[i].gate_id == pinned)
+			return found->links[i].gate == SMTPWARD_GATE_OPEN ? 0 : pinned;
+	for (size_t i = 0; i < found->n; i++)
+		if (found->links[i].gate != SMTPWARD_GATE_OPEN &&
+		    found_is_of(&found->links[i], pins->path, root_id))
+			return found->links[i].gate_id;
+	return 0;
+}
+
+static int restore_names(const struct pins *pins, const struct found_link *link,
+			 struct reason *reason)
+{
+	bool has = false;
+	int r = pins_has(pins, link->gate, "map_policy", &has);
+
+	if (!r && has)
+		r = load_name_generation(pins, link->gate);
+	if (!r && has && link->reader)
+		r = pins_share(pins, link->gate, link->reader);
+	if (r)
+		return reason_errno(reason, r, "cannot name the policy in %s", pins->path);
+	return 0;
+}
+
+int load_restore(const struct pins *pins, const struct found *found, uint64_t root_id,
+		 struct reason *reason)
+{
+	const struct found_link *last = NULL;
+	const uint32_t gate_id = restore_choose_gate(pins, found, root_id);
+	int r;
+
+	for (size_t i = 0; gate_id && i < found->n; i++) {
+		const struct found_link *link = &found->links[i];
+		const struct restore restore = { pins, link->generation ?: link->gate, reason };
+
+		if (link->gate_id != gate_id)
+			continue;
+		r = restore_link(&restore, link);
+		/* Two hooks that run one generation have the same maps. */
+		if (!r && (!last || last->generation != link->generation || !link->generation))
+			r = restore_generation(&restore, link);
+		if (r)
+			return r;
+		last = link;
+	}
+	return last ? restore_names(pins, last, reason) : 0;
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What had no line, by caller; see callers.h. */
+#include "log/callers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "pins/object.h"
+
+/* An entry of map_callers that nobody used for so long makes room. */
+#define IDLE_NS 3600000000000ULL
+
+/* What Linux before 5.14 says to a command that a hash map has not; errno(3) has no name for it. */
+#define ENOTSUPP 524
+
+const struct smtpward_caller_key callers_rest;
+
+static int callers_open_map(struct callers *callers, const struct pins *pins, uint64_t generation,
+			    const char *name, enum object_use use, size_t value_size, int *ret_fd)
+{
+	struct object_shape shape;
+	int r = object_open_map(pins, generation, name, use, 0, ret_fd);
+
+	if (r)
+		return r;
+	r = object_read_shape(*ret_fd, &shape);
+	if (r)
+		return r;
+	if (shape.key_size > sizeof(struct smtpward_caller_key) || shape.value_size < value_size ||
+	    (shape.value_size > value_size && !callers->foreign))
+		return -EBADMSG;
+	if (shape.value_size > callers->largest_value)
+		callers->largest_value = shape.value_size;
+	return 0;
+}
+
+static int callers_read_size(struct callers *callers)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(callers->reported_fd, &info, &size))
+		return -errno;
+	callers->entries_max = info.max_entries;
+	return 0;
+}
+
+/* Values of another ABI may be longer than ours; what they begin with is known. */
+int callers_open(const struct pins *pins, uint64_t generation, bool foreign,
+		 struct callers *callers, struct reason *reason)
+{
+	const size_t caller_size = foreign ? sizeof(struct smtpward_caller_counts)
+					   : sizeof(struct smtpward_caller);
+	const struct {
+		const char *name;
+		enum object_use use;
+		size_t value_size;
+		int *fd;
+	} maps[] = {
+		{ "map_callers", OBJECT_WRITES, caller_size, &callers->callers_fd },
+		{ "map_callers_rest", OBJECT_READS, caller_size, &callers->rest_fd },
+		{ "map_reported", OBJECT_WRITES, sizeof(struct smtpward_reported),
+		  &callers->reported_fd },
+	};
+	int r;
+
+	callers->path = pins->path;
+	callers->foreign = foreign;
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		r = callers_open_map(callers, pins, generation, maps[i].name, maps[i].use,
+				     maps[i].value_size, maps[i].fd);
+		if (r)
+			return reason_errno(reason, r, "cannot open %s/%s", pins->path,
+					    maps[i].name);
+	}
+	r = callers_read_size(callers);
+	if (r)
+		return reason_errno(reason, r, "cannot examine %s/map_reported", pins->path);
+	callers->caller = calloc(1, callers->largest_value);
+	callers->reported = calloc(1, callers->largest_value);
+	callers->other = calloc(1, callers->largest_value);
+	if (!callers->caller || !callers->reported || !callers->other)
+		return reason_errno(reason, -ENOMEM, "cannot open %s", pins->path);
+	return 0;
+}
+
+void callers_close(struct callers *callers)
+{
+	free(callers->caller);
+	free(callers->reported);
+	free(callers->other);
+	cleanup_close(&callers->reported_fd);
+	cleanup_close(&callers->rest_fd);
+	cleanup_close(&callers->callers_fd);
+}
+
+static bool callers_is_rest(const struct smtpward_caller_key *key)
+{
+	return !key->cgroup_id && !key->euid;
+}
+
+/* An entry, into `to`. */
+static int callers_look_up(const struct callers *callers, const struct smtpward_caller_key *key,
+			   struct smtpward_caller *to)
+{
+	const uint32_t zero = 0;
+
+	if (callers_is_rest(key))
+		return bpf_map_lookup_elem(callers->rest_fd, &zero, to);
+	return bpf_map_lookup_elem(callers->callers_fd, key, to);
+}
+
+int callers_read(struct callers *callers, const struct smtpward_caller_key *key)
+{
+	int r = callers_look_up(callers, key, callers->caller);
+
+	if (r)
+		return r;
+	r = bpf_map_lookup_elem(callers->reported_fd, key, callers->reported);
+	if (r && r != -ENOENT)
+		return r;
+	if (r || callers->reported->born_ns != callers->caller->counts.born_ns)
+		*callers->reported = (struct smtpward_reported){ 0 };
+	return 0;
+}
+
+/*
+ * No more rounds than there can be entries: where somebody else takes away the one that we
+ * are at, the kernel begins anew, and that could go on for ever. What is left out then comes
+ * with the next round.
+ */
+int callers_each(struct callers *callers,
+		 int (*each)(void *userdata, const struct smtpward_caller_key *key), void *userdata)
+{
+	struct smtpward_caller_key key, next;
+	int end = bpf_map_get_next_key(callers->callers_fd, NULL, &next);
+
+	for (uint32_t n = 0; !end && n < callers->entries_max; n++) {
+		int r;
+
+		key = next;
+		/* Before the key may go: what comes behind it can then not be told. */
+		end = bpf_map_get_next_key(callers->callers_fd, &key, &next);
+		r = each(userdata, &key);
+		if (r)
+			return r;
+	}
+	return end && end != -ENOENT ? end : 0;
+}
+
+/* Entries of map_reported that are about none of map_callers. */
+static int callers_drop_orphans(struct callers *callers)
+{
+	struct smtpward_caller_key key, next;
+	int end = bpf_map_get_next_key(callers->reported_fd, NULL, &next);
+
+	for (uint32_t n = 0; !end && n < callers->entries_max; n++) {
+		int r;
+
+		key = next;
+		end = bpf_map_get_next_key(callers->reported_fd, &key, &next);
+		r = callers_look_up(callers, &key, callers->other);
+		if (r == -ENOENT)
+			r = bpf_map_delete_elem(callers->reported_fd, &key);
+		if (r && r != -ENOENT)
+			return r;
+	}
+	return end && end != -ENOENT ? end : 0;
+}
+
+int callers_report(struct callers *callers, const struct smtpward_caller_key *key,
+		   const struct smtpward_reported *reported)
+{
+	int r;
+
+	*callers->reported = *reported;
+	r = bpf_map_update_elem(callers->reported_fd, key, callers->reported, BPF_ANY);
+	if (r != -E2BIG)
+		return r;
+	/* It has room for all of map_callers. */
+	r = callers_drop_orphans(callers);
+	if (r)
+		return r;
+	return bpf_map_update_elem(callers->reported_fd, key, callers->reported, BPF_ANY);
+}
+
+int callers_report_late(struct callers *callers, const struct smtpward_caller_key *key,
+			const struct smtpward_reported *reported)
+{
+	const struct smtpward_reported now = *reported;
+	int r = callers_read(callers, key);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (callers->caller->counts.born_ns != now.born_ns ||
+	    callers->reported->suppressed > now.suppressed || callers->reported->lost > now.lost)
+		return 0;
+	return callers_report(callers, key, &now);
+}
+
+static uint64_t callers_clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static bool callers_is_idle(const struct smtpward_caller_counts *counts)
+{
+	const uint64_t used = counts->next_ns > counts->born_ns ? counts->next_ns : counts->born_ns;
+	const uint64_t now = callers_clock_ns();
+
+	return now > used && now - used >= IDLE_NS;
+}
+
+/*
+ * The entry, as it was when it went. Linux before 5.14 cannot tell that: there it is what it
+ * was when it was last looked at.
+ */
+static int callers_take(struct callers *callers, const struct smtpward_caller_key *key)
+{
+	int r = bpf_map_lookup_and_delete_elem(callers->callers_fd, key, callers->caller);
+
+	return r == -ENOTSUPP ? bpf_map_delete_elem(callers->callers_fd, key) : r;
+}
+
+/*
+ * What it was read as may be long ago: its line may have had to wait. So it is looked at
+ * again, and stays where anybody used it; `attempts` is counted first by each who does.
+ *
+ * What is counted behind that look has a line too where the kernel tells what it took away.
+ * What can still be missed is what is counted by a program that found the entry before it
+ * went and counts behind it, on 5.10 also what is counted between the two calls. The first
+ * attempt after so long a time is within the limit, and map_events, which we have just
+ * emptied, has room for its record: it takes more attempts at once than the burst of the
+ * policy's limit in these microseconds, once an hour and caller, and no more than there are
+ * CPUs can be missed by the first way. A kill in them loses what was counted in them.
+ */
+int callers_forget_idle(struct callers *callers, const struct smtpward_caller_key *key)
+{
+	const struct smtpward_caller_counts before = callers->caller->counts;
+	const struct smtpward_reported *reported = callers->reported;
+	const struct smtpward_caller_counts *counts = &callers->caller->counts;
+	int r;
+
+	if (callers_is_rest(key) || !callers_is_idle(&before))
+		return 0;
+	r = callers_look_up(callers, key, callers->caller);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (counts->attempts != before.attempts || counts->born_ns != before.born_ns)
+		return 0;
+	r = callers_take(callers, key);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	/* A kill before this leaves an orphan: callers_report() makes room of those. */
+	r = bpf_map_delete_elem(callers->reported_fd, key);
+	if (r && r != -ENOENT)
+		return r;
+	return counts->suppressed != reported->suppressed || counts->lost != reported->lost;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sums of what got no line, by caller; see drain.h. */
+#include "log/drain_steps.h"
+
+#include <errno.h>
+
+#include "pins/object.h"
+
+static void drain_line_from_counts(const struct drain *drain, const struct smtpward_caller_key *key,
+				   uint64_t suppressed, uint64_t lost, struct line *ret)
+{
+	const uint64_t now = drain_clock_ns(CLOCK_REALTIME);
+	struct smtpward_caller nameless = { 0 };
+	const struct smtpward_caller *caller = drain->foreign ? &nameless : drain->callers.caller;
+
+	/* Names that make no sense cost the line its names, not its counts. */
+	if (key->cgroup_id && !line_from_caller(key, caller, suppressed, lost, now, ret))
+		return;
+	line_from_anyone(suppressed, lost, now, ret);
+}
+
+/* The line of the caller that was read: 0 where it is out or none is due, 1 or -errno. */
+static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller_key *key,
+			       uint32_t kind)
+{
+	const struct smtpward_caller_counts *counts = &drain->callers.caller->counts;
+	const uint64_t suppressed = counts->suppressed - drain->callers.reported->suppressed;
+	const uint64_t lost = counts->lost - drain->callers.reported->lost;
+	const struct drain_step step = {
+		.kind = kind,
+		.key = *key,
+		.reported = {
+			.born_ns = counts->born_ns,
+			.suppressed = counts->suppressed,
+			.lost = counts->lost,
+		},
+	};
+
+	if (!suppressed && !lost)
+		return 0;
+	drain_line_from_counts(drain, key, suppressed, lost, &drain->line);
+	drain_begin_line(drain, &step);
+	return drain_write_pending(drain);
+}
+
+/* Where a caller was idle for long, its entry makes room. */
+static int drain_forget_idle(struct drain *drain, const struct smtpward_caller_key *key)
+{
+	int r;
+
+	if (drain->last)
+		return 0;
+	r = callers_forget_idle(&drain->callers, key);
+	/* Its counts went with it: there is nothing to be done once they have their line. */
+	return r > 0 ? drain_sum_up_caller(drain, key, SMTPWARD_NOTE_NOTHING) : r;
+}
+
+static int drain_sum_up_key(void *userdata, const struct smtpward_caller_key *key)
+{
+	struct drain *drain = userdata;
+	int r = callers_read(&drain->callers, key);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = drain_sum_up_caller(drain, key, SMTPWARD_NOTE_SUMMARY);
+	if (r)
+		return r;
+	return drain_forget_idle(drain, key);
+}
+
+static int drain_sum_up_all(struct drain *drain)
+{
+	int r = drain_sum_up_key(drain, &callers_rest);
+
+	if (r)
+		return r;
+	return callers_each(&drain->callers, drain_sum_up_key, drain);
+}
+
+/* How much there is to sum up in all; always something new where only its sum is known. */
+static int drain_read_total(const struct drain *drain, uint64_t *ret_total)
+{
+	struct smtpward_counters counters;
+	int r;
+
+	if (drain->foreign) {
+		*ret_total = drain->summed_up + 1;
+		return 0;
+	}
+	r = object_sum_counters(drain->counters_fd, &counters);
+	if (r)
+		return r;
+	*ret_total = counters.suppressed + counters.lost;
+	return 0;
+}
+
+static int drain_sum_up_due(struct drain *drain, bool sweep)
+{
+	uint64_t total;
+	int r = drain_read_total(drain, &total);
+
+	if (r)
+		return r;
+	if (total == drain->summed_up && !sweep)
+		return 0;
+	r = drain_write_pending(drain);
+	if (r)
+		return r;
+	r = drain_sum_up_all(drain);
+	if (r)
+		return r;
+	drain->summed_up = total;
+	return 0;
+}
+
+int drain_summaries(struct drain *drain, bool sweep, struct reason *reason)
+{
+	int r = drain_sum_up_due(drain, sweep);
+
+	return r < 0 ? drain_fail(drain, r, "cannot sum up map_callers in", reason) : r;
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Our programs, found by ids; see found.h. */
+#include "pins/found.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include <smtpward/abi.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "pins/object.h"
+#include "pins/pins.h"
+
+/* MAX_USED_MAPS of the kernel: a program uses no more. */
+#define MAPS_MAX 64
+
+/* The maps whose names are longer than the kernel keeps. */
+static const char *const long_names[] = { "map_callers_rest" };
+
+struct found_program {
+	struct bpf_prog_info info;
+	uint32_t maps[MAPS_MAX];
+	char names[MAPS_MAX][BPF_OBJ_NAME_LEN]; /* of the maps, after found_name_maps() */
+};
+
+static int found_read_program(uint32_t id, struct found_program *ret)
+{
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
+	__u32 size = sizeof(ret->info);
+
+	if (fd < 0)
+		return -errno;
+	memset(ret, 0, sizeof(*ret));
+	ret->info.nr_map_ids = MAPS_MAX;
+	ret->info.map_ids = (uintptr_t)ret->maps;
+	if (bpf_obj_get_info_by_fd(fd, &ret->info, &size))
+		return -errno;
+	if (ret->info.nr_map_ids > MAPS_MAX)
+		ret->info.nr_map_ids = MAPS_MAX;
+	return 0;
+}
+
+/* The kernel keeps BPF_OBJ_NAME_LEN - 1 bytes of a name. */
+static bool found_is_named(const char *kept, const char *name)
+{
+	return !strncmp(kept, name, BPF_OBJ_NAME_LEN - 1);
+}
+
+static const char *found_pin_name(const char *kept)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(long_names); i++)
+		if (found_is_named(kept, long_names[i]))
+			return long_names[i];
+	return kept;
+}
+
+static int found_name_maps(struct found_program *program)
+{
+	for (uint32_t i = 0; i < program->info.nr_map_ids; i++) {
+		_cleanup_close_ int fd = bpf_map_get_fd_by_id(program->maps[i]);
+		struct bpf_map_info info = { 0 };
+		__u32 size = sizeof(info);
+
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+			return -errno;
+		memcpy(program->names[i], info.name, sizeof(info.name));
+	}
+	return 0;
+}
+
+static int found_read_named(uint32_t id, struct found_program *ret)
+{
+	int r = found_read_program(id, ret);
+
+	return r ? r : found_name_maps(ret);
+}
+
+int found_each_map(uint32_t program_id, int (*map)(void *userdata, const char *name, int fd),
+		   void *userdata)
+{
+	struct found_program program;
+	int r = found_read_named(program_id, &program);
+
+	for (uint32_t i = 0; !r && i < program.info.nr_map_ids; i++) {
+		_cleanup_close_ int fd = -1;
+
+		/* The others are libbpf's own, for constants. */
+		if (strncmp(program.names[i], "map_", strlen("map_")))
+			continue;
+		fd = bpf_map_get_fd_by_id(program.maps[i]);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		r = fd < 0 ? -errno : map(userdata, found_pin_name(program.names[i]), fd);
+	}
+	return r;
+}
+
+static int found_open_map_of(const struct found_program *program, const char *name, int *ret_fd)
+{
+	for (uint32_t i = 0; i < program->info.nr_map_ids; i++) {
+		int fd;
+
+		if (!found_is_named(program->names[i], name))
+			continue;
+		fd = bpf_map_get_fd_by_id(program->maps[i]);
+		if (fd < 0)
+			return -errno;
+		*ret_fd = fd;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int found_open_map(uint32_t program_id, const char *name, int *ret_fd)
+{
+	struct found_program program;
+	int r = found_read_named(program_id, &program);
+
+	if (r)
+		return r;
+	return found_open_map_of(&program, name, ret_fd);
+}
+
+/* The one entry of a map that the program uses. -ENOENT where it has not this map. */
+static int found_read_map(const struct found_program *program, const char *name, void *value,
+			  size_t value_size, uint32_t *ret_id)
+{
+	_cleanup_close_ int fd = -1;
+	struct object_shape shape;
+	const uint32_t zero = 0;
+	int r = found_open_map_of(program, name, &fd);
+
+	if (r)
+		return r;
+	r = object_read_shape(fd, &shape);
+	if (r)
+		return r;
+	if (shape.value_size != value_size)
+		return -ENOENT;
+	*ret_id = shape.id;
+	return bpf_map_lookup_elem(fd, &zero, value);
+}
+
+static int found_read_origin(const struct found_program *program, struct found_link *link)
+{
+	_cleanup_free_ struct smtpward_origin *origin = malloc(sizeof(*origin));
+	struct smtpward_policy_info policy;
+	uint32_t id;
+	int r;
+
+	if (!origin)
+		return -ENOMEM;
+	r = found_read_map(program, "map_origin", origin, sizeof(*origin), &id);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = found_read_map(program, "map_policy", &policy, sizeof(policy), &id);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	link->generation = policy.generation;
+	link->flags = origin->flags;
+	link->reader = origin->reader;
+	link->pins = strndup(origin->pins, sizeof(origin->pins));
+	return link->pins ? 0 : -ENOMEM;
+}
+
+static int found_hook_of(const struct bpf_link_info *info, const struct found_program *program)
+{
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		if (info->cgroup.attach_type == hook_infos[hook].attach_type &&
+		    found_is_named(program->info.name, hook_infos[hook].program))
+			return hook;
+	return -1;
+}
+
+/* 1 where the link is ours and attached; it is described then. */
+static int found_describe(const struct bpf_link_info *info, struct found_link *link)
+{
+	struct found_program program;
+	struct smtpward_gate gate;
+	int r, hook;
+
+	if (info->type != BPF_LINK_TYPE_CGROUP || !info->cgroup.cgroup_id)
+		return 0;
+	r = found_read_program(info->prog_id, &program);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	hook = found_hook_of(info, &program);
+	if (hook < 0)
+		return 0;
+	r = found_name_maps(&program);
+	if (r)
+		return r;
+	*link = (struct found_link){
+		.hook = hook,
+		.id = info->id,
+		.program_id = info->prog_id,
+		.cgroup_id = info->cgroup.cgroup_id,
+	};
+	r = found_read_map(&program, "map_gate", &gate, sizeof(gate), &link->gate_id);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	link->gate = gate.generation;
+	r = found_read_origin(&program, link);
+	return r ? r : 1;
+}
+
+/* A link may be gone by now, or still be made: bpf_link_by_id() in kernel/bpf/syscall.c. */
+static bool found_passes(int error)
+{
+	return error == ENOENT || error == EAGAIN;
+}
+
+static int found_add(struct found *found, uint32_t id)
+{
+	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
+	struct bpf_link_info info = { 0 };
+	__u32 size = sizeof(info);
+	struct found_link link, *added;
+	int r;
+
+	if (fd < 0)
+		return found_passes(errno) ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	r = found_describe(&info, &link);
+	if (r <= 0)
+		return r;
+	added = array_add(&found->links, &found->n, sizeof(*added));
+	if (!added) {
+		free(link.pins);
+		return -ENOMEM;
+	}
+	*added = link;
+	return 0;
+}
+
+int found_read(struct found *ret_found)
+{
+	_cleanup_(found_clear) struct found found = { 0 };
+	uint32_t id = 0;
+
+	while (!bpf_link_get_next_id(id, &id)) {
+		int r = found_add(&found, id);
+
+		if (r)
+			return r;
+	}
+	if (errno != ENOENT)
+		return -errno;
+	*ret_found = found;
+	found = (struct found){ 0 };
+	return 0;
+}
+
+void found_clear(struct found *found)
+{
+	for (size_t i = 0; i < found->n; i++)
+		free(found->links[i].pins);
+	free(found->links);
+	*found = (struct found){ 0 };
+}
+
+bool found_is_of(const struct found_link *link, const char *pins, uint64_t root_id)
+{
+	if (!link->pins)
+		return !strcmp(pins, PINS_DEFAULT_PATH) && link->cgroup_id == root_id;
+	return !strcmp(pins, link->pins) &&
+	       (link->cgroup_id == root_id || link->flags & SMTPWARD_ORIGIN_CGROUP);
+}
+
+/* An iterator's map is the link's, and not its program's. */
+static bool found_has_map(const struct bpf_link_info *info, const struct found_program *program,
+			  uint32_t map_id)
+{
+	if (info->type == BPF_LINK_TYPE_ITER)
+		return info->iter.map.map_id == map_id;
+	for (uint32_t i = 0; i < program->info.nr_map_ids; i++)
+		if (program->maps[i] == map_id)
+			return true;
+	return false;
+}
+
+/* 1 where the link with this id is the one: its descriptor is the caller's then. */
+static int found_match_link(uint32_t id, const char *program_name, uint32_t map_id, int *ret_fd)
+{
+	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
+	struct bpf_link_info info = { 0 };
+	struct found_program program;
+	__u32 size = sizeof(info);
+	int r;
+
+	if (fd < 0)
+		return found_passes(errno) ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	r = found_read_program(info.prog_id, &program);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (!found_is_named(program.info.name, program_name) ||
+	    !found_has_map(&info, &program, map_id))
+		return 0;
+	*ret_fd = TAKE_FD(fd);
+	return 1;
+}
+
+int found_open_link(const char *program, uint32_t map_id, int *ret_fd)
+{
+	uint32_t id = 0;
+
+	while (!bpf_link_get_next_id(id, &id)) {
+		int r = found_match_link(id, program, map_id, ret_fd);
+
+		if (r)
+			return r < 0 ? r : 0;
+	}
+	return -errno;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One name for what belongs to one pin directory and lies elsewhere: its kept policy, a
+ * lock. Pure.
+ */
+#ifndef SMTPWARD_INSTANCE_H
+#define SMTPWARD_INSTANCE_H
+
+#include "pins/pins.h"
+
+/*
+ * The absolute path of a pin directory as a file name, in the way of `systemd-escape
+ * --path`: "/sys/fs/bpf/smtpward" is "sys-fs-bpf-smtpward", "/" is "-". Slashes that say
+ * nothing are left out; a byte that is no letter, digit, ':' or '_' is \xNN, also '.',
+ * which bpffs allows in no name. No two directories have one name.
+ *
+ * -EINVAL where the path is not absolute or has "." or ".." in it, which could be any
+ * directory's; -ENAMETOOLONG.
+ */
+int pins_instance_name(const char *path, char ret_name[static PINS_PATH_SIZE]);
+
+#endif /* SMTPWARD_INSTANCE_H */

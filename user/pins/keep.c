@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The second set of pins; see keep.h. */
+#include "pins/keep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <bpf/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/first_mounts.h"
+#include "host/trusted.h"
+#include "pins/hook.h"
+#include "pins/instance.h"
+#include "pins/lock.h"
+#include "pins/object.h"
+
+#define KEEP_NAME "keep"
+#define KEEP_DIR RUN_DIR "/" KEEP_NAME
+
+/* What of a generation is attached, and so would end with its last pin. */
+static const char *const keep_names[] = { "link_cgroup_mkdir", "link_cgroup_rmdir", "iter_hooks" };
+
+static int keep_is_bpffs(int fd, bool *ret_is)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return -errno;
+	*ret_is = fs.f_type == BPF_FS_MAGIC;
+	return 0;
+}
+
+/* One at a time: of two bpffs one would cover the other. */
+static int keep_mount_once(struct reason *reason)
+{
+	_cleanup_close_ int dir_fd = -1, again_fd = -1;
+	bool mounted = false;
+	int r = lock_open_dir(KEEP_NAME, &dir_fd, reason);
+
+	if (r)
+		return r;
+	while (flock(dir_fd, LOCK_EX))
+		if (errno != EINTR)
+			return reason_errno(reason, -errno, "cannot lock " KEEP_DIR);
+	r = lock_open_dir(KEEP_NAME, &again_fd, reason);
+	if (r)
+		return r;
+	r = keep_is_bpffs(again_fd, &mounted);
+	if (r)
+		return reason_errno(reason, r, "cannot examine " KEEP_DIR);
+	if (mounted)
+		return 0;
+	if (mount("bpf", KEEP_DIR, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return reason_errno(reason, -errno, "cannot mount a bpffs at " KEEP_DIR);
+	return 0;
+}
+
+static int keep_open_mounted(int *ret_fd)
+{
+	_cleanup_close_ int fd = open(KEEP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool mounted = false;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = keep_is_bpffs(fd, &mounted);
+	if (r)
+		return r;
+	if (!mounted)
+		return -ENOENT;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int keep_open_dir(const char *path, const char *name, bool create, struct pins *ret_keep)
+{
+	_cleanup_close_ int at_fd = -1, fd = -1;
+	int r = keep_open_mounted(&at_fd);
+
+	if (r)
+		return r;
+	if (create && mkdirat(at_fd, name, 0700) && errno != EEXIST)
+		return -errno;
+	fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	*ret_keep = (struct pins)PINS_CLOSED;
+	ret_keep->path = strdup(path);
+	if (!ret_keep->path)
+		return -ENOMEM;
+	ret_keep->fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int keep_open(const struct pins *pins, bool create, struct pins *ret_keep,
+		     struct reason *reason)
+{
+	char name[PINS_PATH_SIZE], path[PINS_PATH_SIZE];
+	int r = pins_instance_name(pins->path, name), len;
+
+	if (r)
+		return reason_errno(reason, r, "cannot name the second pins of %s", pins->path);
+	len = snprintf(path, sizeof(path), KEEP_DIR "/%s", name);
+	if (len >= PINS_PATH_SIZE)
+		return reason_errno(reason, -ENAMETOOLONG, "cannot name the second pins of %s",
+				    pins->path);
+	r = create ? keep_mount_once(reason) : 0;
+	if (r)
+		return r;
+	r = keep_open_dir(path, name, create, ret_keep);
+	if (r)
+		return reason_errno(reason, r, "cannot open %s", path);
+	return 0;
+}
+
+/*
+ * Whether the second pin of this name is of the first one's link, or there is no first one.
+ * *ret_fd, where it is asked for, is the first one's descriptor where it is not so.
+ */
+static int keep_compare(const struct pins *pins, const struct pins *keep, uint64_t generation,
+			const char *name, bool *ret_same, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1, kept_fd = -1;
+	int r = object_open(pins, generation, name, &fd);
+
+	*ret_same = r == -ENOENT;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = object_open(keep, generation, name, &kept_fd);
+	if (!r)
+		r = object_compare(fd, kept_fd, ret_same);
+	if (r && r != -ENOENT)
+		return r;
+	if (ret_fd && !*ret_same)
+		*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int keep_pin(const struct pins *pins, const struct pins *keep, uint64_t generation,
+		    const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PINS_PATH_SIZE];
+	bool same;
+	int r = keep_compare(pins, keep, generation, name, &same, &fd);
+
+	if (r || same)
+		return r;
+	r = pins_name(keep, generation, name, path);
+	if (r)
+		return r;
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+static int keep_remove_others(const struct pins *keep, uint64_t generation)
+{
+	_cleanup_free_ uint64_t *numbers = NULL;
+	size_t n;
+	int r = pins_list_generations(keep, &numbers, &n);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (numbers[i] == generation)
+			continue;
+		r = pins_remove_generation(keep, numbers[i]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int keep_update_all(const struct pins *pins, const struct pins *keep, uint64_t generation)
+{
+	int r;
+
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		r = keep_pin(pins, keep, 0, hook_infos[hook].link_pin);
+		if (r)
+			return r;
+	}
+	r = pins_make_generation(keep, generation);
+	if (r && r != -EEXIST)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(keep_names); i++) {
+		r = keep_pin(pins, keep, generation, keep_names[i]);
+		if (r)
+			return r;
+	}
+	return keep_remove_others(keep, generation);
+}
+
+/* What is asked of the second set; reason may be set where the result is an error. */
+struct keep_request {
+	const struct pins *pins;
+	int (*step)(const struct keep_request *request);
+	uint64_t generation;
+	bool *ret_whole;
+	int (*extra)(const struct pins *keep);
+	struct reason *reason;
+	struct stat directory; /* of the pins */
+	bool elsewhere;
+};
+
+/* Where process 1 sees other pins at this path, or none, its second set is not ours. */
+static int keep_do_in_first(void *userdata)
+{
+	struct keep_request *request = userdata;
+	struct stat st;
+
+	if (stat(request->pins->path, &st) || !trusted_same(&st, &request->directory)) {
+		request->elsewhere = true;
+		return 0;
+	}
+	return request->step(request);
+}
+
+static int keep_do(struct keep_request *request)
+{
+	bool differ;
+	int r = first_mounts_differ(&differ);
+
+	if (r)
+		return reason_errno(request->reason, r, "cannot tell the mounts of process 1");
+	if (!differ || request->pins->fd < 0 || fstat(request->pins->fd, &request->directory))
+		return request->step(request);
+	r = first_mounts_run(keep_do_in_first, request);
+	return request->elsewhere ? request->step(request) : r;
+}
+
+static int keep_update_step(const struct keep_request *request)
+{
+	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
+	int r = keep_open(request->pins, true, &keep, request->reason);
+
+	if (r)
+		return r;
+	r = request->extra ? request->extra(&keep) : 0;
+	if (!r)
+		r = keep_update_all(request->pins, &keep, request->generation);
+	if (r)
+		return reason_errno(request->reason, r, "cannot pin in %s", keep.path);
+	return 0;
+}
+
+int keep_update(const struct pins *pins, uint64_t generation,
+		int (*prepare)(const struct pins *keep), struct reason *reason)
+{
+	struct keep_request request = {
+		.pins = pins,
+		.step = keep_update_step,
+		.generation = generation,
+		.extra = prepare,
+		.reason = reason,
+	};
+
+	return keep_do(&request);
+}
+
+static int keep_compare_step(const struct keep_request *request)
+{
+	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
+	bool same = true;
+	int r = keep_open(request->pins, false, &keep, request->reason);
+
+	*request->ret_whole = false;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !r && same; hook++)
+		r = keep_compare(request->pins, &keep, 0, hook_infos[hook].link_pin, &same, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(keep_names) && !r && same; i++)
+		r = keep_compare(request->pins, &keep, request->generation, keep_names[i], &same,
+				 NULL);
+	*request->ret_whole = same;
+	return r;
+}
+
+int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole)
+{
+	struct reason reason;
+	struct keep_request request = {
+		.pins = pins,
+		.step = keep_compare_step,
+		.generation = generation,
+		.ret_whole = ret_whole,
+		.reason = &reason,
+	};
+
+	return keep_do(&request);
+}
+
+static int keep_remove_step(const struct keep_request *request)
+{
+	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
+	int r = keep_open(request->pins, false, &keep, request->reason);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r)
+		return r;
+	r = pins_remove_all(&keep);
+	if (r)
+		return reason_errno(request->reason, r, "cannot remove %s", keep.path);
+	return 0;
+}
+
+int keep_remove(const struct pins *pins, struct reason *reason)
+{
+	struct keep_request request = {
+		.pins = pins,
+		.step = keep_remove_step,
+		.reason = reason,
+	};
+
+	return keep_do(&request);
+}

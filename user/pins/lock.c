@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Root's lock; see lock.h. */
+#include "pins/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "pins/instance.h"
+
+#define LOCK_DIR "lock"
+
+#define PAUSE_MS 50
+#define TELL_MS 2000
+
+static void (*lock_waiting)(const char *pins, pid_t holder);
+
+void lock_set_waiting(void (*waiting)(const char *pins, pid_t holder))
+{
+	lock_waiting = waiting;
+}
+
+pid_t lock_find_holder(int fd)
+{
+	_cleanup_fclose_ FILE *locks = fopen("/proc/locks", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	struct stat st;
+
+	if (!locks || fstat(fd, &st))
+		return 0;
+	while (getline(&line, &size, locks) > 0) {
+		unsigned int dev_major, dev_minor;
+		unsigned long inode;
+		int pid;
+
+		/* The kernel's own numbers. NOLINTNEXTLINE(cert-err34-c) */
+		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
+			   &inode) == 4 &&
+		    makedev(dev_major, dev_minor) == st.st_dev && inode == st.st_ino)
+			return pid;
+	}
+	return 0;
+}
+
+/* A directory of root's that nobody else may write to. */
+static int lock_open_own(int at_fd, const char *name, mode_t mode, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (mkdirat(at_fd, name, mode) && errno != EEXIST)
+		return -errno;
+	fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
+		return -EPERM;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int lock_open_dir(const char *name, int *ret_fd, struct reason *reason)
+{
+	_cleanup_close_ int run_fd = -1;
+	int r = lock_open_own(AT_FDCWD, RUN_DIR, 0755, &run_fd);
+
+	if (r == -EPERM)
+		return reason_set(reason, r,
+				  RUN_DIR " belongs to another user, or others may write to it: "
+					  "remove it");
+	if (r)
+		return reason_errno(reason, r, "cannot make or open " RUN_DIR);
+	r = lock_open_own(run_fd, name, 0700, ret_fd);
+	if (r == -EPERM)
+		return reason_set(reason, r,
+				  RUN_DIR "/%s belongs to another user, or others may write to "
+					  "it: remove it",
+				  name);
+	if (r)
+		return reason_errno(reason, r, "cannot make or open " RUN_DIR "/%s", name);
+	return 0;
+}
+
+static int lock_open_file(const char *pins, int *ret_fd, struct reason *reason)
+{
+	_cleanup_close_ int dir_fd = -1;
+	char name[PINS_PATH_SIZE];
+	int r = pins_instance_name(pins, name);
+
+	if (r)
+		return reason_errno(reason, r, "cannot name the lock of %s", pins);
+	r = lock_open_dir(LOCK_DIR, &dir_fd, reason);
+	if (r)
+		return r;
+	*ret_fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*ret_fd < 0)
+		return reason_errno(reason, -errno, "cannot open the lock of %s", pins);
+	return 0;
+}
+
+static int lock_time_out(const char *pins, int fd, struct reason *reason)
+{
+	pid_t holder = lock_find_holder(fd);
+
+	if (holder)
+		return reason_set(reason, -ETIMEDOUT,
+				  "process %d has been loading or unloading %s for %d seconds: end "
+				  "it, or try again",
+				  (int)holder, pins, LOCK_SECONDS);
+	return reason_set(reason, -ETIMEDOUT,
+			  "somebody has been loading or unloading %s for %d seconds: try again",
+			  pins, LOCK_SECONDS);
+}
+
+/* Who blocks these signals wants to be asked before a step, not in the middle of it. */
+static bool lock_is_interrupted(void)
+{
+	sigset_t pending;
+
+	return !sigpending(&pending) &&
+	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
+int lock_wait(const char *pins, int fd, int operation, struct reason *reason)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+
+	for (unsigned int waited = 0; flock(fd, operation | LOCK_NB); waited += PAUSE_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return reason_errno(reason, -errno, "cannot lock %s", pins);
+		if (lock_is_interrupted())
+			return reason_set(reason, -EINTR,
+					  "ended by a signal while somebody else was loading or "
+					  "unloading %s: nothing has changed",
+					  pins);
+		if (waited >= LOCK_SECONDS * 1000)
+			return lock_time_out(pins, fd, reason);
+		if (waited == TELL_MS && lock_waiting)
+			lock_waiting(pins, lock_find_holder(fd));
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason *reason)
+{
+	_cleanup_close_ int fd = -1;
+	int r = lock_open_file(pins, &fd, reason);
+
+	if (r)
+		return r;
+	if (kind != LOCK_TRY)
+		r = lock_wait(pins, fd, kind == LOCK_ALONE ? LOCK_EX : LOCK_SH, reason);
+	else if (flock(fd, LOCK_SH | LOCK_NB))
+		r = errno == EWOULDBLOCK ? -EAGAIN
+					 : reason_errno(reason, -errno, "cannot lock %s", pins);
+	if (r)
+		return r;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}

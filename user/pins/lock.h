@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Root's own lock of a pin directory: who loads, unloads or mends has it alone, who looks
+ * shares it. It lies in RUN_DIR, where nobody but root can open it, and not in bpffs: what
+ * the reader may open, the reader could lock for ever, and a directory of bpffs can be
+ * removed or covered.
+ */
+#ifndef SMTPWARD_LOCK_H
+#define SMTPWARD_LOCK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/reason.h"
+
+/* Root's directory for what lies outside of bpffs and ends with the machine's run. */
+#define RUN_DIR "/run/smtpward"
+
+enum lock_kind {
+	LOCK_SHARED,
+	LOCK_ALONE,
+	LOCK_TRY, /* shared, or -EAGAIN at once */
+};
+
+/*
+ * Waits for the lock of the pin directory at an absolute path, for LOCK_SECONDS at most:
+ * then -ETIMEDOUT and who holds it. Closing *ret_fd releases it.
+ */
+#define LOCK_SECONDS 60
+int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason *reason);
+
+/* The same of a file that is open: operation as flock(2) has it. */
+int lock_wait(const char *pins, int fd, int operation, struct reason *reason);
+
+/*
+ * Whom to tell, once, that somebody else has held a lock for two seconds; 0 for holder where it
+ * cannot be told. For the program's main function; NULL as it starts.
+ */
+void lock_set_waiting(void (*waiting)(const char *pins, pid_t holder));
+
+/* The process that holds a flock(2) lock on fd's file; 0 where none does, or it cannot be told. */
+pid_t lock_find_holder(int fd);
+
+/* RUN_DIR/name, a directory that only root can open, made where it is not there. */
+int lock_open_dir(const char *name, int *ret_fd, struct reason *reason);
+
+#endif /* SMTPWARD_LOCK_H */

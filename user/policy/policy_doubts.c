@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Rules that are hardly meant as they stand; see policy_doubts.h. */
+#include "policy/policy_doubts.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "policy/policy_covers.h"
+#include "policy/policy_lex.h"
+
+int policy_doubt(struct policy_errors *doubts, const struct policy_rule *rule, const char *format,
+		 ...)
+{
+	_cleanup_free_ char *file = strdup(rule->place.file);
+	_cleanup_free_ char *text = NULL;
+	struct policy_error *added;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len < 0)
+		text = NULL; /* undefined after a failure */
+	added = file && text ? array_add(&doubts->items, &doubts->n_items, sizeof(*added)) : NULL;
+	if (!added)
+		return -ENOMEM;
+	*added = (struct policy_error){
+		.file = TAKE_PTR(file),
+		.line = rule->place.line,
+		.column = rule->place.column,
+		.text = TAKE_PTR(text),
+	};
+	return 0;
+}
+
+/* A rule that an earlier one hides, or is the same as. Several together are not looked at. */
+static int doubts_order(const struct policy *policy, size_t index, struct policy_errors *doubts)
+{
+	const struct policy_rule *rule = &policy->rules[index];
+
+	for (size_t i = 0; i < index; i++) {
+		const struct policy_rule *earlier = &policy->rules[i];
+
+		if (!policy_rule_covers(policy, earlier, rule))
+			continue;
+		if (earlier->verdict == rule->verdict && policy_rule_covers(policy, rule, earlier))
+			return policy_doubt(doubts, rule, "this rule stands at %s:%u already",
+					    policy_shown(earlier->place.file).text,
+					    earlier->place.line);
+		return policy_doubt(
+			doubts, rule,
+			"no connect gets here: the rule at %s:%u matches all that this one "
+			"would",
+			policy_shown(earlier->place.file).text, earlier->place.line);
+	}
+	return 0;
+}
+
+/* MTAs that start what a ~/.forward says, by the beginning of their units' names. */
+static const struct {
+	const char *name, *user; /* NULL: not the same everywhere */
+} mtas[] = {
+	{ "postfix", "postfix" }, { "exim", "Debian-exim" }, { "sendmail", NULL },
+	{ "opensmtpd", NULL },	  { "courier", NULL },	     { "qmail", NULL },
+	{ "dovecot", NULL },
+};
+
+static int doubts_mta(const struct policy_rule *rule, const char *unit,
+		      struct policy_errors *doubts)
+{
+	if (rule->verdict != SMTPWARD_ALLOW || rule->values[SMTPWARD_USER].n ||
+	    rule->values[SMTPWARD_GROUP].n)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(mtas); i++) {
+		if (strncmp(unit, mtas[i].name, strlen(mtas[i].name)) != 0)
+			continue;
+		return policy_doubt(
+			doubts, rule,
+			"a pipe in a ~/.forward runs in '%s' as well, as the user whose it "
+			"is: name the MTA's user too%s%s%s",
+			policy_shown(unit).text, mtas[i].user ? " (user " : "", mtas[i].user ?: "",
+			mtas[i].user ? ")" : "");
+	}
+	return 0;
+}
+
+/* Of Docker, Podman, containerd and CRI-O alike. */
+#define CONTAINER_ID_LEN 64
+
+static int doubts_container_id(const struct policy_rule *rule, const char *text,
+			       struct policy_errors *doubts)
+{
+	size_t len = 0;
+
+	for (const char *at = text; *at && len != CONTAINER_ID_LEN; at += len ? len : 1)
+		len = strspn(at, "0123456789abcdef");
+	if (len != CONTAINER_ID_LEN)
+		return 0;
+	return policy_doubt(doubts, rule,
+			    "'%s' has the ID of a container in it, and the next one will have "
+			    "another: put the container into a cgroup of its own (--cgroup-parent) "
+			    "and name that",
+			    policy_shown(text).text);
+}
+
+/* A unit as the path that it is a path of one of. */
+static char *doubts_path(enum smtpward_condition condition, const char *text, const char *more)
+{
+	char *path;
+
+	return asprintf(&path, "%s%s%s", condition == SMTPWARD_UNIT ? "/" : "", text, more) < 0
+		       ? NULL
+		       : path;
+}
+
+/* Whether one of the values covers text and what more is behind it; -ENOMEM. */
+static int doubts_has(const struct policy_rule *rule, enum smtpward_condition condition,
+		      const char *text, const char *more)
+{
+	const struct policy_values *values = &rule->values[condition];
+	_cleanup_free_ char *narrow = doubts_path(condition, text, more);
+
+	if (!narrow)
+		return -ENOMEM;
+	for (size_t i = 0; i < values->n; i++) {
+		_cleanup_free_ char *wide = doubts_path(condition, values->texts[i], "");
+
+		if (!wide)
+			return -ENOMEM;
+		if (policy_path_covers(wide, narrow))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * LXC's payload.NAME is payload.NAME-1 where the directory of one that was not stopped in
+ * order is there still: a deny that does not cover this one lets it through.
+ */
+static int doubts_payload(const struct policy_rule *rule, enum smtpward_condition condition,
+			  const char *text, struct policy_errors *doubts)
+{
+	static const char payload[] = "lxc.payload.";
+	const char *slash = strrchr(text, '/'), *last = slash ? slash + 1 : text;
+	int r;
+
+	if (rule->verdict != SMTPWARD_DENY || strncmp(last, payload, strlen(payload)) != 0 ||
+	    strchr(last, '*'))
+		return 0;
+	r = doubts_has(rule, condition, text, "-*");
+	if (r)
+		return r < 0 ? r : 0;
+	return policy_doubt(doubts, rule,
+			    "LXC runs a container that was not stopped in order in '%s-1', which "
+			    "this does not refuse: add '%s-*'",
+			    policy_shown(text).text, policy_shown(text).text);
+}
+
+static int doubts_text(const struct policy_rule *rule, enum smtpward_condition condition,
+		       const char *text, struct policy_errors *doubts)
+{
+	const char *slash = strrchr(text, '/');
+	int r = doubts_mta(rule, slash ? slash + 1 : text, doubts);
+
+	if (!r)
+		r = doubts_container_id(rule, text, doubts);
+	return r ? r : doubts_payload(rule, condition, text, doubts);
+}
+
+static int doubts_texts(const struct policy_rule *rule, struct policy_errors *doubts)
+{
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
+		const struct policy_values *values = &rule->values[condition];
+
+		if (policy_kinds[condition] != POLICY_TEXT)
+			continue;
+		for (size_t i = 0; i < values->n; i++) {
+			int r = doubts_text(rule, (enum smtpward_condition)condition,
+					    values->texts[i], doubts);
+
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int policy_find_doubts(const struct policy *policy, struct policy_errors *doubts)
+{
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		int r = doubts_order(policy, i, doubts);
+
+		if (!r)
+			r = doubts_texts(&policy->rules[i], doubts);
+		if (r)
+			return r;
+	}
+	return 0;
+}
