@@ -174,6 +174,19 @@ static int listen_on(uint16_t port)
 	return TAKE_FD(fd);
 }
 
+/*
+ * What came in the SYN is read before the close(2): a reset, sent for data that nobody read, may
+ * overtake the SYN-ACK on another CPU, and is a connection refused then.
+ */
+static void hang_up(int fd)
+{
+	char early[64];
+
+	while (recv(fd, early, sizeof(early), MSG_DONTWAIT) > 0)
+		;
+	close(fd);
+}
+
 static void serve(struct pollfd *fds)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -183,7 +196,7 @@ static void serve(struct pollfd *fds)
 			int fd;
 
 			while (fds[i].revents && (fd = accept(fds[i].fd, NULL, NULL)) >= 0)
-				close(fd);
+				hang_up(fd);
 		}
 	}
 }
