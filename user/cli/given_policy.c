@@ -12,6 +12,7 @@
 #include "base/macro.h"
 #include "base/quote.h"
 #include "cli/msg.h"
+#include "host/absolute.h"
 
 /* A glob may find a file whose name is not fit for a terminal. */
 static void given_quote_file(const char *file, char *dst, size_t size)
@@ -111,25 +112,10 @@ static int given_copy(const char *text, char **ret_copy)
 	return 0;
 }
 
-/* It is the folder that is resolved: a policy that is a symbolic link keeps its name. */
+/* What was given absolute is shown as it was given. */
 static int given_make_absolute(const char *path, char **ret_path)
 {
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = NULL, *real = NULL;
-	char *absolute;
-
-	if (*path == '/')
-		return given_copy(path, ret_path);
-	folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
-	if (!folder)
-		return -ENOMEM;
-	real = realpath(folder, NULL);
-	if (!real)
-		return -errno;
-	if (asprintf(&absolute, "%s/%s", real[1] ? real : "", slash ? slash + 1 : path) < 0)
-		return -ENOMEM;
-	*ret_path = absolute;
-	return 0;
+	return *path == '/' ? given_copy(path, ret_path) : absolute_path(path, ret_path);
 }
 
 /* What places point into is the policy's list of files. */

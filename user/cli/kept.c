@@ -18,10 +18,12 @@
 #include "base/quote.h"
 #include "cli/accounts.h"
 #include "cli/msg.h"
+#include "host/absolute.h"
 #include "host/trusted.h"
 #include "pins/instance.h"
 #include "pins/lock.h"
 #include "pins/object.h"
+#include "pins/pins.h"
 
 /* A policy has 64 files of 1 MiB; numbers and quotes come to it. */
 #define KEPT_SIZE_MAX (512U << 20)
@@ -69,8 +71,11 @@ static int kept_open_directory(const char *pins, bool make, int *ret_fd, struct 
 static int kept_open_all(const char *pins, bool make, struct kept *kept, struct reason *reason)
 {
 	char instance[PINS_PATH_SIZE];
-	int r = pins_absolute(pins, kept->pins);
+	int r = absolute_path(pins, &kept->pins);
 
+	/* -ENOENT is for a directory of copies that can still be made. */
+	if (r == -ENOENT)
+		r = -ENOTDIR;
 	if (!r)
 		r = pins_instance_name(kept->pins, instance);
 	if (!r)
@@ -90,6 +95,8 @@ void kept_close(struct kept *kept)
 {
 	cleanup_close(&kept->fd);
 	kept->fd = -1;
+	free(kept->pins);
+	kept->pins = NULL;
 }
 
 /* What tells one load of a boot from another, in any version. */

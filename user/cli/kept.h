@@ -17,7 +17,6 @@
 #include "base/reason.h"
 #include "build.h"
 #include "cli/given_policy.h"
-#include "pins/pins.h"
 
 #define KEPT_DIRECTORY SMTPWARD_LOCALSTATEDIR "/lib/smtpward"
 
@@ -25,16 +24,16 @@ struct kept {
 	int fd; /* the directory, locked; -1 where it cannot be had */
 	int r;	/* why it cannot, and the sentence */
 	struct reason why;
-	char pins[PINS_PATH_SIZE];   /* absolute */
+	char *pins;		     /* the pin directory, absolute */
 	char path[PATH_MAX];	     /* of the copy */
 	char name[NAME_MAX + 1];     /* in the directory: of the copy, */
 	char new_name[NAME_MAX + 1]; /* one that is being written, */
 	char lifted[NAME_MAX + 1];   /* one that is not to be used */
 };
 
-#define KEPT_CLOSED      \
-	{                \
-		.fd = -1 \
+#define KEPT_CLOSED                    \
+	{                              \
+		.fd = -1, .pins = NULL \
 	}
 
 /*

@@ -15,6 +15,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/absolute.h"
 #include "host/trusted.h"
 
 #define GATE_NAME "map_gate"
@@ -180,34 +181,10 @@ static bool pins_same_directory(int fd, const char *path)
 	return !fstat(fd, &ours) && !lstat(path, &there) && trusted_same(&ours, &there);
 }
 
-int pins_absolute(const char *path, char ret_path[static PINS_PATH_SIZE])
-{
-	_cleanup_free_ char *copy = strdup(path), *above = NULL;
-	char *name;
-	int len;
-
-	if (!copy)
-		return -ENOMEM;
-	for (len = (int)strlen(copy); len > 1 && copy[len - 1] == '/'; len--)
-		copy[len - 1] = '\0';
-	name = strrchr(copy, '/');
-	if (name)
-		*name++ = '\0';
-	else
-		name = copy;
-	above = realpath(name == copy ? "." : *copy ? copy : "/", NULL);
-	if (!above)
-		return -errno;
-	if (!strcmp(name, ".") || !strcmp(name, "..") || !*name)
-		return -EINVAL;
-	len = snprintf(ret_path, PINS_PATH_SIZE, "%s/%s", strcmp(above, "/") ? above : "", name);
-	return len < PINS_PATH_SIZE ? 0 : -ENAMETOOLONG;
-}
-
 static int pins_name_path(const char *path, struct pins *ret_pins, struct reason *reason)
 {
-	char absolute[PINS_PATH_SIZE];
-	int r = pins_absolute(path, absolute);
+	char *absolute;
+	int r = absolute_path(path, &absolute);
 
 	if (r == -ENOENT)
 		return reason_set(reason, -ENOENT,
@@ -219,8 +196,8 @@ static int pins_name_path(const char *path, struct pins *ret_pins, struct reason
 	if (r)
 		return reason_errno(reason, r, "cannot open %s", path);
 	*ret_pins = (struct pins)PINS_CLOSED;
-	ret_pins->path = strdup(absolute);
-	return ret_pins->path ? 0 : reason_errno(reason, -ENOMEM, "cannot open %s", path);
+	ret_pins->path = absolute;
+	return 0;
 }
 
 int pins_lock(const char *path, enum lock_kind kind, struct pins *ret_pins, struct reason *reason)

@@ -43,12 +43,6 @@ struct pins {
 	}
 
 /*
- * The absolute path of a pin directory, which need not be there: the one that it is in may
- * be named by a link, or from where we are. -ENOENT where that one is not there.
- */
-int pins_absolute(const char *path, char ret_path[static PINS_PATH_SIZE]);
-
-/*
  * Opens the directory to read from it. -ENOENT where there is none, which is the
  * same as nothing being loaded; -EMEDIUMTYPE where it is not on bpffs; -EBUSY where
  * somebody else made it.
