@@ -318,6 +318,9 @@ int syslog_bind(void);	    /* a datagram socket at SYSLOG_SOCKET; asserts */
 /* A pinned object, by its name below the pins. */
 int bpf_pin_open(const char *name);
 
+/* Removes the last pin of a link. The kernel lets go of the link some time after: waits for that. */
+void bpf_link_unpin(const char *name);
+
 /* Entries of cgroups that are not there any more, when all has come to rest. */
 unsigned int bpf_stale_cgroups(void);
 unsigned int bpf_count_cgroups(void);

@@ -19,6 +19,28 @@ int bpf_pin_open(const char *name)
 	return fd;
 }
 
+void bpf_link_unpin(const char *name)
+{
+	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	_cleanup_close_ int link = bpf_pin_open(name);
+	struct bpf_link_info info = { 0 };
+	uint32_t size = sizeof(info);
+	char path[512];
+	bool stays;
+
+	assert_int_equal(bpf_obj_get_info_by_fd(link, &info, &size), 0);
+	cleanup_close(&link);
+	link = -1;
+	snprintf(path, sizeof(path), "%s/%s", fixture.pins, name);
+	assert_int_equal(unlink(path), 0);
+	do {
+		_cleanup_close_ int fd = bpf_link_get_fd_by_id(info.id);
+
+		stays = fd >= 0;
+	} while (stays && pause_until(deadline));
+	assert_false(stays);
+}
+
 unsigned int bpf_count_cgroups(void)
 {
 	_cleanup_close_ int fd = bpf_pin_open("policy/map_cgroups");

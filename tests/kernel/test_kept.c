@@ -448,11 +448,8 @@ static void test_plain_number(void **state)
 /* In both sets, so that it is gone. */
 static void unpin(const char *name)
 {
-	char path[PATH_MAX];
-
 	assert_int_equal(umount2("/run/smtpward/keep", MNT_DETACH), 0);
-	snprintf(path, sizeof(path), "%s/%s", fixture.pins, name);
-	assert_int_equal(unlink(path), 0);
+	bpf_link_unpin(name);
 }
 
 static void test_boot_heals(void **state)
