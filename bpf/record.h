@@ -53,7 +53,8 @@ static __always_inline struct smtpward_caller *record_caller(const struct caller
 /*
  * Whether the limit lets one more line through. next_ns runs ahead of the clock by
  * one interval a line, up to the window. Two CPUs at once may let a line too many
- * through; neither loses count.
+ * through; neither loses count. The reader's group may write next_ns too: what is further
+ * ahead than a program puts it holds nobody's lines back.
  */
 static __always_inline bool record_within_limit(struct smtpward_caller *entry)
 {
@@ -61,6 +62,8 @@ static __always_inline bool record_within_limit(struct smtpward_caller *entry)
 	__u64 next = READ_ONCE(entry->counts.next_ns);
 
 	if (next < now)
+		next = now;
+	if (next - now > limit_window_ns + limit_interval_ns)
 		next = now;
 	if (next - now > limit_window_ns)
 		return false;

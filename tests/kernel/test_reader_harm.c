@@ -429,6 +429,37 @@ static void test_full_reported(void **state)
 	end_exact();
 }
 
+/* All allowances are used up for ever. */
+static int use_up(void *arg)
+{
+	static struct smtpward_caller caller;
+	struct smtpward_caller_key key;
+	int fd;
+	int r = open_as_reader("map_callers", &fd);
+
+	if (r || bpf_map_get_next_key(fd, NULL, &key))
+		return r ?: -errno;
+	do {
+		r = bpf_map_lookup_elem(fd, &key, &caller);
+		caller.counts.next_ns = UINT64_MAX;
+		r = r ?: bpf_map_update_elem(fd, &key, &caller, BPF_EXIST);
+	} while (!r && !bpf_map_get_next_key(fd, &key, &key));
+	return r;
+}
+
+static void test_used_up(void **state)
+{
+	uint64_t recorded;
+
+	begin();
+	recorded = status_counter("recorded");
+	assert_int_equal(child_run(CHILD(0), use_up, NULL), 0);
+	attempt_many("a.service");
+	assert_true(status_counter("recorded") > recorded);
+	log_all(NULL);
+	end_exact();
+}
+
 /* No syslog: what a load writes comes with its messages. */
 static int setup(void **state)
 {
@@ -447,7 +478,7 @@ static int tests(void)
 		TEST(test_frozen_reported), TEST(test_frozen_note),
 		TEST(test_frozen_and_boot), TEST(test_frozen_meanwhile),
 		TEST(test_position),	    TEST(test_position_meanwhile),
-		TEST(test_full_reported),
+		TEST(test_full_reported),   TEST(test_used_up),
 	};
 
 	return cmocka_run_group_tests_name("reader's harm", tests, setup, fixture_teardown);
