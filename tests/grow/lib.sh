@@ -32,8 +32,8 @@ clean_up() {
 
 make_place() {
 	[ "$v2_root" ] && mkdir "$work/bpf" "$cgroup" && mount -t bpf bpf "$work/bpf" &&
-		mount -t tmpfs tmpfs /var/lib && mkdir -p /run/smtpward &&
-		mount -t tmpfs tmpfs /run/smtpward
+		mount -t tmpfs -o mode=0755 tmpfs /var/lib && mkdir -p /run/smtpward &&
+		mount -t tmpfs -o mode=0755 tmpfs /run/smtpward
 }
 
 copy_tree() {

@@ -318,7 +318,7 @@ int syslog_bind(void);	    /* a datagram socket at SYSLOG_SOCKET; asserts */
 /* A pinned object, by its name below the pins. */
 int bpf_pin_open(const char *name);
 
-/* Removes the last pin of a link. The kernel lets go of the link some time after: waits for that. */
+/* Removes a link's last pin, and waits until the kernel has let go of the link. */
 void bpf_link_unpin(const char *name);
 
 /* Entries of cgroups that are not there any more, when all has come to rest. */
@@ -342,8 +342,11 @@ struct bpf_ids {
 
 /* Of all that there are, whoever made them. */
 void bpf_ids_read(struct bpf_ids *ids);
-/* Waits until no id is left that is not in before; 0 or the number that stays. */
-size_t bpf_ids_wait_gone(const struct bpf_ids *before, struct bpf_ids *after);
+/*
+ * Waits until none is left of what is there now and is not in before: the number that stays.
+ * What others make after that does not count.
+ */
+size_t bpf_ids_wait_gone(const struct bpf_ids *before);
 
 /* Of all that is pinned below a directory, and of what that uses. */
 void bpf_ids_of_pins(const char *pins, struct bpf_ids *ret);

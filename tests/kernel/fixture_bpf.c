@@ -231,17 +231,14 @@ static bool was_there(const struct bpf_ids *before, size_t kind, uint32_t id)
 	return false;
 }
 
-size_t bpf_ids_wait_gone(const struct bpf_ids *before, struct bpf_ids *after)
+size_t bpf_ids_wait_gone(const struct bpf_ids *before)
 {
-	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
-	size_t n;
+	struct bpf_ids now, new = { 0 };
 
-	do {
-		n = 0;
-		bpf_ids_read(after);
-		for (size_t kind = 0; kind < ARRAY_SIZE(next_id); kind++)
-			for (size_t i = 0; i < after->n[kind]; i++)
-				n += !was_there(before, kind, after->ids[kind][i]);
-	} while (n && pause_until(deadline));
-	return n;
+	bpf_ids_read(&now);
+	for (size_t kind = 0; kind < ARRAY_SIZE(next_id); kind++)
+		for (size_t i = 0; i < now.n[kind]; i++)
+			if (!was_there(before, kind, now.ids[kind][i]))
+				add_id(&new, kind, now.ids[kind][i]);
+	return bpf_ids_wait_dead(&new);
 }

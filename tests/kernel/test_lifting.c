@@ -412,6 +412,71 @@ static void test_read_only_bpffs(void **state)
 }
 
 /* Another's program, before ours and after it, is left alone, and ours is found. */
+static void remount(unsigned long flags)
+{
+	char bpffs[256];
+
+	snprintf(bpffs, sizeof(bpffs), "%s/..", fixture.pins);
+	assert_int_equal(mount(NULL, bpffs, NULL, MS_REMOUNT | flags, NULL), 0);
+}
+
+/* All of the file system, and not one mount of it: no link of it can be opened. */
+static void test_read_only_file_system(void **state)
+{
+	make_cgroups();
+	policy_load(REFUSE_WEB);
+	remount(MS_RDONLY);
+	assert_degraded("pins");
+	assert_int_not_equal(smtpward("unload", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.err, "enforcement is lifted, but "));
+	assert_refuses_nothing();
+	remount(0);
+	policy_load(REFUSE_WEB);
+	assert_whole();
+	policy_unload();
+	assert_refuses_nothing();
+}
+
+/* A directory that is another's, or that others can write to, is root's with the next load. */
+static void test_loose_directory(void **state)
+{
+	struct stat st;
+
+	make_cgroups();
+	policy_load(REFUSE_WEB);
+	assert_int_equal(chmod(fixture.pins, 0777), 0);
+	assert_degraded("pins");
+	policy_load(REFUSE_WEB);
+	assert_whole();
+	assert_int_equal(stat(fixture.pins, &st), 0);
+	assert_int_equal(st.st_mode & (S_IWGRP | S_IWOTH), 0);
+	assert_int_equal(chown(fixture.pins, READER_ID, READER_ID), 0);
+	assert_degraded("pins");
+	policy_load(REFUSE_WEB);
+	assert_whole();
+	assert_int_equal(chmod(fixture.pins, 0777), 0);
+	policy_unload();
+	assert_refuses_nothing();
+	assert_int_equal(access(fixture.pins, F_OK), -1);
+}
+
+/* What nobody wrote into the gate: the programs decide for themselves, until a load. */
+static void test_gate_of_zero(void **state)
+{
+	const struct smtpward_gate zero = { 0 };
+	_cleanup_close_ int fd = -1;
+
+	make_cgroups();
+	policy_load(REFUSE_WEB);
+	fd = bpf_pin_open("map_gate");
+	assert_int_equal(bpf_map_update_elem(fd, &(const uint32_t){ 0 }, &zero, BPF_ANY), 0);
+	assert_refuses_web();
+	policy_load(REFUSE_WEB);
+	assert_whole();
+	policy_unload();
+	assert_refuses_nothing();
+}
+
 static void test_foreign_programs(void **state)
 {
 	const struct bpf_insn pass[] = {
@@ -691,6 +756,9 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_odd_pins, fixture_tidy),
 		cmocka_unit_test_teardown(test_unload_names_what_is_odd, fixture_tidy),
 		cmocka_unit_test_teardown(test_read_only_bpffs, fixture_tidy),
+		cmocka_unit_test_teardown(test_read_only_file_system, fixture_tidy),
+		cmocka_unit_test_teardown(test_loose_directory, fixture_tidy),
+		cmocka_unit_test_teardown(test_gate_of_zero, fixture_tidy),
 		cmocka_unit_test_teardown(test_foreign_programs, fixture_tidy),
 		cmocka_unit_test_teardown(test_unload_tells_of_others, fixture_tidy),
 		cmocka_unit_test_teardown(test_trial_leaves_what_came_after_it, fixture_tidy),

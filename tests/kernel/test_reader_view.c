@@ -179,6 +179,20 @@ static void test_no_room(void **state)
 	assert_int_equal(rmdir(VIEW), 0);
 }
 
+/* The service's umask is 077. A reader that cannot enter asks for rights, and not for a load. */
+static void test_private_umask(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(chmod("/run/smtpward", 0700), 0);
+	assert_int_not_equal(smtpward("load", "-c", policy_write("alow\n"), "--cgroup",
+				      fixture.attached, NULL),
+			     0);
+	assert_int_equal(smtpward("status", NULL), 3);
+	assert_int_equal(stat("/run/smtpward", &st), 0);
+	assert_int_equal(st.st_mode & ALLPERMS, 0755);
+}
+
 /* Until the other end of a fork(2) is over; its exit status. */
 static int wait_for(pid_t pid)
 {
@@ -266,6 +280,7 @@ static int tests(void)
 		TEST(test_status_and_log),
 		TEST(test_rights),
 		TEST(test_no_room),
+		TEST(test_private_umask),
 		TEST(test_load_of_a_service),
 	};
 

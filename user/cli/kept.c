@@ -45,7 +45,10 @@ static int kept_name(struct kept *kept, const char *instance)
 	return 0;
 }
 
-/* Nobody but root decides what root puts in force. */
+/*
+ * Nobody but root decides what root puts in force; and who can open the directory can lock it,
+ * so nobody else can.
+ */
 static int kept_open_directory(const char *pins, bool make, int *ret_fd, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
@@ -61,6 +64,9 @@ static int kept_open_directory(const char *pins, bool make, int *ret_fd, struct 
 		return reason_set(reason, -EPERM,
 				  "%s is not used: others than root may write to it",
 				  KEPT_DIRECTORY);
+	if (st.st_mode & (S_IRWXG | S_IRWXO) && fchmod(fd, 0700))
+		return reason_errno(reason, -errno, "cannot take %s from all but root",
+				    KEPT_DIRECTORY);
 	r = lock_wait(pins, fd, LOCK_EX, reason);
 	if (r)
 		return r;

@@ -103,7 +103,7 @@ static int make_gate(const struct load *load, struct reason *reason)
 {
 	int r;
 
-	if (load->gate)
+	if (load->has_gate)
 		return 0;
 	r = load_write_gate(load, SMTPWARD_GATE_OPEN, reason);
 	if (r)

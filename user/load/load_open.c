@@ -147,6 +147,7 @@ static int open_read_gate(struct load *load, struct reason *reason)
 
 	if (r && r != -ENOENT)
 		return reason_errno(reason, r, "cannot read %s/map_gate", load->pins.path);
+	load->has_gate = !r;
 	load->gate = gate.generation;
 	return 0;
 }
@@ -159,7 +160,7 @@ static int open_read_adopted(struct load *load)
 	bool sound;
 	int r;
 
-	if (!load->gate)
+	if (!load->has_gate)
 		return 0;
 	r = object_read_generation(&load->pins, &generation, &gate);
 	if (r)

@@ -27,7 +27,8 @@ struct load {
 	uint64_t root_id;
 	int attach_fd; /* where the hooks go */
 	uint64_t attach_id;
-	uint64_t gate;			/* what it says; 0 where there was none */
+	bool has_gate;			/* there was a map_gate, */
+	uint64_t gate;			/* and what it says */
 	uint64_t decides;		/* the generation that it names, if that is there; or 0 */
 	uint64_t generation;		/* the new one */
 	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */

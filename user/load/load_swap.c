@@ -169,7 +169,7 @@ int load_roll_back(struct load *load)
 	r = pins_remove_generation(&load->pins, load->generation);
 	if (r)
 		return r;
-	return load->gate ? 0 : pins_remove_all(&load->pins);
+	return load->has_gate ? 0 : pins_remove_all(&load->pins);
 }
 
 /* After the switch. */

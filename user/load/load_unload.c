@@ -50,17 +50,16 @@ static int unload_write_gate(int fd)
 	return bpf_map_update_elem(fd, &zero, &open, BPF_ANY);
 }
 
+/* By its id: a bpffs that is mounted read-only lets no map be opened for writing. */
 static int unload_open_pinned_gate(const struct unload *unload, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	uint32_t id;
 	int r;
 
 	if (!unload->gate_id)
 		return 0;
-	r = object_open_gate(&unload->pins, OBJECT_WRITES, &fd, &id);
-	if (!r)
-		r = unload_write_gate(fd);
+	fd = bpf_map_get_fd_by_id(unload->gate_id);
+	r = fd < 0 ? fd : unload_write_gate(fd);
 	if (r)
 		return reason_errno(reason, r, "cannot write %s/map_gate", unload->pins.path);
 	return 0;
@@ -118,7 +117,8 @@ static int unload_detach_pinned(struct unload *unload, int hook, struct reason *
 	struct object_link link;
 	int r = object_open(&unload->pins, 0, name, &fd);
 
-	if (r == -ENOENT)
+	/* Of a bpffs that is mounted read-only no link can be opened: it is found without. */
+	if (r == -ENOENT || r == -EROFS)
 		return 0;
 	if (!r)
 		r = object_read_link(fd, &link);

@@ -50,7 +50,7 @@ pid_t lock_find_holder(int fd)
 	return 0;
 }
 
-/* A directory of root's that nobody else may write to. */
+/* A directory of root's that nobody else may write to, with that mode whatever the umask. */
 static int lock_open_own(int at_fd, const char *name, mode_t mode, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
@@ -63,6 +63,8 @@ static int lock_open_own(int at_fd, const char *name, mode_t mode, int *ret_fd)
 		return -errno;
 	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;
+	if ((st.st_mode & ALLPERMS) != mode && fchmod(fd, mode))
+		return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -74,16 +76,18 @@ int lock_open_dir(const char *name, int *ret_fd, struct reason *reason)
 
 	if (r == -EPERM)
 		return reason_set(reason, r,
-				  RUN_DIR " belongs to another user, or others may write to it: "
-					  "remove it");
+				  RUN_DIR " belongs to another user, or others may write to it; "
+					  "make it root's: chown root " RUN_DIR
+					  "; chmod 755 " RUN_DIR);
 	if (r)
 		return reason_errno(reason, r, "cannot make or open " RUN_DIR);
 	r = lock_open_own(run_fd, name, 0700, ret_fd);
 	if (r == -EPERM)
 		return reason_set(reason, r,
 				  RUN_DIR "/%s belongs to another user, or others may write to "
-					  "it: remove it",
-				  name);
+					  "it; unmount what is mounted there, or make it root's: "
+					  "chown root " RUN_DIR "/%s; chmod 700 " RUN_DIR "/%s",
+				  name, name, name);
 	if (r)
 		return reason_errno(reason, r, "cannot make or open " RUN_DIR "/%s", name);
 	return 0;

@@ -69,12 +69,23 @@ static int pins_make_dir(const char *path, struct reason *reason)
 	return reason_errno(reason, -errno, "cannot make %s", path);
 }
 
+static bool pins_is_on_bpffs(int at_fd, const char *name)
+{
+	_cleanup_close_ int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	return fd >= 0 && !fstatfs(fd, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
 /* A directory that was made on another file system by mistake is taken back. */
-static int pins_refuse_file_system(const char *path, bool made, struct reason *reason)
+static int pins_refuse_file_system(const char *path, int fd, bool made, struct reason *reason)
 {
 	if (made && rmdir(path))
 		return reason_errno(reason, -errno, "%s is not on a bpffs, and removing it failed",
 				    path);
+	if (!made && pins_is_on_bpffs(fd, ".."))
+		return reason_set(reason, -EMEDIUMTYPE,
+				  "%s is covered by what is mounted there: umount %s", path, path);
 	return reason_set(reason, -EMEDIUMTYPE,
 			  "%s is not on a bpffs: mount one: mount -t bpf bpf /sys/fs/bpf", path);
 }
@@ -129,26 +140,39 @@ static int pins_check_names(int fd, const char *path, struct reason *reason)
 			  path, strange);
 }
 
-/* Empty, or ours by its map_gate or the names in it. */
-static int pins_check_owner(int fd, const char *path, struct reason *reason)
+/* For a load or unload. What others put there meanwhile is as a pin that was replaced. */
+static int pins_take_from_others(int fd, const char *path, mode_t mode, struct reason *reason)
 {
-	struct stat st;
+	if (fchown(fd, 0, (gid_t)-1) || fchmod(fd, mode & ALLPERMS & ~(S_IWGRP | S_IWOTH)))
+		return reason_errno(reason, -errno, "cannot make %s root's", path);
+	return 0;
+}
+
+/* Empty, or ours by its map_gate or the names in it. */
+static int pins_check_owner(int fd, const char *path, bool alone, struct reason *reason)
+{
+	struct stat st, gate;
+	bool others, has_gate;
 
 	if (fstat(fd, &st))
 		return reason_errno(reason, -errno, "cannot examine %s", path);
-	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & (S_IWGRP | S_IWOTH))
-		return reason_set(reason, -EBUSY,
-				  "%s was not made by smtpward: others than its user may write to "
-				  "it; name another directory with --pins",
-				  path);
-	if (!fstatat(fd, GATE_NAME, &st, AT_SYMLINK_NOFOLLOW))
-		return 0;
-	if (errno != ENOENT)
+	others = (st.st_uid && st.st_uid != geteuid()) || st.st_mode & (S_IWGRP | S_IWOTH);
+	has_gate = !fstatat(fd, GATE_NAME, &gate, AT_SYMLINK_NOFOLLOW);
+	if (!has_gate && errno != ENOENT)
 		return reason_errno(reason, -errno, "cannot examine %s/%s", path, GATE_NAME);
-	return pins_check_names(fd, path, reason);
+	if (others && has_gate && alone)
+		return pins_take_from_others(fd, path, st.st_mode, reason);
+	if (others)
+		return reason_set(reason, -EBUSY,
+				  "%s belongs to another user, or others may write to it: make it "
+				  "root's (chown root %s; chmod go-w %s), or name another "
+				  "directory with --pins",
+				  path, path, path);
+	return has_gate ? 0 : pins_check_names(fd, path, reason);
 }
 
-static int pins_open_checked(const char *path, bool made, int *ret_fd, struct reason *reason)
+static int pins_open_checked(const char *path, bool made, bool alone, int *ret_fd,
+			     struct reason *reason)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct statfs fs;
@@ -166,8 +190,8 @@ static int pins_open_checked(const char *path, bool made, int *ret_fd, struct re
 	if (fstatfs(fd, &fs))
 		return reason_errno(reason, -errno, "cannot examine %s", path);
 	if (fs.f_type != BPF_FS_MAGIC)
-		return pins_refuse_file_system(path, made, reason);
-	r = pins_check_owner(fd, path, reason);
+		return pins_refuse_file_system(path, fd, made, reason);
+	r = pins_check_owner(fd, path, alone, reason);
 	if (r)
 		return r;
 	*ret_fd = TAKE_FD(fd);
@@ -209,6 +233,7 @@ int pins_lock(const char *path, enum lock_kind kind, struct pins *ret_pins, stru
 		return r;
 	/* The lock is root's; others see a change by what they read twice. */
 	r = geteuid() ? 0 : lock_take(pins.path, kind, &pins.lock_fd, reason);
+	pins.alone = !geteuid() && kind == LOCK_ALONE;
 	if (r)
 		return r;
 	*ret_pins = pins;
@@ -224,7 +249,7 @@ int pins_enter(struct pins *pins, bool create, struct reason *reason)
 	assert(pins->fd < 0);
 	if (r)
 		return r;
-	return pins_open_checked(pins->path, made, &pins->fd, reason);
+	return pins_open_checked(pins->path, made, pins->alone, &pins->fd, reason);
 }
 
 static int pins_lock_and_enter(const char *path, enum lock_kind kind, bool create,

@@ -35,11 +35,12 @@ struct pins {
 	char *path;  /* absolute */
 	int fd;	     /* the directory; -1 where it is not open */
 	int lock_fd; /* of lock.h; -1 where it is not held */
+	bool alone;  /* it is held, and by nobody else */
 };
 
 #define PINS_CLOSED                                   \
 	{                                             \
-		.path = NULL, .fd = -1, .lock_fd = -1 \
+		.path = NULL, .fd = -1, .lock_fd = -1, .alone = false \
 	}
 
 /*

@@ -126,8 +126,8 @@ static int state_read_pinned_hook(const struct state_view *view, struct state *s
 		return state_read_hook_from_outside(&view->pins, state, hook);
 	if (!r)
 		r = object_read_link(link_fd, &state->links[hook]);
-	/* The pin is something else: the link itself has none. */
-	if (r == -EBADMSG)
+	/* The pin is something else: the link itself has none. Or a read-only bpffs hides it. */
+	if (r == -EBADMSG || r == -EROFS)
 		return 0;
 	if (r)
 		return r;
