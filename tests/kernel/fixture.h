@@ -285,6 +285,28 @@ void line_assert(const struct line *line, const char *name, const char *value);
 void line_assert_number(const struct line *line, const char *name, uint64_t number);
 uint64_t line_number(const struct line *line, const char *name); /* 0 where it is not there */
 
+/* fixture_fire.c: connects without pause, while a policy takes over from another. */
+
+#define FIRE_ATTACKERS 2
+
+/* What every policy in force has, and beside it nothing that decides about them. */
+#define FIRE_POLICY "allow to 203.0.113.9\nallow cgroup /%s/churn/allowed-*\n"
+
+/* Counted by children, in memory that they share with us. */
+struct fire {
+	bool stop;
+	uint64_t refused_right, refused_wrong;
+	uint64_t passed_right, passed_wrong;
+	uint64_t failed; /* anything but 0 and EPERM */
+};
+
+extern struct fire *fire;
+
+void fire_setup(void); /* once, ahead of all; asserts */
+/* Each attacker has something to be refused and something to pass; churns: cgroups come and go. */
+void fire_start(unsigned int attackers, bool churns);
+void fire_end(void); /* asserts that each connect got what it should */
+
 /* fixture_tally.c */
 
 #define TALLY_ATTACKERS 2
@@ -305,6 +327,7 @@ uint64_t tally_sum(const struct tally *tally);
 /* Asserts that it is one line and a whole one. */
 void tally_line(struct tally *tally, const char *text);
 void tally_datagrams(struct tally *tally, int fd); /* all that wait; fd does not block */
+void tally_log(struct tally *tally, const struct log *log); /* between a logger's messages */
 
 /* fixture_syslog.c */
 
