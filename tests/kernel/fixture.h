@@ -239,6 +239,16 @@ typedef void (*trace_fn)(struct bpf_insn *insns, size_t n);
  * fn. 0, in a child of who called, or 1.
  */
 int trace_programs(trace_fn fn);
+
+/* The same: smtpward is killed, and its exit status 128 + SIGKILL, or held, as a call returns. */
+struct trace_end {
+	int command;	      /* bpf(2) with this, ... */
+	unsigned int nth;     /* ... that for the Nth time, ... */
+	unsigned int further; /* ... and so many calls of any kind behind it */
+	unsigned int hold_ms; /* 0: it is killed */
+};
+
+int trace_killed(void *trace_end); /* a child_fn */
 bool trace_is_call(const struct bpf_insn *insn, int helper);
 
 /* fixture_log.c */
@@ -340,6 +350,9 @@ int syslog_bind(void);	    /* a datagram socket at SYSLOG_SOCKET; asserts */
 
 /* A pinned object, by its name below the pins. */
 int bpf_pin_open(const char *name);
+
+/* Removes a pin, or a directory with all of them, by its name below the pins; "" all; asserts. */
+void bpf_wipe(const char *name);
 
 /* Entries of cgroups that are not there any more, when all has come to rest. */
 unsigned int bpf_stale_cgroups(void);
