@@ -10,7 +10,9 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <linux/bpf.h>
@@ -136,7 +138,7 @@ static void changes_hands(const char *before, const char *after)
 
 	load_with(before);
 	log_begin(&log, before);
-	fire_start(2, true);
+	fire_start(1, true);
 	for (int i = 0; i < fixture_rounds(2); i++) {
 		load_with(after);
 		assert_status(released, ENFORCING, "enforcing\n");
@@ -162,11 +164,9 @@ static void test_back(void **state)
 
 /* Where a load is killed: before the switch, in it, and behind it up to its end. */
 static const struct trace_end ends[] = {
-	{ BPF_OBJ_PIN, 1, 0, 0 },      { BPF_OBJ_PIN, 20, 0, 0 },
-	{ BPF_MAP_FREEZE, 1, 0, 0 },   { BPF_LINK_UPDATE, 1, 0, 0 },
-	{ BPF_LINK_UPDATE, 2, 0, 0 },  { BPF_LINK_UPDATE, 2, 1, 0 },
-	{ BPF_LINK_UPDATE, 2, 8, 0 },  { BPF_LINK_UPDATE, 2, 34, 0 },
-	{ BPF_LINK_UPDATE, 2, 89, 0 }, { BPF_LINK_UPDATE, 2, 144, 0 },
+	{ BPF_OBJ_PIN, 1, 0, 0 },      { BPF_MAP_FREEZE, 1, 0, 0 },   { BPF_LINK_UPDATE, 1, 0, 0 },
+	{ BPF_LINK_UPDATE, 2, 0, 0 },  { BPF_LINK_UPDATE, 2, 1, 0 },  { BPF_LINK_UPDATE, 2, 8, 0 },
+	{ BPF_LINK_UPDATE, 2, 34, 0 }, { BPF_LINK_UPDATE, 2, 89, 0 },
 };
 
 /* Killed at each of these, with the other's log; then the one or the other goes on. */
@@ -223,6 +223,22 @@ static void test_log_leaves_a_load_alone(void **state)
 	assert_in_force(ours);
 	assert_all_logged(&log, ours);
 	assert_int_equal(log_count(&log, " alert="), 0);
+	unload_with(ours);
+}
+
+/* Whoever may read holds up this version for two seconds with that lock, and not for ever. */
+static void test_lock_is_held(void **state)
+{
+	_cleanup_close_ int fd = -1;
+
+	load_with(released);
+	fd = open(fixture.pins, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	load_with(ours);
+	assert_status(ours, ENFORCING, "enforcing\n");
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	load_with(released);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
 	unload_with(ours);
 }
 
@@ -364,6 +380,7 @@ static int tests(void)
 		TEST(test_upgrade_is_killed),
 		TEST(test_back_is_killed),
 		TEST(test_log_leaves_a_load_alone),
+		TEST(test_lock_is_held),
 		TEST(test_unload),
 		TEST(test_wiped),
 		TEST(test_wiped_gate),
