@@ -80,7 +80,8 @@ OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 # Each test_*.c is a program: of the unit with all of the product but its main(),
 # of the kernel with the fixtures of tests/kernel and the product as a process.
 UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
-KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c))
+KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c \
+	tests/upgrade/test_*.c))
 FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/kernel/fixture*.c)))
 
 .PHONY: all tests bench install uninstall deb clean FORCE

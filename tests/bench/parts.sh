@@ -345,13 +345,17 @@ time_loads() { # POLICY CGROUPS ROUND
 	unload
 }
 
-# Milliseconds, and how many of them on a CPU: what else runs adds less to the latter.
 time_load() { # SERIES POLICY ROUND
+	time_command "$1" "$3" load "$2"
+}
+
+# Milliseconds, and how many of them on a CPU: what else runs adds less to the latter.
+time_command() { # SERIES ROUND COMMAND [ARGUMENT]...
 	local TIMEFORMAT='%R %U %S'
 
-	{ time load "$2" 2>&9; } 9>&2 2>"$work/time"
-	sample "$1" "$3" "$(awk '{ print $1 * 1000 }' "$work/time")"
-	sample "cpu/$1" "$3" "$(awk '{ print ($2 + $3) * 1000 }' "$work/time")"
+	{ time "${@:3}" 2>&9; } 9>&2 2>"$work/time"
+	sample "$1" "$2" "$(awk '{ print $1 * 1000 }' "$work/time")"
+	sample "cpu/$1" "$2" "$(awk '{ print ($2 + $3) * 1000 }' "$work/time")"
 }
 
 # Of all that is pinned, in KiB.
@@ -399,4 +403,46 @@ rows_load() {
 	done
 	ratio refused/smtpward/cgroups/20000 refused/smtpward/cgroups/10 =1 \
 		"refused, 20000 cgroups / 10: smtpward"
+}
+
+# commands: from exec to exit, of each that changes or tells what is in force, and of another
+# build's.
+
+commands=(load reload status unload)
+
+part_commands() {
+	local round who
+
+	for ((round = 0; round < $(rounds_of 50); round++)); do
+		for who in $(shuffled smtpward ${BASELINE:+baseline}); do
+			time_commands "$who" "$round"
+		done
+	done
+}
+
+status() {
+	"${program:-$smtpward}" status --pins "$pins" >/dev/null || [ $? -eq 4 ]
+}
+
+time_commands() { # BUILD ROUND
+	local program=$smtpward
+
+	[ "$1" != baseline ] || program=$BASELINE
+	time_command "command/load/$1" "$2" load default
+	time_command "command/reload/$1" "$2" load default
+	time_command "command/status/$1" "$2" status
+	time_command "command/unload/$1" "$2" unload
+}
+
+rows_commands() {
+	local command who
+
+	for command in "${commands[@]}"; do
+		for who in smtpward ${BASELINE:+baseline}; do
+			show "command/$command/$who" ms - "$command: $who"
+			show "cpu/command/$command/$who" ms - "$command, on a CPU: $who"
+		done
+		[ -z "${BASELINE:-}" ] || ratio "command/$command/smtpward" "command/$command/baseline" - \
+			"$command: smtpward / baseline"
+	done
 }

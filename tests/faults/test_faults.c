@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -76,11 +75,6 @@ struct scenario {
 	const char *argv[12];
 };
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 /* What is left of a load of A by a reboot: its copy. */
 static void set_up_reboot(void)
 {
@@ -90,7 +84,7 @@ static void set_up_reboot(void)
 		fail_msg("load: status %d: %s", run.status, run.err);
 	/* The second set, if what was killed had got so far. */
 	umount2("/run/smtpward/keep", MNT_DETACH);
-	assert_int_equal(nftw(fixture.pins, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+	bpf_wipe("");
 	while (bpf_count_attached(fixture.attached_fd, false) ||
 	       bpf_count_attached(fixture.attached_fd, true))
 		assert_true(pause_until(deadline));

@@ -9,7 +9,6 @@
 #include "fixture.h"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
@@ -17,16 +16,8 @@
 #define RECORDED 40 /* attempts of a caller; more than ... */
 #define BURST 30    /* ... have a record */
 
-#define POLICY "limit 1/h burst %d\nallow to 203.0.113.9\nallow cgroup /%s/allowed\n"
+#define POLICY "limit 1/h burst %d\n" FIRE_POLICY
 
-/* What the attackers count, in memory that they share with us. */
-struct counts {
-	bool stop;
-	uint64_t refused, passed;
-	uint64_t wrong;
-};
-
-static struct counts *counts;
 static const char *ours;
 static char other[PATH_MAX + 32];
 
@@ -44,43 +35,6 @@ static int attempts(void *arg)
 	for (int i = 0; i < RECORDED; i++)
 		wrong += attempt(&refused) != EPERM;
 	return wrong;
-}
-
-/* While one takes over from the other: two that are refused, and two that pass. */
-static int attack(void *arg)
-{
-	struct attempt refused4 = { WAY_CONNECT, NET_OUTSIDE4, 25 };
-	struct attempt refused6 = { WAY_CONNECT, NET_OUTSIDE6, 25 };
-	struct attempt allowed = { WAY_CONNECT, NET_OUTSIDE4_OTHER, 25 };
-
-	while (!__atomic_load_n(&counts->stop, __ATOMIC_RELAXED)) {
-		int wrong = (attempt(&refused4) != EPERM) + (attempt(&refused6) != EPERM) +
-			    (attempt(&allowed) != 0);
-
-		__atomic_fetch_add(&counts->wrong, (uint64_t)wrong, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&counts->refused, 2, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&counts->passed, 1, __ATOMIC_RELAXED);
-	}
-	return 0;
-}
-
-static struct child_handle attack_start(void)
-{
-	struct child_handle attacker;
-	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
-
-	memset(counts, 0, sizeof(*counts));
-	attacker = child_start(CHILD_IN("other"), attack, NULL);
-	while (!__atomic_load_n(&counts->refused, __ATOMIC_RELAXED))
-		assert_true(pause_until(deadline));
-	return attacker;
-}
-
-static void attack_end(struct child_handle *attacker)
-{
-	__atomic_store_n(&counts->stop, true, __ATOMIC_RELAXED);
-	assert_int_equal(child_wait(attacker), 0);
-	assert_int_equal(counts->wrong, 0);
 }
 
 /* What load wrote to the syslog socket: a few sums, for which there is room. */
@@ -104,18 +58,13 @@ static void log_begin(struct log *log)
 	log_start_run(log, argv, NULL);
 }
 
-/* What stands in the lines between a logger's messages. */
 static uint64_t logged(const struct log *log)
 {
-	_cleanup_free_ char *copy = strdup(log->text);
-	char *rest = copy, *line;
 	struct tally tally;
 	uint64_t sum;
 
 	tally_init(&tally);
-	while ((line = strsep(&rest, "\n")))
-		if (strstr(line, " smtpward["))
-			tally_line(&tally, line);
+	tally_log(&tally, log);
 	sum = tally_sum(&tally);
 	tally_free(&tally);
 	return sum;
@@ -137,23 +86,20 @@ static void takes_over(const char *before, const char *after)
 {
 	_cleanup_close_ int syslog = syslog_bind();
 	_cleanup_(log_close) struct log log = { 0 };
-	struct child_handle attacker;
 	uint64_t sum, all;
 
-	cgroup_make("allowed");
-	cgroup_make("other");
 	cgroup_make("third");
 	load_with(before);
 	assert_int_equal(child_run(CHILD_IN("third"), attempts, NULL), 0);
-	attacker = attack_start();
+	fire_start(1, false);
 	load_with(after);
 	assert_non_null(strstr(run.err, "took over from a smtpward of ABI"));
 	assert_one_generation();
 	sum = written(syslog);
-	attack_end(&attacker);
+	fire_end();
 	assert_true(sum >= RECORDED);
 	assert_int_equal(child_run(CHILD_IN("third"), attempts, NULL), 0);
-	all = RECORDED + counts->refused + RECORDED;
+	all = RECORDED + fire->refused_right + RECORDED;
 
 	log_begin(&log);
 	log_end(&log, SIGTERM);
@@ -166,25 +112,22 @@ static void logger_ends(const char *before, const char *after)
 {
 	_cleanup_close_ int syslog = syslog_bind();
 	_cleanup_(log_close) struct log log = { 0 }, next = { 0 };
-	struct child_handle attacker;
 	uint64_t sum;
 
-	cgroup_make("allowed");
-	cgroup_make("other");
 	load_with(before);
 	log_begin(&log);
-	attacker = attack_start();
+	fire_start(1, false);
 	load_with(after);
 	assert_int_equal(log_wait_exit(&log), 0);
 	assert_non_null(strstr(log.text, "another version of smtpward has taken over"));
 	assert_one_generation();
 	sum = logged(&log) + written(syslog);
 	assert_true(sum > 0);
-	attack_end(&attacker);
+	fire_end();
 
 	log_begin(&next);
 	log_end(&next, SIGTERM);
-	assert_int_equal(sum + logged(&next), counts->refused);
+	assert_int_equal(sum + logged(&next), fire->refused_right);
 	policy_unload();
 }
 
@@ -274,9 +217,7 @@ static void test_foreign_policy(void **state)
 
 static int setup(void **state)
 {
-	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
-	assert_ptr_not_equal(counts, MAP_FAILED);
+	fire_setup();
 	if (fixture_setup(state))
 		return -1;
 	syslog_make_dev();

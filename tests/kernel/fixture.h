@@ -239,6 +239,16 @@ typedef void (*trace_fn)(struct bpf_insn *insns, size_t n);
  * fn. 0, in a child of who called, or 1.
  */
 int trace_programs(trace_fn fn);
+
+/* The same: smtpward is killed, and its exit status 128 + SIGKILL, or held, as a call returns. */
+struct trace_end {
+	int command;	      /* bpf(2) with this, ... */
+	unsigned int nth;     /* ... that for the Nth time, ... */
+	unsigned int further; /* ... and so many calls of any kind behind it */
+	unsigned int hold_ms; /* 0: it is killed */
+};
+
+int trace_killed(void *trace_end); /* a child_fn */
 bool trace_is_call(const struct bpf_insn *insn, int helper);
 
 /* fixture_log.c */
@@ -285,6 +295,28 @@ void line_assert(const struct line *line, const char *name, const char *value);
 void line_assert_number(const struct line *line, const char *name, uint64_t number);
 uint64_t line_number(const struct line *line, const char *name); /* 0 where it is not there */
 
+/* fixture_fire.c: connects without pause, while a policy takes over from another. */
+
+#define FIRE_ATTACKERS 2
+
+/* What every policy in force has, and beside it nothing that decides about them. */
+#define FIRE_POLICY "allow to 203.0.113.9\nallow cgroup /%s/churn/allowed-*\n"
+
+/* Counted by children, in memory that they share with us. */
+struct fire {
+	bool stop;
+	uint64_t refused_right, refused_wrong;
+	uint64_t passed_right, passed_wrong;
+	uint64_t failed; /* anything but 0 and EPERM */
+};
+
+extern struct fire *fire;
+
+void fire_setup(void); /* once, ahead of all; asserts */
+/* Each attacker has something to be refused and something to pass; churns: cgroups come and go. */
+void fire_start(unsigned int attackers, bool churns);
+void fire_end(void); /* asserts that each connect got what it should */
+
 /* fixture_tally.c */
 
 #define TALLY_ATTACKERS 2
@@ -305,6 +337,7 @@ uint64_t tally_sum(const struct tally *tally);
 /* Asserts that it is one line and a whole one. */
 void tally_line(struct tally *tally, const char *text);
 void tally_datagrams(struct tally *tally, int fd); /* all that wait; fd does not block */
+void tally_log(struct tally *tally, const struct log *log); /* between a logger's messages */
 
 /* fixture_syslog.c */
 
@@ -320,6 +353,9 @@ int bpf_pin_open(const char *name);
 
 /* Removes a link's last pin, and waits until the kernel has let go of the link. */
 void bpf_link_unpin(const char *name);
+
+/* Removes a pin, or a directory with all of them, by its name below the pins; "" all; asserts. */
+void bpf_wipe(const char *name);
 
 /* Entries of cgroups that are not there any more, when all has come to rest. */
 unsigned int bpf_stale_cgroups(void);

@@ -152,6 +152,19 @@ static void add_program(struct bpf_ids *ids, int fd)
 		add_id(ids, MAP, maps[i]);
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+void bpf_wipe(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", fixture.pins, name);
+	assert_int_equal(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT), 0);
+}
+
 static struct bpf_ids *collecting; /* nftw(3) hands on nothing */
 
 static int add_pin(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -80,3 +80,14 @@ void tally_datagrams(struct tally *tally, int fd)
 		tally_line(tally, datagram);
 	}
 }
+
+void tally_log(struct tally *tally, const struct log *log)
+{
+	_cleanup_free_ char *copy = strdup(log->text);
+	char *rest = copy, *line;
+
+	assert_non_null(copy);
+	while ((line = strsep(&rest, "\n")))
+		if (strstr(line, " smtpward["))
+			tally_line(tally, line);
+}

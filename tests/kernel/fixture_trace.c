@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A tracer between smtpward and bpf(2), which changes the programs that it loads: what a
- * program does where the kernel is another one, on this kernel.
+ * A tracer between smtpward and its system calls: it changes the programs that smtpward
+ * loads, and so what they do is what they do on another kernel; or it kills smtpward.
  */
 #include "fixture.h"
 
@@ -62,20 +62,52 @@ static int change(pid_t pid, uint64_t attr, trace_fn fn)
 	return r;
 }
 
-static int stopped(pid_t pid, trace_fn fn)
+/* What becomes of who is traced: its programs change, or it is killed. */
+struct tracer {
+	trace_fn fn;
+	const struct trace_end *end;
+	unsigned int seen;  /* of end->nth */
+	unsigned int after; /* stops since the last of these: two a call, one where it begins */
+};
+
+static bool is_bpf(const struct __ptrace_syscall_info *info, uint64_t command)
+{
+	return info->op == PTRACE_SYSCALL_INFO_ENTRY && info->entry.nr == SYS_bpf &&
+	       info->entry.args[0] == command;
+}
+
+/* As the call returns: it has been done, and is the last. */
+static void end_in_time(pid_t pid, struct tracer *tracer, const struct __ptrace_syscall_info *info)
+{
+	const struct trace_end *end = tracer->end;
+
+	if (tracer->seen == end->nth)
+		tracer->after++;
+	else if (is_bpf(info, (uint64_t)end->command))
+		tracer->seen++;
+	if (tracer->after != 2 * end->further + 1)
+		return;
+	if (!end->hold_ms)
+		kill(pid, SIGKILL);
+	for (int64_t until = clock_ms() + end->hold_ms; pause_until(until);)
+		;
+}
+
+static int stopped(pid_t pid, struct tracer *tracer)
 {
 	struct __ptrace_syscall_info info;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0)
 		return -1;
-	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.entry.nr != SYS_bpf ||
-	    info.entry.args[0] != BPF_PROG_LOAD)
-		return 0;
-	return change(pid, info.entry.args[1], fn);
+	if (tracer->end)
+		end_in_time(pid, tracer, &info);
+	if (tracer->fn && is_bpf(&info, BPF_PROG_LOAD))
+		return change(pid, info.entry.args[1], tracer->fn);
+	return 0;
 }
 
-/* The exit status of the one who is traced; 126 where tracing failed. */
-static int trace(pid_t pid, trace_fn fn)
+/* The exit status of the one who is traced, or as a shell has it; 126 where tracing failed. */
+static int trace(pid_t pid, struct tracer *tracer)
 {
 	int status;
 
@@ -83,27 +115,39 @@ static int trace(pid_t pid, trace_fn fn)
 	    ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL))
 		return 126;
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) || waitpid(pid, &status, 0) != pid)
+		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) && errno != ESRCH)
+			return 126;
+		if (waitpid(pid, &status, 0) != pid)
 			return 126;
 		if (WIFEXITED(status))
 			return WEXITSTATUS(status);
 		if (WIFSIGNALED(status))
-			return 126;
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && stopped(pid, fn))
+			return 128 + WTERMSIG(status);
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && stopped(pid, tracer))
 			return 126;
 	}
 }
 
-int trace_programs(trace_fn fn)
+static int trace_begin(struct tracer tracer)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		return 1;
 	if (pid)
-		_exit(trace(pid, fn));
+		_exit(trace(pid, &tracer));
 	/* Who looks for leaks is a tracer itself, and there can be one. */
 	if (setenv("ASAN_OPTIONS", "detect_leaks=0", 1) || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		return 1;
 	return raise(SIGSTOP);
+}
+
+int trace_programs(trace_fn fn)
+{
+	return trace_begin((struct tracer){ .fn = fn });
+}
+
+int trace_killed(void *arg)
+{
+	return trace_begin((struct tracer){ .end = arg });
 }

@@ -8,7 +8,6 @@
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
@@ -83,16 +82,6 @@ static void assert_whole(void)
 	assert_one_each();
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-	assert_int_equal(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
 static void remove_keep(void)
 {
 	assert_int_equal(umount2(KEEP, MNT_DETACH), 0);
@@ -117,13 +106,13 @@ static void test_wiped_pins(void **state)
 {
 	make_cgroups();
 	policy_load(REFUSE_WEB);
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	assert_degraded("pins");
 	assert_one_each();
 	policy_load(REFUSE_WEB);
 	assert_whole();
 	/* A reload goes on with what is attached, and does not put its own beside it. */
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	policy_load(REFUSE_MAIL);
 	assert_int_equal(status(), ENFORCING);
 	assert_refuses("mail.service", "web.service");
@@ -142,7 +131,7 @@ static void test_wiped_pins_of_a_reader(void **state)
 				  fixture.attached, "--pins", fixture.pins, "--reader", "nobody",
 				  NULL),
 			 0);
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	assert_degraded("pins");
 	policy_load(REFUSE_WEB);
 	assert_whole();
@@ -162,7 +151,7 @@ static void test_status_json_of_wiped_pins(void **state)
 	make_cgroups();
 	policy_load(REFUSE_WEB);
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	json = status_json();
 	assert_true(json_is_true(json_object_get(json, "enforcing")));
 	assert_true(json_array_size(json_object_get(json, "degraded")) > 0);
@@ -181,12 +170,12 @@ static void test_log_heals_wiped_pins(void **state)
 	log_start(&log, LOG_FILE);
 	assert_refuses_web();
 	log_line(&log, "verdict=", 0);
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	log_line(&log, "healed=yes", 0);
 	assert_int_equal(log_count(&log, "no unload removed it"), 1);
 	assert_whole();
 	log_line(&log, "dst=" NET_OUTSIDE6 " ", 1);
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	log_line(&log, "healed=yes", 1);
 	log_end(&log, SIGTERM);
 }
@@ -204,7 +193,7 @@ static void test_both_sets_wiped(void **state)
 	/* It would put back the one set while the other is wiped. */
 	assert_int_equal(kill(log.pid, SIGSTOP), 0);
 	remove_keep();
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	assert_int_equal(kill(log.pid, SIGCONT), 0);
 	assert_int_equal(log_wait_exit(&log), FAILED);
 	assert_int_equal(log_count(&log, "healed=no"), 1);
@@ -311,7 +300,7 @@ static void test_unload_without_pins(void **state)
 {
 	make_cgroups();
 	policy_load(REFUSE_WEB);
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	policy_unload();
 	assert_refuses_nothing();
 	assert_int_equal(status(), NOT_ENFORCING);
@@ -498,7 +487,7 @@ static void test_foreign_programs(void **state)
 	assert_true(after >= 0);
 	assert_int_equal(status(), ENFORCING);
 	assert_refuses_web();
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	assert_degraded("pins");
 	policy_load(REFUSE_WEB);
 	assert_int_equal(bpf_count_attached(fixture.attached_fd, false), 3);
@@ -611,7 +600,7 @@ static void test_trial_over_a_policy(void **state)
 	assert_non_null(strstr(run.err, "a policy is loaded"));
 	assert_whole();
 	/* Without a pin it is loaded all the same. */
-	remove_tree(fixture.pins);
+	bpf_wipe("");
 	assert_int_equal(smtpward("run", "-c", policy_write(REFUSE_MAIL), "--cgroup",
 				  fixture.attached, "--pins", fixture.pins, "--trial", NULL),
 			 FAILED);

@@ -157,7 +157,8 @@ enum command_result say_load_policy(const struct say_load_request *load,
 		return COMMAND_FAILED;
 	}
 	say_load_warn(load->given, load->cgroup, ret_report);
-	if (ret_report->replaced && ret_report->replaced_abi != SMTPWARD_ABI)
+	if (ret_report->replaced && ret_report->replaced_abi &&
+	    ret_report->replaced_abi != SMTPWARD_ABI)
 		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
 			 ret_report->replaced_abi, SMTPWARD_ABI);
 	msg_info("%s %s: %zu rules, in force until 'smtpward unload', with a process or without",

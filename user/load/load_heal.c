@@ -124,7 +124,7 @@ int load_heal(const char *path, struct reason *reason)
 
 	if (r)
 		return r;
-	r = load_find(&found, &root_id, reason);
+	r = load_find(&pins, &found, &root_id, reason);
 	if (r)
 		return r;
 	r = pins_enter(&pins, heal_finds_any(&found, pins.path, root_id), reason);

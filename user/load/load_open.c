@@ -16,6 +16,8 @@
 #include "host/cgroupfs.h"
 #include "host/feature.h"
 #include "host/refusal.h"
+#include "pins/keep.h"
+#include "pins/lock.h"
 #include "pins/sound.h"
 
 void load_close(struct load *load)
@@ -249,7 +251,8 @@ static int open_choose_reader(struct load *load, struct reason *reason)
 	return 0;
 }
 
-int load_find(struct found *ret_found, uint64_t *ret_root_id, struct reason *reason)
+int load_find(const struct pins *pins, struct found *ret_found, uint64_t *ret_root_id,
+	      struct reason *reason)
 {
 	_cleanup_close_ int root_fd = -1;
 	int r = found_read(ret_found);
@@ -257,12 +260,24 @@ int load_find(struct found *ret_found, uint64_t *ret_root_id, struct reason *rea
 	/* Without CAP_SYS_ADMIN the pins are all there is to go by. */
 	if (r && r != -EPERM)
 		return reason_errno(reason, r, "cannot tell what is attached");
+	r = keep_claim(pins, ret_found);
+	if (r)
+		return reason_errno(reason, r, "cannot tell whose links are attached");
 	r = cgroupfs_open_root(&root_fd);
 	if (!r)
 		r = cgroupfs_id(root_fd, "", ret_root_id);
 	/* Without a hierarchy nothing is attached to its root. */
 	if (r && r != -ENOENT)
 		return reason_errno(reason, r, "cannot open the cgroup v2 hierarchy");
+	return 0;
+}
+
+static int open_lock_older(const struct load *load, struct reason *reason)
+{
+	int r = load->decides ? lock_older(&load->pins, load->decides) : 0;
+
+	if (r)
+		return reason_errno(reason, r, "cannot lock %s", load->pins.path);
 	return 0;
 }
 
@@ -276,7 +291,7 @@ static int open_refuse_loaded(const struct load *load, struct reason *reason)
 /* What is attached, and its pins where somebody took them away. */
 static int open_found(struct load *load, struct reason *reason)
 {
-	int r = load_find(&load->found, &load->root_id, reason);
+	int r = load_find(&load->pins, &load->found, &load->root_id, reason);
 
 	if (r)
 		return r;
@@ -302,6 +317,9 @@ static int open_state(struct load *load, struct reason *reason)
 	if (r)
 		return r;
 	r = open_refuse_loaded(load, reason);
+	if (r)
+		return r;
+	r = open_lock_older(load, reason);
 	if (r)
 		return r;
 	r = open_choose_reader(load, reason);

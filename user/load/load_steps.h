@@ -61,10 +61,12 @@ int load_pin(const struct pins *pins, uint64_t generation, const char *name, int
 	     struct reason *reason);
 
 /*
- * What is attached, to whom may ask by ids: nothing otherwise. root_id: of the v2 root as it is
+ * What is attached, to whom may ask by ids: nothing otherwise; keep_claim() has told whose
+ * it is. root_id: of the v2 root as it is
  * seen here.
  */
-int load_find(struct found *ret_found, uint64_t *ret_root_id, struct reason *reason);
+int load_find(const struct pins *pins, struct found *ret_found, uint64_t *ret_root_id,
+	      struct reason *reason);
 
 /* Detaches a link that was found; gone already is fine. 0 or -errno. */
 int load_detach_found(const struct found_link *link);

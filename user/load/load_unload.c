@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "pins/found.h"
 #include "pins/keep.h"
+#include "pins/lock.h"
 #include "pins/object.h"
 #include "pins/pins.h"
 #include "pins/reader_view.h"
@@ -162,7 +163,7 @@ static int unload_detach_found(struct unload *unload, struct reason *reason)
 	int r;
 
 	found_clear(&unload->found);
-	r = load_find(&unload->found, &unload->root_id, reason);
+	r = load_find(&unload->pins, &unload->found, &unload->root_id, reason);
 	if (r)
 		return r;
 	for (size_t i = 0; i < unload->found.n; i++) {
@@ -251,11 +252,11 @@ static int unload_check_only(const struct unload *unload, const struct load_id *
 static int unload_all(struct unload *unload, const struct load_id *only, struct reason *reason)
 {
 	struct reason no_pins;
-	int entered, r = load_find(&unload->found, &unload->root_id, reason);
+	const int entered = unload_enter(unload, &no_pins);
+	int r = load_find(&unload->pins, &unload->found, &unload->root_id, reason);
 
 	if (r)
 		return r;
-	entered = unload_enter(unload, &no_pins);
 	if (entered && !unload_finds_any(unload)) {
 		/* A version that does not know the second set may have unloaded the first. */
 		r = keep_remove(&unload->pins, reason);
@@ -267,6 +268,9 @@ static int unload_all(struct unload *unload, const struct load_id *only, struct 
 	r = unload_check_only(unload, only, reason);
 	if (r)
 		return r;
+	r = unload->gate_id ? lock_older(&unload->pins, unload->gate) : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot lock %s", unload->pins.path);
 	r = unload_open_gates(unload, reason);
 	if (r)
 		return r;
@@ -297,7 +301,7 @@ int load_unload(const char *path, const struct load_id *only, struct load_lifted
 	if (r && r != -ENOENT)
 		return r;
 	/* Only to tell of it: what could not be asked is not said. */
-	if (load_find(&lifted.others, &root_id, &unknown))
+	if (load_find(&unload.pins, &lifted.others, &root_id, &unknown))
 		lifted.others = (struct found){ 0 };
 	*ret_lifted = lifted;
 	return r;

@@ -275,6 +275,42 @@ bool found_is_of(const struct found_link *link, const char *pins, uint64_t root_
 	       (link->cgroup_id == root_id || link->flags & SMTPWARD_ORIGIN_CGROUP);
 }
 
+static int found_claim_link(struct found *found, uint32_t id, const char *path)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		struct found_link *link = &found->links[i];
+
+		if (link->id != id || link->pins)
+			continue;
+		link->pins = strdup(path);
+		if (!link->pins)
+			return -ENOMEM;
+		/* Wherever it is attached: its pin says so, as --cgroup does. */
+		link->flags |= SMTPWARD_ORIGIN_CGROUP;
+	}
+	return 0;
+}
+
+int found_claim(struct found *found, const struct pins *pinned, const char *path)
+{
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		_cleanup_close_ int fd = -1;
+		struct object_link link;
+		int r = object_open(pinned, 0, hook_infos[hook].link_pin, &fd);
+
+		if (!r)
+			r = object_read_link(fd, &link);
+		/* None, something else of that name, or one that a read-only bpffs hides. */
+		if (r == -ENOENT || r == -EBADMSG || r == -EROFS)
+			continue;
+		if (!r)
+			r = found_claim_link(found, link.id, path);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 /* An iterator's map is the link's, and not its program's. */
 static bool found_has_map(const struct bpf_link_info *info, const struct found_program *program,
 			  uint32_t map_id)

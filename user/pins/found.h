@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "pins/hook.h"
+#include "pins/pins.h"
 
 /* A link of ours that is attached. */
 struct found_link {
@@ -44,6 +45,12 @@ void found_clear(struct found *found);
  * too, attached to its own root: root_id is the id of the v2 root as it is seen here.
  */
 bool found_is_of(const struct found_link *link, const char *pins, uint64_t root_id);
+
+/*
+ * Links that do not say whose they are, and are pinned here: they are of the pin directory with
+ * this path. 0 or -errno.
+ */
+int found_claim(struct found *found, const struct pins *pinned, const char *path);
 
 /* The map of this name that a program uses. -ENOENT where it uses none. */
 int found_open_map(uint32_t program_id, const char *name, int *ret_fd);

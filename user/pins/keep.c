@@ -207,6 +207,7 @@ struct keep_request {
 	uint64_t generation;
 	bool *ret_whole;
 	int (*extra)(const struct pins *keep);
+	struct found *found;
 	struct reason *reason;
 	struct stat directory; /* of the pins */
 	bool elsewhere;
@@ -297,6 +298,36 @@ int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole)
 	};
 
 	return keep_do(&request);
+}
+
+static int keep_claim_step(const struct keep_request *request)
+{
+	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
+	int r = keep_open(request->pins, false, &keep, request->reason);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return found_claim(request->found, &keep, request->pins->path);
+}
+
+int keep_claim(const struct pins *pins, struct found *found)
+{
+	struct reason reason;
+	struct keep_request request = {
+		.pins = pins,
+		.step = keep_claim_step,
+		.found = found,
+		.reason = &reason,
+	};
+	bool silent = false;
+	int r;
+
+	for (size_t i = 0; i < found->n; i++)
+		silent |= !found->links[i].pins;
+	if (!silent)
+		return 0;
+	r = pins->fd < 0 ? 0 : found_claim(found, pins, pins->path);
+	return r ? r : keep_do(&request);
 }
 
 static int keep_remove_step(const struct keep_request *request)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/reason.h"
+#include "pins/found.h"
 #include "pins/pins.h"
 
 /*
@@ -25,6 +26,13 @@ int keep_update(const struct pins *pins, uint64_t generation,
 
 /* Whether that is so. For root. 0 or -errno. */
 int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole);
+
+/*
+ * What of an older version is attached does not say whose it is: these links are of this
+ * directory if they are pinned there, or in its second set. The directory may be closed. 0 or
+ * -errno.
+ */
+int keep_claim(const struct pins *pins, struct found *found);
 
 /* Removes it; missing is fine. */
 int keep_remove(const struct pins *pins, struct reason *reason);

@@ -14,11 +14,15 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "pins/instance.h"
+#include "pins/pins.h"
 
 #define LOCK_DIR "lock"
 
 #define PAUSE_MS 50
 #define TELL_MS 2000
+
+/* What 0.1.0 does under its own lock takes less. */
+#define OLDER_MS 2000
 
 static void (*lock_waiting)(const char *pins, pid_t holder);
 
@@ -169,5 +173,23 @@ int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason 
 	if (r)
 		return r;
 	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int lock_older(const struct pins *pins, uint64_t generation)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+	bool newer = false;
+	int r = pins_has(pins, generation, "map_origin", &newer);
+
+	if (r || newer)
+		return r;
+	for (unsigned int waited = 0; flock(pins->fd, LOCK_EX | LOCK_NB); waited += PAUSE_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited >= OLDER_MS)
+			return 0;
+		nanosleep(&pause, NULL);
+	}
 	return 0;
 }

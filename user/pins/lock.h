@@ -9,9 +9,12 @@
 #define SMTPWARD_LOCK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/reason.h"
+
+struct pins;
 
 /* Root's directory for what lies outside of bpffs and ends with the machine's run. */
 #define RUN_DIR "/run/smtpward"
@@ -31,6 +34,13 @@ int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason 
 
 /* The same of a file that is open: operation as flock(2) has it. */
 int lock_wait(const char *pins, int fd, int operation, struct reason *reason);
+
+/*
+ * The lock that 0.1.0 takes, of the directory itself, if this generation is 0.1.0's: a log of
+ * 0.1.0 would put its programs back in the middle of a load. It is waited for shortly, as the
+ * reader's group can hold it; closing pins releases it. 0 or -errno.
+ */
+int lock_older(const struct pins *pins, uint64_t generation);
 
 /*
  * Whom to tell, once, that somebody else has held a lock for two seconds; 0 for holder where it

@@ -240,6 +240,7 @@ int object_read_link(int fd, struct object_link *ret_link)
 		return -errno;
 	if (info.type != BPF_LINK_TYPE_CGROUP)
 		return -EBADMSG;
+	ret_link->id = info.id;
 	ret_link->program_id = info.prog_id;
 	ret_link->cgroup_id = info.cgroup.cgroup_id;
 	return 0;

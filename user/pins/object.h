@@ -78,6 +78,7 @@ int object_read_shape(int fd, struct object_shape *ret_shape);
 
 /* One link of the cgroup hooks: 0 for cgroup_id where it was detached. */
 struct object_link {
+	uint32_t id;
 	uint32_t program_id;
 	uint64_t cgroup_id;
 };

@@ -182,7 +182,11 @@ static int state_read_hook(const struct state_view *view, struct state *state, i
 	if (r || !exists)
 		return r;
 	state->hooks[hook] = STATE_IN_FORCE;
-	state->links[hook] = (struct object_link){ link->program_id, link->cgroup_id };
+	state->links[hook] = (struct object_link){
+		.id = link->id,
+		.program_id = link->program_id,
+		.cgroup_id = link->cgroup_id,
+	};
 	state_note(state, STATE_PINS);
 	return 0;
 }
@@ -482,6 +486,9 @@ static int state_view_find(struct state_view *view)
 	r = found_read(&view->found);
 	if (r)
 		return r == -EPERM ? 0 : r;
+	r = keep_claim(&view->pins, &view->found);
+	if (r)
+		return r;
 	state_choose_link(view);
 	return 0;
 }

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From release 0.1.0 to this version and back, while connects go on: what both policies
+ * refuse never passes, what both allow is never refused, and each attempt is in one line
+ * or in one sum. Each version says something true of what the other one has left.
+ *
+ * Both have one ABI: a load goes on with the maps that last, and either one's log reads on.
+ * 0.1.0 knows nothing of the lock outside of the pin directory, of the second set of pins,
+ * and of map_origin.
+ */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <linux/bpf.h>
+
+#define ENFORCING 0
+#define NOT_ENFORCING 3
+#define DEGRADED 4
+#define IN_FORCE (-1)
+
+#define POLICY "limit 1/h burst 30\n" FIRE_POLICY
+
+#define NO_SECOND_SET "there is no second set of pins"
+
+static const char *ours;
+static const char *released;
+
+static void load_with(const char *binary)
+{
+	fixture.binary = binary;
+	policy_load(POLICY, fixture.name);
+	assert_null(strstr(run.err, "took over from a smtpward of ABI"));
+}
+
+/* The same, killed or held on its way: its exit status. */
+static int load_until(const char *binary, const struct trace_end *end)
+{
+	const char *argv[] = { "smtpward", "load",
+			       "-c",	   policy_write(POLICY, fixture.name),
+			       "--cgroup", fixture.attached,
+			       "--pins",   fixture.pins,
+			       NULL };
+
+	fixture.binary = binary;
+	return smtpward_child(argv, trace_killed, (void *)end);
+}
+
+static void unload_with(const char *binary)
+{
+	fixture.binary = binary;
+	policy_unload();
+}
+
+/* With IN_FORCE, degraded or not. */
+static void assert_status(const char *binary, int status, const char *says)
+{
+	bool right;
+
+	fixture.binary = binary;
+	smtpward("status", "--pins", fixture.pins, NULL);
+	right = run.status == status;
+	if (status == IN_FORCE)
+		right = run.status == ENFORCING || run.status == DEGRADED;
+	if (!right || !strstr(run.out, says))
+		fail_msg("status of %s: %d, not %d and '%s': %s%s",
+			 binary == ours ? "this version" : "0.1.0", run.status, status, says,
+			 run.out, run.err);
+}
+
+/* 0.1.0 makes no second set, and what it has replaced is not held by the one that is there. */
+static void assert_in_force(const char *by)
+{
+	assert_status(released, ENFORCING, "enforcing\n");
+	if (by == ours)
+		assert_status(ours, ENFORCING, "enforcing\n");
+	else
+		assert_status(ours, DEGRADED, NO_SECOND_SET);
+}
+
+static void assert_nothing_loaded(void)
+{
+	assert_status(released, NOT_ENFORCING, "nothing is loaded");
+	assert_status(ours, NOT_ENFORCING, "nothing is loaded");
+	assert_int_equal(bpf_count_attached(fixture.attached_fd, false), 0);
+	assert_int_equal(bpf_count_attached(fixture.attached_fd, true), 0);
+}
+
+static void assert_refuses(void)
+{
+	cgroup_make("other");
+	assert_int_equal(attempt_in("other", NET_OUTSIDE4, 25), EPERM);
+	assert_int_equal(attempt_in("other", NET_OUTSIDE6, 25), EPERM);
+	assert_int_equal(attempt_in("other", NET_OUTSIDE4_OTHER, 25), 0);
+}
+
+static void log_begin(struct log *log, const char *binary)
+{
+	fixture.binary = binary;
+	log_start(log, LOG_FILE);
+}
+
+/* How many attempts its lines are about. Alerts stand among them. */
+static uint64_t logged(const struct log *log)
+{
+	struct tally tally;
+	uint64_t sum;
+
+	tally_init(&tally);
+	tally_log(&tally, log);
+	sum = tally_sum(&tally);
+	tally_free(&tally);
+	return sum;
+}
+
+/* With what the one's log has written, the other's writes the rest. */
+static void assert_all_logged(struct log *log, const char *next)
+{
+	_cleanup_(log_close) struct log rest = { 0 };
+	uint64_t sum;
+
+	log_end(log, SIGTERM);
+	sum = logged(log);
+	assert_true(sum > 0);
+	log_begin(&rest, next);
+	fire_end();
+	log_end(&rest, SIGTERM);
+	assert_int_equal(sum + logged(&rest), fire->refused_right);
+}
+
+/* To and fro under one fire, with the log of the first. */
+static void changes_hands(const char *before, const char *after)
+{
+	_cleanup_(log_close) struct log log = { 0 };
+
+	load_with(before);
+	log_begin(&log, before);
+	fire_start(1, true);
+	for (int i = 0; i < fixture_rounds(2); i++) {
+		load_with(after);
+		assert_status(released, ENFORCING, "enforcing\n");
+		/* This version's log makes the second set, be it for 0.1.0. */
+		assert_status(ours, after == released ? IN_FORCE : ENFORCING, "enforcing");
+		load_with(before);
+	}
+	load_with(after);
+	assert_all_logged(&log, after);
+	unload_with(after);
+	assert_nothing_loaded();
+}
+
+static void test_upgrade(void **state)
+{
+	changes_hands(released, ours);
+}
+
+static void test_back(void **state)
+{
+	changes_hands(ours, released);
+}
+
+/* Where a load is killed: before the switch, in it, and behind it up to its end. */
+static const struct trace_end ends[] = {
+	{ BPF_OBJ_PIN, 1, 0, 0 },      { BPF_MAP_FREEZE, 1, 0, 0 },   { BPF_LINK_UPDATE, 1, 0, 0 },
+	{ BPF_LINK_UPDATE, 2, 0, 0 },  { BPF_LINK_UPDATE, 2, 1, 0 },  { BPF_LINK_UPDATE, 2, 8, 0 },
+	{ BPF_LINK_UPDATE, 2, 34, 0 }, { BPF_LINK_UPDATE, 2, 89, 0 },
+};
+
+/* Killed at each of these, with the other's log; then the one or the other goes on. */
+static void is_killed(const char *before, const char *after)
+{
+	_cleanup_(log_close) struct log log = { 0 };
+	unsigned int killed = 0;
+
+	load_with(before);
+	log_begin(&log, before);
+	fire_start(1, true);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		killed += load_until(after, &ends[i]) == 128 + SIGKILL;
+		fixture.binary = ours;
+		/* A hook of which the program is not yet the one that decides is none in force. */
+		smtpward("status", "--pins", fixture.pins, NULL);
+		if (!strstr(run.out, "enforcing") || run.err[0])
+			fail_msg("killed at %zu: status %d: %s%s", i, run.status, run.out, run.err);
+		if (i % 2) {
+			load_with(after);
+			assert_status(released, ENFORCING, "enforcing\n");
+		}
+		load_with(before);
+	}
+	assert_true(killed >= 7);
+	assert_all_logged(&log, before);
+	unload_with(ours);
+	assert_nothing_loaded();
+}
+
+static void test_upgrade_is_killed(void **state)
+{
+	is_killed(released, ours);
+}
+
+static void test_back_is_killed(void **state)
+{
+	is_killed(ours, released);
+}
+
+/*
+ * A log of 0.1.0 that runs as root puts back a program that is not the policy's, and has its
+ * lock on the pin directory. It looks every two seconds: not while a load is under way.
+ */
+static void test_log_leaves_a_load_alone(void **state)
+{
+	const struct trace_end held = { BPF_LINK_UPDATE, 1, 0, 5000 };
+	_cleanup_(log_close) struct log log = { 0 };
+
+	load_with(released);
+	log_begin(&log, released);
+	fire_start(1, false);
+	assert_int_equal(load_until(ours, &held), 0);
+	assert_in_force(ours);
+	assert_all_logged(&log, ours);
+	assert_int_equal(log_count(&log, " alert="), 0);
+	unload_with(ours);
+}
+
+/* Whoever may read holds up this version for two seconds with that lock, and not for ever. */
+static void test_lock_is_held(void **state)
+{
+	_cleanup_close_ int fd = -1;
+
+	load_with(released);
+	fd = open(fixture.pins, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	load_with(ours);
+	assert_status(ours, ENFORCING, "enforcing\n");
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	load_with(released);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	unload_with(ours);
+}
+
+/* What the other one unloads is off, its log ends well, and this version leaves nothing. */
+static void unloads(const char *loaded, const char *by)
+{
+	_cleanup_(log_close) struct log log = { 0 };
+	struct bpf_ids ids;
+	char keep[256];
+	struct stat st;
+
+	load_with(loaded);
+	bpf_ids_of_pins(fixture.pins, &ids);
+	log_begin(&log, loaded);
+	assert_refuses();
+	unload_with(by);
+	assert_int_equal(log_wait_exit(&log), 0);
+	assert_int_equal(logged(&log), 2);
+	assert_int_equal(log_count(&log, " alert="), 0);
+	assert_nothing_loaded();
+	/* The tracker of what 0.1.0 has lifted is held by the second set still. */
+	unload_with(ours);
+	assert_int_equal(bpf_ids_wait_dead(&ids), 0);
+	snprintf(keep, sizeof(keep), "/run/smtpward/keep/%s", fixture_instance());
+	assert_int_equal(stat(keep, &st), -1);
+}
+
+static void test_unload(void **state)
+{
+	unloads(released, ours);
+	unloads(ours, released);
+	/* And what was gone back with. */
+	load_with(ours);
+	unloads(released, ours);
+	load_with(ours);
+	unloads(released, released);
+}
+
+/* All pins of 0.1.0: the kernel lets go of its hooks. */
+static void test_wiped(void **state)
+{
+	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+
+	load_with(released);
+	bpf_wipe("");
+	while (bpf_count_attached(fixture.attached_fd, false) ||
+	       bpf_count_attached(fixture.attached_fd, true))
+		assert_true(pause_until(deadline));
+	assert_nothing_loaded();
+	unload_with(ours);
+	load_with(ours);
+	assert_refuses();
+	assert_in_force(ours);
+	unload_with(ours);
+}
+
+/*
+ * A part of them: it refuses still, status says that not all is well, and a load mends it. The
+ * load is held with one hook that has its new program and one that has not.
+ */
+static void wiped_in_part(const char *name, int status, const char *says)
+{
+	const struct trace_end held = { BPF_LINK_UPDATE, 1, 0, 300 };
+
+	load_with(released);
+	fire_start(1, false);
+	bpf_wipe(name);
+	assert_status(ours, status, says);
+	assert_int_equal(load_until(ours, &held), 0);
+	assert_in_force(ours);
+	fire_end();
+	unload_with(ours);
+	assert_nothing_loaded();
+
+	load_with(released);
+	bpf_wipe(name);
+	unload_with(ours);
+	assert_nothing_loaded();
+}
+
+static void test_wiped_gate(void **state)
+{
+	wiped_in_part("map_gate", DEGRADED, "not all that is attached is pinned");
+}
+
+static void test_wiped_generation(void **state)
+{
+	wiped_in_part("generation-1", NOT_ENFORCING, "has no whole policy");
+}
+
+/* After the way back the second set, which 0.1.0 does not know, holds its hooks. */
+static void test_back_and_wiped(void **state)
+{
+	load_with(ours);
+	load_with(released);
+	assert_in_force(released);
+	fire_start(1, false);
+	bpf_wipe("");
+	assert_status(ours, NOT_ENFORCING, "has no whole policy");
+	load_with(ours);
+	assert_in_force(ours);
+	fire_end();
+	assert_int_equal(bpf_count_attached(fixture.attached_fd, false), 1);
+	assert_int_equal(bpf_count_attached(fixture.attached_fd, true), 1);
+	load_with(released);
+	bpf_wipe("");
+	assert_refuses();
+	fixture.binary = ours;
+	assert_int_equal(smtpward("unload", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.err, "unloaded: "));
+	assert_nothing_loaded();
+}
+
+static int setup(void **state)
+{
+	fire_setup();
+	if (fixture_setup(state))
+		return -1;
+	ours = fixture.binary;
+	released = getenv("SMTPWARD_TEST_RELEASE");
+	if (!released || access(released, X_OK))
+		fail_msg("there is no release to take over from: run tests/upgrade/run");
+	return 0;
+}
+
+static int tidy(void **state)
+{
+	fixture.binary = ours;
+	return fixture_tidy(state);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, tidy)
+
+static int tests(void)
+{
+	const struct CMUnitTest all[] = {
+		TEST(test_upgrade),
+		TEST(test_back),
+		TEST(test_upgrade_is_killed),
+		TEST(test_back_is_killed),
+		TEST(test_log_leaves_a_load_alone),
+		TEST(test_lock_is_held),
+		TEST(test_unload),
+		TEST(test_wiped),
+		TEST(test_wiped_gate),
+		TEST(test_wiped_generation),
+		TEST(test_back_and_wiped),
+	};
+
+	return cmocka_run_group_tests_name("release", all, setup, fixture_teardown);
+}
+
+int main(void)
+{
+	return fixture_main(tests);
+}
