@@ -130,6 +130,9 @@ struct child_handle {
 	int fd;
 };
 
+/* A line of /proc/PID/status as a number; also of one that has ended, until it is waited for. */
+uint64_t process_status(pid_t pid, const char *name, int base);
+
 struct child_handle child_start(const struct child *child, child_fn fn, void *arg);
 int child_wait(struct child_handle *handle);
 
