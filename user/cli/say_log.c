@@ -33,6 +33,12 @@ enum command_result say_log_block_signals(void)
 	return COMMAND_FAILED;
 }
 
+void say_log_tell_syslog(void)
+{
+	msg_info("violations go to syslog, facility authpriv: journalctl -f -t smtpward _UID=%u",
+		 geteuid());
+}
+
 /* The service manager is told no more often. */
 #define BEAT_SECONDS 5
 
