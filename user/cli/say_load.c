@@ -163,8 +163,7 @@ enum command_result say_load_policy(const struct say_load_request *load,
 	msg_info("%s %s: %zu rules, in force until %s",
 		 ret_report->replaced ? "replaced the policy by" : "loaded", load->given->name,
 		 load->given->policy->n_rules,
-		 load->trial ? "this trial ends"
-			     : "'smtpward unload', with a process or without");
+		 load->trial ? "this trial ends" : "'smtpward unload', with a process or without");
 	return COMMAND_DONE;
 }
 
