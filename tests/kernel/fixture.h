@@ -130,6 +130,9 @@ struct child_handle {
 	int fd;
 };
 
+/* A line of /proc/PID/status as a number; also of one that has ended, until it is waited for. */
+uint64_t process_status(pid_t pid, const char *name, int base);
+
 struct child_handle child_start(const struct child *child, child_fn fn, void *arg);
 int child_wait(struct child_handle *handle);
 
@@ -144,7 +147,8 @@ int child_reap(pid_t pid, int64_t deadline, int *ret_status); /* 0 or -ETIMEDOUT
 #define READER "nobody"
 #define READER_ID 65534
 
-int reader_become(void *arg); /* a child_fn */
+int reader_become(void *arg);	       /* a child_fn */
+int reader_enter_and_become(void *arg); /* ... in log.service */
 int reader_set_capabilities(uint64_t set);
 
 /* fixture_net.c. Listening, v4 and v6: 25, 26, 587 and 2500 to 2515. */

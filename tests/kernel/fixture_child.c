@@ -153,3 +153,18 @@ int child_run(const struct child *child, child_fn fn, void *arg)
 
 	return child_wait(&handle);
 }
+
+uint64_t process_status(pid_t pid, const char *name, int base)
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	char path[64], line[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+			return strtoull(line + strlen(name) + 1, NULL, base);
+	fail_msg("no %s in %s", name, path);
+	return 0;
+}

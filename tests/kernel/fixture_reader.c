@@ -30,3 +30,11 @@ int reader_become(void *arg)
 		return -errno;
 	return 0;
 }
+
+int reader_enter_and_become(void *arg)
+{
+	_cleanup_close_ int fd = cgroup_open("log.service", false);
+	int err = fd < 0 ? fd : cgroup_enter_fd(fd);
+
+	return err ? err : reader_become(arg);
+}

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define ENFORCING 0
 #define NOT_ENFORCING 3
@@ -375,16 +376,31 @@ static void test_run(void **state)
 	assert_int_equal(status(), ENFORCING);
 }
 
+/* How often it slept, by its end. What is not freed while it lives it would look at so often. */
+#define SLEEPS_MAX 500
+
+static uint64_t sleeps_of(pid_t pid)
+{
+	siginfo_t info;
+
+	assert_int_equal(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+	return process_status(pid, "voluntary_ctxt_switches", 10);
+}
+
+/* It ends at once: what it holds itself is not waited for. */
 static void test_run_trial(void **state)
 {
 	_cleanup_(log_close) struct log log;
 
 	make_cgroups();
 	start_run(&log, REFUSE_WEB, "--trial");
+	assert_int_equal(log_count(&log, "in force until this trial ends"), 1);
 	assert_refuses_web();
 	log_line(&log, "verdict=", 1);
 	assert_int_equal(status(), ENFORCING);
-	log_end(&log, SIGTERM);
+	assert_int_equal(kill(log.pid, SIGTERM), 0);
+	assert_true(sleeps_of(log.pid) < SLEEPS_MAX);
+	assert_int_equal(log_wait_exit(&log), 0);
 	assert_int_equal(status(), NOT_ENFORCING);
 	assert_int_not_equal(access(fixture.pins, F_OK), 0);
 	assert_refuses_nothing();

@@ -728,6 +728,25 @@ static void test_cgroup_namespace(void **state)
 	json_decref(json);
 }
 
+/* As the service's loads are run; a /run of its own, where nothing was made yet. */
+static int make_run_dir(void *arg)
+{
+	struct stat st;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("tmpfs", "/run", "tmpfs", 0, "mode=755"))
+		return -errno;
+	umask(0077);
+	smtpward("unload", "--pins", fixture.pins, NULL);
+	return stat("/run/smtpward", &st) ? -errno : (int)(st.st_mode & ALLPERMS);
+}
+
+/* The reader goes through it to its view of the pins, also where nothing could be loaded. */
+static void test_run_dir_is_for_all(void **state)
+{
+	assert_int_equal(child_run(CHILD(0), make_run_dir, NULL), 0755);
+}
+
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -753,6 +772,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_trial_leaves_what_came_after_it, fixture_tidy),
 		cmocka_unit_test_teardown(test_trial_leaves_what_was_loaded_anew, fixture_tidy),
 		cmocka_unit_test_teardown(test_trial_over_a_policy, fixture_tidy),
+		cmocka_unit_test_teardown(test_run_dir_is_for_all, fixture_tidy),
 		cmocka_unit_test_teardown(test_reader_locks_the_directory, fixture_tidy),
 		cmocka_unit_test_teardown(test_lock_is_waited_for, fixture_tidy),
 		cmocka_unit_test_teardown(test_cgroup_namespace, fixture_tidy),

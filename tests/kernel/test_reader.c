@@ -4,28 +4,18 @@
  * and the log that it writes as a service manager runs it. It has CAP_BPF as the
  * service has, which is more than it needs on most kernels.
  */
-#include "fixture.h"
+#include "fixture_service.h"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/capability.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #define POLICY "allow unit mail.service\n"
-
-static int enter_and_become_reader(void *arg)
-{
-	_cleanup_close_ int fd = cgroup_open("log.service", false);
-	int err = fd < 0 ? fd : cgroup_enter_fd(fd);
-
-	return err ? err : reader_become(arg);
-}
 
 static int load_for(const char *reader)
 {
@@ -58,7 +48,7 @@ static void test_unknown_reader(void **state)
 static void test_status(void **state)
 {
 	load_for_reader();
-	if (as_reader("status", enter_and_become_reader))
+	if (as_reader("status", reader_enter_and_become))
 		fail_msg("status %d: %s%s", run.status, run.out, run.err);
 	assert_non_null(strstr(run.out, "connect6  in force"));
 	if (fixture.attached == fixture.root) {
@@ -87,7 +77,7 @@ static void unpin(const char *name)
 
 static void assert_sees(const char *words)
 {
-	assert_int_equal(as_reader("status", enter_and_become_reader), 3);
+	assert_int_equal(as_reader("status", reader_enter_and_become), 3);
 	if (!strstr(run.out, words))
 		fail_msg("no '%s' in: %s", words, run.out);
 }
@@ -99,7 +89,7 @@ static void test_status_without_a_hook(void **state)
 	detach("link_connect6");
 	assert_sees("connect6 is not in force");
 	assert_int_equal(load_for(NULL), 0);
-	assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+	assert_int_equal(as_reader("status", reader_enter_and_become), 0);
 	unpin("link_connect4");
 	assert_sees("connect4 is not in force");
 	assert_int_equal(load_for(NULL), 0);
@@ -118,7 +108,7 @@ static void test_status_among_others(void **state)
 	assert_true(other < 0); /* connect4's program is not for connect6 */
 	other = bpf_link_create(program, fixture.attached_fd, BPF_CGROUP_INET4_CONNECT, NULL);
 	assert_true(other >= 0);
-	assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+	assert_int_equal(as_reader("status", reader_enter_and_become), 0);
 	detach("link_connect6");
 	assert_sees("connect6 is not in force");
 }
@@ -229,13 +219,13 @@ static void test_lifts_nothing(void **state)
 {
 	load_for_reader();
 	assert_int_equal(child_run(CHILD(0), try_to_lift, NULL), 0);
-	assert_int_equal(as_reader("unload", enter_and_become_reader), 1);
+	assert_int_equal(as_reader("unload", reader_enter_and_become), 1);
 	assert_non_null(strstr(run.err, "root"));
 	assert_int_equal(smtpward_child((const char *const[]){ "smtpward", "load", "-c",
 							       policy_write("mode audit\n"),
 							       "--cgroup", fixture.attached,
 							       "--pins", fixture.pins, NULL },
-					enter_and_become_reader, NULL),
+					reader_enter_and_become, NULL),
 			 1);
 	assert_non_null(strstr(run.err, "root"));
 	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
@@ -252,7 +242,7 @@ static void test_reload_keeps_the_reader(void **state)
 	load_for_reader();
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(load_for(NULL), 0);
-		assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+		assert_int_equal(as_reader("status", reader_enter_and_become), 0);
 		n_names = 0;
 		assert_int_equal(nftw(fixture.pins, collect, 8, FTW_PHYS), 0);
 		assert_int_equal(child_run(CHILD(0), try_pins, NULL), 0);
@@ -276,96 +266,10 @@ static void test_reader_of_a_killed_load(void **state)
 	assert_int_equal(chown(path, 0, 0), 0);
 	assert_int_equal(chown(fixture.pins, 0, 0), 0);
 	assert_int_equal(load_for(NULL), 0);
-	assert_int_equal(as_reader("status", enter_and_become_reader), 0);
+	assert_int_equal(as_reader("status", reader_enter_and_become), 0);
 }
 
-/* Its log, as a service: /dev/log and the manager's socket are ours. */
-
-struct service {
-	struct log log;
-	int syslog, manager;
-};
-
-static int bind_socket(const char *name)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", fixture.dir, name);
-	unlink(address.sun_path);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(chmod(address.sun_path, 0666), 0);
-	return fd;
-}
-
-static int become_service(void *arg)
-{
-	char path[96];
-
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tmpfs", "/dev", "tmpfs", 0, "mode=755"))
-		return -errno;
-	snprintf(path, sizeof(path), "%s/log", fixture.dir);
-	if (symlink(path, "/dev/log"))
-		return -errno;
-	snprintf(path, sizeof(path), "%s/notify", fixture.dir);
-	setenv("NOTIFY_SOCKET", path, 1);
-	setenv("WATCHDOG_USEC", "60000000", 1);
-	return enter_and_become_reader(arg);
-}
-
-static void service_start(struct service *service, const char *option)
-{
-	const char *argv[] = { "smtpward", "log", "--pins", fixture.pins, option, NULL };
-
-	service->syslog = bind_socket("log");
-	service->manager = bind_socket("notify");
-	log_start_run(&service->log, argv, become_service);
-}
-
-static void service_close(struct service *service)
-{
-	log_close(&service->log);
-	cleanup_close(&service->syslog);
-	cleanup_close(&service->manager);
-}
-
-/* The next datagram with needle in it. */
-static const char *service_wait(int fd, const char *needle)
-{
-	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	static char text[16384];
-	ssize_t size;
-
-	do {
-		int64_t left = deadline - clock_ms();
-
-		if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
-			fail_msg("no datagram with '%s'", needle);
-		size = recv(fd, text, sizeof(text) - 1, 0);
-		assert_true(size >= 0);
-		text[size] = '\0';
-	} while (!strstr(text, needle));
-	return text;
-}
-
-/* A line of /proc/PID/status as a number. */
-static uint64_t process_status(pid_t pid, const char *name, int base)
-{
-	_cleanup_fclose_ FILE *file = NULL;
-	char path[64], line[256];
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
-			return strtoull(line + strlen(name) + 1, NULL, base);
-	fail_msg("no %s in %s", name, path);
-	return 0;
-}
+/* Its log, as a service. */
 
 static int kernel_wants_capability(void *arg)
 {
@@ -405,6 +309,99 @@ static void test_log(void **state)
 	log_end(&service.log, SIGTERM);
 	service_wait(service.manager, "STOPPING=1");
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+}
+
+/* From too few for a start up to enough. */
+#define FILES_MIN 4
+#define FILES_MAX 64
+
+/* With a SIGTERM that waits for it: whatever it comes to, it ends. */
+static int become_service_with_few_files(void *arg)
+{
+	const struct rlimit *limit = arg;
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	return service_become(NULL) || setrlimit(RLIMIT_NOFILE, limit) ||
+	       sigprocmask(SIG_BLOCK, &term, NULL) || raise(SIGTERM);
+}
+
+static bool said_ready(int manager)
+{
+	char text[4096];
+	bool ready = false;
+	ssize_t size;
+
+	while ((size = recv(manager, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
+		text[size] = '\0';
+		ready = ready || strstr(text, "READY=1");
+	}
+	return ready;
+}
+
+/* Wherever it fails on its way to reading, it has not said that it reads. */
+static void test_ready(void **state)
+{
+	const char *argv[] = { "smtpward", "log", "--pins", fixture.pins, NULL };
+	struct rlimit limit = { FILES_MIN, FILES_MAX };
+	_cleanup_(service_close) struct service service = { .log = { .fd = -1, .notify = -1 } };
+	int status;
+
+	load_for_reader();
+	service_listen(&service);
+	do {
+		assert_true(++limit.rlim_cur <= FILES_MAX);
+		status = smtpward_child(argv, become_service_with_few_files, &limit);
+		assert_int_equal(said_ready(service.manager), !status);
+	} while (status);
+	assert_true(limit.rlim_cur > FILES_MIN + 1);
+}
+
+static void start_by_hand(struct log *log)
+{
+	load_for_reader();
+	log_start(log, LOG_STDERR);
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+	log_line(log, "verdict=deny", 0);
+}
+
+/* Before the service is started: that says so, and goes on once it can. */
+static void test_log_by_hand(void **state)
+{
+	_cleanup_(service_close) struct service service = { 0 };
+	_cleanup_(log_close) struct log log;
+	char words[64];
+
+	start_by_hand(&log);
+	service_start(&service, "--until-alert");
+	snprintf(words, sizeof(words), "is being read already: by process %d", (int)log.pid);
+	assert_non_null(strstr(service_wait(service.manager, "READY=1"), words));
+	service_wait(service.manager, "WATCHDOG=1");
+	log_end(&log, SIGTERM);
+	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
+	service_wait(service.syslog, "verdict=deny");
+	service_wait(service.manager, "1 lines");
+	log_end(&service.log, SIGTERM);
+	assert_int_equal(log_count(&service.log, words), 1);
+}
+
+/* Nor does it keep a service manager waiting that stops it meanwhile, or start in vain. */
+static void test_log_by_hand_goes_on(void **state)
+{
+	_cleanup_(service_close) struct service stopped = { 0 }, unloaded = { 0 };
+	_cleanup_(log_close) struct log log;
+
+	start_by_hand(&log);
+	service_start(&stopped, "--until-alert");
+	service_wait(stopped.manager, "READY=1");
+	log_end(&stopped.log, SIGTERM);
+	service_wait(stopped.manager, "STOPPING=1");
+	service_start(&unloaded, "--until-alert");
+	service_wait(unloaded.manager, "READY=1");
+	policy_unload();
+	assert_int_equal(log_wait_exit(&log), 0);
+	assert_int_equal(log_wait_exit(&unloaded.log), 3);
 }
 
 /* It goes as it is unloaded, with the status that no manager starts it again for. */
@@ -483,6 +480,9 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_reload_keeps_the_reader, fixture_tidy),
 		cmocka_unit_test_teardown(test_reader_of_a_killed_load, fixture_tidy),
 		cmocka_unit_test_teardown(test_log, fixture_tidy),
+		cmocka_unit_test_teardown(test_ready, fixture_tidy),
+		cmocka_unit_test_teardown(test_log_by_hand, fixture_tidy),
+		cmocka_unit_test_teardown(test_log_by_hand_goes_on, fixture_tidy),
 		cmocka_unit_test_teardown(test_log_of_what_is_unloaded, fixture_tidy),
 		cmocka_unit_test_teardown(test_until_alert, fixture_tidy),
 		cmocka_unit_test_teardown(test_until_alert_without_syslog, fixture_tidy),

@@ -161,9 +161,10 @@ enum command_result say_load_policy(const struct say_load_request *load,
 	    ret_report->replaced_abi != SMTPWARD_ABI)
 		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
 			 ret_report->replaced_abi, SMTPWARD_ABI);
-	msg_info("%s %s: %zu rules, in force until 'smtpward unload', with a process or without",
+	msg_info("%s %s: %zu rules, in force until %s",
 		 ret_report->replaced ? "replaced the policy by" : "loaded", load->given->name,
-		 load->given->policy->n_rules);
+		 load->given->policy->n_rules,
+		 load->trial ? "this trial ends" : "'smtpward unload', with a process or without");
 	return COMMAND_DONE;
 }
 

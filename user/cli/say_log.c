@@ -33,6 +33,12 @@ enum command_result say_log_block_signals(void)
 	return COMMAND_FAILED;
 }
 
+void say_log_tell_syslog(void)
+{
+	msg_info("violations go to syslog, facility authpriv: journalctl -f -t smtpward _UID=%u",
+		 geteuid());
+}
+
 /* The service manager is told no more often. */
 #define BEAT_SECONDS 5
 
@@ -138,18 +144,25 @@ static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 
 /* To a service manager, if there is one; one that does not listen is no reason to end. */
 
-static void say_log_ready(struct context *context)
+static void say_log_tell_ready(const char *text)
 {
+	int r = notify_send(text);
+
+	if (r)
+		msg_warning("cannot tell the service manager that the log has begun: %s",
+			    strerror(-r));
+}
+
+static void say_log_begun(void *userdata)
+{
+	struct context *context = userdata;
 	_cleanup_(state_clear) struct state state = { 0 };
 	struct reason reason;
 	int r = say_log_read_state(context, &state, &reason);
 
 	if (r == -EACCES)
 		msg_warning("nobody is told where enforcement ends: %s", reason.text);
-	r = notify_send("READY=1");
-	if (r)
-		msg_warning("cannot tell the service manager that the log has begun: %s",
-			    strerror(-r));
+	say_log_tell_ready("READY=1");
 }
 
 static void say_log_beat(void *userdata, const struct drain_report *report)
@@ -210,12 +223,54 @@ void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_na
 			    reason.text);
 }
 
+/* A second, or less at a signal: whether that one ends us. */
+static bool say_log_wait_for_end(void)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	sigset_t signals;
+	int signal;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	signal = sigtimedwait(&signals, NULL, &second);
+	return signal == SIGTERM || signal == SIGINT;
+}
+
+/*
+ * Somebody reads already, as a person does who has begun by hand. A service that failed for it
+ * would be started again and again: this one has done its part, and goes on where that one
+ * ends. As logger_open(), or 0 without a logger where a signal ended us.
+ */
+static int say_log_open(struct context *context, struct logger **ret_logger, struct reason *reason)
+{
+	int r = logger_open(context->pins, ret_logger, reason);
+	char text[sizeof(reason->text) + 64];
+
+	if (r != -EBUSY || !context->options->until_alert)
+		return r;
+	msg_warning("%s: this log begins when that one ends", reason->text);
+	snprintf(text, sizeof(text), "READY=1\nSTATUS=%s; waits for its end", reason->text);
+	say_log_tell_ready(text);
+	for (; r == -EBUSY; context->beats++) {
+		if (context->beats % BEAT_SECONDS == 0)
+			notify_alive();
+		if (say_log_wait_for_end())
+			return 0;
+		r = logger_open(context->pins, ret_logger, reason);
+	}
+	context->beats = 0;
+	return r;
+}
+
 static int say_log_stream(struct context *context, struct sink *sink, enum logger_end *ret_end,
 			  struct reason *reason)
 {
 	const struct say_log_options *options = context->options;
 	const struct drain_notices notices = { say_log_trouble, context };
 	const struct logger_watch watch = {
+		.begun = say_log_begun,
 		.stopping = options->lift_at_end ? say_log_lift : NULL,
 		.look = say_log_look,
 		.beat = say_log_beat,
@@ -223,12 +278,13 @@ static int say_log_stream(struct context *context, struct sink *sink, enum logge
 		.until_alert = options->until_alert,
 	};
 	_cleanup_(logger_freep) struct logger *logger = NULL;
-	int r = logger_open(context->pins, &logger, reason);
+	int r = say_log_open(context, &logger, reason);
 
 	if (r)
 		return r;
-	say_log_ready(context);
-	r = logger_run(logger, sink, options->hangup, &notices, &watch, ret_end, reason);
+	*ret_end = LOGGER_STOPPED;
+	if (logger)
+		r = logger_run(logger, sink, options->hangup, &notices, &watch, ret_end, reason);
 	notify_send(!r && *ret_end == LOGGER_UNLOADED ? "STOPPING=1\nSTATUS=unloaded"
 						      : "STOPPING=1\nSTATUS=stopped");
 	return r;

@@ -20,6 +20,9 @@ enum command_result say_log_block_signals(void);
  */
 void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_name);
 
+/* Where to look, for who sees nothing of it here. */
+void say_log_tell_syslog(void);
+
 struct say_log_options {
 	const char *pins;      /* NULL: the default */
 	const char *sink_name; /* what messages call the sink */

@@ -58,6 +58,8 @@ static enum command_result log_run(void *userdata, int argc, char **argv)
 		msg_error("cannot open %s: %s", to, log_explain(r));
 		return COMMAND_FAILED;
 	}
+	if (!strcmp(to, SINK_SYSLOG) && isatty(STDERR_FILENO))
+		say_log_tell_syslog();
 	/* Root has what it needs to heal, and whatever it gave up it could take back. */
 	r = geteuid() ? confine() : 0;
 	if (r)

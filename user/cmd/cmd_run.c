@@ -73,7 +73,7 @@ static int run_open_sink(struct sink **ret_sink, const char **ret_name)
 		msg_warning("there is no syslog socket (" SINK_SYSLOG_PATH
 			    "): violations go to stderr alone");
 	else
-		msg_info("violations go to syslog, facility authpriv: journalctl -t smtpward -f");
+		say_log_tell_syslog();
 	*ret_name = name;
 	if (no_syslog || !isatty(STDERR_FILENO)) {
 		*ret_sink = TAKE_PTR(sink);

@@ -180,7 +180,8 @@ static int unload_detach_found(struct unload *unload, struct reason *reason)
 	return 0;
 }
 
-static int unload_remove_pins(struct unload *unload, struct reason *reason)
+static int unload_remove_pins(struct unload *unload, const struct load_id *only,
+			      struct reason *reason)
 {
 	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
 	const bool there = unload->pins.fd >= 0;
@@ -198,6 +199,9 @@ static int unload_remove_pins(struct unload *unload, struct reason *reason)
 	if (r)
 		return reason_errno(reason, r, "enforcement is lifted, but removing %s failed",
 				    unload->pins.path);
+	/* Who lifts its own load reads the maps still: they go once it ends. */
+	if (only)
+		ids.n_maps = 0;
 	if (known)
 		object_wait_until_freed(&ids);
 	return 0;
@@ -280,7 +284,7 @@ static int unload_all(struct unload *unload, const struct load_id *only, struct 
 	r = unload_detach_found(unload, reason);
 	if (r)
 		return r;
-	return unload_remove_pins(unload, reason);
+	return unload_remove_pins(unload, only, reason);
 }
 
 int load_unload(const char *path, const struct load_id *only, struct load_lifted *ret_lifted,

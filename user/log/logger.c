@@ -477,6 +477,7 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 	r = drain_begin(logger->drain, sink, notices, reason);
 	if (r)
 		return r;
+	watching->begun(watching->userdata);
 	r = logger_loop_run(logger, &loop, reason);
 	if (r)
 		return r;

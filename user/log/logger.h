@@ -32,6 +32,8 @@ struct logger_alert {
 
 /* Looks whether enforcement is what it should be, every few seconds. */
 struct logger_watch {
+	/* What could keep it from reading has not. */
+	void (*begun)(void *userdata);
 	/*
 	 * A signal ends the logger. What is recorded until this returns is still written.
 	 * May be NULL.
