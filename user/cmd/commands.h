@@ -11,6 +11,7 @@
 	COMMAND(log)      \
 	COMMAND(unload)   \
 	COMMAND(status)   \
+	COMMAND(clock)    \
 	COMMAND(check)
 
 #define COMMAND_DECLARE(name) extern const struct command cmd_##name;

@@ -40,6 +40,7 @@ static const struct {
 	{ "map_origin", READS },
 	{ "map_rules", READS },
 	{ "map_tracker", READS },
+	{ "map_clock", READS },
 	{ "map_cgroups", READS },
 	{ "iter_hooks", READS },
 };
