@@ -10,8 +10,8 @@
 	COMMAND(load)     \
 	COMMAND(log)      \
 	COMMAND(unload)   \
-	COMMAND(status)   \
 	COMMAND(clock)    \
+	COMMAND(status)   \
 	COMMAND(check)
 
 #define COMMAND_DECLARE(name) extern const struct command cmd_##name;
