@@ -6,6 +6,7 @@
 #ifndef SMTPWARD_BPF_DECIDE_H
 #define SMTPWARD_BPF_DECIDE_H
 
+#include <smtpward/until.h>
 #include <smtpward/verdict.h>
 
 #include "flow.h"
@@ -125,6 +126,45 @@ static __always_inline void decide_satisfy(const struct flow *flow, const struct
 }
 
 /*
+ * CLOCK_TAI is set with the clock. CLOCK_BOOTTIME is not: a command of root's puts the offset
+ * right. Neither stands still while the machine is suspended: the kernel's
+ * Documentation/core-api/timekeeping.rst says so of the second, and the first goes with
+ * CLOCK_REALTIME.
+ */
+static __always_inline __u64 decide_now(const struct smtpward_clock *clock)
+{
+	return (reads_tai ? bpf_ktime_get_tai_ns() : bpf_ktime_get_boot_ns()) +
+	       READ_ONCE(clock->offset_ns);
+}
+
+/* Which rules are alive now. A map that is not there, which cannot be, is a clock not set. */
+static __always_inline const struct smtpward_rules *decide_find_alive(void)
+{
+	const struct smtpward_clock *clock = bpf_map_lookup_elem(&map_clock, &(const __u32){ 0 });
+	const struct smtpward_rules *sets = CONSTANT(alive);
+	__u64 index;
+
+	if (!clock)
+		return sets;
+	index = smtpward_alive_index(CONSTANT(ends), ends_count, READ_ONCE(clock->floor_ns),
+				     decide_now(clock));
+	/* For the verifier: it cannot be. */
+	__asm__("" : "+r"(index));
+	return index < SMTPWARD_ALIVE_SETS ? &sets[index] : sets;
+}
+
+/* Takes what is over out of one of the sets, and by that out of their intersection. */
+static __always_inline void decide_narrow(struct smtpward_satisfied *satisfied,
+					  struct smtpward_rules *narrowed)
+{
+	const struct smtpward_rules *now = decide_find_alive();
+
+	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
+		narrowed->words[i] = satisfied->by[SMTPWARD_PORT]->words[i] & now->words[i];
+	satisfied->by[SMTPWARD_PORT] = narrowed;
+}
+
+/*
  * For a cgroup that may have been lost: the first rule that could refuse it if
  * every condition on its cgroup held, SMTPWARD_RULE_NONE where none could.
  */
@@ -143,10 +183,13 @@ static __always_inline void decide_rule(const struct flow *flow, const struct ca
 					struct decision *decision)
 {
 	struct smtpward_satisfied satisfied;
+	struct smtpward_rules narrowed;
 	bool unsure;
 	__u32 worst;
 
 	decide_satisfy(flow, caller, &satisfied, &unsure);
+	if (asks_until)
+		decide_narrow(&satisfied, &narrowed);
 	decision->rule = smtpward_first_rule(&satisfied, rule_words);
 	decision->verdict = SMTPWARD_DENY;
 	if (decision->rule >= SMTPWARD_RULES_MAX)

@@ -18,6 +18,7 @@
 
 #include <smtpward/abi.h>
 #include <smtpward/conditions.h>
+#include <smtpward/until.h>
 
 #include "kernel.h"
 
@@ -162,6 +163,14 @@ struct {
 	__type(value, struct smtpward_rules);
 } map_addresses SEC(".maps");
 
+/* Written by root as the clock is set, also after the load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_clock);
+} map_clock SEC(".maps");
+
 /* Read by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -217,6 +226,13 @@ const volatile bool asks_star; /* for a name with a star */
 const volatile __u32 rule_words;
 const volatile __u8 verdicts[SMTPWARD_RULES_MAX];
 const volatile struct smtpward_rules denying; /* the rules whose verdict is deny */
+
+/* Rules with an end: see until.h. reads_tai: bpf_ktime_get_tai_ns() is there, from 6.1 on. */
+const volatile bool asks_until;
+const volatile bool reads_tai;
+const volatile __u32 ends_count;
+const volatile __u64 ends[SMTPWARD_RULES_MAX];
+const volatile struct smtpward_rules alive[SMTPWARD_ALIVE_SETS];
 
 const volatile struct smtpward_segments unit_segments;
 const volatile struct smtpward_segments last_segments;

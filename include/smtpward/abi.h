@@ -225,6 +225,23 @@ struct smtpward_tracker {
 };
 
 /*
+ * map_clock, one entry a generation: what makes UTC of the clock that the programs read, for
+ * rules with an end. Root alone writes it, at a load and where the clock or its distance from
+ * TAI is set: CLOCK_BOOTTIME does not know of the former, nor CLOCK_TAI of the latter. The
+ * programs of a policy without such rules do not read it, and it is all zero. No ABI is told by it:
+ * a generation of an older version has none.
+ */
+#define SMTPWARD_CLOCK_BOOTTIME 0
+#define SMTPWARD_CLOCK_TAI 1
+
+struct smtpward_clock {
+	__u64 offset_ns; /* UTC is that clock and this, modulo 2^64 */
+	__u64 floor_ns;	 /* UTC: a clock that is before it is not set; 0: nobody asks */
+	__u32 source;	 /* SMTPWARD_CLOCK_* */
+	__u32 pad;
+};
+
+/*
  * map_policy, one entry a generation: what is loaded, for status and for people.
  * The programs read none of it.
  */
@@ -282,7 +299,7 @@ struct smtpward_rule_info {
 	__u32 verdict;
 	__u32 line;
 	__u32 truncated; /* 1: text does not hold all of the rule */
-	__u32 pad;
+	__u32 until;	 /* seconds since 1970, UTC: what it ends at; 0: no end, or older */
 	char file[256];
 	char text[496]; /* canonical */
 };
@@ -344,6 +361,7 @@ _Static_assert(sizeof(struct smtpward_caller) == 1072, "ABI");
 _Static_assert(sizeof(struct smtpward_reported) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_note) == 160, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
+_Static_assert(sizeof(struct smtpward_clock) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
 _Static_assert(sizeof(struct smtpward_origin) == 4616, "ABI");
 _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");

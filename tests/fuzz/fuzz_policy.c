@@ -223,6 +223,7 @@ static void check_rules(struct world *world, const struct policy *policy)
 		const struct policy_place *place = &policy->rules[i].place;
 
 		fuzz_assert(place->line && place->column);
+		fuzz_assert(!policy->rules[i].until || policy->rules[i].verdict != SMTPWARD_DENY);
 		check_place(world, place->file, place->line, place->column);
 	}
 }
@@ -342,8 +343,25 @@ static void check_address(const struct policy *policy, const struct ruleset_addr
 	fuzz_assert(!memcmp(&expected, &entry->rules, sizeof(expected)));
 }
 
+/* Each instant once, in order, and with it the rules that are not over. */
+static void check_ends(const struct policy *policy, const struct ruleset *ruleset)
+{
+	for (uint32_t end = 0; end < ruleset->n_ends; end++) {
+		const uint64_t instant = ruleset->ends[end];
+		struct smtpward_rules expected = { 0 };
+
+		fuzz_assert(!end || ruleset->ends[end - 1] < instant);
+		for (size_t i = 0; i < policy->n_rules; i++)
+			if (!policy->rules[i].until ||
+			    policy->rules[i].until * 1000000000ULL > instant)
+				set_add(&expected, i);
+		fuzz_assert(!memcmp(&expected, &ruleset->alive[end + 2], sizeof(expected)));
+	}
+}
+
 static void check_tables(const struct policy *policy, const struct ruleset *ruleset)
 {
+	check_ends(policy, ruleset);
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
 		for (size_t i = 0; i < ruleset->ids[condition].n_items; i++)
 			check_id(policy, &ruleset->ids[condition].items[i],
@@ -385,6 +403,8 @@ static void check_same_ruleset(const struct policy *policy, const struct policy 
 	assert_same_table(a, b, prefixes);
 	assert_same_table(a, b, suffixes);
 	assert_same(a, b, any_cgroup);
+	assert_same(a, b, ends);
+	assert_same(a, b, alive);
 	assert_same(a, b, verdicts);
 	assert_same(a, b, root);
 	assert_same(a, b, paths);

@@ -248,12 +248,16 @@ static void make_cgroup(void)
 	assert_true(fixture.base_fd >= 0);
 }
 
-/* The root is for a machine that is the tests' own: in a guest. */
+bool fixture_owns_machine(void)
+{
+	return getenv("SMTPWARD_TEST_ON_ROOT");
+}
+
 static void choose_attached(void)
 {
 	struct stat st;
 
-	fixture.attached = getenv("SMTPWARD_TEST_ON_ROOT") ? fixture.root : fixture.base;
+	fixture.attached = fixture_owns_machine() ? fixture.root : fixture.base;
 	fixture.attached_fd = open(fixture.attached, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fixture.attached_fd >= 0);
 	assert_int_equal(fstat(fixture.attached_fd, &st), 0);

@@ -75,6 +75,9 @@ int fixture_tidy(void **state);
 	} while (0)
 #define fixture_skip(...) fixture_skip_as(__func__, __VA_ARGS__)
 
+/* Whether the machine is the tests' own, as in a guest: its root cgroup, and its clock. */
+bool fixture_owns_machine(void);
+
 /* A number over 0 from the environment. */
 int fixture_number(const char *name, int otherwise);
 

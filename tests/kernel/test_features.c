@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 
 static const char *const names[] = { "btf",	"hooks",  "links", "memory", "ringbuf",
-				     "tracker", "reject", "auid",  "task" };
+				     "tracker", "reject", "auid",  "task",   "tai" };
 
 static const json_t *feature(const json_t *status, const char *name, const char *member)
 {
@@ -88,7 +88,7 @@ static void test_nothing_loaded(void **state)
 		assert_false(json_is_true(feature(status, names[i], "in_use")));
 		/* What this kernel may lack; all else it has, or no other test would pass. */
 		if (strcmp(names[i], "reject") && strcmp(names[i], "auid") &&
-		    strcmp(names[i], "task"))
+		    strcmp(names[i], "task") && strcmp(names[i], "tai"))
 			assert_true(is_available(status, names[i]));
 	}
 	assert_int_equal(json_object_size(json_object_get(status, "features")), ARRAY_SIZE(names));
@@ -137,6 +137,17 @@ static void test_auid(void **state)
 	assert_used("auid", is_available(status, "auid"));
 }
 
+/* In use where it is there and a rule ends. */
+static void test_tai(void **state)
+{
+	json_auto_t *status = status_json();
+
+	policy_load("allow until 2099-01-01T00:00Z\n");
+	assert_used("tai", is_available(status, "tai"));
+	policy_load("deny\n");
+	assert_used("tai", false);
+}
+
 static void test_lacking(void **state)
 {
 	static const struct {
@@ -172,7 +183,8 @@ static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_loaded), TEST(test_plain_policy), TEST(test_tracker),
-		TEST(test_reject),	   TEST(test_auid),	    TEST(test_lacking),
+		TEST(test_reject),	   TEST(test_auid),	    TEST(test_tai),
+		TEST(test_lacking),
 	};
 
 	return cmocka_run_group_tests_name("features", tests, fixture_setup, fixture_teardown);

@@ -290,6 +290,23 @@ static void test_boot_leaves_what_is_whole(void **state)
 	assert_int_equal(status(), 0);
 }
 
+/* What ended before the boot is kept, and is over after it; what has not ended goes on. */
+static void test_boot_keeps_ends(void **state)
+{
+	write_file("allow unit mail.service until 2020-01-01T00:00Z\n"
+		   "allow unit web.service until 2099-01-01T01:00+01:00\n");
+	assert_loads(NULL);
+	assert_non_null(strstr(read_kept(), "\nallow unit mail.service until 2020-01-01T00:00Z\n"));
+	assert_non_null(strstr(read_kept(), "\nallow unit web.service until 2099-01-01T00:00Z\n"));
+	reboot();
+	write_file(HALF_EDITED);
+	assert_loads("--boot");
+	assert_err("degraded: the policy that was kept is in force");
+	assert_err("warning: this rule ended at 2020-01-01T00:00Z");
+	assert_refuses("mail.service");
+	assert_allows("web.service");
+}
+
 static const char *degraded_text(json_t *json)
 {
 	return json_string_value(json_array_get(json_object_get(json, "degraded"), 0));
@@ -697,6 +714,7 @@ static int tests(void)
 		TEST(test_boot_loads),
 		TEST(test_boot_has_nothing),
 		TEST(test_boot_leaves_what_is_whole),
+		TEST(test_boot_keeps_ends),
 		TEST(test_boot_falls_back),
 		TEST(test_boot_without_a_file),
 		TEST(test_degraded_audit),

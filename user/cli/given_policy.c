@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "base/quote.h"
 #include "cli/msg.h"
 #include "host/absolute.h"
+#include "policy/policy_ends.h"
 
 /* A glob may find a file whose name is not fit for a terminal. */
 static void given_quote_file(const char *file, char *dst, size_t size)
@@ -50,6 +52,16 @@ void given_policy_explain(const struct policy_error *error, struct reason *ret_r
 void given_print_doubts(const struct policy_errors *doubts)
 {
 	given_print(doubts, "warning");
+}
+
+int given_print_ends(const struct given_policy *given)
+{
+	_cleanup_(policy_errors_clear) struct policy_errors over = { 0 }, left = { 0 };
+	int r = policy_find_ends(given->policy, time(NULL), &over, &left);
+
+	given_print(&over, "warning");
+	given_print(&left, "note");
+	return r;
 }
 
 /* A directory is a file that includes what is in it. */
@@ -213,6 +225,17 @@ int given_policy_locate(struct given_policy *given, struct reason *reason)
 		return reason_errno(reason, r, "cannot find out in which directory %s is",
 				    given->name);
 	return 0;
+}
+
+int64_t given_policy_written(const struct given_policy *given)
+{
+	int64_t written = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < given->policy->n_files; i++)
+		if (!stat(given->policy->files[i], &st) && st.st_mtime > written)
+			written = st.st_mtime;
+	return written;
 }
 
 void given_policy_clear(struct given_policy *given)

@@ -41,11 +41,20 @@ enum command_result given_policy_take(const char *name, struct policy **policy,
  */
 int given_policy_locate(struct given_policy *given, struct reason *reason);
 
+/*
+ * When the last of its files was changed, in seconds since 1970: a clock that is before that
+ * is not set. 0 where no file says so.
+ */
+int64_t given_policy_written(const struct given_policy *given);
+
 /* "FILE:LINE:COLUMN: TEXT", fit for a terminal. */
 void given_policy_explain(const struct policy_error *error, struct reason *ret_reason);
 
 /* Prints what policy_doubts.h found, as warnings. */
 void given_print_doubts(const struct policy_errors *doubts);
+
+/* Prints what policy_ends.h finds now: what is over as warnings, what is left as notes. */
+int given_print_ends(const struct given_policy *given);
 
 void given_policy_clear(struct given_policy *given);
 

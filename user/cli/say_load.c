@@ -104,6 +104,10 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 		msg_warning("attached to this cgroup namespace's root (cgroup %" PRIu64
 			    "), which is not the machine's: what runs outside of it is not refused",
 			    report->root_id);
+	if (report->clock_unset)
+		msg_warning("the clock is not set: rules with until match nothing until it is");
+	if (given_print_ends(given))
+		msg_warning("cannot tell which rules end: %s", strerror(ENOMEM));
 	if (given->policy->mode == POLICY_AUDIT)
 		msg_warning("mode audit: nothing is refused");
 	if (given->policy->mode == POLICY_AUDIT && !(given->policy->log & 1U << SMTPWARD_AUDIT))
@@ -145,6 +149,7 @@ enum command_result say_load_policy(const struct say_load_request *load,
 		return COMMAND_FAILED;
 	}
 	request.config = load->given->file;
+	request.written = given_policy_written(load->given);
 	r = load_policy(&request, ret_report, &reason);
 	if (r == -EEXIST && load->trial) {
 		msg_error("%s: --trial would lift it at its end; unload it first, or try with "

@@ -92,6 +92,8 @@ static enum command_result check_warn(const struct given_policy *given, bool thi
 		r = check_units(given->policy, &doubts);
 	given_print_doubts(&doubts);
 	if (!r)
+		r = given_print_ends(given);
+	if (!r)
 		return COMMAND_DONE;
 	msg_error("cannot look for doubtful rules of %s: %s", given->name, strerror(-r));
 	return COMMAND_FAILED;

@@ -20,6 +20,7 @@
 #include "pins/reader_view.h"
 #include "pins/state.h"
 #include "policy/policy.h"
+#include "policy/policy_until.h"
 
 struct status_config {
 	const char *pins;
@@ -72,6 +73,8 @@ static bool status_uses_feature(const struct state *state, enum feature feature)
 		return state->tracks;
 	if (feature == FEATURE_REJECT)
 		return state->policy.reject != EPERM;
+	if (feature == FEATURE_TAI)
+		return state->clock.floor_ns && state->clock.source == SMTPWARD_CLOCK_TAI;
 	if (feature == FEATURE_AUID)
 		return state->policy.log != 0;
 	return true;
@@ -109,6 +112,33 @@ static void status_print_troubles(const struct state *state)
 	}
 }
 
+/* now: of state_now(). */
+static void status_print_left(const struct smtpward_rule_info *rule, int64_t now)
+{
+	if (!rule->until)
+		return;
+	if (now == -ENODATA)
+		printf(": matches nothing while the clock is not set");
+	else if (now < 0)
+		printf(": %s", strerror((int)-now));
+	else
+		printf(": %s", policy_left_text(rule->until, now).text);
+}
+
+static void status_print_rules(const struct state *state)
+{
+	const int64_t now = state_now(state);
+
+	for (uint32_t i = 0; i < state->policy.rules; i++) {
+		const struct smtpward_rule_info *rule = &state->rules[i];
+
+		printf("rule %-3u  %s%s  # %s:%u", i + 1, rule->text, rule->truncated ? "..." : "",
+		       rule->file, rule->line);
+		status_print_left(rule, now);
+		putchar('\n');
+	}
+}
+
 static void status_print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
@@ -131,10 +161,7 @@ static void status_print_text(const struct state *state)
 	if (state->missing[SMTPWARD_TRACKER_INHERITED])
 		printf("unlisted      %" PRIu64 " cgroups that are covered as those above them\n",
 		       state->missing[SMTPWARD_TRACKER_INHERITED]);
-	for (uint32_t i = 0; i < state->policy.rules; i++)
-		printf("rule %-3u  %s%s  # %s:%u\n", i + 1, state->rules[i].text,
-		       state->rules[i].truncated ? "..." : "", state->rules[i].file,
-		       state->rules[i].line);
+	status_print_rules(state);
 	status_print_features(state);
 }
 
@@ -155,18 +182,33 @@ static json_t *status_json_of_features(const struct state *state)
 	return features;
 }
 
+static json_t *status_json_of_until(const struct smtpward_rule_info *rule)
+{
+	return rule->until ? json_string(policy_until_text(rule->until).text) : json_null();
+}
+
+/* Seconds; null of a rule without an end, and where the time is not known. */
+static json_t *status_json_of_left(const struct smtpward_rule_info *rule, int64_t now)
+{
+	if (!rule->until || now < 0)
+		return json_null();
+	return json_integer(rule->until > now ? rule->until - now : 0);
+}
+
 static json_t *status_json_of_rules(const struct state *state)
 {
+	const int64_t now = state_now(state);
 	json_t *rules = json_array();
 
 	for (uint32_t i = 0; i < state->policy.rules; i++) {
 		const struct smtpward_rule_info *rule = &state->rules[i];
 
-		json_array_append_new(rules,
-				      json_pack("{s:i, s:s, s:s, s:b, s:s, s:i}", "rule", i + 1,
-						"verdict", verdict_word(rule->verdict), "text",
-						rule->text, "truncated", rule->truncated != 0,
-						"file", rule->file, "line", rule->line));
+		json_array_append_new(
+			rules, json_pack("{s:i, s:s, s:s, s:b, s:s, s:i, s:o, s:o}", "rule", i + 1,
+					 "verdict", verdict_word(rule->verdict), "text", rule->text,
+					 "truncated", rule->truncated != 0, "file", rule->file,
+					 "line", rule->line, "until", status_json_of_until(rule),
+					 "left", status_json_of_left(rule, now)));
 	}
 	return rules;
 }

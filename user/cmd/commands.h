@@ -10,6 +10,7 @@
 	COMMAND(load)     \
 	COMMAND(log)      \
 	COMMAND(unload)   \
+	COMMAND(clock)    \
 	COMMAND(status)   \
 	COMMAND(check)
 

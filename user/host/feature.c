@@ -35,6 +35,8 @@ const struct feature_info feature_infos[FEATURES] = {
 	[FEATURE_REJECT] = { "reject", "to refuse with another error than EPERM", NULL },
 	[FEATURE_AUID] = { "auid", "who had logged in, in the log", NULL },
 	[FEATURE_TASK] = { "task", "to read who calls at less cost", NULL },
+	[FEATURE_TAI] = { "tai", "rules with until, by a clock that is set with the machine's",
+			  NULL },
 };
 
 /* What a kernel answers that does not know what it is asked for, and not one that is short
@@ -83,6 +85,11 @@ static const struct bpf_insn reads_memory[] = {
 
 static const struct bpf_insn gets_task[] = {
 	INSN_CALL(BPF_FUNC_get_current_task_btf),
+	INSN_RETURN(1),
+};
+
+static const struct bpf_insn reads_tai[] = {
+	INSN_CALL(BPF_FUNC_ktime_get_tai_ns),
 	INSN_RETURN(1),
 };
 
@@ -206,6 +213,8 @@ static int feature_ask_kernel(enum feature feature, struct btf **kernel)
 		return feature_ask_btf(feature_ask_auid, kernel);
 	case FEATURE_TASK:
 		return feature_ask_helper(gets_task, ARRAY_SIZE(gets_task));
+	case FEATURE_TAI:
+		return feature_ask_helper(reads_tai, ARRAY_SIZE(reads_tai));
 	default:
 		return -EINVAL;
 	}

@@ -118,6 +118,7 @@ static int fill_rule(const struct loader *loader, const struct policy_rule *rule
 	struct smtpward_rule_info info = {
 		.verdict = rule->verdict,
 		.line = rule->place.line,
+		.until = rule->until,
 	};
 	_cleanup_free_ char *text = NULL;
 	int r = policy_print_rule(rule, &text);

@@ -78,6 +78,7 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.replaced_abi = load.abi,
 		.below_root = load.attach_id != load.root_id,
 		.left = load.left,
+		.clock_unset = load.clock_unset,
 		.root_id = load.root_id,
 		.id = { gate_id, load.generation },
 		.unkept = load.unkept,

@@ -21,6 +21,7 @@ struct load_request {
 	const struct ruleset *ruleset;
 	const char *config; /* where the policy came from */
 	const char *why;    /* it is the kept one: what was wrong with the file; or NULL */
+	int64_t written;    /* when, at the latest: no clock that is set is before; UTC, seconds */
 	const char *cgroup; /* directory to attach to; NULL: the v2 root */
 	const char *pins;   /* directory on bpffs */
 	/* The group that may read beside root, 0: none; NULL: the one that may now. */
@@ -39,6 +40,7 @@ struct load_report {
 	uint32_t replaced_abi; /* of the smtpward that had loaded it */
 	bool below_root;       /* attached to a part of the hierarchy only */
 	uint64_t left;	       /* generations that recorded into maps of their own: leftover.h */
+	bool clock_unset;      /* rules with an end match nothing, as the clock is not set */
 	uint64_t root_id;      /* of the v2 root as it is seen here: 1 is the machine's */
 	struct load_id id;
 	struct reason unkept;  /* why there is no second set of pins; empty where there is one */
@@ -60,6 +62,12 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
  * programs. What else is amiss it does not look at.
  */
 int load_heal(const char *path, struct reason *reason);
+
+/*
+ * Puts right what the programs know of the clock: after it was set, or its distance from TAI
+ * was. -ENOENT where nothing is loaded.
+ */
+int load_set_clock(const char *path, struct reason *reason);
 
 struct load_lifted {
 	unsigned int links;  /* that were attached, and are not any more */

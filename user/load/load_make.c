@@ -14,6 +14,7 @@
 #include "version.h"
 #include "base/cleanup.h"
 #include "host/feature.h"
+#include "load/clock.h"
 #include "load/fill.h"
 #include "load/sizes.h"
 #include "load/walk.h"
@@ -61,6 +62,7 @@ static int make_load_programs(struct load *load, struct reason *reason)
 	if (r)
 		return reason_errno(reason, r, "cannot tell the sizes of the maps");
 	options.typed_task = feature_ask(FEATURE_TASK) == 1;
+	options.reads_tai = load->reads_tai = feature_ask(FEATURE_TAI) == 1;
 	r = loader_open(load->request->ruleset, &options, &load->loader, reason);
 	if (r)
 		return r;
@@ -205,12 +207,28 @@ static void make_describe_origin(const struct load *load, struct smtpward_origin
 	snprintf(origin->why, sizeof(origin->why), "%s", request->why ?: "");
 }
 
-static int make_prepare(const struct load *load, struct reason *reason)
+static int make_clock(struct load *load, struct reason *reason)
+{
+	int r;
+
+	if (!load->request->ruleset->asks_until)
+		return 0;
+	r = clock_begin(loader_map(load->loader, "map_clock"), load->reads_tai,
+			load->request->written, &load->clock_unset);
+	if (r)
+		return reason_errno(reason, r, "cannot tell the programs the time");
+	return 0;
+}
+
+static int make_prepare(struct load *load, struct reason *reason)
 {
 	struct smtpward_policy_info info;
 	struct smtpward_origin origin;
 	int r = make_pin_generation(load, reason);
 
+	if (r)
+		return r;
+	r = make_clock(load, reason);
 	if (r)
 		return r;
 	make_describe(load, &info);

@@ -35,6 +35,8 @@ struct load {
 	struct reason spoiled;		/* or why it does not, if that is another than the ABI */
 	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
 	uint64_t left;			/* generations that wait to be drained */
+	bool clock_unset;		/* and its rules end: they match nothing yet */
+	bool reads_tai;			/* its programs read CLOCK_TAI */
 	gid_t reader;			/* the group that may read beside root; 0: none */
 	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
 	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */

@@ -51,6 +51,11 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	constants->rule_words = ruleset->rule_words;
 	memcpy(constants->verdicts, ruleset->verdicts, sizeof(constants->verdicts));
 	constants->denying = ruleset->denying;
+	constants->asks_until = ruleset->asks_until;
+	constants->reads_tai = options->reads_tai;
+	constants->ends_count = ruleset->n_ends;
+	memcpy(constants->ends, ruleset->ends, sizeof(constants->ends));
+	memcpy(constants->alive, ruleset->alive, sizeof(constants->alive));
 	constants->unit_segments = ruleset->unit_segments;
 	constants->last_segments = ruleset->last_segments;
 	constants->segment_words = ruleset->segment_words;
@@ -296,6 +301,7 @@ int loader_freeze_maps(const struct loader *loader)
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
 		if (bpf_map__is_internal(map) || loader_is_lasting(loader, map) ||
+		    map == loader->skeleton->maps.map_clock ||
 		    bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY)
 			continue;
 		if (bpf_map_freeze(bpf_map__fd(map)))

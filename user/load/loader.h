@@ -22,6 +22,7 @@ struct loader_options {
 	uint32_t callers_max; /* entries of map_callers */
 	uint32_t cgroups_max; /* entries of map_cgroups, and of map_inherited */
 	bool typed_task;      /* the kernel has FEATURE_TASK */
+	bool reads_tai;	      /* the kernel has FEATURE_TAI */
 	bool reader;	      /* somebody who is not root reads: iter_hooks is for them */
 };
 
@@ -53,7 +54,8 @@ int loader_each_object(const struct loader *loader,
 
 /*
  * Forbids user space to change the policy's maps from here on, other programs' user
- * space too; the tracker still can. To be called when all of them are filled.
+ * space too; the tracker still can, and map_clock goes with the clock. To be called when all of
+ * them are filled.
  */
 int loader_freeze_maps(const struct loader *loader);
 

@@ -58,17 +58,13 @@ pid_t lock_find_holder(int fd)
 /* A directory of root's that nobody else may write to, with that mode whatever the umask. */
 static int lock_open_own(int at_fd, const char *name, mode_t mode, int *ret_fd)
 {
-	const bool made = !mkdirat(at_fd, name, mode);
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 
-	if (!made && errno != EEXIST)
+	if (mkdirat(at_fd, name, mode) && errno != EEXIST)
 		return -errno;
 	fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st))
-		return -errno;
-	/* Whatever the umask: the reader's view of the pins is in there. */
-	if (made && fchmod(fd, mode))
 		return -errno;
 	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;

@@ -8,8 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <smtpward/until.h>
+
 #include "pins/hook.h"
 #include "pins/state_read.h"
+
+#define NS_PER_SECOND 1000000000ULL
 
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason)
 {
@@ -36,6 +40,21 @@ bool state_is_whole(const struct state *state)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return false;
 	return !state->gate_open && state->tracker;
+}
+
+int64_t state_now(const struct state *state)
+{
+	const bool tai = state->clock.source == SMTPWARD_CLOCK_TAI;
+	struct timespec clock;
+	uint64_t now;
+
+	if (clock_gettime(tai ? CLOCK_TAI : CLOCK_BOOTTIME, &clock))
+		return -errno;
+	now = (uint64_t)clock.tv_sec * NS_PER_SECOND + (uint64_t)clock.tv_nsec +
+	      state->clock.offset_ns;
+	if (!smtpward_has_come(now, state->clock.floor_ns))
+		return -ENODATA;
+	return (int64_t)(now / NS_PER_SECOND);
 }
 
 const char *state_headline(const struct state *state)

@@ -49,7 +49,8 @@ struct state {
 	bool tracker;				    /* runs, or is not needed */
 	uint64_t missing[SMTPWARD_TRACKER_ENTRIES]; /* cgroups that it has no room for */
 	struct smtpward_counters counters;
-	pid_t reader; /* who reads map_events; 0: nobody, or it cannot be told */
+	pid_t reader;		     /* who reads map_events; 0: nobody, or it cannot be told */
+	struct smtpward_clock clock; /* all zero where an older version loaded it */
 	struct smtpward_rule_info *rules; /* policy.rules of them */
 };
 
@@ -66,6 +67,12 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 
 /* Whether the hooks and the tracker are as the load left them. */
 bool state_is_whole(const struct state *state);
+
+/*
+ * What the time is for rules that end, by the clock that the programs read: in seconds since
+ * 1970, UTC; -ENODATA where the clock is not set, and -errno where it cannot be read.
+ */
+int64_t state_now(const struct state *state);
 
 /* Room for the longest. */
 #define STATE_TROUBLE_SIZE 768

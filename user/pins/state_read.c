@@ -334,6 +334,9 @@ static int state_read_policy(const struct state_view *view, struct state *state)
 	/* A version before that map loaded it. */
 	if (r && r != -ENOENT)
 		return r;
+	r = state_read_map(view, state, "map_clock", &state->clock, sizeof(state->clock));
+	if (r && r != -ENOENT)
+		return r;
 	return state_read_rules(view, state);
 }
 

@@ -65,6 +65,7 @@ struct policy_values {
 
 struct policy_rule {
 	uint8_t verdict; /* SMTPWARD_DENY, _AUDIT or _ALLOW */
+	uint32_t until;	 /* seconds since 1970, UTC: from then on it matches nothing; 0: no end */
 	struct policy_place place;
 	struct policy_values values[SMTPWARD_CONDITIONS_N];
 };

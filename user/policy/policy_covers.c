@@ -249,9 +249,17 @@ static bool covers_condition(const struct policy *policy, const struct policy_ru
 	return false;
 }
 
+/* What ends sooner leaves the rest to the other. */
+static bool covers_until(const struct policy_rule *wide, const struct policy_rule *narrow)
+{
+	return !wide->until || (narrow->until && narrow->until <= wide->until);
+}
+
 bool policy_rule_covers(const struct policy *policy, const struct policy_rule *wide,
 			const struct policy_rule *narrow)
 {
+	if (!covers_until(wide, narrow))
+		return false;
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
 		if (!covers_condition(policy, wide, narrow, condition))
 			return false;

@@ -241,7 +241,7 @@ bool policy_lex_reserved(const char *word)
 		if (!strcmp(word, policy_condition_names[i]))
 			return true;
 	}
-	return false;
+	return !strcmp(word, POLICY_UNTIL_WORD);
 }
 
 bool policy_lex_plain(const char *value)

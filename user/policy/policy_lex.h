@@ -13,6 +13,9 @@
 
 #include "base/reason.h"
 
+/* What stands among a rule's conditions and is none: it names nobody. */
+#define POLICY_UNTIL_WORD "until"
+
 extern const char *const policy_condition_names[SMTPWARD_CONDITIONS_N];
 
 /* A word or a comma. text is empty for a comma. */
@@ -41,7 +44,7 @@ void policy_words_clear(struct policy_words *words);
 /* Whether a value, written without quotes in a rule, reads back as the same value. */
 bool policy_lex_plain(const char *value);
 
-/* Whether a word is the name of a condition, which only quotes turn into a value. */
+/* Whether a word is the name of a condition, or `until`: only quotes turn it into a value. */
 bool policy_lex_reserved(const char *word);
 
 /* A text as messages show it: no control bytes, no unbounded length. */

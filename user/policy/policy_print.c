@@ -16,6 +16,7 @@
 #include "base/verdict_word.h"
 #include "policy/policy.h"
 #include "policy/policy_lex.h"
+#include "policy/policy_until.h"
 #include "policy/policy_value.h"
 
 /*
@@ -138,6 +139,8 @@ static void print_rule(struct text *out, const struct policy_rule *rule)
 			print_item(out, policy_kinds[condition], values, i);
 		}
 	}
+	if (rule->until)
+		print_format(out, " " POLICY_UNTIL_WORD " %s", policy_until_text(rule->until).text);
 }
 
 static int print_compare_ports(const void *a, const void *b)

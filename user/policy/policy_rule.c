@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/verdict_word.h"
 #include "policy/policy_parse.h"
+#include "policy/policy_until.h"
 #include "policy/policy_value.h"
 
 static int rule_compare_path(const void *a, const void *b)
@@ -231,7 +232,44 @@ static int rule_parse_condition(struct policy_parser *parser, struct policy_line
 	return bad;
 }
 
-/* "unit, cgroup, user, group, to or port" */
+/* `until` stands among the conditions, behind the last of them. */
+#define RULE_UNTIL SMTPWARD_CONDITIONS_N
+
+static int rule_read_until(struct policy_parser *parser, struct policy_line *line,
+			   const struct policy_word *name, uint32_t *ret_until)
+{
+	const struct policy_word *word;
+	struct reason why;
+	int r = policy_value(parser, line, name, &word);
+
+	if (r)
+		return r;
+	r = policy_check(parser, line, word, policy_value_until(word->text, ret_until, &why), &why);
+	if (r)
+		return r;
+	if (line->next == line->words.n_items || !line->words.items[line->next].comma)
+		return 0;
+	return policy_fail(parser, line, line->words.items[line->next].column,
+			   "'%s' takes one time and no list: a rule ends once", name->text);
+}
+
+static int rule_parse_until(struct policy_parser *parser, struct policy_line *line,
+			    const struct policy_word *name, struct policy_rule *rule)
+{
+	int r = rule_read_until(parser, line, name, &rule->until);
+
+	/* A time that is none uses up the line: what follows would only be misread. */
+	if (r)
+		line->next = line->words.n_items;
+	if (r || rule->verdict != SMTPWARD_DENY)
+		return r;
+	return policy_fail(parser, line, name->column,
+			   "'%s' is for allow and audit: what a deny refuses would pass once it is "
+			   "over; give the end to an allow above it",
+			   name->text);
+}
+
+/* "unit, cgroup, user, group, to, port or until" */
 static struct policy_shown rule_condition_words(void)
 {
 	struct policy_shown words = { "" };
@@ -239,10 +277,9 @@ static struct policy_shown rule_condition_words(void)
 
 	for (int i = 0; i < SMTPWARD_CONDITIONS_N && len < sizeof(words.text); i++)
 		len += (size_t)snprintf(words.text + len, sizeof(words.text) - len, "%s%s",
-					!i				 ? ""
-					: i == SMTPWARD_CONDITIONS_N - 1 ? " or "
-									 : ", ",
-					policy_condition_names[i]);
+					i ? ", " : "", policy_condition_names[i]);
+	if (len < sizeof(words.text))
+		snprintf(words.text + len, sizeof(words.text) - len, " or %s", POLICY_UNTIL_WORD);
 	return words;
 }
 
@@ -252,7 +289,7 @@ static int rule_find_condition(const struct policy_word *word)
 		if (!strcmp(word->text, policy_condition_names[i]))
 			return i;
 	}
-	return -1;
+	return !word->quoted && !strcmp(word->text, POLICY_UNTIL_WORD) ? RULE_UNTIL : -1;
 }
 
 static int rule_parse_conditions(struct policy_parser *parser, struct policy_line *line,
@@ -273,10 +310,12 @@ static int rule_parse_conditions(struct policy_parser *parser, struct policy_lin
 					   n ? ", or a comma before one more value" : "");
 		if (seen & 1U << i)
 			return policy_fail(parser, line, word->column,
-					   "'%s' stands twice in this rule: give it one list",
-					   word->text);
+					   "'%s' stands twice in this rule: give it one %s",
+					   word->text, i == RULE_UNTIL ? "time" : "list");
 		seen |= 1U << i;
-		r = rule_parse_condition(parser, line, (enum smtpward_condition)i, word, rule);
+		r = i == RULE_UNTIL ? rule_parse_until(parser, line, word, rule)
+				    : rule_parse_condition(parser, line, (enum smtpward_condition)i,
+							   word, rule);
 		if (r == -ENOMEM)
 			return r;
 		bad = r < 0 ? r : bad;

@@ -235,6 +235,54 @@ static int ruleset_compile_addresses(const struct policy *policy, struct ruleset
 	return 0;
 }
 
+/* Ends. */
+
+#define NS_PER_SECOND 1000000000ULL
+
+static int ruleset_ends_compare(const void *a, const void *b)
+{
+	const __u64 *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+static void ruleset_ends_unite(void *into, const void *more)
+{
+	(void)into; /* the same instant */
+	(void)more;
+}
+
+/* The rules that have no end, or one after this instant. */
+static void ruleset_fill_alive(const struct policy *policy, uint64_t instant,
+			       struct smtpward_rules *alive)
+{
+	for (size_t rule = 0; rule < policy->n_rules; rule++) {
+		const uint64_t until = policy->rules[rule].until * NS_PER_SECOND;
+
+		if (!until || until > instant)
+			ruleset_rules_add(alive, rule);
+	}
+}
+
+static void ruleset_compile_ends(const struct policy *policy, struct ruleset *ruleset)
+{
+	size_t n = 0;
+
+	for (size_t rule = 0; rule < policy->n_rules; rule++)
+		if (policy->rules[rule].until)
+			ruleset->ends[n++] = policy->rules[rule].until * NS_PER_SECOND;
+	ruleset_table_unite(ruleset->ends, &n, sizeof(*ruleset->ends), ruleset_ends_compare,
+			    ruleset_ends_unite);
+	ruleset->asks_until = n;
+	ruleset->n_ends = (uint32_t)n;
+	ruleset_fill_alive(policy, SMTPWARD_NEVER, &ruleset->alive[0]);
+	ruleset_fill_alive(policy, 0, &ruleset->alive[1]);
+	for (size_t i = 0; i < n; i++)
+		ruleset_fill_alive(policy, ruleset->ends[i], &ruleset->alive[i + 2]);
+	for (size_t i = n; i < ARRAY_SIZE(ruleset->ends); i++)
+		ruleset->ends[i] = SMTPWARD_NEVER;
+}
+
 int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset, size_t *reterr_rule)
 {
 	_cleanup_(ruleset_freep) struct ruleset *ruleset = calloc(1, sizeof(*ruleset));
@@ -246,6 +294,7 @@ int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset, s
 	ruleset_compile_settings(policy, ruleset);
 	for (size_t i = 0; i < policy->n_rules; i++)
 		ruleset_compile_rule(&policy->rules[i], i, ruleset);
+	ruleset_compile_ends(policy, ruleset);
 	r = ruleset_compile_ids(policy, ruleset);
 	if (r)
 		return r;

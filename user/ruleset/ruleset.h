@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <smtpward/abi.h>
+#include <smtpward/until.h>
 
 #include "policy/policy.h"
 
@@ -61,6 +62,15 @@ struct ruleset {
 	struct ruleset_ids ids[SMTPWARD_CONDITIONS_N]; /* of the conditions that are on one */
 	struct ruleset_address *addresses;
 	size_t n_addresses;
+
+	/*
+	 * Rules that end: the instants, sorted, and the rules that are alive while the clock is
+	 * not set, before the first of them, and from each of them on: see until.h.
+	 */
+	bool asks_until;
+	uint32_t n_ends;
+	__u64 ends[SMTPWARD_RULES_MAX];
+	struct smtpward_rules alive[SMTPWARD_ALIVE_SETS];
 
 	/* The automaton of units and cgroup paths. */
 	struct smtpward_cgroup root; /* its state at the v2 root */

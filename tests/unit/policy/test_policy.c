@@ -372,7 +372,7 @@ static void assert_cases(const struct fail_case *cases, size_t n)
 #define KEYWORDS \
 	"expected ports, mode, reject, log, limit, replace, include, allow, audit or deny\n"
 #define REPLACE(name) "write 'replace " name "' where a later one is to hold\n"
-#define CONDITIONS "expected unit, cgroup, user, group, to or port"
+#define CONDITIONS "expected unit, cgroup, user, group, to, port or until"
 #define MORE CONDITIONS ", or a comma before one more value\n"
 #define RATE "is not a rate: expected N/s, N/m or N/h with N from 1 to 1000000\n"
 #define BURST "is not a burst: expected a number from 1 to 1000000"

@@ -10,10 +10,14 @@
 
 #include "ruleset/ruleset_random.h"
 
+#define CONNECT_FLOOR (1800000000 * NS_PER_SECOND)
+#define NS_PER_SECOND 1000000000ULL
+
 struct connect {
 	uint8_t address[16]; /* network byte order, IPv4 as ::ffff:a.b.c.d */
 	uint16_t port;
 	uint32_t euid, egid;
+	uint64_t now; /* nanoseconds since 1970, UTC; before CONNECT_FLOOR the clock is not set */
 	struct names names;
 	struct tracked tracked; /* the cgroup of these names */
 };
@@ -55,10 +59,24 @@ static inline const struct smtpward_rules *addresses_find(const struct ruleset *
 	return longest ? &longest->rules : &ruleset->any[SMTPWARD_TO];
 }
 
+/* The port's rules, but for those that are over. */
+static inline void ends_narrow(const struct ruleset *ruleset, uint64_t now,
+			       struct smtpward_satisfied *satisfied,
+			       struct smtpward_rules *narrowed)
+{
+	const struct smtpward_rules *alive = &ruleset->alive[smtpward_alive_index(
+		ruleset->ends, ruleset->n_ends, CONNECT_FLOOR, now)];
+
+	for (int i = 0; i < SMTPWARD_RULE_WORDS; i++)
+		narrowed->words[i] = satisfied->by[SMTPWARD_PORT]->words[i] & alive->words[i];
+	satisfied->by[SMTPWARD_PORT] = narrowed;
+}
+
 static inline uint32_t first_by_tables(const struct ruleset *ruleset, const struct connect *connect)
 {
 	struct smtpward_satisfied satisfied = { 0 };
 	const struct smtpward_rules **by = satisfied.by;
+	struct smtpward_rules narrowed;
 
 	for (uint32_t i = 0; i < ruleset->n_ports; i++)
 		if (ruleset->ports[i] == connect->port)
@@ -76,10 +94,20 @@ static inline uint32_t first_by_tables(const struct ruleset *ruleset, const stru
 		by[SMTPWARD_GROUP] = ids_find(ruleset, SMTPWARD_GROUP, connect->egid);
 	if (ruleset->asks[SMTPWARD_TO])
 		by[SMTPWARD_TO] = addresses_find(ruleset, connect->address);
+	if (ruleset->asks_until)
+		ends_narrow(ruleset, connect->now, &satisfied, &narrowed);
 	return smtpward_first_rule(&satisfied, ruleset->rule_words);
 }
 
 /* By the policy's words. */
+
+/* In whole seconds, by division where the tables multiply. */
+static inline bool until_holds(const struct policy_rule *rule, uint64_t now)
+{
+	if (!rule->until)
+		return true;
+	return (int64_t)now >= (int64_t)CONNECT_FLOOR && now / NS_PER_SECOND < rule->until;
+}
 
 static const uint8_t all_of_ipv4[16] = { [10] = 0xff, [11] = 0xff };
 
@@ -120,7 +148,8 @@ static inline uint32_t first_by_words(const struct policy *policy, const struct 
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
 
-		if (ports_name(rule, connect->port) && to_names(rule, connect->address) &&
+		if (until_holds(rule, connect->now) && ports_name(rule, connect->port) &&
+		    to_names(rule, connect->address) &&
 		    ids_name(&rule->values[SMTPWARD_USER], connect->euid) &&
 		    ids_name(&rule->values[SMTPWARD_GROUP], connect->egid) &&
 		    rule_covers(rule, &connect->names))
@@ -164,10 +193,26 @@ static inline void random_ids(struct policy_rule *rule, enum smtpward_condition 
 			(struct policy_id){ .id = SOME_ID };
 }
 
+static const uint32_t some_ends[] = { 946684800,  1799999999, 1800000000, 1800000001,
+				      1900000000, 1900000001, 4102444799 };
+
+/* At an end, a nanosecond before it, and long before any of them. */
+static inline uint64_t random_now(const struct policy_rule *rule)
+{
+	const uint32_t end = rule->until ?: some_ends[dice(ARRAY_SIZE(some_ends))];
+
+	if (chance(5))
+		return chance(50) ? 0 : -(uint64_t)dice(100) * NS_PER_SECOND;
+	return end * NS_PER_SECOND - dice(2) + (chance(20) ? 0 : dice(2));
+}
+
 static inline void random_rule(struct policy *policy, struct path_pool *pool)
 {
 	struct policy_rule *rule = add_rule(policy, (uint8_t)dice(3));
 
+	if (rule->verdict != SMTPWARD_DENY && chance(25))
+		rule->until = chance(30) ? (uint32_t)(1800000000 + dice(1000))
+					 : some_ends[dice(ARRAY_SIZE(some_ends))];
 	if (chance(60))
 		random_cgroups(rule, pool, 2);
 	if (chance(30))
@@ -225,6 +270,7 @@ static inline void random_connect(const struct policy *policy, struct connect *c
 	random_address(to->n ? &to->prefixes[dice(to->n)] : &other, connect->address);
 	connect->port = ports->n ? ports->ports[dice(ports->n)]
 				 : policy->ports[dice(policy->n_ports)];
+	connect->now = random_now(rule);
 	connect->euid = random_id(rule, SMTPWARD_USER);
 	connect->egid = random_id(rule, SMTPWARD_GROUP);
 }

@@ -35,6 +35,23 @@ static void assert_pairs(const struct pair *pairs, size_t n)
 	}
 }
 
+static void test_until(void **state)
+{
+#define T "until 2026-12-01T18:00"
+	static const struct pair pairs[] = {
+		{ "allow", "allow " T "Z", true },
+		{ "allow " T "Z", "allow", false },
+		{ "allow " T "Z", "deny", false },
+		{ "allow " T "Z", "audit user 1 " T "Z", true },
+		{ "allow " T "Z", "allow " T ":01Z", false },
+		{ "allow " T ":01Z", "allow " T "Z", true },
+		{ "allow " T "+01:00", "allow until 2026-12-01T17:00Z", true },
+	};
+#undef T
+
+	assert_pairs(pairs, ARRAY_SIZE(pairs));
+}
+
 static void test_names(void **state)
 {
 	static const struct pair pairs[] = {
@@ -163,6 +180,7 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_until),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_random),

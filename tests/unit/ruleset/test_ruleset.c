@@ -421,6 +421,31 @@ static void test_random(void **state __attribute__((unused)))
 	assert_in_range(by_first, decided / 20, decided / 2);
 }
 
+/* Two rules that end together have one instant; and a rule without an end is in every set. */
+static void test_ends(void **state)
+{
+	_cleanup_ruleset_ struct ruleset *ruleset =
+		compile_text("allow user 1 until 2030-01-01T00:00Z\n"
+			     "deny user 2\n"
+			     "audit user 3 until 2029-01-01T00:00Z\n"
+			     "allow user 4 until 2030-01-01T01:00+01:00\n");
+	_cleanup_ruleset_ struct ruleset *none = compile_text("deny user 2\n");
+
+	assert_true(ruleset->asks_until);
+	assert_int_equal(ruleset->n_ends, 2);
+	assert_int_equal(ruleset->ends[0], 1861920000 * NS_PER_SECOND);
+	assert_int_equal(ruleset->ends[1], 1893456000 * NS_PER_SECOND);
+	for (size_t i = 2; i < SMTPWARD_RULES_MAX; i++)
+		assert_int_equal(ruleset->ends[i], SMTPWARD_NEVER);
+	assert_set(&ruleset->alive[0], "1");
+	assert_set(&ruleset->alive[1], "0 1 2 3");
+	assert_set(&ruleset->alive[2], "0 1 3");
+	assert_set(&ruleset->alive[3], "1");
+	assert_false(none->asks_until);
+	assert_int_equal(none->n_ends, 0);
+	assert_int_equal(none->ends[0], SMTPWARD_NEVER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,7 +454,8 @@ int main(void)
 		cmocka_unit_test(test_any),	 cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_families), cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_words),	 cmocka_unit_test(test_segments),
-		cmocka_unit_test(test_units),	 cmocka_unit_test(test_random),
+		cmocka_unit_test(test_units),	 cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);

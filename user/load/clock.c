@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The clock of the programs; see clock.h.
+ *
+ * From Linux 6.1 on they read CLOCK_TAI, which is set with the machine's clock, and know how
+ * far it is ahead of UTC: that changes with a leap second, and as an NTP daemon first tells
+ * the kernel of it. Before 6.1 they read CLOCK_BOOTTIME, which nobody can set, and know how
+ * far UTC is ahead of that. The kernel slews all its clocks together, so only a step makes
+ * either number another.
+ *
+ * Both numbers are root's to write. Until that is done after a step, rules end by the clock
+ * as it was before; where the number for TAI is missing, up to 37 s too early.
+ */
+#include "load/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/timex.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+
+#include <smtpward/until.h>
+
+#include "base/cleanup.h"
+#include "load/load.h"
+#include "pins/object.h"
+#include "pins/pins.h"
+
+#define NS_PER_SECOND 1000000000ULL
+
+/*
+ * 2026-11-27: rules with an end are not older than that. For policies whose files bear no
+ * time, as in images whose files are all from 1970.
+ */
+#define CLOCK_FLOOR 1795737600
+
+/* How often, and how close together, two clocks are read to be compared. */
+#define CLOCK_TRIES 16
+#define CLOCK_CLOSE_NS 20000U
+
+static int clock_read(clockid_t id, uint64_t *ret_ns)
+{
+	struct timespec now;
+
+	if (clock_gettime(id, &now))
+		return -errno;
+	*ret_ns = (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+	return 0;
+}
+
+/* CLOCK_REALTIME between two readings of the other clock, and how far those are apart. */
+static int clock_compare(uint64_t *ret_offset_ns, uint64_t *ret_apart_ns)
+{
+	uint64_t before = 0, utc = 0, behind = 0;
+	int r = clock_read(CLOCK_BOOTTIME, &before);
+
+	if (!r)
+		r = clock_read(CLOCK_REALTIME, &utc);
+	if (r)
+		return r;
+	r = clock_read(CLOCK_BOOTTIME, &behind);
+	if (r)
+		return r;
+	*ret_apart_ns = behind - before;
+	*ret_offset_ns = utc - (before + *ret_apart_ns / 2);
+	return 0;
+}
+
+/* The best of some comparisons: one may have been interrupted. */
+static int clock_offset_of_boottime(uint64_t *ret_offset_ns)
+{
+	uint64_t least = UINT64_MAX, best = 0;
+
+	for (int tries = 0; tries < CLOCK_TRIES && least > CLOCK_CLOSE_NS; tries++) {
+		uint64_t offset, apart;
+		int r = clock_compare(&offset, &apart);
+
+		if (r)
+			return r;
+		if (apart < least) {
+			least = apart;
+			best = offset;
+		}
+	}
+	*ret_offset_ns = best;
+	return 0;
+}
+
+static int clock_offset_of_tai(uint64_t *ret_offset_ns)
+{
+	struct timex timex = { .modes = 0 }; /* asks alone */
+
+	if (adjtimex(&timex) < 0)
+		return -errno;
+	*ret_offset_ns = -((uint64_t)timex.tai * NS_PER_SECOND);
+	return 0;
+}
+
+static int clock_write(int map_fd, struct smtpward_clock *clock)
+{
+	const uint32_t zero = 0;
+	uint64_t offset = 0;
+	int r = clock->source == SMTPWARD_CLOCK_TAI ? clock_offset_of_tai(&offset)
+						    : clock_offset_of_boottime(&offset);
+
+	if (r)
+		return r;
+	clock->offset_ns = offset;
+	return bpf_map_update_elem(map_fd, &zero, clock, BPF_ANY);
+}
+
+int clock_begin(int map_fd, bool reads_tai, int64_t written, bool *ret_unset)
+{
+	const int64_t floor = written > CLOCK_FLOOR ? written : CLOCK_FLOOR;
+	struct smtpward_clock clock = {
+		.floor_ns = (uint64_t)floor * NS_PER_SECOND,
+		.source = reads_tai ? SMTPWARD_CLOCK_TAI : SMTPWARD_CLOCK_BOOTTIME,
+	};
+
+	uint64_t now = 0;
+	int r = clock_write(map_fd, &clock);
+
+	if (!r)
+		r = clock_read(CLOCK_REALTIME, &now);
+	if (r)
+		return r;
+	*ret_unset = !smtpward_has_come(now, clock.floor_ns);
+	return 0;
+}
+
+/* Not every generation has rules that ask for it: one of an older version lacks the map. */
+static int clock_set_again(const struct pins *pins)
+{
+	_cleanup_close_ int fd = -1;
+	struct smtpward_clock clock;
+	enum object_gate gate;
+	uint64_t generation;
+	const uint32_t zero = 0;
+	int r = object_read_generation(pins, &generation, &gate);
+
+	if (!r)
+		r = object_open_map(pins, generation, "map_clock", OBJECT_WRITES, sizeof(clock),
+				    &fd);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = bpf_map_lookup_elem(fd, &zero, &clock);
+	if (r || !clock.floor_ns)
+		return r;
+	return clock_write(fd, &clock);
+}
+
+int load_set_clock(const char *path, struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	int r = pins_open_locked(path, false, &pins, reason);
+
+	if (r)
+		return r;
+	r = clock_set_again(&pins);
+	if (r)
+		return reason_errno(reason, r, "cannot tell the programs in %s the time", path);
+	return 0;
+}
