@@ -61,6 +61,8 @@ struct ruleset {
 	struct ruleset_ids ids[SMTPWARD_CONDITIONS_N]; /* of the conditions that are on one */
 	struct ruleset_address *addresses;
 	size_t n_addresses;
+	struct smtpward_rules local; /* name "local" among their addresses */
+	bool asks_local;
 
 	/* The automaton of units and cgroup paths. */
 	struct smtpward_cgroup root; /* its state at the v2 root */
