@@ -14,6 +14,7 @@
 #include "version.h"
 #include "base/cleanup.h"
 #include "host/feature.h"
+#include "host/netns.h"
 #include "load/fill.h"
 #include "load/sizes.h"
 #include "load/walk.h"
@@ -61,6 +62,10 @@ static int make_load_programs(struct load *load, struct reason *reason)
 	if (r)
 		return reason_errno(reason, r, "cannot tell the sizes of the maps");
 	options.typed_task = feature_ask(FEATURE_TASK) == 1;
+	r = load->request->ruleset->asks_local ? netns_read_host(&options.host_netns) : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot tell the host's network namespace");
+	load->host_netns = options.host_netns;
 	r = loader_open(load->request->ruleset, &options, &load->loader, reason);
 	if (r)
 		return r;
@@ -207,6 +212,10 @@ static void make_describe_origin(const struct load *load, struct smtpward_origin
 
 static int make_prepare(const struct load *load, struct reason *reason)
 {
+	const struct smtpward_host host = {
+		.asks_local = load->request->ruleset->asks_local,
+		.netns = load->host_netns,
+	};
 	struct smtpward_policy_info info;
 	struct smtpward_origin origin;
 	int r = make_pin_generation(load, reason);
@@ -216,6 +225,9 @@ static int make_prepare(const struct load *load, struct reason *reason)
 	make_describe(load, &info);
 	make_describe_origin(load, &origin);
 	r = fill_policy(load->loader, load->request->ruleset, reason);
+	if (r)
+		return r;
+	r = fill_host(load->loader, &host, reason);
 	if (r)
 		return r;
 	r = fill_description(load->loader, load->request->policy, &info, &origin, reason);

@@ -34,6 +34,7 @@ struct load {
 	struct reason spoiled;		/* or why it does not, if that is another than the ABI */
 	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
 	uint64_t left;			/* generations that wait to be drained */
+	uint32_t host_netns;		/* 0 where no rule asks for it */
 	gid_t reader;			/* the group that may read beside root; 0: none */
 	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
 	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */

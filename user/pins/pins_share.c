@@ -40,6 +40,8 @@ static const struct {
 	{ "map_origin", READS },
 	{ "map_rules", READS },
 	{ "map_tracker", READS },
+	{ "map_host", READS },
+	{ "map_local", READS },
 	{ "map_cgroups", READS },
 	{ "iter_hooks", READS },
 };
@@ -64,8 +66,8 @@ static int share_give_all(const struct pins *pins, uint64_t generation, gid_t gr
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
 		r = share_give(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
 			       shared[i].rights);
-		/* Without a group there is no iter_hooks. */
-		if (r == -ENOENT && !group)
+		/* Without a group there is no iter_hooks, nor has an older version all maps. */
+		if (r == -ENOENT)
 			continue;
 		if (r)
 			return r;
