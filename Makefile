@@ -163,6 +163,7 @@ TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	scripts/install/systemd/smtpward-retry.service=$(systemdsystemunitdir)/smtpward-retry.service \
 	scripts/install/systemd/smtpward-clock.service=$(systemdsystemunitdir)/smtpward-clock.service \
 	scripts/install/systemd/smtpward-clock.timer=$(systemdsystemunitdir)/smtpward-clock.timer \
+	scripts/install/systemd/smtpward-local.service=$(systemdsystemunitdir)/smtpward-local.service \
 	scripts/install/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
 	scripts/install/systemd/require-load.conf=$(docdir)/require-load.conf \
 	README.md=$(docdir)/README.md

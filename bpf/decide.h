@@ -47,16 +47,66 @@ static __always_inline const struct smtpward_rules *decide_id(bool asked, void *
 	return asked ? bpf_map_lookup_elem(map, id) : NULL;
 }
 
-static __always_inline const struct smtpward_rules *decide_to(const struct flow *flow)
-{
-	const struct smtpward_rules *rules = NULL;
-	struct smtpward_prefix prefix = { .bits = 128 };
+/* A destination as a key of map_addresses and map_local. */
+union decide_key {
+	struct smtpward_prefix prefix;
+	struct {
+		__u32 bits;
+		__u32 words[4];
+	};
+};
 
-	if (asks[SMTPWARD_TO]) {
-		__builtin_memcpy(prefix.address, flow->address, sizeof(prefix.address));
-		rules = bpf_map_lookup_elem(&map_addresses, &prefix);
-	}
-	return rules ?: CONSTANT(any_TO);
+/* All of 127.0.0.0/8, and ::1: whoever keeps the local addresses. */
+static __always_inline bool decide_is_loopback(const union decide_key *key)
+{
+	if (key->words[0] | key->words[1])
+		return false;
+	if (key->words[2] == FLOW_MAPPED)
+		return key->prefix.address[12] == 127;
+	return !key->words[2] && key->words[3] == FLOW_LOOPBACK6;
+}
+
+/* An address of fe80::/10 is the host's on one link and anybody's on the next. */
+static __always_inline bool decide_is_link_local(const union decide_key *key)
+{
+	return (key->words[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+static __always_inline bool decide_is_leased(const union decide_key *key)
+{
+	const __u64 *end = bpf_map_lookup_elem(&map_local, key);
+
+	return end && smtpward_lease_holds(READ_ONCE(*end), bpf_ktime_get_boot_ns());
+}
+
+/*
+ * Whether the destination is an address of the host. A socket of another network namespace
+ * has other routes, where the same address may be anybody's; and so has one that is bound to
+ * a device, for an address is local on its own device alone.
+ */
+static __always_inline bool decide_is_local(struct bpf_sock_addr *ctx, const union decide_key *key)
+{
+	if (!decide_is_loopback(key) && (decide_is_link_local(key) || !decide_is_leased(key)))
+		return false;
+	return !ctx->sk->bound_dev_if && flow_netns(ctx) == host_netns;
+}
+
+/* united: room for what no table has as a whole. */
+static __always_inline const struct smtpward_rules *
+decide_to(const struct flow *flow, struct bpf_sock_addr *ctx, struct smtpward_rules *united)
+{
+	union decide_key key = { .prefix.bits = 128 };
+	const struct smtpward_rules *rules;
+
+	if (!asks[SMTPWARD_TO])
+		return CONSTANT(any_TO);
+	__builtin_memcpy(key.prefix.address, flow->address, sizeof(key.prefix.address));
+	rules = bpf_map_lookup_elem(&map_addresses, &key) ?: CONSTANT(any_TO);
+	if (!asks_local || !decide_is_local(ctx, &key))
+		return rules;
+	*united = *rules;
+	smtpward_rules_unite(united, CONSTANT(local_rules));
+	return united;
 }
 
 /* Whether the tracker had no room in a map for a cgroup. */
@@ -110,8 +160,10 @@ static __always_inline const struct smtpward_rules *decide_cgroup(const struct c
 	return CONSTANT(any_cgroup);
 }
 
-static __always_inline void decide_satisfy(const struct flow *flow, const struct caller *caller,
-					   struct smtpward_satisfied *satisfied, bool *ret_unsure)
+static __always_inline void decide_satisfy(const struct flow *flow, struct bpf_sock_addr *ctx,
+					   const struct caller *caller,
+					   struct smtpward_satisfied *satisfied,
+					   struct smtpward_rules *united, bool *ret_unsure)
 {
 	const struct smtpward_rules **by = satisfied->by;
 
@@ -122,7 +174,7 @@ static __always_inline void decide_satisfy(const struct flow *flow, const struct
 				      ?: CONSTANT(any_##name);
 	SMTPWARD_ID_CONDITIONS(DECIDE_ID)
 #undef DECIDE_ID
-	by[SMTPWARD_TO] = decide_to(flow);
+	by[SMTPWARD_TO] = decide_to(flow, ctx, united);
 }
 
 /*
@@ -179,15 +231,15 @@ static __always_inline __u32 decide_worst_case(struct smtpward_satisfied *satisf
 	return smtpward_first_rule(satisfied, rule_words);
 }
 
-static __always_inline void decide_rule(const struct flow *flow, const struct caller *caller,
-					struct decision *decision)
+static __always_inline void decide_rule(const struct flow *flow, struct bpf_sock_addr *ctx,
+					const struct caller *caller, struct decision *decision)
 {
 	struct smtpward_satisfied satisfied;
-	struct smtpward_rules narrowed;
+	struct smtpward_rules united, narrowed;
 	bool unsure;
 	__u32 worst;
 
-	decide_satisfy(flow, caller, &satisfied, &unsure);
+	decide_satisfy(flow, ctx, caller, &satisfied, &united, &unsure);
 	if (asks_until)
 		decide_narrow(&satisfied, &narrowed);
 	decision->rule = smtpward_first_rule(&satisfied, rule_words);

@@ -70,6 +70,18 @@ static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct
 	return true;
 }
 
+/*
+ * Inode number of the socket's network namespace: it is by that one's routes that a packet
+ * goes, whatever namespace the calling task is in. Not for every kernel is there a helper for
+ * it, nor may a program look into ctx->sk; into what the kernel has its context in, it may.
+ */
+static __always_inline __u32 flow_netns(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock_addr_kern *kernel = (void *)ctx;
+
+	return BPF_CORE_READ(kernel, sk, __sk_common.skc_net.net, ns.inum);
+}
+
 static __always_inline bool flow_bound_to_ipv4(struct bpf_sock_addr *ctx)
 {
 	const struct bpf_sock *sk = ctx->sk;

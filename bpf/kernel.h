@@ -174,6 +174,23 @@ struct net {
 	struct ns_common ns;
 } KERNEL_STRUCT;
 
+typedef struct {
+	struct net *net;
+} KERNEL_STRUCT possible_net_t;
+
+struct sock_common {
+	possible_net_t skc_net;
+} KERNEL_STRUCT;
+
+struct sock {
+	struct sock_common __sk_common;
+} KERNEL_STRUCT;
+
+/* What the context of a connect hook is to the kernel: its first member is the socket. */
+struct bpf_sock_addr_kern {
+	struct sock *sk;
+} KERNEL_STRUCT;
+
 struct nsproxy {
 	struct net *net_ns;
 } KERNEL_STRUCT;

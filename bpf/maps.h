@@ -3,7 +3,8 @@
  * Every map and every constant of the programs.
  *
  * What lasts from policy to policy: the gate, the ring buffer, the callers, the
- * readers' notes and the counters; a new load goes on with the pinned ones. All other
+ * readers' notes, the counters and the local addresses; a new load goes on with the
+ * pinned ones. All other
  * maps belong to one generation and are filled before its programs decide anything.
  * Sizes that depend on the policy or the machine are set by the loader.
  *
@@ -12,6 +13,7 @@
  * map_inherited: map_tracker says so, and the rules of a cgroup without an entry are
  * looked for further up. map_cgroups: map_tracker says so, and a connect from a cgroup
  * without an entry is refused where a rule that asks for a cgroup could refuse it.
+ * map_local: the address is not local.
  */
 #ifndef SMTPWARD_BPF_MAPS_H
 #define SMTPWARD_BPF_MAPS_H
@@ -170,6 +172,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct smtpward_clock);
 } map_clock SEC(".maps");
+/* Written by who keeps the local addresses, and by nobody else. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMTPWARD_LOCAL_ENTRIES);
+	__type(key, struct smtpward_prefix);
+	__type(value, __u64);
+} map_local SEC(".maps");
 
 /* Read by user space only. */
 struct {
@@ -178,6 +188,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct smtpward_policy_info);
 } map_policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_host);
+} map_host SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -222,6 +239,11 @@ const volatile struct smtpward_rules any_cgroup;
 const volatile bool asks[SMTPWARD_CONDITIONS_N];
 const volatile bool asks_cgroup;
 const volatile bool asks_star; /* for a name with a star */
+
+/* The rules that name "local" among their addresses, and the namespace that is meant. */
+const volatile bool asks_local;
+const volatile struct smtpward_rules local_rules;
+const volatile __u32 host_netns; /* inode number */
 
 const volatile __u32 rule_words;
 const volatile __u8 verdicts[SMTPWARD_RULES_MAX];

@@ -40,14 +40,14 @@ static __always_inline void enforce_count(const struct decision *decision, bool 
 		COUNT(audited);
 }
 
-static __always_inline int enforce(const struct flow *flow)
+static __always_inline int enforce(struct bpf_sock_addr *ctx, const struct flow *flow)
 {
 	struct decision decision;
 	struct caller caller;
 	bool refused;
 
 	caller_identify(&caller);
-	decide_rule(flow, &caller, &decision);
+	decide_rule(flow, ctx, &caller, &decision);
 	if (audit_mode && decision.verdict == SMTPWARD_DENY)
 		decision.verdict = SMTPWARD_AUDIT;
 	refused = decision.verdict != SMTPWARD_ALLOW && decision.verdict != SMTPWARD_AUDIT;
@@ -69,7 +69,7 @@ int smtpward_conn4(struct bpf_sock_addr *ctx)
 
 	if (gate_open(ctx, &map_before4) || !flow_from_connect4(ctx, &flow))
 		return PASS;
-	return enforce(&flow);
+	return enforce(ctx, &flow);
 }
 
 SEC("cgroup/connect6")
@@ -79,7 +79,7 @@ int smtpward_conn6(struct bpf_sock_addr *ctx)
 
 	if (gate_open(ctx, &map_before6) || !flow_from_connect6(ctx, &flow))
 		return PASS;
-	return enforce(&flow);
+	return enforce(ctx, &flow);
 }
 
 SEC("tp_btf/cgroup_mkdir")

@@ -112,10 +112,25 @@ struct smtpward_affix {
 	char text[SMTPWARD_NAME_SIZE];
 };
 
-/* Key of map_addresses: network byte order, an IPv4 address as ::ffff:a.b.c.d. */
+/* Key of map_addresses and map_local: network byte order, an IPv4 address as ::ffff:a.b.c.d. */
 struct smtpward_prefix {
 	__u32 bits; /* 0 to 128 */
 	__u8 address[16];
+};
+
+/*
+ * map_local, by prefix, for rules with "local" in their addresses: what the host's network
+ * namespace takes for its own. An entry is a lease: its end, in ns of CLOCK_BOOTTIME. Who
+ * keeps the map renews it. One that is over, or ends later than a lease can, counts as none,
+ * so what nobody renews is local no longer than that.
+ */
+#define SMTPWARD_LOCAL_LEASE_NS 10000000000ULL
+#define SMTPWARD_LOCAL_ENTRIES 16384
+
+/* map_host, one entry a generation: what who keeps map_local goes by. No ABI is told by it. */
+struct smtpward_host {
+	__u32 asks_local; /* 1: a rule has "local" */
+	__u32 netns;	  /* inode number of the host's network namespace, 0 where none asks */
 };
 
 /*
@@ -356,6 +371,7 @@ _Static_assert(sizeof(struct smtpward_cgroup) == 232, "ABI");
 _Static_assert(sizeof(struct smtpward_path) == 64, "ABI");
 _Static_assert(sizeof(struct smtpward_affix) == 260, "ABI");
 _Static_assert(sizeof(struct smtpward_prefix) == 20, "ABI");
+_Static_assert(sizeof(struct smtpward_host) == 8, "ABI");
 _Static_assert(sizeof(struct smtpward_caller_key) == 16, "ABI");
 _Static_assert(sizeof(struct smtpward_caller) == 1072, "ABI");
 _Static_assert(sizeof(struct smtpward_reported) == 24, "ABI");

@@ -33,6 +33,12 @@ SMTPWARD_INLINE void smtpward_rules_unite(struct smtpward_rules *rules,
 		rules->words[i] |= more->words[i];
 }
 
+/* Whether an entry of map_local that ends then counts: one that is over is as far off as can be. */
+SMTPWARD_INLINE int smtpward_lease_holds(__u64 end, __u64 now)
+{
+	return end - now - 1 < SMTPWARD_LOCAL_LEASE_NS;
+}
+
 /*
  * Which rules each part of a connect satisfies. All point to something; unit and cgroup to
  * the same, as they are looked up together.

@@ -168,7 +168,7 @@ static void test_policy_maps_are_frozen(void **state)
 		"policy/map_cgroups",	"policy/map_names",    "policy/map_prefixes",
 		"policy/map_suffixes",	"policy/map_lengths",  "policy/map_paths",
 		"policy/map_policy",	"policy/map_rules",    "policy/map_tracker",
-		"policy/map_inherited",
+		"policy/map_inherited", "policy/map_host",
 	};
 	char key[512] = { 0 }, value[2048] = { 0 };
 

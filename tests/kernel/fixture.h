@@ -163,6 +163,13 @@ int reader_set_capabilities(uint64_t set);
 void net_setup(void); /* asserts */
 void net_teardown(void);
 int net_up(bool listen); /* in a new network namespace; 0 or -errno */
+int net_request(void *request); /* of rtnetlink, begins with its header; 0 or -errno */
+
+/* IPv6 without duplicate address detection, but for the last. */
+enum net_change { NET_REMOVE, NET_ADD, NET_ADD_TENTATIVE };
+int net_change_address(const char *device, const char *address, uint8_t bits,
+		       enum net_change change);
+int net_device_up(const char *device);
 socklen_t net_address(const char *address, uint16_t port, struct sockaddr *ret); /* 0: no such */
 void net_close_at_once(int fd); /* a reset and no TIME_WAIT */
 

@@ -62,11 +62,12 @@ void net_close_at_once(int fd)
 	close(fd);
 }
 
-static int device_up(void)
+int net_device_up(const char *device)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { .ifr_name = "lo" };
+	struct ifreq request = { .ifr_name = "" };
 
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
 	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request))
 		return -errno;
 	request.ifr_flags |= IFF_UP | IFF_RUNNING;
@@ -80,35 +81,44 @@ struct new_address {
 	unsigned char address[16];
 };
 
-static int add_address(int netlink, const char *text, uint8_t bits)
+int net_request(void *request)
+{
+	_cleanup_close_ int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct nlmsghdr *header = request;
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+	} answer;
+
+	header->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	if (netlink < 0 || send(netlink, request, header->nlmsg_len, 0) < 0 ||
+	    recv(netlink, &answer, sizeof(answer), 0) < 0)
+		return -errno;
+	return answer.error.error;
+}
+
+int net_change_address(const char *device, const char *text, uint8_t bits, enum net_change change)
 {
 	const bool v6 = strchr(text, ':');
 	const size_t size = v6 ? 16 : 4;
 	struct new_address request = {
 		.header = {
 			.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifaddrmsg)) + RTA_LENGTH(size),
-			.nlmsg_type = RTM_NEWADDR,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+			.nlmsg_type = change == NET_REMOVE ? RTM_DELADDR : RTM_NEWADDR,
+			.nlmsg_flags = change == NET_REMOVE ? 0 : NLM_F_CREATE | NLM_F_EXCL,
 		},
 		.message = {
 			.ifa_family = v6 ? AF_INET6 : AF_INET,
 			.ifa_prefixlen = bits,
-			.ifa_flags = v6 ? IFA_F_NODAD : 0,
-			.ifa_index = if_nametoindex("lo"),
+			.ifa_flags = v6 && change == NET_ADD ? IFA_F_NODAD : 0,
+			.ifa_index = if_nametoindex(device),
 		},
 		.attribute = { .rta_len = RTA_LENGTH(size), .rta_type = IFA_LOCAL },
 	};
-	struct {
-		struct nlmsghdr header;
-		struct nlmsgerr error;
-	} answer;
 
 	if (inet_pton(v6 ? AF_INET6 : AF_INET, text, request.address) != 1)
 		return -EINVAL;
-	if (send(netlink, &request, request.header.nlmsg_len, 0) < 0 ||
-	    recv(netlink, &answer, sizeof(answer), 0) < 0)
-		return -errno;
-	return answer.error.error;
+	return net_request(&request);
 }
 
 /* Whether a datagram from the address to itself arrives. */
@@ -142,11 +152,10 @@ static int wait_for_addresses(void)
 
 static int add_addresses(void)
 {
-	_cleanup_close_ int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	int err = netlink < 0 ? -errno : 0;
+	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(addresses) && !err; i++)
-		err = add_address(netlink, addresses[i].address, addresses[i].bits);
+		err = net_change_address("lo", addresses[i].address, addresses[i].bits, NET_ADD);
 	return err;
 }
 
@@ -221,7 +230,7 @@ static int start_listener(void)
 
 int net_up(bool listen)
 {
-	int err = device_up();
+	int err = net_device_up("lo");
 
 	if (!err)
 		err = add_addresses();

@@ -238,7 +238,8 @@ static void test_every_map_has_btf(void **state)
 		"policy/map_lengths", "policy/map_paths",     "policy/map_users",
 		"policy/map_groups",  "policy/map_addresses", "policy/map_policy",
 		"policy/map_rules",   "policy/map_scratch",   "policy/map_inherited",
-		"policy/map_clock",
+		"policy/map_clock",   "policy/map_host",
+		"map_local",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {

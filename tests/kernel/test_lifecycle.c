@@ -216,7 +216,8 @@ static void test_removed_pins(void **state)
 	static const char *const names[] = {
 		"link_connect4", "link_connect6", "policy/link_cgroup_mkdir",
 		"policy/link_cgroup_rmdir", "policy/prog_connect4", "policy/map_cgroups",
-		"policy/map_tracker", "policy/map_policy",
+		"policy/map_tracker", "policy/map_policy", "policy/map_host",
+		"policy/map_local",
 	};
 
 	make_cgroups();

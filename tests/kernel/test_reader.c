@@ -161,7 +161,9 @@ static bool may_read(const char *name)
 {
 	static const char *const readable[] = { "map_callers_rest", "map_counters", "map_gate",
 						"map_policy",	    "map_origin",   "map_rules",
-						"map_tracker",	    "map_cgroups",  "map_clock" };
+						"map_tracker",	    "map_cgroups",
+						"map_clock",	    "map_host",
+						"map_local" };
 
 	return is_one_of(name, readable, ARRAY_SIZE(readable)) || may_write(name);
 }

@@ -72,7 +72,7 @@ int accounts_group_keeps(void *userdata, uint32_t gid, const char *name)
 	return r ?: !taken;
 }
 
-int accounts_find_group(const char *user, gid_t *ret_group)
+int accounts_find_user(const char *name, uid_t *ret_user, gid_t *ret_group)
 {
 	_cleanup_fclose_ FILE *file = NULL;
 	const struct passwd *entry;
@@ -81,11 +81,19 @@ int accounts_find_group(const char *user, gid_t *ret_group)
 	if (r || !file)
 		return r ?: -ENOENT;
 	while ((errno = 0, entry = fgetpwent(file))) {
-		if (strcmp(entry->pw_name, user))
+		if (strcmp(entry->pw_name, name))
 			continue;
+		*ret_user = entry->pw_uid;
 		*ret_group = entry->pw_gid;
 		return 0;
 	}
 	r = accounts_end(file);
 	return r ?: -ENOENT;
+}
+
+int accounts_find_group(const char *user, gid_t *ret_group)
+{
+	uid_t id;
+
+	return accounts_find_user(user, &id, ret_group);
 }

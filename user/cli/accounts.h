@@ -13,7 +13,8 @@
 int accounts_user_keeps(void *userdata, uint32_t uid, const char *name);
 int accounts_group_keeps(void *userdata, uint32_t gid, const char *name);
 
-/* The group of a user. -ENOENT where the file does not have him. */
+/* A user, or his group alone. -ENOENT where the file does not have him. */
+int accounts_find_user(const char *name, uid_t *ret_user, gid_t *ret_group);
 int accounts_find_group(const char *user, gid_t *ret_group);
 
 #endif /* SMTPWARD_ACCOUNTS_H */

@@ -12,6 +12,7 @@
 #include "cli/kept.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
+#include "cli/say_local.h"
 #include "cli/say_log.h"
 #include "cmd/commands.h"
 #include "sink/sink.h"
@@ -154,13 +155,28 @@ static enum command_result run_load(const struct run_config *config, struct give
 	return result;
 }
 
+/* The local addresses are kept beside the log, and no longer than it lasts. */
+static enum command_result run_keep_local(const struct run_config *config,
+					  const struct given_policy *given, bool *ret_child)
+{
+	const struct say_local_options local = {
+		.pins = config->pins,
+		.user = SAY_LOCAL_NOBODY,
+		.group = SAY_LOCAL_NOBODY,
+	};
+
+	*ret_child = false;
+	return given->ruleset->asks_local ? say_local_start(&local, ret_child) : COMMAND_DONE;
+}
+
 static enum command_result run_run(void *userdata, int argc, char **argv)
 {
 	const struct run_config *config = userdata;
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
 	const char *path = run_choose_policy(config);
-	enum command_result result = given_policy_read(path, &given);
+	enum command_result result = given_policy_read(path, &given), logged;
 	struct load_report report;
+	bool child;
 
 	if (result != COMMAND_DONE)
 		return result;
@@ -176,7 +192,12 @@ static enum command_result run_run(void *userdata, int argc, char **argv)
 	result = run_load(config, &given, &report);
 	if (result != COMMAND_DONE)
 		return result;
-	return run_log_and_end(config, &report);
+	result = run_keep_local(config, &given, &child);
+	if (child)
+		return result;
+	/* Where that failed the policy is in force all the same, and is to be logged. */
+	logged = run_log_and_end(config, &report);
+	return result == COMMAND_DONE ? logged : result;
 }
 
 const struct command cmd_run = {

@@ -9,6 +9,7 @@
 	COMMAND(run)      \
 	COMMAND(load)     \
 	COMMAND(log)      \
+	COMMAND(local)    \
 	COMMAND(unload)   \
 	COMMAND(clock)    \
 	COMMAND(status)   \

@@ -131,6 +131,13 @@ static int fill_rule(const struct loader *loader, const struct policy_rule *rule
 	return fill_map(loader, "map_rules", &index, &info, reason);
 }
 
+int fill_host(const struct loader *loader, const struct smtpward_host *host, struct reason *reason)
+{
+	const uint32_t zero = 0;
+
+	return fill_map(loader, "map_host", &zero, host, reason);
+}
+
 int fill_description(const struct loader *loader, const struct policy *policy,
 		     const struct smtpward_policy_info *info, const struct smtpward_origin *origin,
 		     struct reason *reason)

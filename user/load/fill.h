@@ -11,6 +11,9 @@
 int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason);
 
 /* What status shows. info and origin are complete; the rules' texts come from policy. */
+/* What who keeps the local addresses goes by. */
+int fill_host(const struct loader *loader, const struct smtpward_host *host, struct reason *reason);
+
 int fill_description(const struct loader *loader, const struct policy *policy,
 		     const struct smtpward_policy_info *info, const struct smtpward_origin *origin,
 		     struct reason *reason);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "host/feature.h"
 #include "load/clock.h"
+#include "host/netns.h"
 #include "load/fill.h"
 #include "load/sizes.h"
 #include "load/walk.h"
@@ -63,6 +64,10 @@ static int make_load_programs(struct load *load, struct reason *reason)
 		return reason_errno(reason, r, "cannot tell the sizes of the maps");
 	options.typed_task = feature_ask(FEATURE_TASK) == 1;
 	options.reads_tai = load->reads_tai = feature_ask(FEATURE_TAI) == 1;
+	r = load->request->ruleset->asks_local ? netns_read_host(&options.host_netns) : 0;
+	if (r)
+		return reason_errno(reason, r, "cannot tell the host's network namespace");
+	load->host_netns = options.host_netns;
 	r = loader_open(load->request->ruleset, &options, &load->loader, reason);
 	if (r)
 		return r;
@@ -222,6 +227,10 @@ static int make_clock(struct load *load, struct reason *reason)
 
 static int make_prepare(struct load *load, struct reason *reason)
 {
+	const struct smtpward_host host = {
+		.asks_local = load->request->ruleset->asks_local,
+		.netns = load->host_netns,
+	};
 	struct smtpward_policy_info info;
 	struct smtpward_origin origin;
 	int r = make_pin_generation(load, reason);
@@ -234,6 +243,9 @@ static int make_prepare(struct load *load, struct reason *reason)
 	make_describe(load, &info);
 	make_describe_origin(load, &origin);
 	r = fill_policy(load->loader, load->request->ruleset, reason);
+	if (r)
+		return r;
+	r = fill_host(load->loader, &host, reason);
 	if (r)
 		return r;
 	r = fill_description(load->loader, load->request->policy, &info, &origin, reason);

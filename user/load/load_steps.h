@@ -37,6 +37,7 @@ struct load {
 	uint64_t left;			/* generations that wait to be drained */
 	bool clock_unset;		/* and its rules end: they match nothing yet */
 	bool reads_tai;			/* its programs read CLOCK_TAI */
+	uint32_t host_netns;		/* 0 where no rule asks for it */
 	gid_t reader;			/* the group that may read beside root; 0: none */
 	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
 	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */

@@ -19,7 +19,7 @@
 
 const char *const loader_lasting_maps[] = {
 	"map_events", "map_callers",   "map_callers_rest", "map_reported",
-	"map_note",   "map_note_root", "map_counters",
+	"map_note",   "map_note_root", "map_counters",	   "map_local",
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
 
@@ -48,6 +48,9 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	memcpy(constants->asks, ruleset->asks, sizeof(constants->asks));
 	constants->asks_cgroup = ruleset->asks_cgroup;
 	constants->asks_star = ruleset->asks_star;
+	constants->asks_local = ruleset->asks_local;
+	constants->local_rules = ruleset->local;
+	constants->host_netns = options->host_netns;
 	constants->rule_words = ruleset->rule_words;
 	memcpy(constants->verdicts, ruleset->verdicts, sizeof(constants->verdicts));
 	constants->denying = ruleset->denying;

@@ -18,6 +18,7 @@ struct loader;
 struct loader_options {
 	uint64_t generation;
 	uint64_t root_cgroup; /* id of the v2 root */
+	uint32_t host_netns;  /* inode number of the host's network namespace; 0: not needed */
 	uint32_t events_size; /* bytes, a power of two and a multiple of the page size */
 	uint32_t callers_max; /* entries of map_callers */
 	uint32_t cgroups_max; /* entries of map_cgroups, and of map_inherited */
@@ -28,7 +29,8 @@ struct loader_options {
 
 /*
  * The maps that last from policy to policy of one ABI, by the names they are pinned
- * under: what is recorded, and how far it was read. map_gate lasts for ever.
+ * under: what is recorded, and how far it was read; the local addresses. map_gate lasts
+ * for ever.
  */
 extern const char *const loader_lasting_maps[];
 extern const unsigned int loader_n_lasting_maps;

@@ -42,6 +42,8 @@ static const struct {
 	{ "map_rules", READS },
 	{ "map_tracker", READS },
 	{ "map_clock", READS },
+	{ "map_host", READS },
+	{ "map_local", READS },
 	{ "map_cgroups", READS },
 	{ "iter_hooks", READS },
 };
@@ -57,12 +59,6 @@ static int share_give(const struct pins *pins, uint64_t generation, const char *
 	return chown(path, 0, group) || chmod(path, owner | (group ? rights : 0)) ? -errno : 0;
 }
 
-/* Without a group there is no iter_hooks, and a generation of an older version has no map_clock. */
-static bool share_may_lack(const char *name, gid_t group)
-{
-	return !group || !strcmp(name, "map_clock");
-}
-
 static int share_give_all(const struct pins *pins, uint64_t generation, gid_t group)
 {
 	int r = share_give(pins, 0, "map_gate", group, S_IRUSR | S_IWUSR, READS);
@@ -72,7 +68,8 @@ static int share_give_all(const struct pins *pins, uint64_t generation, gid_t gr
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
 		r = share_give(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
 			       shared[i].rights);
-		if (r == -ENOENT && share_may_lack(shared[i].name, group))
+		/* Without a group there is no iter_hooks, nor has an older version all maps. */
+		if (r == -ENOENT)
 			continue;
 		if (r)
 			return r;

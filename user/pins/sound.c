@@ -30,6 +30,7 @@ static const struct sound_map {
 	{ "map_note_root", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct smtpward_note) },
 	{ "map_counters", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
 	  sizeof(struct smtpward_counters) },
+	{ "map_local", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct smtpward_prefix), sizeof(uint64_t) },
 };
 
 int sound_is_frozen(int fd)

@@ -82,6 +82,8 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 	[STATE_SCOPE] =
 		"attached to the root of a cgroup namespace, and not to the machine's: what "
 		"runs outside of it is not refused",
+	[STATE_LOCAL] = "nobody keeps the local addresses, and 'to local' matches loopback alone; "
+			"'systemctl start smtpward-local' or 'smtpward local' does",
 };
 
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,

@@ -30,6 +30,7 @@ enum state_trouble {
 	STATE_COVERED, /* an earlier load of this directory decides, too */
 	STATE_MISSING, /* the tracker has no room for all cgroups */
 	STATE_SCOPE,   /* attached to a root that is not the machine's, and nobody named it */
+	STATE_LOCAL,   /* a rule asks for the local addresses, and nobody keeps them */
 	STATE_TROUBLES,
 };
 
@@ -48,6 +49,8 @@ struct state {
 	bool tracks;				    /* the policy needs the cgroup tracker */
 	bool tracker;				    /* runs, or is not needed */
 	uint64_t missing[SMTPWARD_TRACKER_ENTRIES]; /* cgroups that it has no room for */
+	bool asks_local;			    /* the policy asks for the local addresses */
+	uint64_t local;				    /* prefixes that are local now */
 	struct smtpward_counters counters;
 	pid_t reader;		     /* who reads map_events; 0: nobody, or it cannot be told */
 	struct smtpward_clock clock; /* all zero where an older version loaded it */

@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+
+#include <smtpward/verdict.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -255,6 +258,48 @@ static int state_read_tracker(const struct state_view *view, struct state *state
 	return state_read_tracker_link(view, state, cgroups, "link_cgroup_rmdir", "smtpward_rmdir");
 }
 
+static int state_count_leases(int fd, uint64_t *ret_n)
+{
+	struct smtpward_prefix key;
+	struct timespec now;
+	bool first = true;
+	uint64_t n = 0;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	while (!bpf_map_get_next_key(fd, first ? NULL : &key, &key)) {
+		uint64_t end = 0;
+
+		first = false;
+		/* It may go at any time. */
+		if (bpf_map_lookup_elem(fd, &key, &end) && errno != ENOENT)
+			return -errno;
+		n += smtpward_lease_holds(end, (uint64_t)now.tv_sec * 1000000000 +
+						       (uint64_t)now.tv_nsec);
+	}
+	*ret_n = n;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int state_read_local(const struct state_view *view, struct state *state)
+{
+	struct smtpward_host host;
+	_cleanup_close_ int fd = -1;
+	int r = state_read_map(view, state, "map_host", &host, sizeof(host));
+
+	/* A version before that map loaded it. */
+	if (r || !host.asks_local)
+		return r == -ENOENT ? 0 : r;
+	r = state_open_map(view, state, "map_local", sizeof(uint64_t), &fd);
+	if (!r)
+		r = state_count_leases(fd, &state->local);
+	if (r)
+		return r;
+	state->asks_local = true;
+	if (!state->local)
+		state_note(state, STATE_LOCAL);
+	return 0;
+}
+
 static int state_read_rules(const struct state_view *view, struct state *state)
 {
 	_cleanup_close_ int fd = -1;
@@ -436,6 +481,9 @@ static int state_read_all(const struct state_view *view, struct state *state)
 			return r;
 	}
 	r = state_read_tracker(view, state);
+	if (r)
+		return r;
+	r = state_read_local(view, state);
 	if (r)
 		return r;
 	r = state_read_counters(view, state);

@@ -34,8 +34,11 @@ struct policy_id {
 /* An address or prefix: network byte order, IPv4 as ::ffff:a.b.c.d with bits >= 96. */
 struct policy_prefix {
 	uint8_t address[16];
-	uint8_t bits; /* 0 to 128 */
+	uint8_t bits; /* 0 to 128, or POLICY_PREFIX_LOCAL */
 };
+
+/* "local", whatever addresses the host has: the address of such a prefix is all zeros. */
+#define POLICY_PREFIX_LOCAL 255
 
 /* What the values of a condition are; SMTPWARD_CONDITIONS() has the kind of each. */
 enum policy_kind {

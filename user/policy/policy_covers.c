@@ -181,6 +181,11 @@ static bool covers_is_ipv4(const struct policy_prefix *prefix)
 	return prefix->bits >= MAPPED_BITS && mapped_is_ipv4(prefix->address);
 }
 
+static bool covers_is_local(const struct policy_prefix *prefix)
+{
+	return prefix->bits == POLICY_PREFIX_LOCAL;
+}
+
 /*
  * One prefix by several: as a whole, or each of its halves. No prefix of IPv6 has an address
  * of IPv4 in it, whatever its bits say.
@@ -194,7 +199,7 @@ static bool covers_prefix(const struct policy_values *wide, struct policy_prefix
 	for (size_t i = 0; i < wide->n; i++) {
 		const struct policy_prefix *prefix = &wide->prefixes[i];
 
-		if (covers_is_ipv4(prefix) != ipv4)
+		if (covers_is_local(prefix) || covers_is_ipv4(prefix) != ipv4)
 			continue;
 		if (prefix->bits <= narrow.bits &&
 		    covers_begin_alike(prefix, &narrow, prefix->bits))
@@ -211,16 +216,36 @@ static bool covers_prefix(const struct policy_values *wide, struct policy_prefix
 	return covers_prefix(wide, narrow, ipv4);
 }
 
-static bool covers_prefixes(const struct policy_values *wide, const struct policy_values *narrow)
+static bool covers_everywhere(const struct policy_values *wide)
 {
 	static const struct policy_prefix all_ipv6 = { { 0 }, 0 };
 	struct policy_prefix all_ipv4 = { { 0 }, MAPPED_BITS };
 
 	mapped_begin(all_ipv4.address);
+	return covers_prefix(wide, all_ipv4, true) && covers_prefix(wide, all_ipv6, false);
+}
+
+/* Which addresses are local nobody knows before. */
+static bool covers_local(const struct policy_values *wide)
+{
+	for (size_t i = 0; i < wide->n; i++)
+		if (covers_is_local(&wide->prefixes[i]))
+			return true;
+	return covers_everywhere(wide);
+}
+
+static bool covers_one_prefix(const struct policy_values *wide, const struct policy_prefix *narrow)
+{
+	return covers_is_local(narrow) ? covers_local(wide)
+				       : covers_prefix(wide, *narrow, covers_is_ipv4(narrow));
+}
+
+static bool covers_prefixes(const struct policy_values *wide, const struct policy_values *narrow)
+{
 	if (!narrow->n)
-		return covers_prefix(wide, all_ipv4, true) && covers_prefix(wide, all_ipv6, false);
+		return covers_everywhere(wide);
 	for (size_t i = 0; i < narrow->n; i++)
-		if (!covers_prefix(wide, narrow->prefixes[i], covers_is_ipv4(&narrow->prefixes[i])))
+		if (!covers_one_prefix(wide, &narrow->prefixes[i]))
 			return false;
 	return true;
 }

@@ -203,6 +203,19 @@ static int rule_check_twice(struct policy_parser *parser, const struct policy_li
 			   policy_shown(word->text).text, policy_shown(before->text).text);
 }
 
+/* What is not known to be local would pass a rule that denies what is. */
+static int rule_check_local(struct policy_parser *parser, const struct policy_line *line,
+			    const struct policy_word *word, enum policy_kind kind,
+			    const struct policy_rule *rule, const void *item)
+{
+	if (kind != POLICY_PREFIX || rule->verdict != SMTPWARD_DENY ||
+	    ((const struct policy_prefix *)item)->bits != POLICY_PREFIX_LOCAL)
+		return 0;
+	return policy_fail(parser, line, word->column,
+			   "a deny rule cannot have 'local': it would deny nothing while nobody "
+			   "keeps the local addresses; name them");
+}
+
 static int rule_parse_condition(struct policy_parser *parser, struct policy_line *line,
 				enum smtpward_condition condition, const struct policy_word *name,
 				struct policy_rule *rule)
@@ -223,6 +236,9 @@ static int rule_parse_condition(struct policy_parser *parser, struct policy_line
 	rule->values[condition] = (struct policy_values){ .items = items, .n = list.n };
 	for (size_t i = 0; i < list.n; i++) {
 		r = parsers[condition](parser, line, &list.first[2 * i], items + i * item_size);
+		if (!r)
+			r = rule_check_local(parser, line, &list.first[2 * i], kind, rule,
+					     items + i * item_size);
 		if (!r)
 			r = rule_check_twice(parser, line, kind, &list, items, i, &tree);
 		if (r == -ENOMEM)

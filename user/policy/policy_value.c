@@ -361,10 +361,15 @@ static bool value_is_ipv4(const struct policy_prefix *prefix)
 	return prefix->bits >= MAPPED_BITS && mapped_is_ipv4(prefix->address);
 }
 
+#define VALUE_LOCAL "local"
+
 struct policy_prefix_text policy_prefix_text(const struct policy_prefix *prefix)
 {
 	bool ipv4 = value_is_ipv4(prefix);
 	struct policy_prefix_text text = { "" };
+
+	if (prefix->bits == POLICY_PREFIX_LOCAL)
+		return (struct policy_prefix_text){ VALUE_LOCAL };
 
 	/* Cannot fail: the family is known and the text has room for any address. */
 	if (!inet_ntop(ipv4 ? AF_INET : AF_INET6, prefix->address + (ipv4 ? MAPPED_BYTES : 0),
@@ -428,6 +433,10 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, stru
 	bool dotted = false;
 	uint64_t bits, max;
 
+	if (!strcmp(word, VALUE_LOCAL)) {
+		*ret_prefix = (struct policy_prefix){ .bits = POLICY_PREFIX_LOCAL };
+		return 0;
+	}
 	if (strchr(word, '%')) {
 		reason_set(reterr, -EINVAL, "'%s' names a zone: write the address without '%%'",
 			   shown.text);
@@ -437,7 +446,8 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, stru
 		memcpy(address, word, len);
 	if (value_parse_address(address, &prefix, &dotted) < 0) {
 		reason_set(reterr, -EINVAL,
-			   "'%s' is not an IPv4 or IPv6 address (names are not looked up)",
+			   "'%s' is not an IPv4 or IPv6 address, nor 'local' (names are not looked "
+			   "up)",
 			   shown.text);
 		return -EINVAL;
 	}

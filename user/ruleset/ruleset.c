@@ -223,6 +223,11 @@ static int ruleset_compile_addresses(const struct policy *policy, struct ruleset
 
 		ruleset_rules_add(&rules, rule);
 		for (size_t i = 0; i < to->n; i++) {
+			if (to->prefixes[i].bits == POLICY_PREFIX_LOCAL) {
+				ruleset_rules_add(&ruleset->local, rule);
+				ruleset->asks_local = true;
+				continue;
+			}
 			r = ruleset_addresses_add(ruleset, to->prefixes[i].address,
 						  to->prefixes[i].bits, &rules);
 			if (r)

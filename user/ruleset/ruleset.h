@@ -62,6 +62,8 @@ struct ruleset {
 	struct ruleset_ids ids[SMTPWARD_CONDITIONS_N]; /* of the conditions that are on one */
 	struct ruleset_address *addresses;
 	size_t n_addresses;
+	struct smtpward_rules local; /* name "local" among their addresses */
+	bool asks_local;
 
 	/*
 	 * Rules that end: the instants, sorted, and the rules that are alive while the clock is

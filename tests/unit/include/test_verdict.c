@@ -134,12 +134,27 @@ static void test_random(void **state __attribute__((unused)))
 	assert_in_range(found, 100000, 190000);
 }
 
+/* A lease holds up to its end, and not where it ends later than any can. */
+static void test_lease(void **state __attribute__((unused)))
+{
+	const uint64_t now = 1000000000000;
+
+	assert_true(smtpward_lease_holds(now + 1, now));
+	assert_true(smtpward_lease_holds(now + SMTPWARD_LOCAL_LEASE_NS, now));
+	assert_false(smtpward_lease_holds(now, now));
+	assert_false(smtpward_lease_holds(now - 1, now));
+	assert_false(smtpward_lease_holds(0, now));
+	assert_false(smtpward_lease_holds(now + SMTPWARD_LOCAL_LEASE_NS + 1, now));
+	assert_false(smtpward_lease_holds(UINT64_MAX, now));
+	assert_false(smtpward_lease_holds(UINT64_MAX, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lowest_bit), cmocka_unit_test(test_lowest_bit_random),
 		cmocka_unit_test(test_each_rule),  cmocka_unit_test(test_words),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_random),	   cmocka_unit_test(test_lease),
 	};
 
 	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);

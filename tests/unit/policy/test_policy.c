@@ -379,7 +379,7 @@ static void assert_cases(const struct fail_case *cases, size_t n)
 #define PORT "is not a port: expected a number from 1 to 65535"
 #define TWICE "stands twice in this list\n"
 #define MISSING_AFTER "a value is missing after this comma: a list ends with its line\n"
-#define NO_ADDRESS "is not an IPv4 or IPv6 address (names are not looked up)\n"
+#define NO_ADDRESS "is not an IPv4 or IPv6 address, nor 'local' (names are not looked up)\n"
 #define ESCAPE \
 	"in quotes a backslash begins \\xNN with two hex digits: write \\x5c for a backslash\n"
 #define AFTER_QUOTE "a closing quote must be followed by a blank, a comma or the end of the line\n"

@@ -18,6 +18,7 @@ struct connect {
 	uint16_t port;
 	uint32_t euid, egid;
 	uint64_t now; /* nanoseconds since 1970, UTC; before CONNECT_FLOOR the clock is not set */
+	bool local; /* the host has the address, as far as the kernel knows */
 	struct names names;
 	struct tracked tracked; /* the cgroup of these names */
 };
@@ -76,7 +77,7 @@ static inline uint32_t first_by_tables(const struct ruleset *ruleset, const stru
 {
 	struct smtpward_satisfied satisfied = { 0 };
 	const struct smtpward_rules **by = satisfied.by;
-	struct smtpward_rules narrowed;
+	struct smtpward_rules united, narrowed;
 
 	for (uint32_t i = 0; i < ruleset->n_ports; i++)
 		if (ruleset->ports[i] == connect->port)
@@ -94,6 +95,11 @@ static inline uint32_t first_by_tables(const struct ruleset *ruleset, const stru
 		by[SMTPWARD_GROUP] = ids_find(ruleset, SMTPWARD_GROUP, connect->egid);
 	if (ruleset->asks[SMTPWARD_TO])
 		by[SMTPWARD_TO] = addresses_find(ruleset, connect->address);
+	if (ruleset->asks_local && connect->local) {
+		united = *by[SMTPWARD_TO];
+		smtpward_rules_unite(&united, &ruleset->local);
+		by[SMTPWARD_TO] = &united;
+	}
 	if (ruleset->asks_until)
 		ends_narrow(ruleset, connect->now, &satisfied, &narrowed);
 	return smtpward_first_rule(&satisfied, ruleset->rule_words);
@@ -127,11 +133,15 @@ static inline bool ids_name(const struct policy_values *values, uint32_t id)
 	return !values->n;
 }
 
-static inline bool to_names(const struct policy_rule *rule, const uint8_t *address)
+static inline bool to_names(const struct policy_rule *rule, const struct connect *connect)
 {
-	for (size_t i = 0; i < rule->values[SMTPWARD_TO].n; i++)
-		if (to_covers(&rule->values[SMTPWARD_TO].prefixes[i], address))
+	for (size_t i = 0; i < rule->values[SMTPWARD_TO].n; i++) {
+		const struct policy_prefix *prefix = &rule->values[SMTPWARD_TO].prefixes[i];
+
+		if (prefix->bits == POLICY_PREFIX_LOCAL ? connect->local
+							: to_covers(prefix, connect->address))
 			return true;
+	}
 	return !rule->values[SMTPWARD_TO].n;
 }
 
@@ -149,7 +159,7 @@ static inline uint32_t first_by_words(const struct policy *policy, const struct 
 		const struct policy_rule *rule = &policy->rules[i];
 
 		if (until_holds(rule, connect->now) && ports_name(rule, connect->port) &&
-		    to_names(rule, connect->address) &&
+		    to_names(rule, connect) &&
 		    ids_name(&rule->values[SMTPWARD_USER], connect->euid) &&
 		    ids_name(&rule->values[SMTPWARD_GROUP], connect->egid) &&
 		    rule_covers(rule, &connect->names))
@@ -178,6 +188,8 @@ static inline struct policy_prefix random_prefix(void)
 	};
 	struct policy_prefix prefix = starts[dice(ARRAY_SIZE(starts))];
 
+	if (chance(15))
+		return (struct policy_prefix){ .bits = POLICY_PREFIX_LOCAL };
 	prefix.bits = (uint8_t)(chance(50) ? bits[dice(ARRAY_SIZE(bits))] : dice(129));
 	if (chance(30))
 		prefix.address[dice(16)] ^= (uint8_t)(1 << dice(8));
@@ -238,15 +250,17 @@ static inline void random_policy(struct policy *policy, struct path_pool *pool)
 		random_rule(policy, pool);
 }
 
-/* One that a prefix covers, or just not. */
+/* One that a prefix covers, or just not; for "local", any. */
 static inline void random_address(const struct policy_prefix *prefix, uint8_t address[16])
 {
+	const uint32_t bits = prefix->bits == POLICY_PREFIX_LOCAL ? 0 : prefix->bits;
+
 	memcpy(address, prefix->address, 16);
-	for (uint32_t bit = prefix->bits; bit < 128; bit++)
+	for (uint32_t bit = bits; bit < 128; bit++)
 		if (chance(50))
 			address[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 	/* A short prefix covers the addresses of IPv4 by its bits alone. */
-	if (chance(25) && begins_with(all_of_ipv4, prefix->address, prefix->bits))
+	if (chance(25) && begins_with(all_of_ipv4, prefix->address, bits))
 		memcpy(address, all_of_ipv4, 12);
 	if (chance(20))
 		address[dice(16)] ^= (uint8_t)(1 << dice(8));
@@ -268,6 +282,7 @@ static inline void random_connect(const struct policy *policy, struct connect *c
 	const struct policy_prefix other = random_prefix();
 
 	random_address(to->n ? &to->prefixes[dice(to->n)] : &other, connect->address);
+	connect->local = chance(30);
 	connect->port = ports->n ? ports->ports[dice(ports->n)]
 				 : policy->ports[dice(policy->n_ports)];
 	connect->now = random_now(rule);

@@ -122,6 +122,16 @@ static void test_numbers(void **state)
 		{ "deny to ::ffff:0.0.0.0/96", "deny to 1.2.3.4", true },
 		/* All around IPv4, which IPv6 has nothing of. */
 		{ "deny to ::fffe:0:0/96, ::fffc:0:0/95", "deny to ::fffc:0:0/94", true },
+		/* Any address may be local, or none, and none is in every namespace. */
+		{ "allow to local", "allow to local", true },
+		{ "allow to ::1, local", "allow to local, ::1 port 25", true },
+		{ "allow to local", "allow to local, ::1", false },
+		{ "allow to local", "allow to 127.0.0.1", false },
+		{ "allow to local", "allow", false },
+		{ "allow to 127.0.0.0/8, ::1", "allow to local", false },
+		{ "allow to 0.0.0.0/0", "allow to local", false },
+		{ "allow to 0.0.0.0/0, ::/0", "allow to local, ::1", true },
+		{ "allow", "allow to local", true },
 	};
 
 	(void)state;
@@ -130,7 +140,7 @@ static void test_numbers(void **state)
 
 static bool matches(const struct policy_rule *rule, const struct connect *connect)
 {
-	return ports_name(rule, connect->port) && to_names(rule, connect->address) &&
+	return ports_name(rule, connect->port) && to_names(rule, connect) &&
 	       ids_name(&rule->values[SMTPWARD_USER], connect->euid) &&
 	       ids_name(&rule->values[SMTPWARD_GROUP], connect->egid) &&
 	       rule_covers(rule, &connect->names);

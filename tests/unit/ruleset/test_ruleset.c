@@ -203,6 +203,27 @@ static void test_addresses(void **state __attribute__((unused)))
 						  { 0 } });
 }
 
+/* "local" is in no table: its rules are known, and unite with those of an address. */
+static void test_local(void **state __attribute__((unused)))
+{
+	static const char policy[] = "allow to 192.0.2.1\nallow to local\n"
+				     "allow to local, 192.0.2.0/24\nallow user 1 to local\nallow";
+	_cleanup_ruleset_ struct ruleset *ruleset = compile_text(policy), *none = NULL;
+
+	assert_true(ruleset->asks_local);
+	assert_int_equal(ruleset->local.words[0], 0xe);
+	assert_int_equal(ruleset->any[SMTPWARD_TO].words[0], 0x10);
+	assert_int_equal(ruleset->n_addresses, 3);
+	assert_addresses(policy, (struct address_case[]){ { "192.0.2.1", "0 2 4" },
+							  { "192.0.2.2", "2 4" },
+							  { "127.0.0.1", "4" },
+							  { "::1", "4" },
+							  { 0 } });
+	none = compile_text("allow to 127.0.0.0/8, ::1");
+	assert_false(none->asks_local);
+	assert_int_equal(none->local.words[0], 0);
+}
+
 /* What is under 96 bits is IPv6's, even where the mapped addresses lie in it. */
 static void test_families(void **state __attribute__((unused)))
 {
@@ -452,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_settings), cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_ports),	 cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_any),	 cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_families), cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_words),	 cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_units),	 cmocka_unit_test(test_ends),

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whose network; see netns.h. */
+#include "host/netns.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+static int netns_read(const char *path, uint32_t *ret_inode)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return -errno;
+	/* proc's own numbers: the kernel has them in 32 bits. */
+	*ret_inode = (uint32_t)st.st_ino;
+	return 0;
+}
+
+int netns_read_own(uint32_t *ret_inode)
+{
+	return netns_read("/proc/self/ns/net", ret_inode);
+}
+
+int netns_read_host(uint32_t *ret_inode)
+{
+	int r = netns_read("/proc/1/ns/net", ret_inode);
+
+	return r == -EACCES || r == -EPERM || r == -ENOENT ? netns_read_own(ret_inode) : r;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Network namespaces, by the inode numbers that the kernel and /proc tell them by. The host's
+ * is that of process 1: a service manager may have given ours to us alone.
+ */
+#ifndef SMTPWARD_NETNS_H
+#define SMTPWARD_NETNS_H
+
+#include <stdint.h>
+
+/* Ours, where process 1 may not be looked at, as in some containers. 0 or -errno. */
+int netns_read_host(uint32_t *ret_inode);
+
+int netns_read_own(uint32_t *ret_inode);
+
+#endif /* SMTPWARD_NETNS_H */

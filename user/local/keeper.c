@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who keeps the local addresses; see keeper.h. The map is all that it remembers: each pass
+ * makes it the table that it has just read, whatever was in it before.
+ */
+#include "local/keeper.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "host/local_table.h"
+#include "host/netns.h"
+#include "log/confine.h"
+#include "pins/object.h"
+#include "pins/pins.h"
+
+/* How often leases are renewed, and the gate is looked at: a few can fail before one ends. */
+#define RENEW_MS 2000
+#define IDLE_MS 500
+
+/* Linux before 6.13 replaces no entry of a full trie: one place in the map stays free. */
+#define ENTRIES_MAX (SMTPWARD_LOCAL_ENTRIES - 1)
+
+/* When to read again a table that changed as it was read. */
+#define AGAIN_MS 50
+
+struct keeper {
+	struct smtpward_host host;
+	uint64_t generation;
+	uint32_t netns; /* ours */
+	int gate_fd;	/* to read it */
+	int map_fd;
+	int table_fd;
+	int listen_fd;
+	size_t left_out; /* at the last pass */
+};
+
+void keeper_free(struct keeper *keeper)
+{
+	if (!keeper)
+		return;
+	cleanup_close(&keeper->gate_fd);
+	cleanup_close(&keeper->map_fd);
+	cleanup_close(&keeper->table_fd);
+	cleanup_close(&keeper->listen_fd);
+	free(keeper);
+}
+
+void keeper_freep(struct keeper **keeper)
+{
+	keeper_free(*keeper);
+}
+
+enum keeper_task keeper_task(const struct keeper *keeper)
+{
+	if (!keeper->host.asks_local)
+		return KEEPER_IDLES;
+	return keeper->host.netns == keeper->netns ? KEEPER_KEEPS : KEEPER_ELSEWHERE;
+}
+
+static int keeper_open_pins(const struct pins *pins, struct keeper *keeper, uint32_t *ret_abi)
+{
+	enum object_gate gate;
+	int r = object_read_generation(pins, &keeper->generation, &gate);
+
+	if (r)
+		return r;
+	/* Half-way through a load, or lifted. */
+	if (gate != OBJECT_GATE_NAMES)
+		return -ENOENT;
+	r = object_read_abi(pins, keeper->generation, ret_abi);
+	if (r)
+		return r;
+	if (*ret_abi != SMTPWARD_ABI)
+		return -EPROTO;
+	r = object_open_map(pins, 0, "map_gate", OBJECT_READS, sizeof(struct smtpward_gate),
+			    &keeper->gate_fd);
+	if (r)
+		return r;
+	r = object_read(pins, keeper->generation, "map_host", &keeper->host, sizeof(keeper->host));
+	/* An older version loaded it, which knows of no local addresses. */
+	if (r == -ENOENT)
+		return 0;
+	if (r || !keeper->host.asks_local)
+		return r;
+	return object_open_map(pins, keeper->generation, "map_local", OBJECT_WRITES,
+			       sizeof(uint64_t), &keeper->map_fd);
+}
+
+static int keeper_open_sockets(struct keeper *keeper)
+{
+	int r = netns_read_own(&keeper->netns);
+
+	if (!r)
+		r = local_table_listen(&keeper->listen_fd);
+	return r ? r : local_table_open(&keeper->table_fd);
+}
+
+int keeper_open(const char *path, struct keeper **ret_keeper, struct reason *reason)
+{
+	_cleanup_(keeper_freep) struct keeper *keeper = calloc(1, sizeof(*keeper));
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	uint32_t abi = 0;
+	int r;
+
+	if (!keeper)
+		return reason_errno(reason, -ENOMEM, "cannot open %s", path);
+	keeper->gate_fd = keeper->map_fd = keeper->table_fd = keeper->listen_fd = -1;
+	r = pins_open(path, &pins, reason);
+	if (r)
+		return r;
+	r = keeper_open_pins(&pins, keeper, &abi);
+	if (r == -ENODATA)
+		r = -ENOENT;
+	if (r == -EPROTO)
+		return reason_set(reason, r, OBJECT_FOREIGN_TEXT, pins.path, abi, SMTPWARD_ABI);
+	if (r)
+		return reason_errno(reason, r, "cannot open the policy in %s", path);
+	r = keeper_open_sockets(keeper);
+	if (r)
+		return reason_errno(reason, r, "cannot ask the kernel for the local addresses");
+	*ret_keeper = TAKE_PTR(keeper);
+	return 0;
+}
+
+int keeper_drop_rights(uid_t user, gid_t group)
+{
+	/* Capabilities stay for confine() to give up: Linux 5.10 wants one for each bpf(2). */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setgroups(0, NULL) ||
+	    setresgid(group, group, group) || setresuid(user, user, user))
+		return -errno;
+	return confine();
+}
+
+static uint64_t keeper_clock(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static bool keeper_has(const struct local_table *table, const struct smtpward_prefix *prefix)
+{
+	return table->n_items && bsearch(prefix, table->items, table->n_items,
+					 sizeof(*table->items), local_table_compare);
+}
+
+/* Collected before any goes: a key that is gone is no place to go on from. */
+static int keeper_find_gone(const struct keeper *keeper, const struct local_table *table,
+			    struct local_table *gone)
+{
+	struct smtpward_prefix key, *added;
+	bool first = true;
+
+	while (!bpf_map_get_next_key(keeper->map_fd, first ? NULL : &key, &key)) {
+		first = false;
+		if (keeper_has(table, &key))
+			continue;
+		added = array_add(&gone->items, &gone->n_items, sizeof(*added));
+		if (!added)
+			return -ENOMEM;
+		*added = key;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int keeper_remove_gone(const struct keeper *keeper, const struct local_table *table)
+{
+	_cleanup_(local_table_clear) struct local_table gone = { 0 };
+	int r = keeper_find_gone(keeper, table, &gone);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < gone.n_items; i++)
+		if (bpf_map_delete_elem(keeper->map_fd, &gone.items[i]) && errno != ENOENT)
+			return -errno;
+	return 0;
+}
+
+static int keeper_renew(const struct keeper *keeper, const struct local_table *table, uint64_t end,
+			size_t *left_out)
+{
+	for (size_t i = 0; i < table->n_items; i++) {
+		if (!bpf_map_update_elem(keeper->map_fd, &table->items[i], &end, BPF_ANY))
+			continue;
+		if (errno != ENOSPC)
+			return -errno;
+		/* What is gone has its place still, where the table changed as it was read. */
+		(*left_out)++;
+	}
+	return 0;
+}
+
+/*
+ * What is gone goes first. Of a table that changed as it was read nothing is known to be gone:
+ * that waits for the next pass, which is soon, and at most for the end of the lease.
+ */
+static int keeper_pass(struct keeper *keeper, const struct keeper_notices *notices, bool *ret_torn,
+		       struct reason *reason)
+{
+	const uint64_t end = keeper_clock(CLOCK_BOOTTIME) + SMTPWARD_LOCAL_LEASE_NS;
+	_cleanup_(local_table_clear) struct local_table table = { 0 };
+	size_t left_out = 0;
+	int r = local_table_read(keeper->table_fd, &table);
+
+	if (r)
+		return reason_errno(reason, r, "cannot read the local addresses");
+	*ret_torn = table.torn;
+	if (table.n_items > ENTRIES_MAX) {
+		left_out = table.n_items - ENTRIES_MAX;
+		table.n_items = ENTRIES_MAX;
+	}
+	if (!table.torn)
+		r = keeper_remove_gone(keeper, &table);
+	if (!r)
+		r = keeper_renew(keeper, &table, end, &left_out);
+	if (r)
+		return reason_errno(reason, r, "cannot write map_local");
+	if (left_out != keeper->left_out)
+		notices->full(notices->userdata, left_out);
+	keeper->left_out = left_out;
+	return 0;
+}
+
+/* Another generation decides, or none does. */
+static int keeper_is_over(const struct keeper *keeper, bool *ret_over)
+{
+	struct smtpward_gate gate;
+	const uint32_t zero = 0;
+	int r = bpf_map_lookup_elem(keeper->gate_fd, &zero, &gate);
+
+	if (r)
+		return r;
+	*ret_over = gate.generation != keeper->generation;
+	return 0;
+}
+
+/* Sleeps for so long, or until the table may have changed. */
+static int keeper_wait(const struct keeper *keeper, int timeout_ms, bool *ret_changed)
+{
+	struct pollfd news = { .fd = keeper->listen_fd, .events = POLLIN };
+	int n = poll(&news, 1, timeout_ms);
+
+	*ret_changed = false;
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n ? local_table_changed(keeper->listen_fd, ret_changed) : 0;
+}
+
+/* News of other routes does not put off what is due. */
+static int keeper_wait_until(const struct keeper *keeper, uint64_t due)
+{
+	bool changed = false;
+
+	while (!changed) {
+		const uint64_t now = keeper_clock(CLOCK_BOOTTIME);
+		int r;
+
+		if (now >= due)
+			break;
+		r = keeper_wait(keeper, (int)((due - now) / 1000000) + 1, &changed);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int keeper_run(struct keeper *keeper, const struct keeper_notices *notices, struct reason *reason)
+{
+	const bool keeps = keeper_task(keeper) == KEEPER_KEEPS;
+
+	for (;;) {
+		uint64_t due = keeper_clock(CLOCK_BOOTTIME);
+		bool over = false, torn = false;
+		int r = keeper_is_over(keeper, &over);
+
+		if (r)
+			return reason_errno(reason, r, "cannot read map_gate");
+		if (over)
+			return 0;
+		r = keeps ? keeper_pass(keeper, notices, &torn, reason) : 0;
+		if (r)
+			return r;
+		due += (torn ? AGAIN_MS : keeps ? RENEW_MS : IDLE_MS) * 1000000ULL;
+		r = keeper_wait_until(keeper, due);
+		if (r)
+			return reason_errno(reason, r,
+					    "cannot wait for news of the local addresses");
+	}
+}
