@@ -62,7 +62,7 @@ ANYWHERE := -ffile-prefix-map=$(CURDIR)=.
 C_FLAGS := -std=gnu11 $(WARNINGS) $(ANYWHERE) -MMD -MP
 LINK_FLAGS = -pie -Wl,--as-needed -Wl,-z,relro,-z,now $(filter -fsanitize=%,$(HARDENING))
 
-LIBS := libbpf libelf zlib jansson
+LIBS := libbpf libelf zlib jansson libmd
 LIB_FLAGS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 
 # clang for BPF looks neither into the multiarch directory, where asm/types.h is, nor to

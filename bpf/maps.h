@@ -31,6 +31,15 @@ struct {
 	__type(value, struct smtpward_gate);
 } map_gate SEC(".maps");
 
+/* Mapped by what keeps a policy that is on trial: it takes an exchange, which bpf(2) has not. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_trial);
+} map_trial SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -80,7 +89,8 @@ struct {
 
 /*
  * The programs that decided before this generation, one map a hook: kernels from
- * 6.18 on let a program array hold one attach type only.
+ * 6.18 on let a program array hold one attach type only. Empty once the switch is done,
+ * but for a generation that is on trial: what it may have to go back to stays there.
  */
 struct before_map {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -223,6 +233,10 @@ struct {
  * policy does not use is not in its programs.
  */
 const volatile __u64 generation;
+/* The same, or SMTPWARD_GENERATION_NONE on trial. */
+const volatile __u64 generation_for_good;
+const volatile __u64 trial_ends_ns;
+const volatile bool trial_falls_back; /* on a generation, which is in map_before4 and so on */
 const volatile __u32 ports_count;
 const volatile __u16 ports[SMTPWARD_PORTS_MAX]; /* host byte order */
 const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];

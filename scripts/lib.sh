@@ -6,8 +6,8 @@
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-build_packages=(bpftool clang gcc libbpf-dev libc6-dev libelf-dev libjansson-dev make pkg-config
-	zlib1g-dev)
+build_packages=(bpftool clang gcc libbpf-dev libc6-dev libelf-dev libjansson-dev libmd-dev make
+	pkg-config zlib1g-dev)
 
 die() {
 	echo "${0##*/}: $*" >&2

@@ -67,8 +67,25 @@ struct smtpward_segments {
  */
 #define SMTPWARD_GATE_OPEN 0x6e65706f65746167ULL
 
+/* The number of no generation: those are below 2^63. */
+#define SMTPWARD_GENERATION_NONE (~0ULL)
+
 struct smtpward_gate {
 	__u64 generation;
+};
+
+/*
+ * map_trial, one entry a generation, asked by the programs of one that is on trial alone:
+ * which came first, what keeps it or its deadline. What keeps it changes 0 to
+ * SMTPWARD_TRIAL_KEPT in one step; the first program that finds the deadline over adds 1.
+ * So the word is 0 as long as neither has come, and who came second sees the other.
+ *
+ * No ABI is told by it: a generation of an older version has none, and is on no trial.
+ */
+#define SMTPWARD_TRIAL_KEPT (1ULL << 63)
+
+struct smtpward_trial {
+	__u64 word;
 };
 
 /*
@@ -288,13 +305,20 @@ struct smtpward_policy_info {
 #define SMTPWARD_ORIGIN_CGROUP (1U << 0) /* --cgroup named where it is attached */
 #define SMTPWARD_ORIGIN_KEPT (1U << 1)	 /* the policy that was kept: why says what for */
 
+#define SMTPWARD_ORIGIN_HASHED (1U << 2) /* hash is there */
+#define SMTPWARD_ORIGIN_TRIAL (1U << 3)	 /* it is, or was, on trial: map_trial says more */
+
 #define SMTPWARD_PATH_SIZE 4096
+#define SMTPWARD_HASH_SIZE 32
 
 struct smtpward_origin {
-	__u32 flags;  /* SMTPWARD_ORIGIN_* */
-	__u32 reader; /* the group that may read beside root; 0: none */
+	__u32 flags;		       /* SMTPWARD_ORIGIN_* */
+	__u32 reader;		       /* the group that may read beside root; 0: none */
 	char pins[SMTPWARD_PATH_SIZE]; /* the pin directory, absolute */
-	char why[512];		       /* what was wrong with the file, or empty */
+	char why[464];		       /* what was wrong with the file, or empty */
+	__u64 trial_ends_ns;	       /* CLOCK_BOOTTIME of the first time namespace */
+	__u64 trial_fallback;	       /* the generation that follows then; 0: nothing does */
+	__u8 hash[SMTPWARD_HASH_SIZE]; /* SHA-256 of the policy's canonical text */
 };
 
 /*
@@ -367,6 +391,7 @@ struct smtpward_event {
 _Static_assert(sizeof(struct smtpward_rules) == 32, "ABI");
 _Static_assert(sizeof(struct smtpward_segments) == 128, "ABI");
 _Static_assert(sizeof(struct smtpward_gate) == 8, "ABI");
+_Static_assert(sizeof(struct smtpward_trial) == 8, "ABI");
 _Static_assert(sizeof(struct smtpward_cgroup) == 232, "ABI");
 _Static_assert(sizeof(struct smtpward_path) == 64, "ABI");
 _Static_assert(sizeof(struct smtpward_affix) == 260, "ABI");

@@ -29,6 +29,7 @@
 enum boot_found {
 	BOOT_NOTHING,
 	BOOT_WHOLE,
+	BOOT_TRIAL,	 /* whole, and on trial */
 	BOOT_WHOLE_KEPT, /* whole, and it is the policy that was kept */
 	BOOT_BROKEN,	 /* or of another version, and not for us to tell */
 };
@@ -52,6 +53,8 @@ static enum boot_found boot_judge(const struct state *state)
 {
 	if (!state_is_whole(state) || state->troubles & STATE_HEALS)
 		return BOOT_BROKEN;
+	if (state->trial.phase == TRIAL_RUNS)
+		return BOOT_TRIAL;
 	return state->origin.flags & SMTPWARD_ORIGIN_KEPT ? BOOT_WHOLE_KEPT : BOOT_WHOLE;
 }
 
@@ -217,6 +220,9 @@ static enum command_result boot_load_found(struct boot *boot, struct load_report
 		msg_info("%s is in force: no file is read; 'smtpward load' does that",
 			 boot->config);
 		return COMMAND_DONE;
+	case BOOT_TRIAL:
+		msg_info("%s is on trial, and is left alone: no file is read", boot->config);
+		return COMMAND_DONE;
 	case BOOT_WHOLE_KEPT:
 		return boot_replace_kept(boot, ret_report);
 	case BOOT_BROKEN:
@@ -290,6 +296,9 @@ static enum command_result boot_try_again(const struct boot_request *request,
 	}
 	if (boot.found == BOOT_WHOLE)
 		return COMMAND_DONE;
+	/* What comes behind it is to be seen. */
+	if (boot.found == BOOT_TRIAL)
+		return COMMAND_DEGRADED;
 	boot_load_found(&boot, ret_report);
 	boot_look(&boot);
 	return boot.found == BOOT_WHOLE ? COMMAND_DONE : COMMAND_DEGRADED;

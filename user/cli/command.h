@@ -61,6 +61,11 @@ struct command {
 		0, "pins", "DIR", "directory on bpffs (default: /sys/fs/bpf/smtpward)", \
 			OPTION_STRING, offsetof(type, member)                           \
 	}
+#define OPTION_AUDIT(type, member)                                                             \
+	{                                                                                      \
+		0, "audit", NULL, "refuse nothing, whatever mode the policy has", OPTION_FLAG, \
+			offsetof(type, member)                                                 \
+	}
 #define OPTION_JSON(type, member)                                                  \
 	{                                                                          \
 		0, "json", NULL, "print JSON", OPTION_FLAG, offsetof(type, member) \

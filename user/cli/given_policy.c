@@ -217,6 +217,12 @@ enum command_result given_policy_read_with(const char *path, const struct policy
 	return given_read(path, source, true, ret_given, &reason);
 }
 
+void given_policy_audit(struct given_policy *given)
+{
+	given->policy->mode = POLICY_AUDIT;
+	given->ruleset->audit_mode = true;
+}
+
 int given_policy_locate(struct given_policy *given, struct reason *reason)
 {
 	int r = given->file ? 0 : given_locate(given->policy, given->name, &given->file);

@@ -35,6 +35,9 @@ enum command_result given_policy_read_with(const char *path, const struct policy
 enum command_result given_policy_take(const char *name, struct policy **policy,
 				      struct given_policy *ret_given, struct reason *reterr);
 
+/* Refuses nothing from here on, whatever it says: its mode is audit. */
+void given_policy_audit(struct given_policy *given);
+
 /*
  * For what stays in the kernel: the file, and the places of the rules, in absolute paths, which
  * name the files from any directory. 0, or -errno with a reason.

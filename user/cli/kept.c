@@ -41,6 +41,7 @@ static int kept_name(struct kept *kept, const char *instance)
 	snprintf(kept->name, sizeof(kept->name), "%.*s.conf", max, instance);
 	snprintf(kept->new_name, sizeof(kept->new_name), "%.*s.conf.new", max, instance);
 	snprintf(kept->lifted, sizeof(kept->lifted), "%.*s.conf.lifted", max, instance);
+	snprintf(kept->trial, sizeof(kept->trial), "%.*s.conf.trial", max, instance);
 	snprintf(kept->path, sizeof(kept->path), "%s/%s", KEPT_DIRECTORY, kept->name);
 	return 0;
 }
@@ -164,20 +165,33 @@ static int kept_write_new(const struct kept *kept, const char *head, const char 
 	return fsync(fd) ? -errno : 0;
 }
 
-/* There is one copy at any time, a whole one, whatever ends this. */
-static int kept_write(const struct kept *kept, const char *head, const char *of, const char *body)
+/* There is one copy of a name at any time, a whole one, whatever ends this. */
+static int kept_write_as(const struct kept *kept, const char *name, const char *head,
+			 const char *of, const char *body)
 {
 	int r = kept_write_new(kept, head, of, body);
 
-	if (!r && renameat(kept->fd, kept->new_name, kept->fd, kept->name))
+	if (!r && renameat(kept->fd, kept->new_name, kept->fd, name))
 		r = -errno;
 	if (r) {
 		(void)unlinkat(kept->fd, kept->new_name, 0);
 		return r;
 	}
-	if (unlinkat(kept->fd, kept->lifted, 0) && errno != ENOENT)
-		return -errno;
 	return fsync(kept->fd) ? -errno : 0;
+}
+
+static int kept_remove(const struct kept *kept, const char *name)
+{
+	return unlinkat(kept->fd, name, 0) && errno != ENOENT ? -errno : 0;
+}
+
+static int kept_write(const struct kept *kept, const char *head, const char *of, const char *body)
+{
+	int r = kept_write_as(kept, kept->name, head, of, body);
+
+	if (!r)
+		r = kept_remove(kept, kept->lifted);
+	return r ? r : kept_remove(kept, kept->trial);
 }
 
 static void kept_warn(const struct kept *kept, int r)
@@ -208,23 +222,51 @@ static void kept_format_head(const char *config, char *dst, size_t size)
 		 from, when, SMTPWARD_VERSION);
 }
 
-void kept_keep(struct kept *kept, const struct given_policy *given)
+struct kept_text {
+	char head[QUOTE_SIZE(1024) + 512];
+	char of[128];
+	char *body;
+};
+
+static void kept_text_clear(struct kept_text *text)
 {
-	_cleanup_free_ char *body = NULL;
-	char head[QUOTE_SIZE(1024) + 512], of[128] = "";
+	free(text->body);
+}
+
+/* What is to be written; makes the directory where there is none. */
+static int kept_make_text(struct kept *kept, const struct given_policy *given,
+			  struct kept_text *text)
+{
 	int r;
 
 	if (kept->r == -ENOENT)
 		kept->r = kept_open_directory(kept->pins, true, &kept->fd, &kept->why);
-	r = kept->r;
+	if (kept->r)
+		return kept->r;
+	r = policy_print_kept(given->policy, &text->body);
+	if (r)
+		return r;
+	kept_format_head(given->name, text->head, sizeof(text->head));
+	return kept_describe_load(kept, text->of, sizeof(text->of));
+}
+
+void kept_keep(struct kept *kept, const struct given_policy *given)
+{
+	_cleanup_(kept_text_clear) struct kept_text text = { .body = NULL };
+	int r = kept_make_text(kept, given, &text);
+
 	if (!r)
-		r = policy_print_kept(given->policy, &body);
+		r = kept_write(kept, text.head, text.of, text.body);
+	kept_warn(kept, r);
+}
+
+void kept_put_by(struct kept *kept, const struct given_policy *given)
+{
+	_cleanup_(kept_text_clear) struct kept_text text = { .body = NULL };
+	int r = kept_make_text(kept, given, &text);
+
 	if (!r)
-		r = kept_describe_load(kept, of, sizeof(of));
-	if (!r) {
-		kept_format_head(given->name, head, sizeof(head));
-		r = kept_write(kept, head, of, body);
-	}
+		r = kept_write_as(kept, kept->trial, text.head, text.of, text.body);
 	kept_warn(kept, r);
 }
 
@@ -251,8 +293,8 @@ static int kept_read_all(int fd, size_t size, char **ret_text)
 	return 0;
 }
 
-static int kept_read_text(const struct kept *kept, char **ret_text, size_t *ret_size,
-			  struct reason *reason)
+static int kept_read_named(const struct kept *kept, const char *name, char **ret_text,
+			   size_t *ret_size, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
@@ -260,7 +302,7 @@ static int kept_read_text(const struct kept *kept, char **ret_text, size_t *ret_
 
 	if (kept->r)
 		return reason_set(reason, kept->r, "%s", kept->why.text);
-	fd = openat(kept->fd, kept->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(kept->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return reason_set(reason, -ENOENT, "%s: %s", kept->path,
 				  faccessat(kept->fd, kept->lifted, F_OK, AT_SYMLINK_NOFOLLOW)
@@ -277,6 +319,12 @@ static int kept_read_text(const struct kept *kept, char **ret_text, size_t *ret_
 		return reason_errno(reason, r, "cannot read %s", kept->path);
 	*ret_size = (size_t)st.st_size;
 	return 0;
+}
+
+static int kept_read_text(const struct kept *kept, char **ret_text, size_t *ret_size,
+			  struct reason *reason)
+{
+	return kept_read_named(kept, kept->name, ret_text, ret_size, reason);
 }
 
 static void kept_say_taken(const struct policy *policy, enum smtpward_condition condition,
@@ -328,7 +376,7 @@ int kept_read(const struct kept *kept, struct given_policy *ret_given, struct re
 											 : -EINVAL;
 }
 
-bool kept_is_in_force(const struct kept *kept)
+static bool kept_is_of_load(const struct kept *kept, const char *name)
 {
 	_cleanup_free_ char *text = NULL;
 	char of[128];
@@ -336,10 +384,36 @@ bool kept_is_in_force(const struct kept *kept)
 	size_t size;
 	const char *found;
 
-	if (kept_read_text(kept, &text, &size, &reason) || kept_describe_load(kept, of, sizeof(of)))
+	if (kept_read_named(kept, name, &text, &size, &reason) ||
+	    kept_describe_load(kept, of, sizeof(of)))
 		return false;
 	found = strstr(text, "\n" KEPT_OF_TEXT);
 	return found && !strncmp(found + 1, of, strlen(of));
+}
+
+bool kept_is_in_force(const struct kept *kept)
+{
+	return kept_is_of_load(kept, kept->name);
+}
+
+static int kept_move_trial(const struct kept *kept)
+{
+	if (renameat(kept->fd, kept->trial, kept->fd, kept->name))
+		return -errno;
+	if (fsync(kept->fd))
+		return -errno;
+	return kept_remove(kept, kept->lifted);
+}
+
+void kept_confirm(const struct kept *kept)
+{
+	if (kept->r || kept_is_in_force(kept))
+		kept_warn(kept, 0);
+	else if (kept_is_of_load(kept, kept->trial))
+		kept_warn(kept, kept_move_trial(kept));
+	else
+		msg_warning("no copy of the policy was put by for a boot that cannot read it: "
+			    "'smtpward load' keeps one");
 }
 
 /* Of the head, where it is from and when it was kept stay. */
@@ -385,6 +459,9 @@ static int kept_move_away(const struct kept *kept)
 void kept_lift(const struct kept *kept)
 {
 	int r = kept->r ?: kept_move_away(kept);
+
+	if (!kept->r)
+		r = kept_remove(kept, kept->trial) ?: r;
 
 	/* Nothing was ever kept, and nobody tries again. */
 	if (kept->r == -ENOENT)

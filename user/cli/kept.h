@@ -28,7 +28,8 @@ struct kept {
 	char path[PATH_MAX];	     /* of the copy */
 	char name[NAME_MAX + 1];     /* in the directory: of the copy, */
 	char new_name[NAME_MAX + 1]; /* one that is being written, */
-	char lifted[NAME_MAX + 1];   /* one that is not to be used */
+	char lifted[NAME_MAX + 1];   /* one that is not to be used, */
+	char trial[NAME_MAX + 1];    /* one of a policy that is on trial, and not to be used yet */
 };
 
 #define KEPT_CLOSED                    \
@@ -46,6 +47,10 @@ void kept_close(struct kept *kept);
 
 /* The policy has been put in force for good: from here on it is the one to fall back to. */
 void kept_keep(struct kept *kept, const struct given_policy *given);
+
+/* It has been put on trial: its copy is put by, and is none to fall back to until confirmed. */
+void kept_put_by(struct kept *kept, const struct given_policy *given);
+void kept_confirm(const struct kept *kept);
 
 /* The copy that was read is in force once more: it goes on as it is. */
 void kept_keep_on(const struct kept *kept);

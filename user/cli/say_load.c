@@ -6,14 +6,17 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/span.h"
 #include "cli/accounts.h"
 #include "cli/msg.h"
 #include "host/cgroupfs.h"
 #include "load/load.h"
 #include "pins/pins.h"
+#include "policy/policy_hash.h"
 
 enum command_result say_load_check_free(const char *path)
 {
@@ -125,6 +128,21 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 			    report->spoiled.text);
 }
 
+static void say_load_trial(const struct say_load_request *load, const struct load_report *report)
+{
+	char hash[POLICY_HASH_TEXT_SIZE], time[SPAN_SIZE], follows[64] = "nothing is";
+
+	policy_hash_text(report->hash, hash);
+	span_text(load->try_seconds, time);
+	if (report->fallback)
+		snprintf(follows, sizeof(follows), "generation %" PRIu64 " is again",
+			 report->fallback);
+	msg_info("%s: %zu rules, on trial for %s; then %s in force, with a process or without. To "
+		 "keep it: smtpward confirm %.12s%s%s",
+		 load->given->name, load->given->policy->n_rules, time, follows, hash,
+		 load->pins ? " --pins " : "", load->pins ?: "");
+}
+
 enum command_result say_load_policy(const struct say_load_request *load,
 				    struct load_report *ret_report)
 {
@@ -137,6 +155,7 @@ enum command_result say_load_policy(const struct say_load_request *load,
 		.pins = load->pins ?: PINS_DEFAULT_PATH,
 		.reader = load->reader ? &group : NULL,
 		.only_free = load->trial,
+		.try_seconds = load->try_seconds,
 	};
 	struct reason reason;
 	int r;
@@ -166,10 +185,14 @@ enum command_result say_load_policy(const struct say_load_request *load,
 	    ret_report->replaced_abi != SMTPWARD_ABI)
 		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
 			 ret_report->replaced_abi, SMTPWARD_ABI);
-	msg_info("%s %s: %zu rules, in force until %s",
-		 ret_report->replaced ? "replaced the policy by" : "loaded", load->given->name,
-		 load->given->policy->n_rules,
-		 load->trial ? "this trial ends" : "'smtpward unload', with a process or without");
+	if (load->try_seconds)
+		say_load_trial(load, ret_report);
+	else
+		msg_info("%s %s: %zu rules, in force until %s",
+			 ret_report->replaced ? "replaced the policy by" : "loaded",
+			 load->given->name, load->given->policy->n_rules,
+			 load->trial ? "this trial ends"
+				     : "'smtpward unload', with a process or without");
 	return COMMAND_DONE;
 }
 

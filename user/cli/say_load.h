@@ -4,6 +4,7 @@
 #define SMTPWARD_SAY_LOAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "cli/command.h"
 #include "cli/given_policy.h"
@@ -16,8 +17,9 @@ struct say_load_request {
 	struct given_policy *given; /* is located: given_policy_locate() */
 	const char *cgroup;	    /* NULL: the v2 root */
 	const char *pins;	    /* NULL: the default */
-	const char *reader; /* the user that may read beside root; NULL: the one that may now */
-	bool trial;	    /* only where nothing is loaded */
+	const char *reader;   /* the user that may read beside root; NULL: the one that may now */
+	bool trial;	      /* only where nothing is loaded */
+	uint64_t try_seconds; /* on trial for so long; 0: for good */
 };
 
 /*

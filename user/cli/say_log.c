@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/span.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "load/load.h"
@@ -42,6 +45,16 @@ void say_log_tell_syslog(void)
 /* The service manager is told no more often. */
 #define BEAT_SECONDS 5
 
+/* A trial that was seen running. */
+struct say_log_trial {
+	uint64_t generation; /* 0: none */
+	struct trial is;
+	char config[256];
+	bool told; /* that the end is near */
+};
+
+#define TRIAL_NEAR_SECONDS 60
+
 struct context {
 	const struct say_log_options *options;
 	const char *pins;
@@ -50,6 +63,9 @@ struct context {
 	char status[LOGGER_ALERT_SIZE + 256]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
+	struct say_log_trial trial;
+	struct logger_alert news[4]; /* what is to be said of a trial, in order */
+	size_t n_news;
 };
 
 static void say_log_trouble(void *userdata, int err)
@@ -88,6 +104,109 @@ static bool say_log_find_trouble(const struct state *state, struct logger_alert 
 		return true;
 	}
 	return false;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+say_log_tell(struct context *context, bool settled, const char *format, ...)
+{
+	struct logger_alert *news;
+	va_list args;
+
+	/* A sink that takes no line for so long gets the latest. */
+	if (context->n_news < ARRAY_SIZE(context->news))
+		context->n_news++;
+	news = &context->news[context->n_news - 1];
+	*news = (struct logger_alert){ .healed = settled };
+	va_start(args, format);
+	vsnprintf(news->text, sizeof(news->text), format, args);
+	va_end(args);
+}
+
+/* What decides now, of one that has gone back. */
+static void say_log_tell_back(struct context *context)
+{
+	const struct say_log_trial *trial = &context->trial;
+
+	if (trial->is.fallback)
+		say_log_tell(context, true,
+			     "the trial of %s is over, and was not confirmed: it went back to "
+			     "generation %" PRIu64,
+			     trial->config, trial->is.fallback);
+	else
+		say_log_tell(context, true,
+			     "the trial of %s is over, and was not confirmed: it went back to "
+			     "nothing, and nothing is refused",
+			     trial->config);
+}
+
+/* state: NULL where nothing is loaded any more. */
+static void say_log_end_trial(struct context *context, const struct state *state)
+{
+	struct say_log_trial *trial = &context->trial;
+	const bool same = state && state->attached == trial->generation;
+
+	if (same && state->trial.kept)
+		say_log_tell(context, true, "the trial of %s is over: it was confirmed",
+			     trial->config);
+	else if (same || (state && state->attached == trial->is.fallback) ||
+		 (!state && trial_clock_ns() >= trial->is.ends_ns))
+		say_log_tell_back(context);
+	else
+		say_log_tell(context, true, "the trial of %s is over: %s", trial->config,
+			     state ? "another policy was loaded" : "it was unloaded");
+	*trial = (struct say_log_trial){ .generation = 0 };
+}
+
+static void say_log_begin_trial(struct context *context, const struct state *state)
+{
+	const uint64_t left = trial_seconds_left(&state->trial);
+	char time[SPAN_SIZE], follows[64] = "to nothing";
+
+	context->trial = (struct say_log_trial){
+		.generation = state->attached,
+		.is = state->trial,
+		.told = left <= TRIAL_NEAR_SECONDS,
+	};
+	snprintf(context->trial.config, sizeof(context->trial.config), "%.*s",
+		 (int)sizeof(state->policy.config) - 1, state->policy.config);
+	if (state->trial.fallback)
+		snprintf(follows, sizeof(follows), "to generation %" PRIu64, state->trial.fallback);
+	span_text(left, time);
+	say_log_tell(context, false,
+		     "%s is on trial for another %s: without a 'smtpward confirm' it goes back %s",
+		     context->trial.config, time, follows);
+}
+
+/* A trial's beginning, a minute before its end, its end, and which way it went. */
+static void say_log_follow_trial(struct context *context, const struct state *state)
+{
+	struct say_log_trial *trial = &context->trial;
+	const bool runs = state && state->trial.phase == TRIAL_RUNS;
+
+	if (trial->generation && (!runs || state->attached != trial->generation))
+		say_log_end_trial(context, state);
+	if (runs && !trial->generation)
+		say_log_begin_trial(context, state);
+	if (!runs || trial->told || trial_seconds_left(&state->trial) > TRIAL_NEAR_SECONDS)
+		return;
+	trial->told = true;
+	say_log_tell(context, false,
+		     "the trial of %s ends within a minute: 'smtpward confirm' keeps it",
+		     trial->config);
+}
+
+static bool say_log_news(void *userdata, bool unloaded, struct logger_alert *ret_news)
+{
+	struct context *context = userdata;
+
+	if (unloaded && context->trial.generation)
+		say_log_end_trial(context, NULL);
+	if (!context->n_news)
+		return false;
+	*ret_news = context->news[0];
+	context->n_news--;
+	memmove(context->news, context->news + 1, context->n_news * sizeof(context->news[0]));
+	return true;
 }
 
 static int say_log_read_state(struct context *context, struct state *ret_state,
@@ -130,6 +249,13 @@ static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 	/* Under change, or out of sight: neither is for an alert. */
 	if (r == -EAGAIN || r == -EACCES)
 		return false;
+	if (!r)
+		say_log_follow_trial(context, &state);
+	/* Root clears up behind it; for others it is the end. */
+	if (!r && geteuid() && state_is_lifted(&state)) {
+		ret_alert->lifted = true;
+		return false;
+	}
 	*ret_alert = (struct logger_alert){ .ends = true };
 	if (r)
 		snprintf(ret_alert->text, sizeof(ret_alert->text), "%s", reason.text);
@@ -185,7 +311,9 @@ static enum command_result say_log_end(const struct context *context, enum logge
 {
 	switch (end) {
 	case LOGGER_UNLOADED:
-		msg_info("the policy was unloaded: there is nothing more to log");
+		msg_info("the policy was unloaded, or a trial went back to nothing: there is "
+			 "nothing "
+			 "more to log");
 		break;
 	case LOGGER_LOST:
 		msg_error("the log ends: the pin directory %s is gone, and no unload removed it; "
@@ -273,6 +401,7 @@ static int say_log_stream(struct context *context, struct sink *sink, enum logge
 		.begun = say_log_begun,
 		.stopping = options->lift_at_end ? say_log_lift : NULL,
 		.look = say_log_look,
+		.news = say_log_news,
 		.beat = say_log_beat,
 		.userdata = context,
 		.until_alert = options->until_alert,

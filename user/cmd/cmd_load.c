@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/span.h"
 #include "cli/boot.h"
 #include "cli/given_policy.h"
 #include "cli/kept.h"
@@ -14,11 +15,17 @@
 #include "cmd/commands.h"
 #include "sink/sink.h"
 
+/* Too short to confirm, or so long that whoever tried has forgotten it. */
+#define TRY_SECONDS_MIN 10
+#define TRY_SECONDS_MAX (24ULL * 60 * 60)
+
 struct load_config {
 	const char *config;
 	const char *cgroup;
 	const char *pins;
 	const char *reader;
+	const char *try;
+	bool audit;
 	bool boot;
 	bool retry;
 };
@@ -29,6 +36,9 @@ static const struct option_spec options[] = {
 	OPTION_PINS(struct load_config, pins),
 	{ 0, "reader", "USER", "who may run 'smtpward log' beside root", OPTION_STRING,
 	  offsetof(struct load_config, reader) },
+	{ 0, "try", "TIME", "go back by itself after 5m, unless 'smtpward confirm' keeps it",
+	  OPTION_STRING, offsetof(struct load_config, try) },
+	OPTION_AUDIT(struct load_config, audit),
 	{ 0, "boot", NULL, "as smtpward.service does: leave what is in force, fall back",
 	  OPTION_FLAG, offsetof(struct load_config, boot) },
 	{ 0, "retry", NULL, "as smtpward-retry.service does: --boot until it is mended",
@@ -50,28 +60,59 @@ static void load_write_left(const char *pins)
 	say_log_drain_left(pins, sink, to);
 }
 
-static enum command_result load_given(const struct load_config *config,
+static enum command_result load_keep_copy(const struct load_config *config, uint64_t try_seconds,
+					  struct given_policy *given,
+					  struct load_report *ret_report)
+{
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+	enum command_result result;
+
+	kept_open(config->pins, false, &kept);
+	result = say_load_policy(
+		&(const struct say_load_request){
+			.given = given,
+			.cgroup = config->cgroup,
+			.pins = config->pins,
+			.reader = config->reader,
+			.try_seconds = try_seconds,
+		},
+		ret_report);
+	if (result == COMMAND_DONE && try_seconds)
+		kept_put_by(&kept, given);
+	else if (result == COMMAND_DONE)
+		kept_keep(&kept, given);
+	return result;
+}
+
+static enum command_result load_given(const struct load_config *config, uint64_t try_seconds,
 				      struct load_report *ret_report)
 {
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
-	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
 	enum command_result result =
 		given_policy_read(config->config ?: COMMAND_CONFIG_PATH, &given);
 
 	if (result != COMMAND_DONE)
 		return result;
-	kept_open(config->pins, false, &kept);
-	result = say_load_policy(
-		&(const struct say_load_request){
-			.given = &given,
-			.cgroup = config->cgroup,
-			.pins = config->pins,
-			.reader = config->reader,
-		},
-		ret_report);
-	if (result == COMMAND_DONE)
-		kept_keep(&kept, &given);
-	return result;
+	if (config->audit)
+		given_policy_audit(&given);
+	return load_keep_copy(config, try_seconds, &given, ret_report);
+}
+
+/* 0 for none. */
+static enum command_result load_parse_try(const struct load_config *config, uint64_t *ret_seconds)
+{
+	*ret_seconds = 0;
+	if ((config->boot || config->retry) && (config->try || config->audit)) {
+		msg_error("--%s is for a person: --boot and --retry go without it",
+			  config->try ? "try" : "audit");
+		return COMMAND_BAD_INPUT;
+	}
+	if (!config->try || (!span_parse(config->try, ret_seconds) &&
+			     *ret_seconds >= TRY_SECONDS_MIN && *ret_seconds <= TRY_SECONDS_MAX))
+		return COMMAND_DONE;
+	msg_error("--try takes a time from 10s to 24h, as in 30s, 5m or 1h30m, and not '%s'",
+		  config->try);
+	return COMMAND_BAD_INPUT;
 }
 
 static enum command_result load_run(void *userdata, int argc, char **argv)
@@ -84,14 +125,17 @@ static enum command_result load_run(void *userdata, int argc, char **argv)
 		.reader = config->reader,
 	};
 	struct load_report report = { 0 };
-	enum command_result result;
+	uint64_t try_seconds;
+	enum command_result result = load_parse_try(config, &try_seconds);
 
+	if (result != COMMAND_DONE)
+		return result;
 	if (config->retry)
 		result = boot_retry(&request, &report);
 	else if (config->boot)
 		result = boot_load(&request, &report);
 	else
-		result = load_given(config, &report);
+		result = load_given(config, try_seconds, &report);
 	if (report.left)
 		load_write_left(config->pins);
 	return result;
@@ -103,7 +147,8 @@ const struct command cmd_load = {
 	.description =
 		"Reads the policy, checks all of it, puts it in the kernel and pins it there. "
 		"Over a\nloaded policy it swaps in one step; where anything fails, the old "
-		"policy stays.",
+		"policy stays. With\n--try the kernel goes back to what was in force, or to "
+		"nothing, when the time is over,\nalso if nothing of smtpward runs any more.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct load_config),

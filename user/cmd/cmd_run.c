@@ -22,12 +22,14 @@ struct run_config {
 	const char *cgroup;
 	const char *pins;
 	bool trial;
+	bool audit;
 };
 
 static const struct option_spec options[] = {
 	OPTION_CONFIG(struct run_config, config),
 	OPTION_CGROUP(struct run_config, cgroup),
 	OPTION_PINS(struct run_config, pins),
+	OPTION_AUDIT(struct run_config, audit),
 	{ 0, "trial", NULL, "lift enforcement at the end", OPTION_FLAG,
 	  offsetof(struct run_config, trial) },
 };
@@ -180,6 +182,8 @@ static enum command_result run_run(void *userdata, int argc, char **argv)
 
 	if (result != COMMAND_DONE)
 		return result;
+	if (config->audit)
+		given_policy_audit(&given);
 	result = say_load_check_free(config->pins);
 	if (result != COMMAND_DONE)
 		return result;

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/span.h"
 #include "base/verdict_word.h"
 #include "cli/msg.h"
 #include "cmd/commands.h"
@@ -20,16 +21,20 @@
 #include "pins/reader_view.h"
 #include "pins/state.h"
 #include "policy/policy.h"
+#include "policy/policy_hash.h"
 #include "policy/policy_until.h"
 
 struct status_config {
 	const char *pins;
+	const char *expect;
 	bool json;
 };
 
 static const struct option_spec options[] = {
 	OPTION_PINS(struct status_config, pins),
 	OPTION_JSON(struct status_config, json),
+	{ 0, "expect", "audit|enforce", "what is to be so: exit status 3 where it is not",
+	  OPTION_STRING, offsetof(struct status_config, expect) },
 };
 
 static const char *const hook_words[] = {
@@ -48,9 +53,47 @@ static void status_format_time(uint64_t seconds, char *dst, size_t size)
 	strftime(dst, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static void status_print_policy(const struct smtpward_policy_info *policy)
+/* What the policy that decides came with, or nothing where an older version loaded it. */
+static void status_format_hash(const struct state *state, char dst[static POLICY_HASH_TEXT_SIZE])
 {
-	char since[32];
+	*dst = '\0';
+	if (state->origin.flags & SMTPWARD_ORIGIN_HASHED)
+		policy_hash_text(state->origin.hash, dst);
+}
+
+/* The other one of a trial: "FILE, generation 3". */
+static void status_format_other(const struct state *state, char *dst, size_t size)
+{
+	if (!state->trial.fallback)
+		snprintf(dst, size, "nothing");
+	else
+		snprintf(dst, size, "%.*s%sgeneration %" PRIu64, (int)sizeof(state->other.config),
+			 state->other.config, *state->other.config ? ", " : "",
+			 (uint64_t)state->other.generation);
+}
+
+static uint64_t status_trial_ends_at(const struct state *state)
+{
+	return (uint64_t)time(NULL) + trial_seconds_left(&state->trial);
+}
+
+static void status_print_trial(const struct state *state)
+{
+	char other[512], left[SPAN_SIZE], ends[32];
+
+	if (state->trial.phase != TRIAL_RUNS)
+		return;
+	status_format_other(state, other, sizeof(other));
+	span_text(trial_seconds_left(&state->trial), left);
+	status_format_time(status_trial_ends_at(state), ends, sizeof(ends));
+	printf("trial     %s left, until %s: then %s is in force; 'smtpward confirm' keeps this\n",
+	       left, ends, other);
+}
+
+static void status_print_policy(const struct state *state)
+{
+	const struct smtpward_policy_info *policy = &state->policy;
+	char since[32], hash[POLICY_HASH_TEXT_SIZE];
 
 	status_format_time(policy->loaded_at, since, sizeof(since));
 	printf("policy    %s: %" PRIu32 " rules, ports ", policy->config, policy->rules);
@@ -60,6 +103,9 @@ static void status_print_policy(const struct smtpward_policy_info *policy)
 	       policy_reject_name((int)policy->reject) ?: "?");
 	printf("since     %s, loaded by smtpward %s, generation %" PRIu64 "\n", since,
 	       policy->version, (uint64_t)policy->generation);
+	status_format_hash(state, hash);
+	if (*hash)
+		printf("hash      %s\n", hash);
 	if (policy->attached_to != CGROUPFS_ROOT_ID)
 		printf("scope     cgroup %" PRIu64
 		       " and below, not the machine's root: sockets made outside are not seen\n",
@@ -143,7 +189,8 @@ static void status_print_text(const struct state *state)
 {
 	printf("%s\n", state_headline(state));
 	status_print_troubles(state);
-	status_print_policy(&state->policy);
+	status_print_trial(state);
+	status_print_policy(state);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
 	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
@@ -215,17 +262,48 @@ static json_t *status_json_of_rules(const struct state *state)
 	return rules;
 }
 
-static json_t *status_json_of_policy(const struct smtpward_policy_info *policy)
+/* null where an older version loaded it. */
+static json_t *status_json_of_hash(const struct state *state)
 {
+	char hash[POLICY_HASH_TEXT_SIZE];
+
+	status_format_hash(state, hash);
+	return *hash ? json_string(hash) : json_null();
+}
+
+/* null where nothing is on trial. */
+static json_t *status_json_of_trial(const struct state *state)
+{
+	json_t *other = json_null();
+	char ends[32];
+
+	if (state->trial.phase == TRIAL_NONE)
+		return other;
+	if (state->trial.fallback)
+		other = json_pack("{s:s, s:I}", "config", state->other.config, "generation",
+				  (json_int_t)state->other.generation);
+	status_format_time(status_trial_ends_at(state), ends, sizeof(ends));
+	if (state->trial.phase == TRIAL_RUNS)
+		return json_pack("{s:b, s:s, s:I, s:o}", "over", false, "until", ends,
+				 "seconds_left", (json_int_t)trial_seconds_left(&state->trial),
+				 "then", other);
+	return json_pack("{s:b, s:n, s:i, s:o}", "over", true, "until", "seconds_left", 0, "tried",
+			 other);
+}
+
+static json_t *status_json_of_policy(const struct state *state)
+{
+	const struct smtpward_policy_info *policy = &state->policy;
 	json_t *ports = json_array();
 	char since[32];
 
 	status_format_time(policy->loaded_at, since, sizeof(since));
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
 		json_array_append_new(ports, json_integer(policy->port[i]));
-	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:b}", "config", policy->config,
-			 "loaded_at", since, "version", policy->version, "generation",
-			 (json_int_t)policy->generation, "ports", ports, "mode",
+	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:b}", "config",
+			 policy->config, "hash", status_json_of_hash(state), "loaded_at", since,
+			 "version", policy->version, "generation", (json_int_t)policy->generation,
+			 "ports", ports, "mode",
 			 policy->mode == SMTPWARD_AUDIT ? "audit" : "enforce", "reject",
 			 policy_reject_name((int)policy->reject) ?: "?", "cgroup",
 			 (json_int_t)policy->attached_to, "root",
@@ -260,11 +338,11 @@ static json_t *status_json_of_state(const struct state *state)
 	for (int i = 0; i < COUNTERS; i++)
 		json_object_set_new(counts, counter_infos[i].name,
 				    json_integer((json_int_t)counter_value(&state->counters, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
+	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
 			 "enforcing", state->enforcing, "summary", state_headline(state),
 			 "degraded", status_json_of_troubles(state), "policy",
-			 status_json_of_policy(&state->policy), "hooks", hooks, "tracker",
-			 state->tracker, "cgroups_missing",
+			 status_json_of_policy(state), "trial", status_json_of_trial(state),
+			 "hooks", hooks, "tracker", state->tracker, "cgroups_missing",
 			 (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
 			 (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED], "local_addresses",
 			 state->asks_local ? json_integer((json_int_t)state->local) : json_null(),
@@ -299,14 +377,33 @@ static enum command_result status_answer_no(const struct status_config *config, 
 	return result == COMMAND_DONE ? COMMAND_NO : result;
 }
 
+/* Of what is loaded: whether that is as it was asked for. */
+static enum command_result status_judge(const struct status_config *config,
+					const struct state *state)
+{
+	const bool audit = config->expect && !strcmp(config->expect, "audit");
+	const bool is = audit ? state_is_whole(state) && state->policy.mode == SMTPWARD_AUDIT
+			      : state->enforcing;
+
+	if (!is)
+		return COMMAND_NO;
+	return state->troubles ? COMMAND_DEGRADED : COMMAND_DONE;
+}
+
 static enum command_result status_run(void *userdata, int argc, char **argv)
 {
 	const struct status_config *config = userdata;
 	_cleanup_(state_clear) struct state state = { 0 };
 	enum command_result result = COMMAND_DONE;
 	struct reason reason;
-	int r = state_read(reader_view_choose(config->pins), false, &state, &reason);
+	int r;
 
+	if (config->expect && strcmp(config->expect, "audit") != 0 &&
+	    strcmp(config->expect, "enforce") != 0) {
+		msg_error("--expect takes audit or enforce, and not '%s'", config->expect);
+		return COMMAND_BAD_INPUT;
+	}
+	r = state_read(reader_view_choose(config->pins), false, &state, &reason);
 	if (r == -ENOENT)
 		return status_answer_no(config, "nothing is loaded");
 	if (r == -ENODATA)
@@ -321,9 +418,7 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 		status_print_text(&state);
 	if (result != COMMAND_DONE)
 		return result;
-	if (!state.enforcing)
-		return COMMAND_NO;
-	return state.troubles ? COMMAND_DEGRADED : COMMAND_DONE;
+	return status_judge(config, &state);
 }
 
 const struct command cmd_status = {
@@ -331,8 +426,8 @@ const struct command cmd_status = {
 	.summary = "is it enforcing, since when, what, with what counts",
 	.description =
 		"Tells what is in force now, from what the kernel has. Exit status 0 where the "
-		"policy\nis enforced on both hooks, 4 where it is and something is amiss, 3 where "
-		"it is\nnot.",
+		"policy\nis enforced on both hooks, or is what --expect names, 4 where it is and "
+		"something is\namiss, 3 where it is not.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct status_config),

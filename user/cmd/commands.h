@@ -8,6 +8,7 @@
 #define COMMANDS(COMMAND) \
 	COMMAND(run)      \
 	COMMAND(load)     \
+	COMMAND(confirm)  \
 	COMMAND(log)      \
 	COMMAND(local)    \
 	COMMAND(unload)   \

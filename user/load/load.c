@@ -17,10 +17,15 @@
  * Up to 4 the old policy is in force whole, from then on the new one; a crash in
  * between leaves things lying about that the next load removes in step 5. A hook that
  * this version has not refuses what the old policy does until it is detached.
+ *
+ * A load on trial stops short of 5: what it may have to go back to stays, whole, in a
+ * directory of its own, and its programs know it; see load_trial.c.
  */
 #include "load/load.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "load/load_steps.h"
@@ -35,8 +40,9 @@ static int load_make_and_swap(struct load *load, struct reason *reason)
 	return load_swap(load, reason);
 }
 
-int load_policy(const struct load_request *request, struct load_report *ret_report,
-		struct reason *reason)
+/* *reterr_over: a trial is over, and is to be settled first. */
+static int load_once(const struct load_request *request, struct load_report *ret_report,
+		     bool *reterr_over, struct reason *reason)
 {
 	_cleanup_(load_close) struct load load = {
 		.request = request,
@@ -52,6 +58,7 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 	hook_fds_clear(load.link_fds);
 	hook_fds_clear(load.before_fds);
 	r = load_open(&load, reason);
+	*reterr_over = load.trial_over;
 	if (r)
 		return r;
 	r = load_make_and_swap(&load, reason);
@@ -81,9 +88,25 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 		.clock_unset = load.clock_unset,
 		.root_id = load.root_id,
 		.id = { gate_id, load.generation },
+		.fallback = load.fallback,
 		.unkept = load.unkept,
 		.view = view,
 		.spoiled = load.spoiled,
 	};
+	memcpy(ret_report->hash, load.origin.hash, sizeof(ret_report->hash));
 	return 0;
+}
+
+int load_policy(const struct load_request *request, struct load_report *ret_report,
+		struct reason *reason)
+{
+	bool over = false;
+	int r = load_once(request, ret_report, &over, reason);
+
+	if (!over)
+		return r;
+	r = load_settle(request->pins, &over, reason);
+	if (r && r != -ENOENT)
+		return r;
+	return load_once(request, ret_report, &over, reason);
 }

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <smtpward/abi.h>
+
 #include "base/reason.h"
 #include "pins/found.h"
 #include "policy/policy.h"
@@ -26,7 +28,8 @@ struct load_request {
 	const char *pins;   /* directory on bpffs */
 	/* The group that may read beside root, 0: none; NULL: the one that may now. */
 	const gid_t *reader;
-	bool only_free; /* -EEXIST where a policy is loaded already */
+	bool only_free;	      /* -EEXIST where a policy is loaded already */
+	uint64_t try_seconds; /* on trial for so long; 0: for good */
 };
 
 /* One load of one pin directory: what tells a trial's own from what came after it. */
@@ -43,6 +46,8 @@ struct load_report {
 	bool clock_unset;      /* rules with an end match nothing, as the clock is not set */
 	uint64_t root_id;      /* of the v2 root as it is seen here: 1 is the machine's */
 	struct load_id id;
+	uint64_t fallback; /* of a trial: the generation that follows; 0: nothing does */
+	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy */
 	struct reason unkept;  /* why there is no second set of pins; empty where there is one */
 	struct reason view;    /* why its reader may have no way to the pins; or empty */
 	struct reason spoiled; /* why it did not go on with the maps that last; or empty */
@@ -51,7 +56,8 @@ struct load_report {
 /*
  * Returns 0, or -errno with a reason. Whatever happens, either what was in force
  * before decides on all hooks or the new policy does. reason may be about a step
- * after the switch; it says so.
+ * after the switch; it says so. -EBUSY while another policy is on trial, unless this one is to be,
+ * too: it is on trial instead, and what the other would have gone back to is what it does.
  */
 int load_policy(const struct load_request *request, struct load_report *ret_report,
 		struct reason *reason);
@@ -59,7 +65,8 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 /*
  * Puts back what somebody took away of a policy that is in force: pins, links, programs. 0
  * where its hooks are in force now; -ENOENT where nothing is left of it, neither pins nor
- * programs. What else is amiss it does not look at.
+ * programs, or it was on trial, which is over, and went back to nothing. What else is amiss it does
+ * not look at.
  */
 int load_heal(const char *path, struct reason *reason);
 
@@ -68,6 +75,36 @@ int load_heal(const char *path, struct reason *reason);
  * was. -ENOENT where nothing is loaded.
  */
 int load_set_clock(const char *path, struct reason *reason);
+
+/*
+ * Clears up behind a trial that is over: what its programs have gone back to is all there is
+ * then. *ret_over: there was one. What was kept in time, or runs, stays.
+ */
+int load_settle(const char *path, bool *ret_over, struct reason *reason);
+
+/* What became of a policy that is to be kept. */
+enum load_kept {
+	LOAD_KEPT,
+	LOAD_KEPT_ALREADY,
+	LOAD_KEPT_NOTHING,  /* nothing is on trial: neither is anything kept by the next two */
+	LOAD_KEPT_OTHER,    /* another policy is */
+	LOAD_KEPT_TOO_LATE, /* the deadline is over, and it went back */
+};
+
+struct load_keep {
+	enum load_kept kept;
+	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy that is on trial, or was */
+	bool hashed;			  /* it has one */
+	char config[256];		  /* where that came from */
+	struct reason unkept; /* why there is no second set of pins; empty where there is one */
+};
+
+/*
+ * Keeps the policy that is on trial, if wanted is NULL or what its hash begins with, in hex. 0
+ * with the answer, or -errno with a reason.
+ */
+int load_keep(const char *path, const char *wanted, struct load_keep *ret_keep,
+	      struct reason *reason);
 
 struct load_lifted {
 	unsigned int links;  /* that were attached, and are not any more */

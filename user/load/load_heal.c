@@ -17,6 +17,7 @@
 #include "pins/object.h"
 #include "pins/pins.h"
 #include "pins/reader_view.h"
+#include "pins/trial.h"
 
 static int heal_open_cgroup_id(uint64_t id, int *ret_fd)
 {
@@ -76,7 +77,24 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 	return load_link(pins, hook, program_fd, cgroup_fd, NULL, reason);
 }
 
-static int heal_hooks(const struct pins *pins, struct reason *reason)
+/* A load on trial may have been killed before it had said what to go back to. */
+static int heal_trial(const struct pins *pins, uint64_t generation, struct reason *reason)
+{
+	struct trial trial;
+	int r = trial_read(pins, generation, &trial);
+
+	if (r || trial.phase != TRIAL_RUNS)
+		return r;
+	if (trial.fallback)
+		r = load_trial_arm(pins, generation, trial.fallback);
+	if (!r)
+		r = pins_set_on_trial(pins, generation);
+	if (r)
+		return reason_errno(reason, r, "cannot put right what %s goes back to", pins->path);
+	return 0;
+}
+
+int load_heal_hooks(const struct pins *pins, struct reason *reason)
 {
 	struct smtpward_policy_info policy;
 	struct smtpward_gate gate;
@@ -91,6 +109,9 @@ static int heal_hooks(const struct pins *pins, struct reason *reason)
 		if (r)
 			return r;
 	}
+	r = heal_trial(pins, gate.generation, reason);
+	if (r)
+		return r;
 	return keep_update(pins, gate.generation, NULL, reason);
 }
 
@@ -115,7 +136,7 @@ static bool heal_finds_any(const struct found *found, const char *path, uint64_t
 	return false;
 }
 
-int load_heal(const char *path, struct reason *reason)
+int load_open_restored(const char *path, struct pins *ret_pins, struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	_cleanup_(found_clear) struct found found = { 0 };
@@ -133,8 +154,37 @@ int load_heal(const char *path, struct reason *reason)
 	r = load_restore(&pins, &found, root_id, reason);
 	if (r)
 		return r;
-	r = heal_hooks(&pins, reason);
+	*ret_pins = pins;
+	pins = (struct pins)PINS_CLOSED;
+	return 0;
+}
+
+static int heal_locked(const struct pins *pins, struct load_id *ret_lift, struct reason *reason)
+{
+	bool over;
+	int r = load_trial_settle(pins, &over, ret_lift, reason);
+
+	if (r || ret_lift->generation)
+		return r;
+	r = over ? 0 : load_heal_hooks(pins, reason);
 	if (r)
 		return r;
-	return heal_reader_view(&pins, reason);
+	return heal_reader_view(pins, reason);
+}
+
+int load_heal(const char *path, struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	struct load_id lift;
+	int r = load_open_restored(path, &pins, reason);
+
+	if (r)
+		return r;
+	r = heal_locked(&pins, &lift, reason);
+	if (r || !lift.generation)
+		return r;
+	pins_close(&pins);
+	r = load_trial_lift(path, &lift, reason);
+	return r ? r
+		 : reason_set(reason, -ENOENT, "the trial is over: nothing was in force before");
 }

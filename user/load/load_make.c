@@ -19,6 +19,8 @@
 #include "load/fill.h"
 #include "load/sizes.h"
 #include "load/walk.h"
+#include "pins/trial.h"
+#include "policy/policy_hash.h"
 
 static int make_reuse_map(struct load *load, uint64_t generation, const char *name,
 			  struct reason *reason)
@@ -56,6 +58,8 @@ static int make_load_programs(struct load *load, struct reason *reason)
 	struct loader_options options = {
 		.generation = load->generation,
 		.root_cgroup = load->root_id,
+		.trial_ends_ns = load->trial_ends_ns,
+		.trial_falls_back = load->fallback != 0,
 		.reader = load->reader != 0,
 	};
 	int r = sizes_choose(load->root_fd, &options);
@@ -199,17 +203,30 @@ static void make_describe(const struct load *load, struct smtpward_policy_info *
 	snprintf(info->config, sizeof(info->config), "%s", load->request->config);
 }
 
-static void make_describe_origin(const struct load *load, struct smtpward_origin *origin)
+static int make_describe_origin(struct load *load, struct reason *reason)
 {
 	const struct load_request *request = load->request;
+	struct smtpward_origin *origin = &load->origin;
+	int r;
 
-	*origin = (struct smtpward_origin){ .reader = load->reader };
+	*origin = (struct smtpward_origin){
+		.flags = SMTPWARD_ORIGIN_HASHED,
+		.reader = load->reader,
+		.trial_ends_ns = load->trial_ends_ns,
+		.trial_fallback = load->fallback,
+	};
+	r = policy_hash(request->policy, origin->hash);
+	if (r)
+		return reason_errno(reason, r, "cannot hash the policy");
+	if (load->trial_ends_ns)
+		origin->flags |= SMTPWARD_ORIGIN_TRIAL;
 	if (request->cgroup)
 		origin->flags |= SMTPWARD_ORIGIN_CGROUP;
 	if (request->why)
 		origin->flags |= SMTPWARD_ORIGIN_KEPT;
 	snprintf(origin->pins, sizeof(origin->pins), "%s", load->pins.path);
 	snprintf(origin->why, sizeof(origin->why), "%s", request->why ?: "");
+	return 0;
 }
 
 static int make_clock(struct load *load, struct reason *reason)
@@ -232,7 +249,6 @@ static int make_prepare(struct load *load, struct reason *reason)
 		.netns = load->host_netns,
 	};
 	struct smtpward_policy_info info;
-	struct smtpward_origin origin;
 	int r = make_pin_generation(load, reason);
 
 	if (r)
@@ -241,14 +257,16 @@ static int make_prepare(struct load *load, struct reason *reason)
 	if (r)
 		return r;
 	make_describe(load, &info);
-	make_describe_origin(load, &origin);
+	r = make_describe_origin(load, reason);
+	if (r)
+		return r;
 	r = fill_policy(load->loader, load->request->ruleset, reason);
 	if (r)
 		return r;
 	r = fill_host(load->loader, &host, reason);
 	if (r)
 		return r;
-	r = fill_description(load->loader, load->request->policy, &info, &origin, reason);
+	r = fill_description(load->loader, load->request->policy, &info, &load->origin, reason);
 	if (r)
 		return r;
 	r = make_start_tracker(load, reason);
@@ -265,8 +283,12 @@ static int make_prepare(struct load *load, struct reason *reason)
 
 int load_make(struct load *load, struct reason *reason)
 {
-	int r = make_load_programs(load, reason);
+	int r;
 
+	/* The programs have it for a constant: from then on nobody can move it. */
+	if (load->request->try_seconds)
+		load->trial_ends_ns = trial_clock_ns() + load->request->try_seconds * 1000000000ULL;
+	r = make_load_programs(load, reason);
 	if (r)
 		return r;
 	r = make_gate(load, reason);

@@ -13,12 +13,14 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/span.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
 #include "host/refusal.h"
 #include "pins/keep.h"
 #include "pins/lock.h"
 #include "pins/sound.h"
+#include "pins/trial.h"
 
 void load_close(struct load *load)
 {
@@ -298,6 +300,83 @@ static int open_found(struct load *load, struct reason *reason)
 	return load_restore(&load->pins, &load->found, load->root_id, reason);
 }
 
+/* A trial goes back to what runs as it is, with all that it has, and nothing else. */
+static int open_check_fallback(const struct load *load, struct reason *reason)
+{
+	int r;
+
+	if (load->has_gate && load->gate != SMTPWARD_GATE_OPEN && !load->decides)
+		return reason_set(
+			reason, -EBUSY,
+			"what is in force cannot be told, and so not gone back to: 'smtpward "
+			"load' without --try puts it right");
+	if (!load->fallback)
+		return 0;
+	if (!load->adopted)
+		return reason_set(
+			reason, -EBUSY,
+			"what is in force records into buffers that cannot be gone on with: "
+			"a trial could not go back to them; load without --try first");
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		bool has = false;
+
+		r = pins_has(&load->pins, load->fallback, hook_infos[hook].program_pin, &has);
+		if (r)
+			return reason_errno(reason, r, "cannot look for the hook %s",
+					    hook_infos[hook].name);
+		if (!has)
+			return reason_set(
+				reason, -EBUSY,
+				"what is in force is not on the hook %s: a trial could not "
+				"go back to it; load without --try first",
+				hook_infos[hook].name);
+	}
+	return 0;
+}
+
+static int open_refuse_running(const struct load *load, const struct trial *trial,
+			       struct reason *reason)
+{
+	char left[SPAN_SIZE];
+
+	span_text(trial_seconds_left(trial), left);
+	return reason_set(reason, -EBUSY,
+			  "a policy is on trial at %s for another %s: 'smtpward confirm' keeps it, "
+			  "'smtpward unload' lifts all, 'smtpward load --try' tries another",
+			  load->pins.path, left);
+}
+
+/* What is on trial already, and what this one goes back to. */
+static int open_trial(struct load *load, struct reason *reason)
+{
+	struct trial trial = { .phase = TRIAL_NONE };
+	int r = load->decides ? trial_read(&load->pins, load->decides, &trial) : 0;
+
+	if (r)
+		return reason_errno(reason, r, "cannot tell whether %s is on trial",
+				    load->pins.path);
+	load->trial_over = trial.phase == TRIAL_OVER;
+	if (load->trial_over)
+		return reason_set(reason, -EAGAIN, "%s was on trial: try again", load->pins.path);
+	if (trial.phase == TRIAL_RUNS && !load->request->try_seconds)
+		return open_refuse_running(load, &trial, reason);
+	if (!load->request->try_seconds)
+		return 0;
+	load->fallback = trial.phase == TRIAL_RUNS ? trial.fallback : load->decides;
+	return open_check_fallback(load, reason);
+}
+
+static int open_links(struct load *load, struct reason *reason)
+{
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		int r = open_link(load, hook, reason);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int open_state(struct load *load, struct reason *reason)
 {
 	int r = pins_open_locked(load->request->pins, true, &load->pins, reason);
@@ -316,6 +395,9 @@ static int open_state(struct load *load, struct reason *reason)
 	r = open_choose_adopted(load, reason);
 	if (r)
 		return r;
+	r = open_trial(load, reason);
+	if (r)
+		return r;
 	r = open_refuse_loaded(load, reason);
 	if (r)
 		return r;
@@ -325,12 +407,7 @@ static int open_state(struct load *load, struct reason *reason)
 	r = open_choose_reader(load, reason);
 	if (r)
 		return r;
-	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		r = open_link(load, hook, reason);
-		if (r)
-			return r;
-	}
-	return 0;
+	return open_links(load, reason);
 }
 
 int load_open(struct load *load, struct reason *reason)

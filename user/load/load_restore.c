@@ -17,6 +17,7 @@
 #include "pins/found.h"
 #include "pins/hook.h"
 #include "pins/object.h"
+#include "pins/trial.h"
 
 /* What is attached beside the hooks: its program, its pin, and a map that only it has. */
 static const struct {
@@ -165,6 +166,53 @@ static int restore_link(const struct restore *restore, const struct found_link *
 	return restore_hook(restore, link);
 }
 
+/* The generation of a program that is in a map, and not on a hook; 0: it is none of ours. */
+static uint64_t restore_generation_of(uint32_t program_id)
+{
+	struct smtpward_policy_info policy = { 0 };
+	_cleanup_close_ int fd = -1;
+	struct object_shape shape;
+	const uint32_t zero = 0;
+
+	if (found_open_map(program_id, "map_policy", &fd) || object_read_shape(fd, &shape) ||
+	    shape.value_size != sizeof(policy) || bpf_map_lookup_elem(fd, &zero, &policy))
+		return 0;
+	return policy.generation;
+}
+
+/* What a trial goes back to: no link has its programs, but the maps of those that are on trial. */
+static int restore_fallback(const struct restore *restore, const struct found_link *link)
+{
+	_cleanup_close_ int fd = -1;
+	struct found_link before = *link;
+	const uint32_t zero = 0;
+	struct restore fallback = *restore;
+	struct trial trial;
+	int r = trial_read(restore->pins, restore->generation, &trial);
+
+	if (r)
+		return reason_errno(restore->reason, r, "cannot tell whether %s is on trial",
+				    restore->pins->path);
+	if (trial.phase == TRIAL_NONE || !trial.fallback)
+		return 0;
+	fallback.generation = trial.fallback;
+	r = found_open_map(link->program_id, hook_infos[link->hook].before_map, &fd);
+	if (!r)
+		r = bpf_map_lookup_elem(fd, &zero, &before.program_id);
+	/* A load that was killed has not come so far, or all pins of the map were removed. */
+	if (r == -ENOENT || (!r && restore_generation_of(before.program_id) != trial.fallback))
+		return 0;
+	if (r)
+		return reason_errno(restore->reason, r, "cannot find what %s goes back to",
+				    restore->pins->path);
+	r = pins_make_generation(restore->pins, trial.fallback);
+	if (r && r != -EEXIST)
+		return reason_errno(restore->reason, r, "cannot make a directory in %s",
+				    restore->pins->path);
+	r = restore_program(&fallback, &before);
+	return r ? r : restore_generation(&fallback, &before);
+}
+
 /*
  * Whose map_gate it is in the directory; where it is nobody's who is attached, the first that
  * belongs there. 0: there is none.
@@ -219,6 +267,9 @@ int load_restore(const struct pins *pins, const struct found *found, uint64_t ro
 		/* Two hooks that run one generation have the same maps. */
 		if (!r && (!last || last->generation != link->generation || !link->generation))
 			r = restore_generation(&restore, link);
+		if (r)
+			return r;
+		r = restore_fallback(&restore, link);
 		if (r)
 			return r;
 		last = link;

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <smtpward/abi.h>
+
 #include "load/load.h"
 #include "load/loader.h"
 #include "pins/found.h"
@@ -42,10 +44,17 @@ struct load {
 	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
 	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */
 	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
+	uint64_t fallback;		/* of a trial: what it goes back to; 0: nothing */
+	uint64_t trial_ends_ns;		/* 0: it is none */
+	bool trial_over;		/* what was there is one that is over */
+	struct smtpward_origin origin;	/* as it will stand in the kernel */
 	struct reason unkept;		/* why there is no second set of pins */
 };
 
-/* load_open.c: what the load goes by, and what is there before it. Takes the lock. */
+/*
+ * load_open.c: what the load goes by, and what is there before it. Takes the lock. -EAGAIN, and
+ * trial_over, where a trial is over and is to be settled first.
+ */
 int load_open(struct load *load, struct reason *reason);
 void load_close(struct load *load);
 
@@ -70,6 +79,37 @@ int load_pin(const struct pins *pins, uint64_t generation, const char *name, int
  */
 int load_find(const struct pins *pins, struct found *ret_found, uint64_t *ret_root_id,
 	      struct reason *reason);
+
+/* The same for who has made no programs. 0 or -errno. */
+int load_write_pinned_gate(const struct pins *pins, uint64_t generation);
+
+/*
+ * load_heal.c: the pins as they are to be, with the lock. -ENOENT where nothing is left of what
+ * was loaded there, neither pins nor programs.
+ */
+int load_open_restored(const char *path, struct pins *ret_pins, struct reason *reason);
+
+/* The links of what the gate names, and the second set of pins. */
+int load_heal_hooks(const struct pins *pins, struct reason *reason);
+
+/*
+ * load_trial.c: what a trial goes back to has nobody before it, so that it decides for itself.
+ * 0 or -errno, as the next.
+ */
+int load_trial_prepare(const struct pins *pins, uint64_t fallback);
+
+/* After the switch: its programs go back to those of its fallback, and to no others. */
+int load_trial_arm(const struct pins *pins, uint64_t generation, uint64_t fallback);
+
+/*
+ * Behind a trial that is over, with the lock. *ret_lift: it went back to nothing, and this load is
+ * still to be lifted.
+ */
+int load_trial_settle(const struct pins *pins, bool *ret_over, struct load_id *ret_lift,
+		      struct reason *reason);
+
+/* Takes the lock; if another load has come before, that stays. */
+int load_trial_lift(const char *path, const struct load_id *id, struct reason *reason);
 
 /* Detaches a link that was found; gone already is fine. 0 or -errno. */
 int load_detach_found(const struct found_link *link);

@@ -126,9 +126,13 @@ static int swap_replace_program(const struct load *load, int hook, struct reason
 
 int load_swap(struct load *load, struct reason *reason)
 {
+	int r = load->fallback ? load_trial_prepare(&load->pins, load->fallback) : 0;
+
+	if (r)
+		return reason_errno(reason, r, "cannot prepare what is in force for a trial");
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		int r = load->link_fds[hook] < 0 ? swap_create_link(load, hook, reason)
-						 : swap_replace_program(load, hook, reason);
+		r = load->link_fds[hook] < 0 ? swap_create_link(load, hook, reason)
+					     : swap_replace_program(load, hook, reason);
 
 		if (r)
 			return r;
@@ -243,6 +247,9 @@ static int swap_share(const struct load *load, struct reason *reason)
 {
 	int r = pins_share(&load->pins, load->generation, load->reader);
 
+	/* Who reads now reads on when it goes back. */
+	if (!r && load->fallback && load->reader)
+		r = pins_share(&load->pins, load->fallback, load->reader);
 	if (r)
 		return reason_errno(
 			reason, r,
@@ -325,6 +332,18 @@ static int swap_detach_covered(const struct load *load)
 	return 0;
 }
 
+/* Who reads the pins and not map_trial goes by the mark. */
+static int swap_mark(const struct load *load)
+{
+	int r = load->fallback ? load_trial_arm(&load->pins, load->generation, load->fallback)
+			       : swap_end_handing_over(load);
+
+	if (r)
+		return r;
+	return load->trial_ends_ns ? pins_set_on_trial(&load->pins, load->generation)
+				   : pins_clear_trial(&load->pins);
+}
+
 static int swap_remove_others(struct load *load)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
@@ -333,14 +352,14 @@ static int swap_remove_others(struct load *load)
 
 	if (r)
 		return r;
-	r = swap_end_handing_over(load);
+	r = swap_mark(load);
 	if (r)
 		return r;
 	r = pins_list_generations(&load->pins, &numbers, &n);
 	if (r)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (numbers[i] == load->generation)
+		if (numbers[i] == load->generation || numbers[i] == load->fallback)
 			continue;
 		r = swap_remove_other(load, numbers[i]);
 		if (r)
@@ -363,8 +382,11 @@ static int swap_retire(struct load *load, struct reason *reason)
 
 int load_finish(struct load *load, struct reason *reason)
 {
-	/* First: there is nobody that their programs hand over to, and so they decide. */
-	int r = load_detach_unknown(&load->pins);
+	/*
+	 * First: there is nobody that their programs hand over to, and so they decide. A trial may
+	 * go back to them.
+	 */
+	int r = load->fallback ? 0 : load_detach_unknown(&load->pins);
 
 	if (r)
 		return reason_errno(
@@ -387,6 +409,7 @@ int load_finish(struct load *load, struct reason *reason)
 		return r;
 	/* What holds without it holds now: it is for whoever removes the pins. */
 	load->unkept.text[0] = '\0';
-	keep_update(&load->pins, load->generation, load_detach_unknown, &load->unkept);
+	keep_update(&load->pins, load->generation, load->fallback ? NULL : load_detach_unknown,
+		    &load->unkept);
 	return 0;
 }

@@ -29,6 +29,7 @@ struct loader {
 	struct bpf_program *programs[SMTPWARD_HOOKS];
 	struct bpf_map *before[SMTPWARD_HOOKS];
 	bool tracks_cgroups;
+	bool on_trial;
 };
 
 static void loader_set_constants(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
@@ -37,6 +38,10 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	typeof(skeleton->rodata) constants = skeleton->rodata;
 
 	constants->generation = options->generation;
+	constants->generation_for_good = options->trial_ends_ns ? SMTPWARD_GENERATION_NONE
+								: options->generation;
+	constants->trial_ends_ns = options->trial_ends_ns;
+	constants->trial_falls_back = options->trial_falls_back;
 	constants->root_cgroup = options->root_cgroup;
 	constants->ports_count = ruleset->n_ports;
 	memcpy(constants->ports, ruleset->ports, sizeof(constants->ports));
@@ -168,6 +173,7 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	if (!loader)
 		return reason_errno(reason, -ENOMEM, "cannot open the BPF object");
 	loader->tracks_cgroups = ruleset->asks_cgroup;
+	loader->on_trial = options->trial_ends_ns != 0;
 	loader->skeleton = smtpward_bpf__open();
 	if (!loader->skeleton)
 		return reason_errno(reason, -errno, "cannot open the BPF object");
@@ -298,14 +304,20 @@ int loader_each_object(const struct loader *loader,
 	return 0;
 }
 
+static bool loader_stays_open(const struct loader *loader, const struct bpf_map *map)
+{
+	return bpf_map__is_internal(map) || loader_is_lasting(loader, map) ||
+	       bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY ||
+	       map == loader->skeleton->maps.map_clock ||
+	       (map == loader->skeleton->maps.map_trial && loader->on_trial);
+}
+
 int loader_freeze_maps(const struct loader *loader)
 {
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
-		if (bpf_map__is_internal(map) || loader_is_lasting(loader, map) ||
-		    map == loader->skeleton->maps.map_clock ||
-		    bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY)
+		if (loader_stays_open(loader, map))
 			continue;
 		if (bpf_map_freeze(bpf_map__fd(map)))
 			return -errno;

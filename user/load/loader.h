@@ -17,14 +17,16 @@ struct loader;
 
 struct loader_options {
 	uint64_t generation;
-	uint64_t root_cgroup; /* id of the v2 root */
-	uint32_t host_netns;  /* inode number of the host's network namespace; 0: not needed */
-	uint32_t events_size; /* bytes, a power of two and a multiple of the page size */
-	uint32_t callers_max; /* entries of map_callers */
-	uint32_t cgroups_max; /* entries of map_cgroups, and of map_inherited */
-	bool typed_task;      /* the kernel has FEATURE_TASK */
-	bool reads_tai;	      /* the kernel has FEATURE_TAI */
-	bool reader;	      /* somebody who is not root reads: iter_hooks is for them */
+	uint64_t root_cgroup;	/* id of the v2 root */
+	uint32_t host_netns;	/* inode number of the host's network namespace; 0: not needed */
+	uint32_t events_size;	/* bytes, a power of two and a multiple of the page size */
+	uint32_t callers_max;	/* entries of map_callers */
+	uint32_t cgroups_max;	/* entries of map_cgroups, and of map_inherited */
+	uint64_t trial_ends_ns; /* of trial.h's clock; 0: it is no trial */
+	bool trial_falls_back;	/* on the programs in loader_before_map(), or on nothing */
+	bool typed_task;	/* the kernel has FEATURE_TASK */
+	bool reads_tai;		/* the kernel has FEATURE_TAI */
+	bool reader;		/* somebody who is not root reads: iter_hooks is for them */
 };
 
 /*
@@ -56,8 +58,8 @@ int loader_each_object(const struct loader *loader,
 
 /*
  * Forbids user space to change the policy's maps from here on, other programs' user
- * space too; the tracker still can, and map_clock goes with the clock. To be called when all of
- * them are filled.
+ * space too; the tracker still can, map_clock goes with the clock, and map_trial keeps what is on
+ * trial. To be called when all of them are filled.
  */
 int loader_freeze_maps(const struct loader *loader);
 

@@ -14,6 +14,7 @@
 #include "line/line.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/trial.h"
 
 /* How long a logger has to notice, and a sink to take the lines. */
 #define PATIENCE_NS 10000000000ULL
@@ -136,13 +137,18 @@ static int leftover_drain_generation(const struct pins *pins, uint64_t generatio
 	return 0;
 }
 
-/* While no load is under way, so that none of them is one that is being made. */
+/*
+ * While no load is under way, so that none of them is one that is being made. What a trial goes
+ * back to is not left over.
+ */
 static int leftover_list_generations(const char *path, uint64_t **ret_generations, size_t *ret_n,
-				     uint64_t *ret_deciding, struct reason *reason)
+				     uint64_t *ret_deciding, uint64_t *ret_fallback,
+				     struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	_cleanup_free_ uint64_t *generations = NULL;
 	enum object_gate gate;
+	struct trial trial;
 	size_t n = 0;
 	int r = pins_open_shared(path, false, &pins, reason);
 
@@ -150,7 +156,11 @@ static int leftover_list_generations(const char *path, uint64_t **ret_generation
 		return r;
 	r = object_read_generation(&pins, ret_deciding, &gate);
 	if (!r)
-		r = pins_list_generations(&pins, &generations, &n);
+		r = trial_read(&pins, *ret_deciding, &trial);
+	if (r)
+		return reason_errno(reason, r, "cannot tell the policy in %s", path);
+	*ret_fallback = trial.phase == TRIAL_NONE ? 0 : trial.fallback;
+	r = pins_list_generations(&pins, &generations, &n);
 	if (r)
 		return reason_errno(reason, r, "cannot list %s", path);
 	*ret_generations = TAKE_PTR(generations);
@@ -164,9 +174,9 @@ int leftover_drain(const char *path, struct sink *sink, const struct drain_notic
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
 	_cleanup_free_ uint64_t *generations = NULL;
 	_cleanup_close_ int reader_lock = -1;
-	uint64_t deciding;
+	uint64_t deciding, fallback;
 	size_t n = 0;
-	int r = leftover_list_generations(path, &generations, &n, &deciding, reason);
+	int r = leftover_list_generations(path, &generations, &n, &deciding, &fallback, reason);
 
 	if (r)
 		return r;
@@ -178,7 +188,7 @@ int leftover_drain(const char *path, struct sink *sink, const struct drain_notic
 		return r;
 	leftover_wait_for_programs();
 	for (size_t i = 0; i < n; i++) {
-		if (generations[i] == deciding)
+		if (generations[i] == deciding || generations[i] == fallback)
 			continue;
 		r = leftover_drain_generation(&pins, generations[i], sink, notices, report, reason);
 		if (r)

@@ -58,6 +58,7 @@ struct logger {
 	char alert[LOGGER_ALERT_SIZE]; /* the last one; empty where all is well */
 	char due[LOGGER_ALERT_SIZE];   /* one that has no line yet, or empty */
 	bool due_healed;
+	struct logger_alert news;   /* that has no line yet, or an empty text */
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */
 	unsigned int sweep_seconds; /* since all callers were looked at */
@@ -253,10 +254,12 @@ static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
 	const bool lifted = logger_is_lifted(logger);
 	struct logger_alert alert = { .text = "" };
-	bool changed;
+	bool changed, seen = logger->watch->look(logger->watch->userdata, &alert);
+
+	loop->unloaded = alert.lifted;
 
 	/* An unload is on its way, unless the gate was open two seconds ago already. */
-	if (!logger->watch->look(logger->watch->userdata, &alert) || (lifted && !loop->lifted))
+	if (!seen || (lifted && !loop->lifted))
 		alert = (struct logger_alert){ .text = "" };
 	loop->lifted = lifted;
 	changed = alert.text[0] && strcmp(alert.text, logger->alert);
@@ -274,18 +277,45 @@ static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 	memcpy(logger->alert, alert.text, sizeof(alert.text));
 }
 
+/* As drain_alert(). */
+static int logger_write_news(struct logger *logger, bool unloaded)
+{
+	const struct logger_watch *watch = logger->watch;
+
+	while (logger->news.text[0] || watch->news(watch->userdata, unloaded, &logger->news)) {
+		int r = drain_alert(logger->drain, logger->news.text, logger->news.healed);
+
+		if (r)
+			return r;
+		logger->news.text[0] = '\0';
+	}
+	return 0;
+}
+
 /* 0, 1 or -errno. */
 static int logger_write_alert(struct logger *logger)
 {
-	int r;
+	int r = logger_write_news(logger, false);
 
-	if (!logger->due[0])
-		return 0;
+	if (r || !logger->due[0])
+		return r;
 	r = drain_alert(logger->drain, logger->due, logger->due_healed);
 	if (r)
 		return r;
 	logger->due[0] = '\0';
 	return 0;
+}
+
+/* Nobody goes on after us. */
+static int logger_loop_finish(struct logger *logger, const struct logger_loop *loop,
+			      struct reason *reason)
+{
+	int r = drain_all(logger->drain, DRAIN_NS, reason);
+
+	if (r)
+		return r;
+	r = logger_write_news(logger, loop->unloaded);
+	return r < 0 ? reason_errno(reason, r, "cannot write an alert") : 0;
 }
 
 /* What became of the pins: whether there is still something to read, and to watch over. */
@@ -294,7 +324,7 @@ static void logger_loop_look_at_pins(struct logger *logger, struct logger_loop *
 	const bool present = pins_present(&logger->pins);
 	uint32_t events_id;
 
-	loop->unloaded = !present && logger_is_lifted(logger);
+	loop->unloaded = loop->unloaded || (!present && logger_is_lifted(logger));
 	loop->lost = !present && !loop->unloaded;
 	/* Half-way through a change it cannot be told: then the next second can tell. */
 	loop->replaced = present && !logger_read_events_id(logger, &events_id) &&
@@ -447,7 +477,7 @@ static int logger_loop_run(struct logger *logger, struct logger_loop *loop, stru
 		if (loop->stop || logger_loop_is_alerted(logger, loop))
 			return logger_loop_drain(logger, reason);
 		if (loop->unloaded || loop->replaced)
-			return drain_all(logger->drain, DRAIN_NS, reason);
+			return logger_loop_finish(logger, loop, reason);
 		r = logger_loop_wait(logger, loop, stuck);
 		if (r)
 			return reason_errno(reason, r, "cannot wait for events");

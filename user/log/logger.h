@@ -27,7 +27,8 @@ enum logger_end {
 struct logger_alert {
 	char text[LOGGER_ALERT_SIZE]; /* what is amiss, or was and has been put right */
 	bool healed;
-	bool ends; /* a load puts it right: for who cannot heal and is started anew by one */
+	bool ends;   /* a load puts it right: for who cannot heal and is started anew by one */
+	bool lifted; /* nothing is in force, and is to be: the log ends as after an unload */
 };
 
 /* Looks whether enforcement is what it should be, every few seconds. */
@@ -41,6 +42,11 @@ struct logger_watch {
 	void (*stopping)(void *userdata);
 	/* Returns true where there is an alert. */
 	bool (*look)(void *userdata, struct logger_alert *ret_alert);
+	/*
+	 * After each look, and with unloaded once more at the end: what else is to be said of
+	 * what was seen. Called until it returns false.
+	 */
+	bool (*news)(void *userdata, bool unloaded, struct logger_alert *ret_news);
 	/* Each second that the loop has come round. */
 	void (*beat)(void *userdata, const struct drain_report *report);
 	void *userdata;

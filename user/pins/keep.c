@@ -21,6 +21,7 @@
 #include "pins/instance.h"
 #include "pins/lock.h"
 #include "pins/object.h"
+#include "pins/trial.h"
 
 #define KEEP_NAME "keep"
 #define KEEP_DIR RUN_DIR "/" KEEP_NAME
@@ -162,7 +163,7 @@ static int keep_pin(const struct pins *pins, const struct pins *keep, uint64_t g
 	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
-static int keep_remove_others(const struct pins *keep, uint64_t generation)
+static int keep_remove_others(const struct pins *keep, uint64_t generation, uint64_t fallback)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
 	size_t n;
@@ -171,7 +172,7 @@ static int keep_remove_others(const struct pins *keep, uint64_t generation)
 	if (r)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (numbers[i] == generation)
+		if (numbers[i] == generation || numbers[i] == fallback)
 			continue;
 		r = pins_remove_generation(keep, numbers[i]);
 		if (r)
@@ -180,24 +181,67 @@ static int keep_remove_others(const struct pins *keep, uint64_t generation)
 	return 0;
 }
 
-static int keep_update_all(const struct pins *pins, const struct pins *keep, uint64_t generation)
+/* What a policy on trial goes back to, 0 where it is on none, or has nothing to go back to. */
+static int keep_find_fallback(const struct pins *pins, uint64_t generation, uint64_t *ret_fallback)
+{
+	struct trial trial;
+	int r = trial_read(pins, generation, &trial);
+
+	if (r)
+		return r;
+	*ret_fallback = trial.phase == TRIAL_NONE ? 0 : trial.fallback;
+	return 0;
+}
+
+/* Does what is asked to each pin of the second set, until it returns something else than 0. */
+static int keep_each(const struct pins *pins, const struct pins *keep, uint64_t generation,
+		     uint64_t fallback,
+		     int (*each)(const struct pins *pins, const struct pins *keep,
+				 uint64_t generation, const char *name))
 {
 	int r;
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		r = keep_pin(pins, keep, 0, hook_infos[hook].link_pin);
+		r = each(pins, keep, 0, hook_infos[hook].link_pin);
+		/* A program array without a pin is empty, whoever uses it. */
+		if (!r && fallback)
+			r = each(pins, keep, generation, hook_infos[hook].before_map);
 		if (r)
 			return r;
 	}
-	r = pins_make_generation(keep, generation);
-	if (r && r != -EEXIST)
-		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(keep_names); i++) {
-		r = keep_pin(pins, keep, generation, keep_names[i]);
+		r = each(pins, keep, generation, keep_names[i]);
+		if (!r && fallback)
+			r = each(pins, keep, fallback, keep_names[i]);
 		if (r)
 			return r;
 	}
-	return keep_remove_others(keep, generation);
+	return 0;
+}
+
+static int keep_make_generation(const struct pins *keep, uint64_t generation)
+{
+	int r = generation ? pins_make_generation(keep, generation) : 0;
+
+	return r == -EEXIST ? 0 : r;
+}
+
+static int keep_update_all(const struct pins *pins, const struct pins *keep, uint64_t generation)
+{
+	uint64_t fallback = 0;
+	int r = keep_find_fallback(pins, generation, &fallback);
+
+	if (r)
+		return r;
+	r = keep_make_generation(keep, generation);
+	if (!r)
+		r = keep_make_generation(keep, fallback);
+	if (r)
+		return r;
+	r = keep_each(pins, keep, generation, fallback, keep_pin);
+	if (r)
+		return r;
+	return keep_remove_others(keep, generation, fallback);
 }
 
 /* What is asked of the second set; reason may be set where the result is an error. */
@@ -268,22 +312,33 @@ int keep_update(const struct pins *pins, uint64_t generation,
 	return keep_do(&request);
 }
 
+#define KEEP_DIFFERS 1
+
+static int keep_check(const struct pins *pins, const struct pins *keep, uint64_t generation,
+		      const char *name)
+{
+	bool same = true;
+	int r = keep_compare(pins, keep, generation, name, &same, NULL);
+
+	if (r)
+		return r;
+	return same ? 0 : KEEP_DIFFERS;
+}
+
 static int keep_compare_step(const struct keep_request *request)
 {
 	_cleanup_(pins_close) struct pins keep = PINS_CLOSED;
-	bool same = true;
+	uint64_t fallback = 0;
 	int r = keep_open(request->pins, false, &keep, request->reason);
 
 	*request->ret_whole = false;
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	for (int hook = 0; hook < SMTPWARD_HOOKS && !r && same; hook++)
-		r = keep_compare(request->pins, &keep, 0, hook_infos[hook].link_pin, &same, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(keep_names) && !r && same; i++)
-		r = keep_compare(request->pins, &keep, request->generation, keep_names[i], &same,
-				 NULL);
-	*request->ret_whole = same;
-	return r;
+	r = keep_find_fallback(request->pins, request->generation, &fallback);
+	if (!r)
+		r = keep_each(request->pins, &keep, request->generation, fallback, keep_check);
+	*request->ret_whole = !r;
+	return r == KEEP_DIFFERS ? 0 : r;
 }
 
 int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole)

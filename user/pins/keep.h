@@ -6,6 +6,9 @@
  *
  *   RUN_DIR/keep/INSTANCE/link_connect4, 6
  *   RUN_DIR/keep/INSTANCE/generation-N/link_cgroup_mkdir, link_cgroup_rmdir, iter_hooks
+ *
+ * While one generation is on trial there are two, and map_before4, 6 of that one: by these it
+ * finds the other.
  */
 #ifndef SMTPWARD_KEEP_H
 #define SMTPWARD_KEEP_H

@@ -20,7 +20,8 @@
 
 #define GATE_NAME "map_gate"
 #define POLICY_NAME "policy"
-#define POLICY_NEW_NAME "policy_new"
+#define TRIAL_NAME "trial"
+#define NEW_NAME "policy_new"
 #define GENERATION_PREFIX "generation-"
 
 /* Behind a failed call. That errno is over 0 then is known to us, but to no analyzer. */
@@ -97,7 +98,7 @@ static uint64_t pins_parse_generation(const char *name);
 static bool pins_is_our_name(const char *name)
 {
 	static const char *const prefixes[] = { "map_", "link_", "prog_", "iter_" };
-	static const char *const names[] = { POLICY_NAME, POLICY_NEW_NAME, PINS_READER_NAME };
+	static const char *const names[] = { POLICY_NAME, TRIAL_NAME, NEW_NAME, PINS_READER_NAME };
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
@@ -486,29 +487,56 @@ int pins_remove_generation(const struct pins *pins, uint64_t generation)
 	return pins_remove_directory(pins->fd, name.text);
 }
 
-int pins_point_to(const struct pins *pins, uint64_t generation)
+/* A link to the directory of a generation, made or changed in one step. */
+static int pins_point(const struct pins *pins, const char *name, uint64_t generation)
 {
-	struct pins_generation_name name = pins_generation_name(generation);
+	struct pins_generation_name target = pins_generation_name(generation);
 	int r;
 
 	assert(generation);
-	r = pins_remove(pins, POLICY_NEW_NAME);
+	r = pins_remove(pins, NEW_NAME);
 	if (r)
 		return r;
-	if (symlinkat(name.text, pins->fd, POLICY_NEW_NAME))
+	if (symlinkat(target.text, pins->fd, NEW_NAME))
 		return -errno;
-	return renameat(pins->fd, POLICY_NEW_NAME, pins->fd, POLICY_NAME) ? -errno : 0;
+	return renameat(pins->fd, NEW_NAME, pins->fd, name) ? -errno : 0;
+}
+
+static int pins_points(const struct pins *pins, const char *name, uint64_t generation,
+		       bool *ret_points)
+{
+	struct pins_generation_name target = pins_generation_name(generation), there = { "" };
+	ssize_t len = readlinkat(pins->fd, name, there.text, sizeof(there.text) - 1);
+
+	if (len < 0 && errno != ENOENT && errno != EINVAL)
+		return -errno;
+	*ret_points = len >= 0 && !strcmp(there.text, target.text);
+	return 0;
+}
+
+int pins_point_to(const struct pins *pins, uint64_t generation)
+{
+	return pins_point(pins, POLICY_NAME, generation);
 }
 
 int pins_points_to(const struct pins *pins, uint64_t generation, bool *ret_points)
 {
-	struct pins_generation_name name = pins_generation_name(generation), there = { "" };
-	ssize_t len = readlinkat(pins->fd, POLICY_NAME, there.text, sizeof(there.text) - 1);
+	return pins_points(pins, POLICY_NAME, generation, ret_points);
+}
 
-	if (len < 0 && errno != ENOENT && errno != EINVAL)
-		return -errno;
-	*ret_points = len >= 0 && !strcmp(there.text, name.text);
-	return 0;
+int pins_set_on_trial(const struct pins *pins, uint64_t generation)
+{
+	return pins_point(pins, TRIAL_NAME, generation);
+}
+
+int pins_clear_trial(const struct pins *pins)
+{
+	return pins_remove(pins, TRIAL_NAME);
+}
+
+int pins_is_on_trial(const struct pins *pins, uint64_t generation, bool *ret_is)
+{
+	return pins_points(pins, TRIAL_NAME, generation, ret_is);
 }
 
 int pins_link_policy(const struct pins *pins, const char *name)

@@ -7,6 +7,7 @@
  *   generation-N/       one policy: its maps, programs and cgroup tracker, and the maps
  *                       that last from policy to policy
  *   policy              -> the generation that decides, for people
+ *   trial               -> the generation that is on trial; gone once it is kept
  *   map_events, ...     -> the maps that last, in policy
  *   reader/             locked by whoever reads map_events; its group may read
  *
@@ -115,6 +116,11 @@ int pins_point_to(const struct pins *pins, uint64_t generation);
 
 /* Whether it points there. */
 int pins_points_to(const struct pins *pins, uint64_t generation, bool *ret_points);
+
+/* The same of "trial", which root alone can write and every reader sees. */
+int pins_set_on_trial(const struct pins *pins, uint64_t generation);
+int pins_clear_trial(const struct pins *pins);
+int pins_is_on_trial(const struct pins *pins, uint64_t generation, bool *ret_is);
 
 /* Makes "name" a link to the pin of that name in what "policy" points to; there already is fine. */
 int pins_link_policy(const struct pins *pins, const char *name);

@@ -68,7 +68,10 @@ static int share_give_all(const struct pins *pins, uint64_t generation, gid_t gr
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
 		r = share_give(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
 			       shared[i].rights);
-		/* Without a group there is no iter_hooks, nor has an older version all maps. */
+		/*
+		 * Without a group there is no iter_hooks; what a trial goes back to was made
+		 * without this group, or by an older version.
+		 */
 		if (r == -ENOENT)
 			continue;
 		if (r)

@@ -39,7 +39,12 @@ bool state_is_whole(const struct state *state)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return false;
-	return !state->gate_open && state->tracker;
+	return !state->gate_open && state->tracker && !state_is_lifted(state);
+}
+
+bool state_is_lifted(const struct state *state)
+{
+	return state->trial.phase == TRIAL_OVER && !state->trial.fallback;
 }
 
 int64_t state_now(const struct state *state)
@@ -61,6 +66,8 @@ const char *state_headline(const struct state *state)
 {
 	if (state->enforcing)
 		return state->troubles ? "enforcing, and degraded" : "enforcing";
+	if (state_is_lifted(state))
+		return "not enforcing: the trial is over, and nothing was in force before it";
 	if (state->gate_open)
 		return "not enforcing: the policy is loaded half-way; 'smtpward load' completes it";
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
@@ -79,6 +86,9 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 	[STATE_COVERED] = "an earlier load, whose pins are covered or gone, decides too; 'smtpward "
 			  "load' takes it away",
 	[STATE_MISSING] = "the tracker could not keep all cgroups; 'smtpward load' makes room",
+	[STATE_BACK] =
+		"the trial is over without a 'smtpward confirm', and what was in force before "
+		"it is again; 'smtpward load' clears up behind it",
 	[STATE_SCOPE] =
 		"attached to the root of a cgroup namespace, and not to the machine's: what "
 		"runs outside of it is not refused",

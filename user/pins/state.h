@@ -14,6 +14,7 @@
 #include "pins/hook.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/trial.h"
 
 enum state_hook {
 	STATE_IN_FORCE,
@@ -29,21 +30,30 @@ enum state_trouble {
 	STATE_UNKEPT,  /* it is not pinned a second time: see keep.h */
 	STATE_COVERED, /* an earlier load of this directory decides, too */
 	STATE_MISSING, /* the tracker has no room for all cgroups */
+	STATE_BACK,    /* a trial is over, and what was in force before it is again */
 	STATE_SCOPE,   /* attached to a root that is not the machine's, and nobody named it */
 	STATE_LOCAL,   /* a rule asks for the local addresses, and nobody keeps them */
 	STATE_TROUBLES,
 };
 
 /* What the next load, or who heals, puts right. */
-#define STATE_HEALS \
-	(1U << STATE_PINS | 1U << STATE_UNKEPT | 1U << STATE_COVERED | 1U << STATE_MISSING)
+#define STATE_HEALS                                                                          \
+	(1U << STATE_PINS | 1U << STATE_UNKEPT | 1U << STATE_COVERED | 1U << STATE_MISSING | \
+	 1U << STATE_BACK)
 
 struct state {
 	bool enforcing;	   /* whole, and mode enforce */
 	uint32_t troubles; /* 1U << STATE_KEPT and so on */
 	bool gate_open;	   /* enforcement is lifted, half-way through a load or unload */
-	struct smtpward_policy_info policy;
-	struct smtpward_origin origin; /* all zero where an older version loaded it */
+	struct smtpward_policy_info policy; /* that decides */
+	struct smtpward_origin origin;	    /* all zero where an older version loaded it */
+	uint64_t attached;  /* the generation on the hooks: another where a trial went back */
+	struct trial trial; /* of what is attached */
+	/*
+	 * The other one of a trial: what follows, while it runs; what was on trial, where it went
+	 * back. All zero but the generation where it cannot be read.
+	 */
+	struct smtpward_policy_info other;
 	enum state_hook hooks[SMTPWARD_HOOKS];
 	struct object_link links[SMTPWARD_HOOKS];
 	bool tracks;				    /* the policy needs the cgroup tracker */
@@ -83,6 +93,9 @@ int64_t state_now(const struct state *state);
 /* One trouble of those that the state has, in words. */
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,
 			    size_t size);
+
+/* Whether a trial is over that had nothing to go back to. */
+bool state_is_lifted(const struct state *state);
 
 /* One line: enforcing, or why not and what to do. */
 const char *state_headline(const struct state *state);

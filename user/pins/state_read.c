@@ -26,6 +26,7 @@ struct state_view {
 	const struct found_link *link; /* one of the policy's in question; NULL: none is known */
 	uint64_t root_id;	       /* of the v2 root as it is seen here */
 	int root_fd;
+	uint32_t fallback_program; /* of what a trial went back to; 0: it is not known */
 };
 
 static void state_view_close(struct state_view *view)
@@ -68,15 +69,16 @@ static int state_open_map(const struct state_view *view, struct state *state, co
 			  size_t value_size, int *ret_fd)
 {
 	const struct found_link *link = state_find_program(view, state);
+	const uint32_t program_id = link ? link->program_id : view->fallback_program;
 	_cleanup_close_ int fd = -1;
 	struct object_shape shape;
 	int r;
 
-	if (!link)
+	if (!program_id)
 		return view->pins.fd < 0 ? -ENOENT
 					 : object_open_map(&view->pins, state->policy.generation,
 							   name, OBJECT_READS, value_size, ret_fd);
-	r = found_open_map(link->program_id, name, &fd);
+	r = found_open_map(program_id, name, &fd);
 	if (!r)
 		r = object_read_shape(fd, &shape);
 	if (r)
@@ -105,7 +107,7 @@ static int state_read_map(const struct state_view *view, struct state *state, co
 static int state_read_hook_from_outside(const struct pins *pins, struct state *state, int hook)
 {
 	bool runs[SMTPWARD_HOOKS];
-	int r = object_read_hooks(pins, state->policy.generation, runs);
+	int r = object_read_hooks(pins, state->attached, runs);
 
 	if (r == -ENODATA || r == -ENOENT)
 		return -EACCES;
@@ -141,8 +143,7 @@ static int state_read_pinned_hook(const struct state_view *view, struct state *s
 	if (r || !exists)
 		return r;
 	state->hooks[hook] = STATE_OTHER_PROGRAM;
-	r = object_open(&view->pins, state->policy.generation, hook_infos[hook].program_pin,
-			&program_fd);
+	r = object_open(&view->pins, state->attached, hook_infos[hook].program_pin, &program_fd);
 	if (r == -ENOENT)
 		return 0;
 	if (r)
@@ -164,7 +165,7 @@ static const struct found_link *state_find_link(const struct state_view *view,
 
 		if (link->gate_id == view->link->gate_id && (int)link->hook == hook &&
 		    link->cgroup_id == state->policy.attached_to &&
-		    (!link->generation || link->generation == state->policy.generation))
+		    (!link->generation || link->generation == state->attached))
 			return link;
 	}
 	return NULL;
@@ -363,13 +364,11 @@ static int state_read_abi(const struct state_view *view, struct state *state)
 	return state->policy.abi == SMTPWARD_ABI ? 0 : -EPROTO;
 }
 
-static int state_read_policy(const struct state_view *view, struct state *state)
+/* What the load of a generation says of itself. */
+static int state_read_description(const struct state_view *view, struct state *state)
 {
-	int r = state_read_generation(view, state);
+	int r = state_read_abi(view, state);
 
-	if (r)
-		return r;
-	r = state_read_abi(view, state);
 	if (r)
 		return r;
 	r = state_read_map(view, state, "map_policy", &state->policy, sizeof(state->policy));
@@ -377,7 +376,67 @@ static int state_read_policy(const struct state_view *view, struct state *state)
 		return r;
 	r = state_read_map(view, state, "map_origin", &state->origin, sizeof(state->origin));
 	/* A version before that map loaded it. */
-	if (r && r != -ENOENT)
+	return r == -ENOENT ? 0 : r;
+}
+
+/* A program of what the trial goes back to: it is in the maps of those that are attached. */
+static void state_find_fallback(struct state_view *view)
+{
+	_cleanup_close_ int fd = -1;
+	const uint32_t zero = 0;
+
+	if (!view->link ||
+	    found_open_map(view->link->program_id, hook_infos[view->link->hook].before_map, &fd) ||
+	    bpf_map_lookup_elem(fd, &zero, &view->fallback_program))
+		view->fallback_program = 0;
+}
+
+/* What decides is another generation than the one that the gate names. */
+static int state_read_fallback(struct state_view *view, struct state *state)
+{
+	state->other = state->policy;
+	state->policy.generation = state->trial.fallback;
+	memset(&state->origin, 0, sizeof(state->origin));
+	state_find_fallback(view);
+	state_note(state, STATE_BACK);
+	return state_read_description(view, state);
+}
+
+static int state_read_trial(struct state_view *view, struct state *state)
+{
+	struct smtpward_trial trial = { 0 };
+	int r = 0;
+
+	if (!(state->origin.flags & SMTPWARD_ORIGIN_TRIAL))
+		return 0;
+	r = state_read_map(view, state, "map_trial", &trial, sizeof(trial));
+	if (r == -EACCES || r == -EPERM)
+		r = trial_read_mark(&view->pins, state->attached, &trial.word);
+	if (r)
+		return r;
+	trial_judge(&state->origin, trial.word, &state->trial);
+	if (state->trial.phase == TRIAL_NONE || !state->trial.fallback)
+		return 0;
+	if (state->trial.phase == TRIAL_OVER)
+		return state_read_fallback(view, state);
+	if (view->pins.fd < 0 || object_read(&view->pins, state->trial.fallback, "map_policy",
+					     &state->other, sizeof(state->other)))
+		state->other.generation = state->trial.fallback;
+	return 0;
+}
+
+static int state_read_policy(struct state_view *view, struct state *state)
+{
+	int r = state_read_generation(view, state);
+
+	if (r)
+		return r;
+	state->attached = state->policy.generation;
+	r = state_read_description(view, state);
+	if (r)
+		return r;
+	r = state_read_trial(view, state);
+	if (r)
 		return r;
 	r = state_read_map(view, state, "map_clock", &state->clock, sizeof(state->clock));
 	if (r && r != -ENOENT)
@@ -406,7 +465,7 @@ static int state_pins_maps(const struct state_view *view, const struct state *st
 {
 	const struct found_link *link = state_find_program(view, state);
 	struct state_pinned pinned = { view, state };
-	int r = pins_points_to(&view->pins, state->policy.generation, ret_all);
+	int r = pins_points_to(&view->pins, state->attached, ret_all);
 
 	if (r || !*ret_all || !link)
 		return r;
@@ -420,15 +479,15 @@ static bool state_pins_links(const struct state_view *view, const struct state *
 	bool iterator = true;
 
 	if (state->origin.reader &&
-	    (pins_has(&view->pins, state->policy.generation, "iter_hooks", &iterator) || !iterator))
+	    (pins_has(&view->pins, state->attached, "iter_hooks", &iterator) || !iterator))
 		return false;
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		bool link = false, program = false;
 		int r = pins_has(&view->pins, 0, hook_infos[hook].link_pin, &link);
 
 		if (!r)
-			r = pins_has(&view->pins, state->policy.generation,
-				     hook_infos[hook].program_pin, &program);
+			r = pins_has(&view->pins, state->attached, hook_infos[hook].program_pin,
+				     &program);
 		if (r || !link || !program)
 			return false;
 	}
@@ -463,13 +522,13 @@ static int state_read_troubles(const struct state_view *view, struct state *stat
 	}
 	/* The second set is root's, and is not asked for where the first one is not whole. */
 	if (!geteuid() && !(state->troubles & 1U << STATE_PINS))
-		r = keep_is_whole(&view->pins, state->policy.generation, &kept);
+		r = keep_is_whole(&view->pins, state->attached, &kept);
 	if (!kept)
 		state_note(state, STATE_UNKEPT);
 	return r;
 }
 
-static int state_read_all(const struct state_view *view, struct state *state)
+static int state_read_all(struct state_view *view, struct state *state)
 {
 	int r = state_read_policy(view, state);
 

@@ -342,8 +342,9 @@ static void assert_table(const struct command *command)
 
 static void test_tables(void **state __attribute__((unused)))
 {
-	static const struct command *const commands[] = { &cmd_run,    &cmd_load,   &cmd_log,
-							  &cmd_unload, &cmd_status, &cmd_check };
+	static const struct command *const commands[] = { &cmd_run,  &cmd_load,	  &cmd_confirm,
+							  &cmd_log,  &cmd_unload, &cmd_status,
+							  &cmd_check };
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		assert_table(commands[i]);

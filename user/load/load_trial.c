@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A policy on trial: what it takes to go back, what it takes to stay, and what is cleared up
+ * behind either.
+ *
+ * The programs of a trial go back by themselves (bpf/gate.h), to those in their map_before4
+ * and so on. A program array is emptied with its last pin: these maps are in both sets of
+ * pins, and so is what else the fallback has attached, its tracker.
+ *
+ * Behind a trial that is over the gate gets the generation that decides already, so that
+ * nobody sees a difference; then its programs take the place of those that handed over to it.
+ */
+#include "load/load_steps.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "base/cleanup.h"
+#include "pins/keep.h"
+#include "pins/object.h"
+#include "pins/trial.h"
+#include "policy/policy_hash.h"
+
+static int trial_open_before(const struct pins *pins, uint64_t generation, int hook, int *ret_fd)
+{
+	return object_open_map(pins, generation, hook_infos[hook].before_map, OBJECT_WRITES, 0,
+			       ret_fd);
+}
+
+static int trial_end_handing_over(const struct pins *pins, uint64_t generation)
+{
+	const uint32_t zero = 0;
+
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		_cleanup_close_ int fd = -1;
+		int r = trial_open_before(pins, generation, hook, &fd);
+
+		/* Of an older version, which has not had the hook. */
+		if (r == -ENOENT)
+			continue;
+		if (!r)
+			r = bpf_map_delete_elem(fd, &zero);
+		if (r && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+int load_trial_prepare(const struct pins *pins, uint64_t fallback)
+{
+	return trial_end_handing_over(pins, fallback);
+}
+
+int load_trial_arm(const struct pins *pins, uint64_t generation, uint64_t fallback)
+{
+	const uint32_t zero = 0;
+
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		_cleanup_close_ int fd = -1, program_fd = -1;
+		int r = trial_open_before(pins, generation, hook, &fd);
+
+		if (!r)
+			r = object_open(pins, fallback, hook_infos[hook].program_pin, &program_fd);
+		if (!r)
+			r = bpf_map_update_elem(fd, &zero, &program_fd, BPF_ANY);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Going back. */
+
+int load_write_pinned_gate(const struct pins *pins, uint64_t generation)
+{
+	const struct smtpward_gate gate = { .generation = generation };
+	_cleanup_close_ int fd = -1;
+	const uint32_t zero = 0;
+	uint32_t id;
+	int r = object_open_gate(pins, OBJECT_WRITES, &fd, &id);
+
+	return r ? r : bpf_map_update_elem(fd, &zero, &gate, BPF_ANY);
+}
+
+/* Who could read before the trial can, as that load had said it. */
+static int trial_share_again(const struct pins *pins, uint64_t fallback)
+{
+	_cleanup_free_ struct smtpward_origin *origin = malloc(sizeof(*origin));
+	int r;
+
+	if (!origin)
+		return -ENOMEM;
+	r = object_read(pins, fallback, "map_origin", origin, sizeof(*origin));
+	/* An older version's: its reader is the one that there is. */
+	if (r == -ENOENT || r == -EBADMSG)
+		return 0;
+	return r ? r : pins_share(pins, fallback, origin->reader);
+}
+
+static int trial_remove_candidate(const struct pins *pins, uint64_t candidate, uint64_t fallback)
+{
+	int r = load_name_generation(pins, fallback);
+
+	if (r)
+		return r;
+	r = trial_share_again(pins, fallback);
+	if (r)
+		return r;
+	r = pins_clear_trial(pins);
+	if (r)
+		return r;
+	return pins_remove_generation(pins, candidate);
+}
+
+static int trial_go_back(const struct pins *pins, uint64_t candidate, uint64_t fallback,
+			 struct reason *reason)
+{
+	int r = load_write_pinned_gate(pins, fallback);
+
+	if (r)
+		return reason_errno(reason, r, "cannot write %s/map_gate", pins->path);
+	r = load_heal_hooks(pins, reason);
+	if (r)
+		return r;
+	r = trial_remove_candidate(pins, candidate, fallback);
+	if (r)
+		return reason_errno(reason, r, "cannot remove what was on trial from %s",
+				    pins->path);
+	return 0;
+}
+
+/* What the gate names, and whether that is on trial. */
+static int trial_read_gate(const struct pins *pins, struct load_id *ret_id, struct trial *ret_trial)
+{
+	_cleanup_close_ int fd = -1;
+	struct smtpward_gate gate;
+	const uint32_t zero = 0;
+	int r = object_open_gate(pins, OBJECT_READS, &fd, &ret_id->gate_id);
+
+	if (!r)
+		r = bpf_map_lookup_elem(fd, &zero, &gate);
+	if (r)
+		return r;
+	ret_id->generation = gate.generation;
+	*ret_trial = (struct trial){ .phase = TRIAL_NONE };
+	return gate.generation && gate.generation != SMTPWARD_GATE_OPEN
+		       ? trial_read(pins, gate.generation, ret_trial)
+		       : 0;
+}
+
+int load_trial_settle(const struct pins *pins, bool *ret_over, struct load_id *ret_lift,
+		      struct reason *reason)
+{
+	struct trial trial;
+	struct load_id id;
+	int r = trial_read_gate(pins, &id, &trial);
+
+	*ret_over = false;
+	*ret_lift = (struct load_id){ 0 };
+	if (r == -ENOENT)
+		return 0;
+	if (r)
+		return reason_errno(reason, r, "cannot tell whether %s is on trial", pins->path);
+	if (trial.phase != TRIAL_OVER)
+		return 0;
+	*ret_over = true;
+	if (trial.fallback)
+		return trial_go_back(pins, id.generation, trial.fallback, reason);
+	*ret_lift = id;
+	return 0;
+}
+
+int load_trial_lift(const char *path, const struct load_id *id, struct reason *reason)
+{
+	struct load_lifted lifted = { 0 };
+	int r = load_unload(path, id, &lifted, reason);
+
+	found_clear(&lifted.others);
+	return r == -ESTALE || r == -ENOENT ? 0 : r;
+}
+
+int load_settle(const char *path, bool *ret_over, struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	struct load_id lift;
+	int r = load_open_restored(path, &pins, reason);
+
+	if (r)
+		return r;
+	r = load_trial_settle(&pins, ret_over, &lift, reason);
+	if (r || !lift.generation)
+		return r;
+	pins_close(&pins);
+	return load_trial_lift(path, &lift, reason);
+}
+
+/* Staying. */
+
+static int trial_forget_fallback(const struct pins *pins, uint64_t generation, uint64_t fallback)
+{
+	int r = trial_end_handing_over(pins, generation);
+
+	if (r)
+		return r;
+	r = load_detach_unknown(pins);
+	if (r)
+		return r;
+	r = fallback ? pins_remove_generation(pins, fallback) : 0;
+	if (r)
+		return r;
+	r = load_name_generation(pins, generation);
+	if (r)
+		return r;
+	return pins_clear_trial(pins);
+}
+
+/* It is kept: all of this a later one can do again. */
+static int trial_finish(const struct pins *pins, uint64_t generation, uint64_t fallback,
+			struct reason *ret_unkept, struct reason *reason)
+{
+	int r = trial_forget_fallback(pins, generation, fallback);
+
+	if (r)
+		return reason_errno(reason, r,
+				    "the policy is kept, but removing what it was to go back to "
+				    "from %s failed: "
+				    "the next load does that",
+				    pins->path);
+	keep_update(pins, generation, load_detach_unknown, ret_unkept);
+	return 0;
+}
+
+static int trial_describe(const struct pins *pins, uint64_t generation, struct load_keep *ret_keep)
+{
+	_cleanup_free_ struct smtpward_origin *origin = malloc(sizeof(*origin));
+	struct smtpward_policy_info info;
+	int r;
+
+	if (!origin)
+		return -ENOMEM;
+	r = object_read(pins, generation, "map_origin", origin, sizeof(*origin));
+	if (!r)
+		r = object_read(pins, generation, "map_policy", &info, sizeof(info));
+	if (r)
+		return r;
+	ret_keep->hashed = origin->flags & SMTPWARD_ORIGIN_HASHED;
+	memcpy(ret_keep->hash, origin->hash, sizeof(ret_keep->hash));
+	memcpy(ret_keep->config, info.config, sizeof(ret_keep->config));
+	return 0;
+}
+
+static bool trial_is_wanted(const struct load_keep *keep, const char *wanted)
+{
+	char hash[POLICY_HASH_TEXT_SIZE];
+
+	if (!wanted)
+		return true;
+	policy_hash_text(keep->hash, hash);
+	return keep->hashed && !strncasecmp(hash, wanted, strlen(wanted));
+}
+
+static int trial_keep_found(const struct pins *pins, const struct load_id *id,
+			    const struct trial *trial, const char *wanted, struct load_keep *keep,
+			    struct reason *reason)
+{
+	bool kept = trial->kept;
+	int r = trial_describe(pins, id->generation, keep);
+
+	if (r)
+		return reason_errno(reason, r, "cannot read what is on trial at %s", pins->path);
+	keep->kept = LOAD_KEPT_OTHER;
+	if (!trial_is_wanted(keep, wanted))
+		return 0;
+	r = kept ? 0 : trial_keep(pins, id->generation, trial->ends_ns, &kept);
+	if (r)
+		return reason_errno(reason, r, "cannot keep what is on trial at %s", pins->path);
+	keep->kept = !kept ? LOAD_KEPT_TOO_LATE : trial->kept ? LOAD_KEPT_ALREADY : LOAD_KEPT;
+	return kept ? trial_finish(pins, id->generation, trial->fallback, &keep->unkept, reason)
+		    : 0;
+}
+
+static int trial_keep_locked(const struct pins *pins, const char *wanted, struct load_keep *keep,
+			     struct load_id *ret_lift, struct reason *reason)
+{
+	struct trial trial;
+	struct load_id id;
+	bool over;
+	int r = trial_read_gate(pins, &id, &trial);
+
+	if (r && r != -ENOENT)
+		return reason_errno(reason, r, "cannot tell whether %s is on trial", pins->path);
+	if (r || (trial.phase == TRIAL_NONE && !trial.kept))
+		return 0;
+	r = trial_keep_found(pins, &id, &trial, wanted, keep, reason);
+	if (r || keep->kept != LOAD_KEPT_TOO_LATE)
+		return r;
+	return load_trial_settle(pins, &over, ret_lift, reason);
+}
+
+int load_keep(const char *path, const char *wanted, struct load_keep *ret_keep,
+	      struct reason *reason)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	struct load_keep keep = { .kept = LOAD_KEPT_NOTHING };
+	struct load_id lift = { 0 };
+	int r;
+
+	if (geteuid())
+		return reason_set(reason, -EPERM, "this needs root");
+	r = load_open_restored(path, &pins, reason);
+	if (r && r != -ENOENT)
+		return r;
+	if (!r)
+		r = trial_keep_locked(&pins, wanted, &keep, &lift, reason);
+	else
+		r = 0;
+	if (!r && lift.generation) {
+		pins_close(&pins);
+		r = load_trial_lift(path, &lift, reason);
+	}
+	if (r)
+		return r;
+	*ret_keep = keep;
+	return 0;
+}
