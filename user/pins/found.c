@@ -59,18 +59,44 @@ static const char *found_pin_name(const char *kept)
 	return kept;
 }
 
+/*
+ * The names of maps that were asked for, for the life of the process: an id is given once. This
+ * spares most calls, and more. As the last descriptor of a program array is closed, the kernel
+ * holds it until it is emptied, later; closed again before that, it holds it twice and lets go
+ * of it once: prog_array_map_clear() in kernel/bpf/arraymap.c. So what need not be opened is not.
+ */
+#define NAMES_KEPT 1024
+
+static struct {
+	uint32_t id; /* 0: of none */
+	char name[BPF_OBJ_NAME_LEN];
+} found_names[NAMES_KEPT];
+
+static int found_name_map(uint32_t id, char ret_name[static BPF_OBJ_NAME_LEN])
+{
+	char *kept = found_names[id % NAMES_KEPT].name;
+	struct bpf_map_info info = { 0 };
+	_cleanup_close_ int fd = -1;
+	__u32 size = sizeof(info);
+
+	if (found_names[id % NAMES_KEPT].id != id) {
+		fd = bpf_map_get_fd_by_id(id);
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+			return -errno;
+		memcpy(kept, info.name, sizeof(info.name));
+		found_names[id % NAMES_KEPT].id = id;
+	}
+	memcpy(ret_name, kept, BPF_OBJ_NAME_LEN);
+	return 0;
+}
+
 static int found_name_maps(struct found_program *program)
 {
 	for (uint32_t i = 0; i < program->info.nr_map_ids; i++) {
-		_cleanup_close_ int fd = bpf_map_get_fd_by_id(program->maps[i]);
-		struct bpf_map_info info = { 0 };
-		__u32 size = sizeof(info);
+		int r = found_name_map(program->maps[i], program->names[i]);
 
-		if (fd < 0 && errno == ENOENT)
-			continue;
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
-			return -errno;
-		memcpy(program->names[i], info.name, sizeof(info.name));
+		if (r && r != -ENOENT)
+			return r;
 	}
 	return 0;
 }
