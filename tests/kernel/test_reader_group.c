@@ -5,8 +5,10 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -53,6 +55,49 @@ static void test_one_file_two_logs(void **state)
 	assert_int_equal(smtpward("unload", "--pins", pins, NULL), 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(unlink(rotated), 0);
+}
+
+/* Who may read the file can lock it as a reader can, and holds up nobody. */
+static int lock_for_reading(void *arg)
+{
+	const struct flock all = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	const char *path = arg;
+	int fd = reader_become(NULL) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) || fcntl(fd, F_OFD_SETLK, &all))
+		return -errno;
+	return pause();
+}
+
+static void test_file_locked_for_reading(void **state)
+{
+	_cleanup_(log_close) struct log log = { 0 };
+	char path[128];
+	const char *argv[] = { "smtpward", "log", "--pins", fixture.pins, "--to", path, NULL };
+	struct child_handle holder;
+	struct stat st;
+	int fd;
+
+	file_path(path, sizeof(path), "read");
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0644), 0);
+	holder = child_start(CHILD(0), lock_for_reading, path);
+	for (int64_t deadline = clock_ms() + FIXTURE_PATIENCE; !flock(fd, LOCK_SH | LOCK_NB);) {
+		assert_int_equal(flock(fd, LOCK_UN), 0);
+		assert_true(pause_until(deadline));
+	}
+	policy_load("mode enforce\n");
+	cgroup_make("denied");
+	assert_int_equal(attempt_in("denied", NET_OUTSIDE4, 25), EPERM);
+	log_start_run(&log, argv, NULL);
+	for (int64_t deadline = clock_ms() + FIXTURE_PATIENCE; !fstat(fd, &st) && !st.st_size;)
+		assert_true(pause_until(deadline));
+	log_end(&log, SIGTERM);
+	child_kill_all();
+	close(holder.fd);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
 }
 
 /* Who may read. */
@@ -137,6 +182,7 @@ static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_file_two_logs),
+		TEST(test_file_locked_for_reading),
 		TEST(test_group_of_a_log),
 		TEST(test_group_of_others),
 	};

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -62,16 +61,23 @@ static int file_open(const char *path, int *ret_fd)
 	return 0;
 }
 
-/* That nobody else writes to the file, receipts and taking back go by: see file_is_out(). */
+/*
+ * That nobody else writes to the file, receipts and taking back go by: see file_is_out(). A lock
+ * for writing, which takes a descriptor for writing: who can only read the file can lock it for
+ * reading, which is nothing to us.
+ */
 static int file_lock(int fd)
 {
-	while (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno == EWOULDBLOCK)
-			return -EBUSY;
-		if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
+	struct flock ours = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock theirs = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	if (!fcntl(fd, F_OFD_SETLK, &ours))
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return -errno;
+	if (fcntl(fd, F_OFD_GETLK, &theirs))
+		return -errno;
+	return theirs.l_type == F_UNLCK ? 0 : -EBUSY;
 }
 
 static int file_begin(struct sink_file *file, const struct line *line,
