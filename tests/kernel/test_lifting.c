@@ -561,6 +561,9 @@ static void start_trial(struct log *log)
 
 	log_start_run(log, argv, without_syslog);
 	log_line(log, "to see one", 0);
+	/* A line says that it has begun to read: from here on it ends well, whatever is loaded. */
+	assert_int_equal(attempt_in("mail.service", NET_OUTSIDE4, 25), EPERM);
+	log_line(log, " verdict=deny ", 0);
 }
 
 static void test_trial_leaves_what_came_after_it(void **state)
