@@ -428,6 +428,7 @@ static void test_until_alert(void **state)
 	load_for_reader();
 	service_start(&service, "--until-alert");
 	service_wait(service.manager, "READY=1");
+	log_pass_first_look();
 	detach("link_connect4");
 	service_wait(service.syslog, "connect4 is not in force; 'smtpward load' puts it back\" "
 				     "healed=no");
@@ -449,6 +450,7 @@ static void test_until_alert_without_syslog(void **state)
 	service.syslog = -1;
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
 	log_line(&service.log, "cannot write to syslog", 0);
+	log_pass_first_look();
 	detach("link_connect6");
 	assert_int_equal(log_wait_exit(&service.log), 1);
 	assert_int_equal(log_count(&service.log, "cannot put this right"), 1);
