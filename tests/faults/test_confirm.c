@@ -18,7 +18,7 @@ SWEEPS(unload_trial, IN_FORCE_B, IN_FORCE_NONE, IN_FORCE_A, sweep_set_up_trial_o
 /* There are many more calls than time: each has its turn with SMTPWARD_TEST_FAULTS=1. */
 static int setup(void **state)
 {
-	sweep_thin = 4;
+	sweep_thin = 16;
 	return sweep_setup(state);
 }
 

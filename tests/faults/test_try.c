@@ -13,7 +13,7 @@ SWEEPS(try_again, IN_FORCE_A, IN_FORCE_B, IN_FORCE_A, sweep_set_up_trial_of_a,
 /* There are many more calls than time: each has its turn with SMTPWARD_TEST_FAULTS=1. */
 static int setup(void **state)
 {
-	sweep_thin = 4;
+	sweep_thin = 16;
 	return sweep_setup(state);
 }
 

@@ -295,7 +295,7 @@ static void check_fault(const struct fault *fault)
 /* Each Nth fault, over all system calls together. */
 static unsigned int sample(void)
 {
-	return sweep_thin * (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32);
+	return (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32 * (int)sweep_thin);
 }
 
 /* read(2) is libbpf going through the kernel's BTF, a page at a time: a few stand for all. */
