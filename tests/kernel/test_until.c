@@ -388,6 +388,38 @@ static void test_over_a_load(void **state)
 	assert_refused();
 }
 
+/* Whether the programs in force have the tables of instants. */
+static bool has_tables(void)
+{
+	_cleanup_close_ int fd = bpf_pin_open("policy/prog_connect4");
+	uint32_t ids[64] = { 0 };
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = ARRAY_SIZE(ids) };
+	uint32_t size = sizeof(info);
+	bool has = false;
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++) {
+		_cleanup_close_ int map_fd = bpf_map_get_fd_by_id(ids[i]);
+		struct bpf_map_info map = { 0 };
+
+		size = sizeof(map);
+		assert_int_equal(bpf_obj_get_info_by_fd(map_fd, &map, &size), 0);
+		has |= !strcmp(map.name, ".rodata.until");
+	}
+	return has;
+}
+
+/* Ten kilobytes that other policies do without. */
+static void test_tables(void **state)
+{
+	load("allow unit a.service\n");
+	assert_passes();
+	assert_false(has_tables());
+	load("allow unit a.service until %s\n", at(time(NULL) + HOUR));
+	assert_passes();
+	assert_true(has_tables());
+}
+
 /* Whoever reads for root knows what is left, and can change nothing of it. */
 static int reader_changes(void *arg)
 {
@@ -543,6 +575,10 @@ static void test_guest_tai(void **state)
 #function " before 6.1", function, begin, end, &before_tai \
 	}
 #define TEST(function) BOTH(function, begin, fixture_tidy)
+#define ONCE(function)                                           \
+	{                                                        \
+#function, function, begin, fixture_tidy, NULL \
+	}
 #define GUEST_TEST(function) BOTH(function, guest_begin, guest_end)
 
 static const struct CMUnitTest all[] = {
@@ -557,6 +593,7 @@ static const struct CMUnitTest all[] = {
 	TEST(test_status_json),
 	TEST(test_command),
 	TEST(test_over_a_load),
+	ONCE(test_tables),
 	TEST(test_reader_prolongs_nothing),
 	GUEST_TEST(test_guest_steps),
 	GUEST_TEST(test_guest_untold),
