@@ -75,6 +75,8 @@ int state_read_troubles(const struct state_view *view, struct state *state)
 		state_note(state, STATE_SCOPE);
 	if (state->missing[SMTPWARD_TRACKER_CGROUPS])
 		state_note(state, STATE_MISSING);
+	if (state_now(state) == -ENODATA)
+		state_note(state, STATE_CLOCK);
 	if (!pinned)
 		state_note(state, STATE_PINS);
 	for (size_t i = 0; view->link && i < view->found.n; i++) {
