@@ -114,7 +114,7 @@ taken_away() {
 # calls it switches is not the same each time: a load looks at every program that the kernel
 # has, and each is a call more.
 killed_at_a_call() {
-	local n now status first= step=7
+	local n now status first="" step=7
 
 	[ "${SMTPWARD_TEST_FAULTS:-}" != 1 ] || step=1
 	for ((n = 1; n < 1000; n += step)); do
