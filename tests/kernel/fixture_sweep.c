@@ -7,8 +7,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-#define SYSCALLS_MAX 96
-
 /* Two policies that allow the opposite, and something that both allow. */
 #define POLICY_A "allow to 192.0.2.1, 2001:db8::1\nallow cgroup /%s/always\n"
 #define POLICY_B "allow to 203.0.113.9, ::1\nallow cgroup /%s/always\n"
@@ -186,43 +184,58 @@ static int become_strace(void *arg)
 	return -1;
 }
 
-/* How often each system call occurs where none fails. */
-struct count {
-	char name[32];
-	unsigned int n;
-};
-
-static size_t count_calls(const struct scenario *scenario, struct count counts[SYSCALLS_MAX])
+/* A line is "NAME(ARGUMENTS", and with several processes "PID NAME(ARGUMENTS". */
+static char *name_of_call(char *line)
 {
-	_cleanup_fclose_ FILE *file = NULL;
-	char trace[128], line[4096];
+	char *name = line + strspn(line, "0123456789 ");
+	size_t len = strcspn(name, "(");
+
+	if (name[len] != '(' || len >= sizeof(((struct sweep_count *)0)->name) ||
+	    strcspn(name, " ") < len)
+		return NULL;
+	name[len] = '\0';
+	return name;
+}
+
+size_t sweep_read_trace(const char *path, struct sweep_count *ret_counts)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	char line[4096];
+	size_t n = 0;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		char *name = name_of_call(line);
+		size_t i = 0;
+
+		if (!name)
+			continue;
+		/* From the first pause on it is one question until the kernel has let go. */
+		if (strstr(name, "nanosleep"))
+			break;
+		while (i < n && strcmp(ret_counts[i].name, name))
+			i++;
+		assert_true(i < SWEEP_CALLS_MAX);
+		if (i == n)
+			ret_counts[n++] = (struct sweep_count){ .n = 0 };
+		strcpy(ret_counts[i].name, name);
+		ret_counts[i].n++;
+	}
+	return n;
+}
+
+/* How often each occurs where none fails. */
+static size_t count_calls(const struct scenario *scenario, struct sweep_count *ret_counts)
+{
+	char trace[128];
 	struct fault all = { .scenario = scenario, .trace = trace };
-	size_t n_counts = 0;
 
 	snprintf(trace, sizeof(trace), "%s/trace", fixture.dir);
 	set_up(scenario);
 	smtpward_child(scenario->argv, become_strace, &all);
 	/* 3: the answer is no. */
 	assert_true(run.status == 0 || run.status == 3);
-	file = fopen(trace, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file)) {
-		size_t len = strcspn(line, "("), i = 0;
-
-		if (line[len] != '(' || len >= sizeof(counts->name))
-			continue;
-		line[len] = '\0';
-		/* From the first pause on it is one question until the kernel has let go. */
-		if (strstr(line, "nanosleep"))
-			break;
-		while (i < n_counts && strcmp(counts[i].name, line))
-			i++;
-		assert_true(i < SYSCALLS_MAX);
-		if (i == n_counts)
-			strcpy(counts[n_counts++].name, line);
-		counts[i].n++;
-	}
-	return n_counts;
+	return sweep_read_trace(trace, ret_counts);
 }
 
 static unsigned int count_generations(void)
@@ -239,7 +252,7 @@ static unsigned int count_generations(void)
 }
 
 /* What the dynamic linker and libc call before main(), which may die without a word. */
-static struct count start_up[SYSCALLS_MAX];
+static struct sweep_count start_up[SWEEP_CALLS_MAX];
 
 static void count_start_up(void)
 {
@@ -256,7 +269,7 @@ static void count_start_up(void)
  */
 static bool speechless(const struct fault *fault)
 {
-	for (size_t i = 0; i < SYSCALLS_MAX; i++)
+	for (size_t i = 0; i < SWEEP_CALLS_MAX; i++)
 		if (!strcmp(fault->syscall, start_up[i].name) && fault->nth <= start_up[i].n)
 			return true;
 	return !strcmp(fault->syscall, "write") || !strcmp(fault->syscall, "brk");
@@ -292,21 +305,21 @@ static void check_fault(const struct fault *fault)
 			 count_generations(), in_force_names[in_force()]);
 }
 
-/* Each Nth fault, over all system calls together. */
-static unsigned int sample(void)
+/* Over all system calls together. */
+unsigned int sweep_sample(void)
 {
 	return sweep_thin * (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32);
 }
 
 /* read(2) is libbpf going through the kernel's BTF, a page at a time: a few stand for all. */
-static unsigned int most(const struct count *count)
+static unsigned int most(const struct sweep_count *count)
 {
 	return !strcmp(count->name, "read") && count->n > 40 ? 40 : count->n;
 }
 
 static void sweep(const struct scenario *scenario, const char *const *effects, size_t n_effects)
 {
-	struct count counts[SYSCALLS_MAX] = { 0 };
+	struct sweep_count counts[SWEEP_CALLS_MAX] = { 0 };
 	const size_t n_counts = count_calls(scenario, counts);
 	unsigned int at = 0, done = 0;
 	struct bpf_ids before;
@@ -326,7 +339,7 @@ static void sweep(const struct scenario *scenario, const char *const *effects, s
 				.effect = effects[(nth + i) % n_effects],
 			};
 
-			if (at++ % sample())
+			if (at++ % sweep_sample())
 				continue;
 			check_fault(&fault);
 			done++;

@@ -28,6 +28,19 @@ extern unsigned int sweep_thin;
 
 int sweep_setup(void **state); /* a group setup */
 
+/* Each Nth fault has its turn; with SMTPWARD_TEST_FAULTS=1 all have. */
+unsigned int sweep_sample(void);
+
+/* How often each system call occurs, by a file of strace's; ret_counts of SWEEP_CALLS_MAX. */
+#define SWEEP_CALLS_MAX 96
+
+struct sweep_count {
+	char name[32];
+	unsigned int n;
+};
+
+size_t sweep_read_trace(const char *path, struct sweep_count *ret_counts);
+
 void sweep_fails(struct scenario scenario);
 void sweep_kills(struct scenario scenario);
 
