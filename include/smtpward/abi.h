@@ -263,8 +263,8 @@ struct smtpward_tracker {
  * map_clock, one entry a generation: what makes UTC of the clock that the programs read, for
  * rules with an end. Root alone writes it, at a load and where the clock or its distance from
  * TAI is set: CLOCK_BOOTTIME does not know of the former, nor CLOCK_TAI of the latter. The
- * programs of a policy without such rules do not read it, and it is all zero. No ABI is told by it:
- * a generation of an older version has none.
+ * programs of a policy without such rules do not read it, and it is all zero. No ABI is told by
+ * it: a generation of an older version has none.
  */
 #define SMTPWARD_CLOCK_BOOTTIME 0
 #define SMTPWARD_CLOCK_TAI 1
@@ -307,7 +307,6 @@ struct smtpward_policy_info {
  */
 #define SMTPWARD_ORIGIN_CGROUP (1U << 0) /* --cgroup named where it is attached */
 #define SMTPWARD_ORIGIN_KEPT (1U << 1)	 /* the policy that was kept: why says what for */
-
 #define SMTPWARD_ORIGIN_HASHED (1U << 2) /* hash is there */
 #define SMTPWARD_ORIGIN_TRIAL (1U << 3)	 /* it is, or was, on trial: map_trial says more */
 

@@ -117,7 +117,7 @@ killed_at_a_call() {
 	local n now status first="" step=7
 
 	[ "${SMTPWARD_TEST_FAULTS:-}" != 1 ] || step=1
-	for ((n = 1; n < 1000; n += step)); do
+	for ((n = 1; n < 10000; n += step)); do
 		old_is_in_force || { echo "before $n"; return 1; }
 		status=0
 		new_load strace -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$n" \

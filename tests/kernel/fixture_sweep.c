@@ -7,32 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-#define SYSCALLS_MAX 96
-#define CALLS_MAX 16384
-
-/*
- * Calls that only look at something or let go of it, and of each kind there are hundreds, the
- * more so the more the kernel has loaded: of these each sweep takes as many, far between.
- * bpf(2) by its commands: what makes or changes something is in no sample but all of it.
- */
-#define LOOKS_MAX 16
-static const char *const looks[] = {
-	"read",
-	"close",
-	"openat",
-	"newfstatat",
-	"readlink",
-	"mmap",
-	"bpf(BPF_OBJ_GET",
-	"bpf(BPF_OBJ_GET_INFO_BY_FD",
-	"bpf(BPF_PROG_GET_FD_BY_ID",
-	"bpf(BPF_PROG_GET_NEXT_ID",
-	"bpf(BPF_MAP_GET_FD_BY_ID",
-	"bpf(BPF_MAP_LOOKUP_ELEM",
-	"bpf(BPF_LINK_GET_FD_BY_ID",
-	"bpf(BPF_LINK_GET_NEXT_ID",
-	"bpf(BPF_PROG_BIND_MAP",
-};
+#include "fixture_calls.h"
 
 /* Two policies that allow the opposite, and something that both allow. */
 #define POLICY_A "allow to 192.0.2.1, 2001:db8::1\nallow cgroup /%s/always\n"
@@ -211,75 +186,18 @@ static int become_strace(void *arg)
 	return -1;
 }
 
-/* The system calls of a scenario where none fails, in their order. */
-struct count {
-	char name[48];
-	unsigned int n;
-};
-
-struct calls {
-	struct count syscalls[SYSCALLS_MAX];
-	size_t n_syscalls;
-	struct count kinds[SYSCALLS_MAX]; /* bpf(2) by commands */
-	size_t n_kinds;
-	struct call {
-		size_t syscall, kind;
-		unsigned int nth, nth_of_kind; /* from 1 on */
-	} calls[CALLS_MAX];
-	size_t n;
-};
-
-static size_t count_one(struct count *counts, size_t *n, const char *name)
-{
-	size_t i = 0;
-
-	while (i < *n && strcmp(counts[i].name, name))
-		i++;
-	assert_true(i < SYSCALLS_MAX);
-	if (i == *n)
-		snprintf(counts[(*n)++].name, sizeof(counts->name), "%s", name);
-	counts[i].n++;
-	return i;
-}
-
-/* A line of strace's. */
-static void count_call(struct calls *calls, char *line)
-{
-	const size_t name = strcspn(line, "("), command = strcspn(line, ",)");
-	struct call *call = &calls->calls[calls->n];
-
-	if (line[name] != '(' || name >= sizeof(calls->syscalls->name))
-		return;
-	assert_true(calls->n < CALLS_MAX);
-	calls->n++;
-	line[strncmp(line, "bpf(", 4) ? name : command] = '\0';
-	call->kind = count_one(calls->kinds, &calls->n_kinds, line);
-	line[name] = '\0';
-	call->syscall = count_one(calls->syscalls, &calls->n_syscalls, line);
-	call->nth = calls->syscalls[call->syscall].n;
-	call->nth_of_kind = calls->kinds[call->kind].n;
-}
-
+/* Where none fails. */
 static void count_calls(const struct scenario *scenario, struct calls *calls)
 {
-	_cleanup_fclose_ FILE *file = NULL;
-	char trace[128], line[4096];
+	char trace[128];
 	struct fault all = { .scenario = scenario, .trace = trace };
 
-	memset(calls, 0, sizeof(*calls));
 	snprintf(trace, sizeof(trace), "%s/trace", fixture.dir);
 	set_up(scenario);
 	smtpward_child(scenario->argv, become_strace, &all);
 	/* 3: the answer is no. */
 	assert_true(run.status == 0 || run.status == 3);
-	file = fopen(trace, "re");
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file)) {
-		/* From the first pause on it is one question until the kernel has let go. */
-		if (strstr(line, "nanosleep"))
-			break;
-		count_call(calls, line);
-	}
+	calls_read(trace, calls);
 }
 
 static unsigned int count_generations(void)
@@ -312,9 +230,9 @@ static void count_start_up(void)
  */
 static bool speechless(const struct fault *fault)
 {
-	for (size_t i = 0; i < start_up.n_syscalls; i++)
-		if (!strcmp(fault->syscall, start_up.syscalls[i].name) &&
-		    fault->nth <= start_up.syscalls[i].n)
+	for (size_t i = 0; i < start_up.n_names; i++)
+		if (!strcmp(fault->syscall, start_up.names[i].name) &&
+		    fault->nth <= start_up.names[i].n)
 			return true;
 	return !strcmp(fault->syscall, "write") || !strcmp(fault->syscall, "brk");
 }
@@ -349,27 +267,10 @@ static void check_fault(const struct fault *fault)
 			 count_generations(), in_force_names[in_force()]);
 }
 
-/* Each Nth fault, over all system calls together. */
-static unsigned int sample(void)
+/* Over all system calls together. */
+unsigned int sweep_sample(void)
 {
 	return (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32 * (int)sweep_thin);
-}
-
-static bool only_looks(const char *kind)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
-		if (!strcmp(kind, looks[i]))
-			return true;
-	return false;
-}
-
-/* Whether it is one of the first, last, and so many between that stand for all of its kind. */
-static bool stands_for_others(const struct calls *calls, const struct call *call)
-{
-	const struct count *kind = &calls->kinds[call->kind];
-	const unsigned int before = (call->nth_of_kind - 1) * LOOKS_MAX / kind->n;
-
-	return !only_looks(kind->name) || call->nth_of_kind * LOOKS_MAX / kind->n > before;
 }
 
 static void sweep(const struct scenario *scenario, const char *const *effects, size_t n_effects)
@@ -387,14 +288,12 @@ static void sweep(const struct scenario *scenario, const char *const *effects, s
 		const struct call *call = &calls.calls[i];
 		const struct fault fault = {
 			.scenario = scenario,
-			.syscall = calls.syscalls[call->syscall].name,
+			.syscall = calls.names[call->name].name,
 			.nth = call->nth,
-			.effect = effects[(call->nth + call->syscall) % n_effects],
+			.effect = effects[(call->nth + call->name) % n_effects],
 		};
 
-		if (!strcmp(fault.syscall, "exit_group") || !stands_for_others(&calls, call))
-			continue;
-		if (at++ % sample())
+		if (!calls_counts(&calls, call) || at++ % sweep_sample())
 			continue;
 		check_fault(&fault);
 		done++;

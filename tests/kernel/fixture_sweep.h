@@ -28,6 +28,9 @@ extern unsigned int sweep_thin;
 
 int sweep_setup(void **state); /* a group setup */
 
+/* Each Nth fault has its turn; with SMTPWARD_TEST_FAULTS=1 all have. */
+unsigned int sweep_sample(void);
+
 void sweep_fails(struct scenario scenario);
 void sweep_kills(struct scenario scenario);
 

@@ -297,9 +297,10 @@ static void test_rights(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_local),   TEST(test_rules),	     TEST(test_secondary),
-		TEST(test_routes),	    TEST(test_tentative), TEST(test_nobody_keeps), TEST(test_leases),
-		TEST(test_other_namespace), TEST(test_devices),	     TEST(test_rights),
+		TEST(test_what_is_local), TEST(test_rules),	      TEST(test_secondary),
+		TEST(test_routes),	  TEST(test_tentative),	      TEST(test_nobody_keeps),
+		TEST(test_leases),	  TEST(test_other_namespace), TEST(test_devices),
+		TEST(test_rights),
 	};
 
 	return cmocka_run_group_tests_name("local", tests, local_setup, fixture_teardown);

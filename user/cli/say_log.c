@@ -313,8 +313,7 @@ static enum command_result say_log_end(const struct context *context, enum logge
 	switch (end) {
 	case LOGGER_UNLOADED:
 		msg_info("the policy was unloaded, or a trial went back to nothing: there is "
-			 "nothing "
-			 "more to log");
+			 "nothing more to log");
 		break;
 	case LOGGER_LOST:
 		msg_error("the log ends: the pin directory %s is gone, and no unload removed it; "

@@ -74,8 +74,7 @@ int load_pin(const struct pins *pins, uint64_t generation, const char *name, int
 
 /*
  * What is attached, to whom may ask by ids: nothing otherwise; keep_claim() has told whose
- * it is. root_id: of the v2 root as it is
- * seen here.
+ * it is. root_id: of the v2 root as it is seen here.
  */
 int load_find(const struct pins *pins, struct found *ret_found, uint64_t *ret_root_id,
 	      struct reason *reason);
