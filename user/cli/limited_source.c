@@ -424,13 +424,14 @@ int limited_source_open(unsigned int seconds, struct limited_source *ret_limited
 
 void limited_source_close(struct limited_source *limited)
 {
+	/* The end of what it reads is one to it, too. */
+	cleanup_close(&limited->fd);
 	if (limited->child > 0) {
-		kill(limited->child, SIGKILL);
+		const int wait = kill(limited->child, SIGKILL) || limited->failed ? WNOHANG : 0;
+
 		/* Who waits for a file server ends when that answers: not waited for. */
-		while (waitpid(limited->child, NULL, limited->failed ? WNOHANG : 0) < 0 &&
-		       errno == EINTR)
+		while (waitpid(limited->child, NULL, wait) < 0 && errno == EINTR)
 			;
 	}
-	cleanup_close(&limited->fd);
 	*limited = (struct limited_source)LIMITED_SOURCE_CLOSED;
 }
