@@ -75,14 +75,15 @@ static enum command_result confirm_run(void *userdata, int argc, char **argv)
 			  argv[0], DIGITS_MIN);
 		return COMMAND_BAD_INPUT;
 	}
-	kept_open(config->pins, false, &kept);
 	r = load_keep(pins, argc ? argv[0] : NULL, &keep, &reason);
 	if (r) {
 		msg_error("cannot confirm: %s", reason.text);
 		return COMMAND_FAILED;
 	}
-	if (keep.kept == LOAD_KEPT || keep.kept == LOAD_KEPT_ALREADY)
-		kept_confirm(&kept);
+	if (keep.kept == LOAD_KEPT || keep.kept == LOAD_KEPT_ALREADY) {
+		kept_open(config->pins, false, &kept);
+		kept_confirm(&kept, keep.generation);
+	}
 	if (*keep.unkept.text)
 		msg_warning("there is no second set of pins: %s; whoever removes the pin "
 			    "directory lifts the policy",

@@ -93,6 +93,7 @@ enum load_kept {
 
 struct load_keep {
 	enum load_kept kept;
+	uint64_t generation;		  /* of what is on trial, or was */
 	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy that is on trial, or was */
 	bool hashed;			  /* it has one */
 	char config[256];		  /* where that came from */

@@ -246,6 +246,7 @@ static int trial_describe(const struct pins *pins, uint64_t generation, struct l
 		r = object_read(pins, generation, "map_policy", &info, sizeof(info));
 	if (r)
 		return r;
+	ret_keep->generation = generation;
 	ret_keep->hashed = origin->flags & SMTPWARD_ORIGIN_HASHED;
 	memcpy(ret_keep->hash, origin->hash, sizeof(ret_keep->hash));
 	memcpy(ret_keep->config, info.config, sizeof(ret_keep->config));

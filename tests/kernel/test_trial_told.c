@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a person is told of a trial, by load, confirm, status and the log, is so: in time, and
+ * whatever else goes on meanwhile.
+ */
+#include "fixture_trial.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <bpf/bpf.h>
+
+#include "build.h"
+
+static int begin(void **state)
+{
+	cgroup_make("mail.service");
+	cgroup_make("web.service");
+	return 0;
+}
+
+static void try(const char *policy)
+{
+	if (try_for("1h", policy))
+		fail_msg("load --try: status %d: %s", run.status, run.err);
+}
+
+static void kept(void)
+{
+	if (confirm(NULL))
+		fail_msg("confirm: status %d: %s", run.status, run.err);
+}
+
+static bool is_alive(pid_t pid)
+{
+	return !waitpid(pid, NULL, WNOHANG);
+}
+
+/* The load of another instance, which is held in its middle with all of its locks. */
+struct held {
+	char pins[160], file[128];
+	struct trace_end end;
+	struct child_handle child;
+};
+
+static int load_held(void *arg)
+{
+	struct held *held = arg;
+	const char *argv[] = { "smtpward",	 "load",   "-c",       held->file, "--cgroup",
+			       fixture.attached, "--pins", held->pins, NULL };
+
+	if (trace_killed(&held->end))
+		return 127;
+	execv(fixture.binary, (char *const *)argv);
+	return 127;
+}
+
+static void held_start(struct held *held)
+{
+	*held = (struct held){ .end = { BPF_OBJ_PIN, 1, 0, 8000 * (unsigned)fixture_slow() } };
+	snprintf(held->pins, sizeof(held->pins), "%s-other", fixture.pins);
+	snprintf(held->file, sizeof(held->file), "%s/held.conf", fixture.dir);
+	assert_int_equal(rename(policy_write(REFUSE_BOTH), held->file), 0);
+	held->child = child_start(CHILD(0), load_held, held);
+}
+
+/* Until it has made its first pin. */
+static void held_wait(const struct held *held)
+{
+	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/map_gate", held->pins);
+	while (access(path, F_OK))
+		assert_true(pause_until(deadline));
+}
+
+static void held_kill(struct held *held)
+{
+	int ended;
+
+	assert_int_equal(kill(held->child.pid, SIGKILL), 0);
+	assert_int_equal(child_reap(held->child.pid, clock_ms() + FIXTURE_PATIENCE, &ended), 0);
+	child_forget(held->child.pid);
+	close(held->child.fd);
+}
+
+/* Instances do not know of each other: what another one's load takes holds up nobody. */
+static void test_another_instance(void **state)
+{
+	struct held other;
+
+	policy_load(REFUSE_WEB);
+	try(REFUSE_MAIL);
+	held_start(&other);
+	held_wait(&other);
+	kept();
+	assert_null(strstr(run.err, "waiting"));
+	policy_load(REFUSE_WEB);
+	policy_unload();
+	assert_true(is_alive(other.child.pid));
+	held_kill(&other);
+	assert_int_equal(smtpward("unload", "--pins", other.pins, NULL), DONE);
+}
+
+static bool kept_has(const char *text)
+{
+	static char copy[65536];
+	char path[PATH_MAX];
+	FILE *in;
+
+	snprintf(path, sizeof(path), SMTPWARD_LOCALSTATEDIR "/lib/smtpward/%s.conf",
+		 fixture_instance());
+	in = fopen(path, "re");
+	if (!in)
+		return false;
+	copy[fread(copy, 1, sizeof(copy) - 1, in)] = '\0';
+	fclose(in);
+	return strstr(copy, text);
+}
+
+static int confirm_child(void *arg)
+{
+	return confirm(NULL);
+}
+
+static uint64_t trial_word(void)
+{
+	_cleanup_close_ int fd = bpf_pin_open("policy/map_trial");
+	struct smtpward_trial trial;
+	const uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &trial), 0);
+	return trial.word;
+}
+
+/* The clock does not wait for the copy: first it is kept, then it is copied. */
+static void test_kept_before_the_copy(void **state)
+{
+	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	struct child_handle child;
+	char path[PATH_MAX];
+	int fd;
+
+	policy_load(REFUSE_WEB);
+	try(REFUSE_MAIL);
+	snprintf(path, sizeof(path), "%s.kept", lock_path());
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	child = child_start(CHILD(0), confirm_child, NULL);
+	while (trial_word() != SMTPWARD_TRIAL_KEPT)
+		assert_true(pause_until(deadline));
+	assert_true(kept_has("mail.service"));
+	/* The child has it, too. */
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	close(fd);
+	assert_int_equal(child_wait(&child), DONE);
+	assert_true(kept_has("web.service"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_tidy)
+
+static int tests(void)
+{
+	const struct CMUnitTest all[] = {
+		TEST(test_another_instance),
+		TEST(test_kept_before_the_copy),
+	};
+
+	return cmocka_run_group_tests_name("trial_told", all, fixture_setup, fixture_teardown);
+}
+
+int main(void)
+{
+	return fixture_main(tests);
+}
