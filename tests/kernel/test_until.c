@@ -350,22 +350,48 @@ static struct smtpward_clock clock_of(uint64_t generation, int64_t step)
 	return clock;
 }
 
-/* What a trial goes back to is told as well: nobody does so later. */
+static void clock_step_of(uint64_t generation)
+{
+	const uint64_t stepped = clock_of(generation, DAY).offset_ns;
+
+	clock_put_right();
+	assert_true(llabs((int64_t)(stepped - DAY * NS - clock_of(generation, 0).offset_ns)) <
+		    NS / 100);
+}
+
+static void trial_over(void)
+{
+	const struct smtpward_trial over = { .word = 1 };
+	_cleanup_close_ int fd = bpf_pin_open("policy/map_trial");
+	const uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &over, BPF_ANY), 0);
+}
+
+/* What a trial goes back to is told as well, and once it has gone back: nobody does so later. */
 static void test_behind_a_trial(void **state)
 {
 	const time_t now = time(NULL);
 	json_auto_t *status = NULL;
-	uint64_t before, stepped;
+	uint64_t before, tried;
 
 	load("allow unit a.service until %s\n", at(now + HOUR));
-	assert_int_equal(load_file(policy_write("deny\n"), "--try", "1h"), 0);
+	assert_int_equal(load_file(policy_write("allow unit b.service until %s\n", at(now + HOUR)),
+				   "--try", "1h"),
+			 0);
 	status = status_json();
 	before = (uint64_t)json_integer_value(json_object_get(
 		json_object_get(json_object_get(status, "trial"), "then"), "generation"));
-	stepped = clock_of(before, DAY).offset_ns;
+	tried = (uint64_t)json_integer_value(
+		json_object_get(json_object_get(status, "policy"), "generation"));
+	clock_step_of(before);
+	clock_step_of(tried);
+	trial_over();
+	assert_passes();
+	clock_of(before, DAY);
+	assert_refused();
 	clock_put_right();
-	assert_true(llabs((int64_t)(stepped - DAY * NS - clock_of(before, 0).offset_ns)) <
-		    NS / 100);
+	assert_passes();
 }
 
 /* A policy that was written later than it is: then it is the clock that is wrong. */
