@@ -247,8 +247,8 @@ static void test_other_loads(void **state)
 	/* Longer than all of this takes. */
 	assert_int_equal(try_for("1h", REFUSE_MAIL), 0);
 	assert_int_equal(load_with(NULL), FAILED);
-	assert_says(run.err, "'smtpward confirm'");
-	assert_says(run.err, "'smtpward unload'");
+	assert_says(run.err, "'smtpward confirm --pins ");
+	assert_says(run.err, "'smtpward unload --pins ");
 	assert_int_equal(load_with("--boot"), DONE);
 	assert_says(run.err, "left alone");
 	assert_refuses("mail.service", "web.service");

@@ -18,6 +18,7 @@
 #include "load/load.h"
 #include "log/leftover.h"
 #include "log/notify.h"
+#include "pins/instance.h"
 #include "pins/object.h"
 #include "pins/pins.h"
 #include "pins/reader_view.h"
@@ -174,8 +175,9 @@ static void say_log_begin_trial(struct context *context, const struct state *sta
 		snprintf(follows, sizeof(follows), "to generation %" PRIu64, state->trial.fallback);
 	span_text(left, time);
 	say_log_tell(context, false,
-		     "%s is on trial for another %s: without a 'smtpward confirm' it goes back %s",
-		     context->trial.config, time, follows);
+		     "%s is on trial for another %s: without a 'smtpward confirm%s' it goes back "
+		     "%s",
+		     context->trial.config, time, pins_option(state->origin.pins).text, follows);
 }
 
 /* A trial's beginning, a minute before its end, its end, and which way it went. */
@@ -192,8 +194,8 @@ static void say_log_follow_trial(struct context *context, const struct state *st
 		return;
 	trial->told = true;
 	say_log_tell(context, false,
-		     "the trial of %s ends within a minute: 'smtpward confirm' keeps it",
-		     trial->config);
+		     "the trial of %s ends within a minute: 'smtpward confirm%s' keeps it",
+		     trial->config, pins_option(state->origin.pins).text);
 }
 
 static bool say_log_news(void *userdata, bool unloaded, struct logger_alert *ret_news)

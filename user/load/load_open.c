@@ -17,6 +17,7 @@
 #include "host/cgroupfs.h"
 #include "host/feature.h"
 #include "host/refusal.h"
+#include "pins/instance.h"
 #include "pins/keep.h"
 #include "pins/lock.h"
 #include "pins/sound.h"
@@ -337,13 +338,15 @@ static int open_check_fallback(const struct load *load, struct reason *reason)
 static int open_refuse_running(const struct load *load, const struct trial *trial,
 			       struct reason *reason)
 {
+	const struct pins_option option = pins_option(load->pins.path);
 	char left[SPAN_SIZE];
 
 	span_text(trial_seconds_left(trial), left);
-	return reason_set(reason, -EBUSY,
-			  "a policy is on trial at %s for another %s: 'smtpward confirm' keeps it, "
-			  "'smtpward unload' lifts all, 'smtpward load --try' tries another",
-			  load->pins.path, left);
+	return reason_set(
+		reason, -EBUSY,
+		"a policy is on trial at %s for another %s: 'smtpward confirm%s' keeps "
+		"it, 'smtpward unload%s' lifts all, 'smtpward load --try%s' tries another",
+		load->pins.path, left, option.text, option.text, option.text);
 }
 
 /* What is on trial already, and what this one goes back to. */
