@@ -34,6 +34,11 @@ static void kept(void)
 		fail_msg("confirm: status %d: %s", run.status, run.err);
 }
 
+static int status(void)
+{
+	return smtpward("status", "--pins", fixture.pins, NULL);
+}
+
 static bool is_alive(pid_t pid)
 {
 	return !waitpid(pid, NULL, WNOHANG);
@@ -162,6 +167,35 @@ static void test_kept_before_the_copy(void **state)
 	assert_true(kept_has("web.service"));
 }
 
+/* A load that takes so long once the programs have the trial's end. */
+static int try_slowly(const char *time, unsigned int ms)
+{
+	const char *file = policy_write(REFUSE_MAIL);
+	const char *argv[] = { "smtpward", "load",	     "--try",  time,	     "-c", file,
+			       "--cgroup", fixture.attached, "--pins", fixture.pins, NULL };
+	struct trace_end end = { BPF_OBJ_PIN, 1, 0, ms };
+
+	return smtpward_child(argv, trace_killed, &end);
+}
+
+/* What is left for a trial is said, and is no less than a second. */
+static void test_time_of_the_load(void **state)
+{
+	policy_load(REFUSE_WEB);
+	assert_int_equal(try_slowly("10s", 9200), FAILED);
+	assert_says(run.err, "loading has taken the 10s of the trial");
+	assert_says(run.err, "--try");
+	assert_refuses("web.service", "mail.service");
+	assert_int_equal(status(), DONE);
+	assert_null(strstr(run.out, "\ntrial "));
+	assert_int_equal(count_generations(), 1);
+	assert_int_equal(try_slowly("20m", 1100), DONE);
+	assert_says(run.err, "on trial for 20m, of which 19m ");
+	assert_refuses("mail.service", "web.service");
+	try(REFUSE_MAIL);
+	assert_says(run.err, "on trial for 1h");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_tidy)
 
 static int tests(void)
@@ -169,6 +203,7 @@ static int tests(void)
 	const struct CMUnitTest all[] = {
 		TEST(test_another_instance),
 		TEST(test_kept_before_the_copy),
+		TEST(test_time_of_the_load),
 	};
 
 	return cmocka_run_group_tests_name("trial_told", all, fixture_setup, fixture_teardown);

@@ -46,7 +46,8 @@ struct load_report {
 	bool clock_unset;      /* rules with an end match nothing, as the clock is not set */
 	uint64_t root_id;      /* of the v2 root as it is seen here: 1 is the machine's */
 	struct load_id id;
-	uint64_t fallback; /* of a trial: the generation that follows; 0: nothing does */
+	uint64_t fallback;	/* of a trial: the generation that follows; 0: nothing does */
+	uint64_t trial_ends_ns; /* of trial_clock_ns() */
 	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy */
 	struct reason unkept;  /* why there is no second set of pins; empty where there is one */
 	struct reason view;    /* why its reader may have no way to the pins; or empty */

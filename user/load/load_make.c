@@ -285,7 +285,7 @@ int load_make(struct load *load, struct reason *reason)
 {
 	int r;
 
-	/* The programs have it for a constant: from then on nobody can move it. */
+	/* The programs have it for a constant: from here on nobody can move it. */
 	if (load->request->try_seconds)
 		load->trial_ends_ns = trial_clock_ns() + load->request->try_seconds * 1000000000ULL;
 	r = make_load_programs(load, reason);
