@@ -570,6 +570,27 @@ static void test_trial_over_a_policy(void **state)
 	assert_refuses_web();
 }
 
+/* Whoever was to lift it would have ended by the time that a trial went back to it. */
+static void test_trial_is_not_tried_over(void **state)
+{
+	_cleanup_(log_close) struct log log;
+
+	make_cgroups();
+	start_trial(&log);
+	assert_int_equal(try_for("1h", REFUSE_WEB), FAILED);
+	assert_says(run.err, "a 'smtpward run --trial', which lifts it at its end");
+	assert_refuses("mail.service", "web.service");
+	assert_int_equal(count_generations(), 1);
+	log_end(&log, SIGINT);
+	assert_refuses_nothing();
+	assert_int_not_equal(access(fixture.pins, F_OK), 0);
+	/* What a load has put in its place is the load's. */
+	policy_load(REFUSE_MAIL);
+	if (try_for("1h", REFUSE_WEB))
+		fail_msg("load --try: status %d: %s", run.status, run.err);
+	assert_refuses_web();
+}
+
 /* The lock. */
 
 struct lock_holder {
@@ -735,6 +756,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_trial_leaves_what_came_after_it, fixture_tidy),
 		cmocka_unit_test_teardown(test_trial_leaves_what_was_loaded_anew, fixture_tidy),
 		cmocka_unit_test_teardown(test_trial_over_a_policy, fixture_tidy),
+		cmocka_unit_test_teardown(test_trial_is_not_tried_over, fixture_tidy),
 		cmocka_unit_test_teardown(test_run_dir_is_for_all, fixture_tidy),
 		cmocka_unit_test_teardown(test_reader_locks_the_directory, fixture_tidy),
 		cmocka_unit_test_teardown(test_lock_is_waited_for, fixture_tidy),

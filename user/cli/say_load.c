@@ -170,7 +170,7 @@ enum command_result say_load_policy(const struct say_load_request *load,
 		.cgroup = load->cgroup,
 		.pins = load->pins ?: PINS_DEFAULT_PATH,
 		.reader = load->reader ? &group : NULL,
-		.only_free = load->trial,
+		.run_trial = load->trial,
 		.try_seconds = load->try_seconds,
 	};
 	char until[sizeof(struct pins_option) + 64];

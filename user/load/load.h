@@ -28,8 +28,13 @@ struct load_request {
 	const char *pins;   /* directory on bpffs */
 	/* The group that may read beside root, 0: none; NULL: the one that may now. */
 	const gid_t *reader;
-	bool only_free;	      /* -EEXIST where a policy is loaded already */
-	uint64_t try_seconds; /* on trial for so long; 0: for good */
+	/* Of a process that lifts it at its end: -EEXIST where a policy is loaded already. */
+	bool run_trial;
+	/*
+	 * On trial for so long, loading included; 0: for good. -ETIME where less than a second of
+	 * it is left for the trial.
+	 */
+	uint64_t try_seconds;
 };
 
 /* One load of one pin directory: what tells a trial's own from what came after it. */
@@ -58,7 +63,8 @@ struct load_report {
  * Returns 0, or -errno with a reason. Whatever happens, either what was in force
  * before decides on all hooks or the new policy does. reason may be about a step
  * after the switch; it says so. -EBUSY while another policy is on trial, unless this one is to be,
- * too: it is on trial instead, and what the other would have gone back to is what it does.
+ * too: it is on trial instead, and what the other would have gone back to is what it does. Nothing
+ * is on trial over what a process lifts at its end.
  */
 int load_policy(const struct load_request *request, struct load_report *ret_report,
 		struct reason *reason);

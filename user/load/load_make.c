@@ -220,6 +220,8 @@ static int make_describe_origin(struct load *load, struct reason *reason)
 		return reason_errno(reason, r, "cannot hash the policy");
 	if (load->trial_ends_ns)
 		origin->flags |= SMTPWARD_ORIGIN_TRIAL;
+	if (request->run_trial)
+		origin->flags |= SMTPWARD_ORIGIN_RUN;
 	if (request->cgroup)
 		origin->flags |= SMTPWARD_ORIGIN_CGROUP;
 	if (request->why)
