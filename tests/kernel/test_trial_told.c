@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -196,6 +197,119 @@ static void test_time_of_the_load(void **state)
 	assert_says(run.err, "on trial for 1h");
 }
 
+/* What decides from then on, and the whole command. */
+static void test_too_late(void **state)
+{
+	char hint[512];
+
+	snprintf(hint, sizeof(hint), "'smtpward load -c %s/policy.conf --pins %s' loads it anew",
+		 fixture.dir, fixture.pins);
+	policy_load(REFUSE_WEB);
+	try(REFUSE_MAIL);
+	end_trial();
+	assert_int_equal(confirm(NULL), NO);
+	assert_says(run.err, "too late");
+	assert_says(run.err, "generation 1 is in force again");
+	assert_says(run.err, hint);
+	policy_unload();
+	try(REFUSE_MAIL);
+	end_trial();
+	assert_int_equal(confirm(NULL), NO);
+	assert_says(run.err, "too late");
+	assert_says(run.err, "nothing is in force, as nothing was before it");
+	assert_says(run.err, hint);
+}
+
+static void test_commands_name_the_pins(void **state)
+{
+	const char *const file = policy_write(REFUSE_WEB);
+	char text[256];
+
+	assert_int_equal(confirm(NULL), NO);
+	snprintf(text, sizeof(text), "'smtpward load --try TIME --pins %s'", fixture.pins);
+	assert_says(run.err, text);
+	assert_int_equal(smtpward("load", "-c", file, "--cgroup", fixture.attached, "--pins",
+				  fixture.pins, NULL),
+			 DONE);
+	snprintf(text, sizeof(text), "'smtpward unload --pins %s'", fixture.pins);
+	assert_says(run.err, text);
+	try(REFUSE_MAIL);
+	assert_int_equal(smtpward("load", "-c", policy_write(REFUSE_WEB), "--cgroup",
+				  fixture.attached, "--pins", fixture.pins, NULL),
+			 FAILED);
+	assert_says(run.err, text);
+	snprintf(text, sizeof(text), "'smtpward confirm --pins %s' keeps", fixture.pins);
+	assert_says(run.err, text);
+	assert_int_equal(status(), DONE);
+	assert_says(run.out, text);
+}
+
+/* Another one than is meant: on trial, kept, or over. */
+static void test_another_hash(void **state)
+{
+	static const char hash[] = "0123456789abcdef";
+
+	policy_load(REFUSE_WEB);
+	try(REFUSE_MAIL);
+	assert_int_equal(confirm(hash), NO);
+	assert_says(run.err, "another policy is on trial at ");
+	kept();
+	assert_int_equal(confirm(hash), NO);
+	assert_says(run.err, "nothing is on trial at ");
+	assert_says(run.err, "is kept already: ");
+	try(REFUSE_WEB);
+	end_trial();
+	assert_int_equal(confirm(hash), NO);
+	assert_says(run.err, "nothing is on trial at ");
+	assert_says(run.err, "its trial is over; generation 2 is in force again");
+	/* It clears up, as the one who is too late does. */
+	assert_int_equal(count_generations(), 1);
+	assert_int_equal(status(), DONE);
+	assert_refuses("mail.service", "web.service");
+}
+
+static void detach(void)
+{
+	_cleanup_close_ int fd = bpf_pin_open("link_connect4");
+
+	assert_int_equal(bpf_link_detach(fd), 0);
+}
+
+/* What it says is in force is: it is put back, or said not to be. */
+static void test_confirm_of_what_is_detached(void **state)
+{
+	policy_load(REFUSE_WEB);
+	try(REFUSE_MAIL);
+	detach();
+	assert_int_equal(attempt_in("mail.service", NET_OUTSIDE4, 25), 0);
+	kept();
+	assert_refuses("mail.service", "web.service");
+	assert_int_equal(status(), DONE);
+	detach();
+	kept();
+	assert_says(run.err, "kept already");
+	assert_refuses("mail.service", "web.service");
+	/* What takes a load. */
+	try(REFUSE_WEB);
+	assert_int_equal(umount2("/run/smtpward/keep", MNT_DETACH), 0);
+	bpf_link_unpin("policy/link_cgroup_mkdir");
+	assert_int_equal(confirm(NULL), DEGRADED);
+	assert_says(run.err, "is kept, and is not in force as a whole: not enforcing: the cgroup "
+			     "tracker is gone");
+	assert_int_equal(status(), NO);
+}
+
+/* A hook that was detached before is back, with the trial and behind it. */
+static void test_try_over_what_is_detached(void **state)
+{
+	policy_load(REFUSE_WEB);
+	detach();
+	try(REFUSE_MAIL);
+	assert_refuses("mail.service", "web.service");
+	end_trial();
+	assert_refuses("web.service", "mail.service");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_tidy)
 
 static int tests(void)
@@ -204,6 +318,11 @@ static int tests(void)
 		TEST(test_another_instance),
 		TEST(test_kept_before_the_copy),
 		TEST(test_time_of_the_load),
+		TEST(test_too_late),
+		TEST(test_commands_name_the_pins),
+		TEST(test_another_hash),
+		TEST(test_confirm_of_what_is_detached),
+		TEST(test_try_over_what_is_detached),
 	};
 
 	return cmocka_run_group_tests_name("trial_told", all, fixture_setup, fixture_teardown);

@@ -93,9 +93,11 @@ int load_settle(const char *path, bool *ret_over, struct reason *reason);
 enum load_kept {
 	LOAD_KEPT,
 	LOAD_KEPT_ALREADY,
-	LOAD_KEPT_NOTHING,  /* nothing is on trial: neither is anything kept by the next two */
-	LOAD_KEPT_OTHER,    /* another policy is */
-	LOAD_KEPT_TOO_LATE, /* the deadline is over, and it went back */
+	LOAD_KEPT_NOTHING,	 /* nothing is on trial: nor is anything kept by the next ones */
+	LOAD_KEPT_OTHER,	 /* another policy is, */
+	LOAD_KEPT_OTHER_ALREADY, /* or was, and is kept, */
+	LOAD_KEPT_OTHER_LATE,	 /* or was, and went back */
+	LOAD_KEPT_TOO_LATE,	 /* the deadline is over, and it went back */
 };
 
 struct load_keep {
@@ -103,8 +105,10 @@ struct load_keep {
 	uint64_t generation;		  /* of what is on trial, or was */
 	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy that is on trial, or was */
 	bool hashed;			  /* it has one */
-	char config[256];		  /* where that came from */
-	struct reason unkept; /* why there is no second set of pins; empty where there is one */
+	uint64_t fallback;		  /* what it went back to, or would have; 0: nothing */
+	char config[256];		  /* where it came from */
+	struct reason unhooked; /* why a hook could not be put back; empty where all could */
+	struct reason unkept;	/* why there is no second set of pins; empty where there is one */
 };
 
 /*
