@@ -468,7 +468,7 @@ static void test_readers_log(void **state)
 				  fixture.pins, "--reader", READER, "--try", try_time(), NULL),
 			 0);
 	log_start_run(&other, argv, become_reader_below);
-	log_line(&other, "it went back to nothing", 0);
+	assert_says(log_line(&other, "it went back to nothing", 0), "\"healed\":\"no\"");
 	assert_int_equal(log_wait_exit(&other), DONE);
 }
 

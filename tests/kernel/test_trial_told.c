@@ -310,6 +310,52 @@ static void test_try_over_what_is_detached(void **state)
 	assert_refuses("web.service", "mail.service");
 }
 
+/* The log. */
+
+/* What comes between two of its looks. */
+static void log_go_on(const struct log *log)
+{
+	assert_int_equal(kill(log->pid, SIGCONT), 0);
+}
+
+static void test_log_between_looks(void **state)
+{
+	_cleanup_(log_close) struct log log;
+
+	policy_load(REFUSE_WEB);
+	log_start(&log, LOG_FILE);
+	try(REFUSE_MAIL);
+	log_line(&log, "is on trial for another", 0);
+	log_stop_between_looks(log.pid);
+	kept();
+	try(REFUSE_BOTH);
+	log_go_on(&log);
+	log_line(&log, "is over: it was confirmed", 0);
+	log_line(&log, "is on trial for another", 1);
+	try(REFUSE_WEB);
+	log_line(&log, "is over: another policy is on trial in its place", 0);
+	log_line(&log, "is on trial for another", 2);
+	log_stop_between_looks(log.pid);
+	kept();
+	policy_load(REFUSE_WEB);
+	log_go_on(&log);
+	log_line(&log, "this log cannot tell whether the one on trial had been confirmed", 0);
+	assert_int_equal(log_count(&log, "healed=no"), 3);
+}
+
+static void test_log_of_nothing(void **state)
+{
+	_cleanup_(log_close) struct log log;
+
+	try(REFUSE_MAIL);
+	log_start(&log, LOG_FILE);
+	log_line(&log, "is on trial for another", 0);
+	end_trial();
+	assert_says(log_line(&log, "it went back to nothing, and nothing is refused", 0),
+		    "healed=no");
+	assert_int_equal(log_wait_exit(&log), DONE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, fixture_tidy)
 
 static int tests(void)
@@ -323,6 +369,8 @@ static int tests(void)
 		TEST(test_another_hash),
 		TEST(test_confirm_of_what_is_detached),
 		TEST(test_try_over_what_is_detached),
+		TEST(test_log_between_looks),
+		TEST(test_log_of_nothing),
 	};
 
 	return cmocka_run_group_tests_name("trial_told", all, fixture_setup, fixture_teardown);
