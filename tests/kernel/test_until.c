@@ -426,8 +426,8 @@ static void test_load_says_the_last(void **state)
 	     "allow unit b.service until %s\n"
 	     "allow unit b.service user 4242\n",
 	     at(now + 2 * HOUR + 60), at(now + 2 * HOUR + 60));
-	assert_said(run.err, ":1:1: note: ends in 2 h, and after it no rule lets the unit "
-			     "'a.service' through\n");
+	assert_said(run.err, ":1:1: note: ends in 2 h, and no allow or audit that names the unit "
+			     "'a.service' lasts longer\n");
 	assert_said(run.err, ":2:1: note: ends in 2 h\n");
 }
 
