@@ -109,7 +109,8 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 		msg_warning("attached to this cgroup namespace's root (cgroup %" PRIu64
 			    "), which is not the machine's: what runs outside of it is not refused",
 			    report->root_id);
-	if (report->clock_unset)
+	/* Else the file is named, which may be what is wrong. */
+	if (report->clock_unset && !given_policy_is_ahead(given))
 		msg_warning("the clock is not set: rules with until match nothing until it is");
 	if (given_print_ends(given))
 		msg_warning("cannot tell which rules end: %s", strerror(ENOMEM));
