@@ -310,6 +310,20 @@ static void test_try_over_what_is_detached(void **state)
 	assert_refuses("web.service", "mail.service");
 }
 
+/* What went back to nothing was tried all the same. */
+static void test_json_of_nothing(void **state)
+{
+	json_auto_t *json = NULL;
+	json_t *tried;
+
+	try(REFUSE_MAIL);
+	end_trial();
+	json = status_json();
+	tried = json_object_get(json_object_get(json, "trial"), "tried");
+	assert_int_equal(json_integer_value(json_object_get(tried, "generation")), 1);
+	assert_says(json_string_value(json_object_get(tried, "config")), "/policy.conf");
+}
+
 /* The log. */
 
 /* What comes between two of its looks. */
@@ -369,6 +383,7 @@ static int tests(void)
 		TEST(test_another_hash),
 		TEST(test_confirm_of_what_is_detached),
 		TEST(test_try_over_what_is_detached),
+		TEST(test_json_of_nothing),
 		TEST(test_log_between_looks),
 		TEST(test_log_of_nothing),
 	};

@@ -274,17 +274,27 @@ static json_t *status_json_of_hash(const struct state *state)
 	return *hash ? json_string(hash) : json_null();
 }
 
+/* Of what went back to nothing there is no other one: the policy is what was tried. */
+static json_t *status_json_of_other(const struct state *state)
+{
+	const struct smtpward_policy_info *other = state_is_lifted(state) ? &state->policy
+									  : &state->other;
+
+	if (!state->trial.fallback && !state_is_lifted(state))
+		return json_null();
+	return json_pack("{s:s, s:I}", "config", other->config, "generation",
+			 (json_int_t)other->generation);
+}
+
 /* null where nothing is on trial. */
 static json_t *status_json_of_trial(const struct state *state)
 {
-	json_t *other = json_null();
+	json_t *other;
 	char ends[32];
 
 	if (state->trial.phase == TRIAL_NONE)
-		return other;
-	if (state->trial.fallback)
-		other = json_pack("{s:s, s:I}", "config", state->other.config, "generation",
-				  (json_int_t)state->other.generation);
+		return json_null();
+	other = status_json_of_other(state);
 	status_format_time(status_trial_ends_at(state), ends, sizeof(ends));
 	if (state->trial.phase == TRIAL_RUNS)
 		return json_pack("{s:b, s:s, s:I, s:o}", "over", false, "until", ends,
