@@ -309,6 +309,7 @@ struct smtpward_policy_info {
 #define SMTPWARD_ORIGIN_KEPT (1U << 1)	 /* the policy that was kept: why says what for */
 #define SMTPWARD_ORIGIN_HASHED (1U << 2) /* hash is there */
 #define SMTPWARD_ORIGIN_TRIAL (1U << 3)	 /* it is, or was, on trial: map_trial says more */
+#define SMTPWARD_ORIGIN_RUN (1U << 4)	 /* of run --trial, which lifts it at its end */
 
 #define SMTPWARD_PATH_SIZE 4096
 #define SMTPWARD_HASH_SIZE 32

@@ -4,7 +4,7 @@
  * programs; a trial's end; a lock that is held. At each instant what is refused is
  * compared with what status says.
  */
-#include "fixture.h"
+#include "fixture_trial.h"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -18,14 +18,9 @@
 #include <sys/wait.h>
 
 #define ENFORCING 0
-#define FAILED 1
 #define NOT_ENFORCING 3
-#define DEGRADED 4
 
 #define KEEP "/run/smtpward/keep"
-
-#define REFUSE_WEB "allow unit mail.service\n"
-#define REFUSE_MAIL "allow unit web.service\n"
 
 static int status(void)
 {
@@ -36,14 +31,6 @@ static void make_cgroups(void)
 {
 	cgroup_make("mail.service");
 	cgroup_make("web.service");
-}
-
-static void assert_refuses(const char *refused, const char *allowed)
-{
-	assert_int_equal(attempt_in(refused, NET_OUTSIDE4, 25), EPERM);
-	assert_int_equal(attempt_in(refused, NET_OUTSIDE6, 25), EPERM);
-	assert_int_equal(attempt_in(allowed, NET_OUTSIDE4, 25), 0);
-	assert_int_equal(attempt_in(allowed, NET_OUTSIDE6, 25), 0);
 }
 
 static void assert_refuses_web(void)
@@ -516,34 +503,6 @@ static void test_unload_tells_of_others(void **state)
 	assert_whole();
 }
 
-static const char *lock_path(void)
-{
-	static char path[512];
-
-	snprintf(path, sizeof(path), "/run/smtpward/lock/%s", fixture_instance());
-	return path;
-}
-
-/* Stops it where it does not hold root's lock, which it would keep. */
-static void stop_between_looks(pid_t pid)
-{
-	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
-	int status;
-
-	for (;;) {
-		_cleanup_close_ int fd = open(lock_path(), O_RDWR | O_CLOEXEC);
-
-		assert_true(fd >= 0);
-		assert_int_equal(kill(pid, SIGSTOP), 0);
-		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
-		assert_true(WIFSTOPPED(status));
-		if (!flock(fd, LOCK_EX | LOCK_NB))
-			return;
-		assert_int_equal(kill(pid, SIGCONT), 0);
-		assert_true(pause_until(deadline));
-	}
-}
-
 /* A trial ends its own policy and no other. */
 
 static int without_syslog(void *arg)
@@ -586,7 +545,7 @@ static void test_trial_leaves_what_was_loaded_anew(void **state)
 
 	make_cgroups();
 	start_trial(&log);
-	stop_between_looks(log.pid);
+	log_stop_between_looks(log.pid);
 	policy_unload();
 	policy_load(REFUSE_WEB);
 	assert_int_equal(kill(log.pid, SIGINT), 0);
@@ -608,6 +567,27 @@ static void test_trial_over_a_policy(void **state)
 	assert_int_equal(smtpward("run", "-c", policy_write(REFUSE_MAIL), "--cgroup",
 				  fixture.attached, "--pins", fixture.pins, "--trial", NULL),
 			 FAILED);
+	assert_refuses_web();
+}
+
+/* Whoever was to lift it would have ended by the time that a trial went back to it. */
+static void test_trial_is_not_tried_over(void **state)
+{
+	_cleanup_(log_close) struct log log;
+
+	make_cgroups();
+	start_trial(&log);
+	assert_int_equal(try_for("1h", REFUSE_WEB), FAILED);
+	assert_says(run.err, "a 'smtpward run --trial', which lifts it at its end");
+	assert_refuses("mail.service", "web.service");
+	assert_int_equal(count_generations(), 1);
+	log_end(&log, SIGINT);
+	assert_refuses_nothing();
+	assert_int_not_equal(access(fixture.pins, F_OK), 0);
+	/* What a load has put in its place is the load's. */
+	policy_load(REFUSE_MAIL);
+	if (try_for("1h", REFUSE_WEB))
+		fail_msg("load --try: status %d: %s", run.status, run.err);
 	assert_refuses_web();
 }
 
@@ -776,6 +756,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_trial_leaves_what_came_after_it, fixture_tidy),
 		cmocka_unit_test_teardown(test_trial_leaves_what_was_loaded_anew, fixture_tidy),
 		cmocka_unit_test_teardown(test_trial_over_a_policy, fixture_tidy),
+		cmocka_unit_test_teardown(test_trial_is_not_tried_over, fixture_tidy),
 		cmocka_unit_test_teardown(test_run_dir_is_for_all, fixture_tidy),
 		cmocka_unit_test_teardown(test_reader_locks_the_directory, fixture_tidy),
 		cmocka_unit_test_teardown(test_lock_is_waited_for, fixture_tidy),

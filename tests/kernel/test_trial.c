@@ -4,7 +4,7 @@
  * it was confirmed; over all else that comes meanwhile. Nothing of smtpward runs here but what a
  * test starts.
  */
-#include "fixture.h"
+#include "fixture_trial.h"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -18,17 +18,7 @@
 
 #include "build.h"
 
-#define DONE 0
-#define FAILED 1
-#define BAD_USAGE 2
-#define NO 3
-#define DEGRADED 4
-
 #define KEPT_DIRECTORY SMTPWARD_LOCALSTATEDIR "/lib/smtpward"
-
-#define REFUSE_WEB "allow unit mail.service\n"
-#define REFUSE_MAIL "allow unit web.service\n"
-#define REFUSE_BOTH "deny\n"
 
 /* The shortest there is; where loading may take as long, longer. */
 #define TRY_SECONDS (fixture_slow() > 1 ? 30 : 10)
@@ -41,12 +31,6 @@ static const char *try_time(void)
 	return time;
 }
 
-static int try_for(const char *time, const char *policy)
-{
-	return smtpward("load", "--try", time, "-c", policy_write("%s", policy), "--cgroup",
-			fixture.attached, "--pins", fixture.pins, NULL);
-}
-
 static void try(const char *policy)
 {
 	if (try_for(try_time(), policy))
@@ -56,17 +40,6 @@ static void try(const char *policy)
 static int status(void)
 {
 	return smtpward("status", "--pins", fixture.pins, NULL);
-}
-
-static int confirm(const char *hash)
-{
-	return smtpward("confirm", "--pins", fixture.pins, hash, NULL);
-}
-
-static void assert_says(const char *text, const char *words)
-{
-	if (!strstr(text, words))
-		fail_msg("'%s' is not in: %s", words, text);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -83,23 +56,6 @@ static int begin(void **state)
 	return 0;
 }
 
-static bool refuses(const char *cgroup)
-{
-	const int four = attempt_in(cgroup, NET_OUTSIDE4, 25);
-	const int six = attempt_in(cgroup, NET_OUTSIDE6, 25);
-
-	assert_true(four == 0 || four == EPERM);
-	assert_true(six == 0 || six == EPERM);
-	return four == EPERM && six == EPERM;
-}
-
-static void assert_refuses(const char *refused, const char *allowed)
-{
-	assert_true(refuses(refused));
-	assert_int_equal(attempt_in(allowed, NET_OUTSIDE4, 25), 0);
-	assert_int_equal(attempt_in(allowed, NET_OUTSIDE6, 25), 0);
-}
-
 /* Connects alone bring it about, and it is not early. */
 static void wait_until_back(const char *passes)
 {
@@ -110,31 +66,6 @@ static void wait_until_back(const char *passes)
 	assert_int_equal(attempt_in(passes, NET_OUTSIDE6, 25), 0);
 }
 
-static int64_t boot_ns(void)
-{
-	struct timespec now;
-
-	assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-static void read_map(const char *name, void *value)
-{
-	_cleanup_close_ int fd = bpf_pin_open(name);
-	const uint32_t zero = 0;
-
-	assert_true(fd >= 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &zero, value), 0);
-}
-
-static int64_t trial_ends_ns(void)
-{
-	struct smtpward_origin origin;
-
-	read_map("policy/map_origin", &origin);
-	return (int64_t)origin.trial_ends_ns;
-}
-
 static void wait_until_over(void)
 {
 	const int64_t ends = trial_ends_ns();
@@ -142,30 +73,6 @@ static void wait_until_over(void)
 
 	while (boot_ns() < ends)
 		assert_true(pause_until(deadline));
-}
-
-/* What the first connect behind the deadline does; root alone can. */
-static void end_trial(void)
-{
-	const struct smtpward_trial over = { .word = 1 };
-	_cleanup_close_ int fd = bpf_pin_open("policy/map_trial");
-	const uint32_t zero = 0;
-
-	assert_true(fd >= 0);
-	assert_int_equal(bpf_map_update_elem(fd, &zero, &over, BPF_ANY), 0);
-}
-
-static unsigned int count_generations(void)
-{
-	DIR *dir = opendir(fixture.pins);
-	unsigned int n = 0;
-	struct dirent *entry;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		n += !strncmp(entry->d_name, "generation-", strlen("generation-"));
-	closedir(dir);
-	return n;
 }
 
 static const char *hash_of(json_t *json)
@@ -340,8 +247,8 @@ static void test_other_loads(void **state)
 	/* Longer than all of this takes. */
 	assert_int_equal(try_for("1h", REFUSE_MAIL), 0);
 	assert_int_equal(load_with(NULL), FAILED);
-	assert_says(run.err, "'smtpward confirm'");
-	assert_says(run.err, "'smtpward unload'");
+	assert_says(run.err, "'smtpward confirm --pins ");
+	assert_says(run.err, "'smtpward unload --pins ");
 	assert_int_equal(load_with("--boot"), DONE);
 	assert_says(run.err, "left alone");
 	assert_refuses("mail.service", "web.service");
@@ -561,7 +468,7 @@ static void test_readers_log(void **state)
 				  fixture.pins, "--reader", READER, "--try", try_time(), NULL),
 			 0);
 	log_start_run(&other, argv, become_reader_below);
-	log_line(&other, "it went back to nothing", 0);
+	assert_says(log_line(&other, "it went back to nothing", 0), "\"healed\":\"no\"");
 	assert_int_equal(log_wait_exit(&other), DONE);
 }
 

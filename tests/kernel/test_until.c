@@ -350,37 +350,71 @@ static struct smtpward_clock clock_of(uint64_t generation, int64_t step)
 	return clock;
 }
 
-/* What a trial goes back to is told as well: nobody does so later. */
+static void clock_step_of(uint64_t generation)
+{
+	const uint64_t stepped = clock_of(generation, DAY).offset_ns;
+
+	clock_put_right();
+	assert_true(llabs((int64_t)(stepped - DAY * NS - clock_of(generation, 0).offset_ns)) <
+		    NS / 100);
+}
+
+static void trial_over(void)
+{
+	const struct smtpward_trial over = { .word = 1 };
+	_cleanup_close_ int fd = bpf_pin_open("policy/map_trial");
+	const uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &over, BPF_ANY), 0);
+}
+
+/* What a trial goes back to is told as well, and once it has gone back: nobody does so later. */
 static void test_behind_a_trial(void **state)
 {
 	const time_t now = time(NULL);
 	json_auto_t *status = NULL;
-	uint64_t before, stepped;
+	uint64_t before, tried;
 
 	load("allow unit a.service until %s\n", at(now + HOUR));
-	assert_int_equal(load_file(policy_write("deny\n"), "--try", "1h"), 0);
+	assert_int_equal(load_file(policy_write("allow unit b.service until %s\n", at(now + HOUR)),
+				   "--try", "1h"),
+			 0);
 	status = status_json();
 	before = (uint64_t)json_integer_value(json_object_get(
 		json_object_get(json_object_get(status, "trial"), "then"), "generation"));
-	stepped = clock_of(before, DAY).offset_ns;
+	tried = (uint64_t)json_integer_value(
+		json_object_get(json_object_get(status, "policy"), "generation"));
+	clock_step_of(before);
+	clock_step_of(tried);
+	trial_over();
+	assert_passes();
+	clock_of(before, DAY);
+	assert_refused();
 	clock_put_right();
-	assert_true(llabs((int64_t)(stepped - DAY * NS - clock_of(before, 0).offset_ns)) <
-		    NS / 100);
+	assert_passes();
 }
 
-/* A policy that was written later than it is: then it is the clock that is wrong. */
+/* A policy that was written later than it is: either time is wrong, and both are said. */
 static void test_written_in_the_future(void **state)
 {
 	const time_t now = time(NULL);
 	const char *file = policy_write("allow until %s\n", at(now + 10 * DAY));
 	const struct timeval times[2] = { { now + DAY, 0 }, { now + DAY, 0 } };
+	char text[PATH_MAX + 128];
 
 	assert_int_equal(utimes(file, times), 0);
 	assert_int_equal(load_file(file, NULL, NULL), 0);
-	assert_said(run.err, "the clock is not set: rules with until match nothing until it is");
+	snprintf(text, sizeof(text), "%s: warning: the file is of %s, and the clock says 20", file,
+		 at(now + DAY));
+	assert_said(run.err, text);
+	assert_null(strstr(run.err, "the clock is not set"));
 	assert_refused();
-	/* And once it is set. */
+	/* And once it is set; or the file has the time of the clock. */
 	clock_step(DAY + HOUR);
+	assert_passes();
+	assert_int_equal(utimes(file, NULL), 0);
+	assert_int_equal(load_file(file, NULL, NULL), 0);
+	assert_null(strstr(run.err, "the file is of"));
 	assert_passes();
 }
 
@@ -400,8 +434,8 @@ static void test_load_says_the_last(void **state)
 	     "allow unit b.service until %s\n"
 	     "allow unit b.service user 4242\n",
 	     at(now + 2 * HOUR + 60), at(now + 2 * HOUR + 60));
-	assert_said(run.err, ":1:1: note: ends in 2 h, and after it no rule lets the unit "
-			     "'a.service' through\n");
+	assert_said(run.err, ":1:1: note: ends in 2 h, and no allow or audit that names the unit "
+			     "'a.service' lasts longer\n");
 	assert_said(run.err, ":2:1: note: ends in 2 h\n");
 }
 

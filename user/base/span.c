@@ -24,6 +24,9 @@ static int span_take_number(const char **text, uint64_t *ret_number)
 	uint64_t number = 0;
 	const char *at = *text;
 
+	/* Which elsewhere makes a number an octal one. */
+	if (at[0] == '0' && at[1] >= '0' && at[1] <= '9')
+		return -EINVAL;
 	for (; *at >= '0' && *at <= '9'; at++) {
 		if (number > SPAN_SECONDS_MAX)
 			return -ERANGE;

@@ -116,7 +116,7 @@ static enum command_result command_bad_option(const struct command *command, int
 static enum command_result command_empty_argument(const struct command *command,
 						  const struct option_spec *option)
 {
-	msg_error("the argument of --%s is empty: give a %s, or leave --%s out", option->name,
+	msg_error("the argument of --%s is empty: give %s, or leave --%s out", option->name,
 		  option->argument, option->name);
 	return command_bad_usage(command);
 }

@@ -54,13 +54,70 @@ void given_print_doubts(const struct policy_errors *doubts)
 	given_print(doubts, "warning");
 }
 
+/* The newest of its files, and when it was changed. */
+static int64_t given_find_newest(const struct given_policy *given, const char **ret_file)
+{
+	int64_t newest = 0;
+	struct stat st;
+
+	*ret_file = "";
+	for (size_t i = 0; i < given->policy->n_files; i++) {
+		const char *file = given->policy->files[i];
+
+		if (stat(file, &st) || st.st_mtime <= newest)
+			continue;
+		newest = st.st_mtime;
+		*ret_file = file;
+	}
+	return newest;
+}
+
+int64_t given_policy_written(const struct given_policy *given)
+{
+	const char *file;
+
+	return given_find_newest(given, &file);
+}
+
+bool given_policy_is_ahead(const struct given_policy *given)
+{
+	return given->ruleset->asks_until && given_policy_written(given) > time(NULL);
+}
+
+static void given_format_time(time_t when, char *dst, size_t size)
+{
+	struct tm tm;
+
+	if (!gmtime_r(&when, &tm) || !strftime(dst, size, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		snprintf(dst, size, "%lld", (long long)when);
+}
+
+/* The programs take such a clock for one that is not set. */
+static void given_print_ahead(const struct given_policy *given)
+{
+	char file[QUOTE_SIZE(4096)], written[32], now[32];
+	const char *newest;
+
+	if (!given_policy_is_ahead(given))
+		return;
+	given_format_time(given_find_newest(given, &newest), written, sizeof(written));
+	given_format_time(time(NULL), now, sizeof(now));
+	given_quote_file(newest, file, sizeof(file));
+	fprintf(stderr,
+		"%s: warning: the file is of %s, and the clock says %s: rules with until match "
+		"nothing before that time; if the clock is right, 'touch' the file and load\n",
+		file, written, now);
+}
+
 int given_print_ends(const struct given_policy *given)
 {
 	_cleanup_(policy_errors_clear) struct policy_errors over = { 0 }, left = { 0 };
 	int r = policy_find_ends(given->policy, time(NULL), &over, &left);
 
+	given_print_ahead(given);
 	given_print(&over, "warning");
-	given_print(&left, "note");
+	if (msg_get_level() >= MSG_INFO)
+		given_print(&left, "note");
 	return r;
 }
 
@@ -231,17 +288,6 @@ int given_policy_locate(struct given_policy *given, struct reason *reason)
 		return reason_errno(reason, r, "cannot find out in which directory %s is",
 				    given->name);
 	return 0;
-}
-
-int64_t given_policy_written(const struct given_policy *given)
-{
-	int64_t written = 0;
-	struct stat st;
-
-	for (size_t i = 0; i < given->policy->n_files; i++)
-		if (!stat(given->policy->files[i], &st) && st.st_mtime > written)
-			written = st.st_mtime;
-	return written;
 }
 
 void given_policy_clear(struct given_policy *given)

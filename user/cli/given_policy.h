@@ -3,6 +3,8 @@
 #ifndef SMTPWARD_GIVEN_POLICY_H
 #define SMTPWARD_GIVEN_POLICY_H
 
+#include <stdbool.h>
+
 #include "base/reason.h"
 #include "cli/command.h"
 #include "policy/policy.h"
@@ -50,13 +52,19 @@ int given_policy_locate(struct given_policy *given, struct reason *reason);
  */
 int64_t given_policy_written(const struct given_policy *given);
 
+/* Whether rules end, and the clock is before that. */
+bool given_policy_is_ahead(const struct given_policy *given);
+
 /* "FILE:LINE:COLUMN: TEXT", fit for a terminal. */
 void given_policy_explain(const struct policy_error *error, struct reason *ret_reason);
 
 /* Prints what policy_doubts.h found, as warnings. */
 void given_print_doubts(const struct policy_errors *doubts);
 
-/* Prints what policy_ends.h finds now: what is over as warnings, what is left as notes. */
+/*
+ * Prints what policy_ends.h finds now: what is over as warnings, what is left as notes, which
+ * --quiet leaves out; and a file that is ahead of the clock.
+ */
 int given_print_ends(const struct given_policy *given);
 
 void given_policy_clear(struct given_policy *given);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,15 +45,11 @@ static int kept_name(struct kept *kept, const char *instance)
 	return 0;
 }
 
-/*
- * Nobody but root decides what root puts in force; and who can open the directory can lock it,
- * so nobody else can.
- */
-static int kept_open_directory(const char *pins, bool make, int *ret_fd, struct reason *reason)
+/* Nobody but root decides what root puts in force, nor needs to see it. */
+static int kept_open_directory(bool make, int *ret_fd, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
-	int r;
 
 	if (make && mkdir(KEPT_DIRECTORY, 0700) && errno != EEXIST)
 		return reason_errno(reason, -errno, "cannot make %s", KEPT_DIRECTORY);
@@ -68,9 +63,6 @@ static int kept_open_directory(const char *pins, bool make, int *ret_fd, struct 
 	if (st.st_mode & (S_IRWXG | S_IRWXO) && fchmod(fd, 0700))
 		return reason_errno(reason, -errno, "cannot take %s from all but root",
 				    KEPT_DIRECTORY);
-	r = lock_wait(pins, fd, LOCK_EX, reason);
-	if (r)
-		return r;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -89,7 +81,10 @@ static int kept_open_all(const char *pins, bool make, struct kept *kept, struct 
 		r = kept_name(kept, instance);
 	if (r)
 		return reason_errno(reason, r, "cannot name the copy of the policy of %s", pins);
-	return kept_open_directory(kept->pins, make, &kept->fd, reason);
+	r = lock_take_kept(kept->pins, &kept->lock_fd, reason);
+	if (r)
+		return r;
+	return kept_open_directory(make, &kept->fd, reason);
 }
 
 void kept_open(const char *pins, bool make, struct kept *ret_kept)
@@ -101,32 +96,36 @@ void kept_open(const char *pins, bool make, struct kept *ret_kept)
 void kept_close(struct kept *kept)
 {
 	cleanup_close(&kept->fd);
-	kept->fd = -1;
+	cleanup_close(&kept->lock_fd);
+	kept->fd = kept->lock_fd = -1;
 	free(kept->pins);
 	kept->pins = NULL;
 }
 
 /* What tells one load of a boot from another, in any version. */
+static int kept_describe_generation(uint64_t generation, char *dst, size_t size)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char boot[64] = "";
+
+	if (!file || !fgets(boot, sizeof(boot), file))
+		return file ? -EIO : -errno;
+	boot[strcspn(boot, "\n")] = '\0';
+	snprintf(dst, size, KEPT_OF_TEXT "%" PRIu64 " of boot %s\n", generation, boot);
+	return 0;
+}
+
+/* Of the load that the gate names. */
 static int kept_describe_load(const struct kept *kept, char *dst, size_t size)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
-	_cleanup_fclose_ FILE *file = NULL;
 	struct smtpward_gate gate;
-	char boot[64] = "";
 	struct reason reason;
 	int r = pins_open(kept->pins, &pins, &reason);
 
 	if (!r)
 		r = object_read(&pins, 0, "map_gate", &gate, sizeof(gate));
-	if (r)
-		return r;
-	file = fopen("/proc/sys/kernel/random/boot_id", "re");
-	if (!file || !fgets(boot, sizeof(boot), file))
-		return file ? -EIO : -errno;
-	boot[strcspn(boot, "\n")] = '\0';
-	snprintf(dst, size, KEPT_OF_TEXT "%" PRIu64 " of boot %s\n", (uint64_t)gate.generation,
-		 boot);
-	return 0;
+	return r ? r : kept_describe_generation(gate.generation, dst, size);
 }
 
 static int kept_write_all(int fd, const char *text, size_t size)
@@ -239,8 +238,8 @@ static int kept_make_text(struct kept *kept, const struct given_policy *given,
 {
 	int r;
 
-	if (kept->r == -ENOENT)
-		kept->r = kept_open_directory(kept->pins, true, &kept->fd, &kept->why);
+	if (kept->r == -ENOENT && kept->lock_fd >= 0)
+		kept->r = kept_open_directory(true, &kept->fd, &kept->why);
 	if (kept->r)
 		return kept->r;
 	r = policy_print_kept(given->policy, &text->body);
@@ -376,16 +375,14 @@ int kept_read(const struct kept *kept, struct given_policy *ret_given, struct re
 											 : -EINVAL;
 }
 
-static bool kept_is_of_load(const struct kept *kept, const char *name)
+static bool kept_is_of(const struct kept *kept, const char *name, const char *of)
 {
 	_cleanup_free_ char *text = NULL;
-	char of[128];
 	struct reason reason;
 	size_t size;
 	const char *found;
 
-	if (kept_read_named(kept, name, &text, &size, &reason) ||
-	    kept_describe_load(kept, of, sizeof(of)))
+	if (kept_read_named(kept, name, &text, &size, &reason))
 		return false;
 	found = strstr(text, "\n" KEPT_OF_TEXT);
 	return found && !strncmp(found + 1, of, strlen(of));
@@ -393,7 +390,9 @@ static bool kept_is_of_load(const struct kept *kept, const char *name)
 
 bool kept_is_in_force(const struct kept *kept)
 {
-	return kept_is_of_load(kept, kept->name);
+	char of[128];
+
+	return !kept_describe_load(kept, of, sizeof(of)) && kept_is_of(kept, kept->name, of);
 }
 
 static int kept_move_trial(const struct kept *kept)
@@ -405,11 +404,15 @@ static int kept_move_trial(const struct kept *kept)
 	return kept_remove(kept, kept->lifted);
 }
 
-void kept_confirm(const struct kept *kept)
+/* What was confirmed, and not what may be on trial by now. */
+void kept_confirm(const struct kept *kept, uint64_t generation)
 {
-	if (kept->r || kept_is_in_force(kept))
-		kept_warn(kept, 0);
-	else if (kept_is_of_load(kept, kept->trial))
+	char of[128];
+	int r = kept_describe_generation(generation, of, sizeof(of));
+
+	if (kept->r || r || kept_is_in_force(kept) || kept_is_of(kept, kept->name, of))
+		kept_warn(kept, r);
+	else if (kept_is_of(kept, kept->trial, of))
 		kept_warn(kept, kept_move_trial(kept));
 	else
 		msg_warning("no copy of the policy was put by for a boot that cannot read it: "
@@ -461,7 +464,7 @@ void kept_lift(const struct kept *kept)
 	int moved, removed;
 
 	/* Nothing was ever kept, and nobody tries again. */
-	if (kept->r == -ENOENT)
+	if (kept->r == -ENOENT && kept->lock_fd >= 0)
 		return;
 	if (kept->r) {
 		msg_warning("what was kept is not marked as lifted: %s", kept->why.text);

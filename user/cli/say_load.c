@@ -15,7 +15,9 @@
 #include "cli/msg.h"
 #include "host/cgroupfs.h"
 #include "load/load.h"
+#include "pins/instance.h"
 #include "pins/pins.h"
+#include "pins/trial.h"
 #include "policy/policy_hash.h"
 
 enum command_result say_load_check_free(const char *path)
@@ -32,8 +34,8 @@ enum command_result say_load_check_free(const char *path)
 	if (!reader)
 		return COMMAND_DONE;
 	msg_error("%s is being read already: by process %d; to replace the policy alone there is "
-		  "'smtpward load'",
-		  pins.path, (int)reader);
+		  "'smtpward load%s'",
+		  pins.path, (int)reader, pins_option(pins.path).text);
 	return COMMAND_FAILED;
 }
 
@@ -107,7 +109,8 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 		msg_warning("attached to this cgroup namespace's root (cgroup %" PRIu64
 			    "), which is not the machine's: what runs outside of it is not refused",
 			    report->root_id);
-	if (report->clock_unset)
+	/* Else the file is named, which may be what is wrong. */
+	if (report->clock_unset && !given_policy_is_ahead(given))
 		msg_warning("the clock is not set: rules with until match nothing until it is");
 	if (given_print_ends(given))
 		msg_warning("cannot tell which rules end: %s", strerror(ENOMEM));
@@ -128,19 +131,33 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 			    report->spoiled.text);
 }
 
-static void say_load_trial(const struct say_load_request *load, const struct load_report *report)
+static enum command_result say_load_trial(const struct say_load_request *load,
+					  const struct load_report *report)
 {
-	char hash[POLICY_HASH_TEXT_SIZE], time[SPAN_SIZE], follows[64] = "nothing is";
+	const struct trial trial = { .phase = TRIAL_RUNS, .ends_ns = report->trial_ends_ns };
+	const uint64_t seconds = trial_seconds_left(&trial);
+	char hash[POLICY_HASH_TEXT_SIZE], time[SPAN_SIZE], left[SPAN_SIZE];
+	char of_it[SPAN_SIZE + 32] = "", follows[64] = "nothing is";
 
 	policy_hash_text(report->hash, hash);
 	span_text(load->try_seconds, time);
+	span_text(seconds, left);
+	if (seconds < load->try_seconds)
+		snprintf(of_it, sizeof(of_it), ", of which %s are left", left);
 	if (report->fallback)
 		snprintf(follows, sizeof(follows), "generation %" PRIu64 " is again",
 			 report->fallback);
-	msg_info("%s: %zu rules, on trial for %s; then %s in force, with a process or without. To "
-		 "keep it: smtpward confirm %.12s%s%s",
-		 load->given->name, load->given->policy->n_rules, time, follows, hash,
-		 load->pins ? " --pins " : "", load->pins ?: "");
+	if (!seconds) {
+		msg_error("%s: its trial of %s was over before the load was, and %s in force; try "
+			  "it for longer with --try",
+			  load->given->name, time, follows);
+		return COMMAND_FAILED;
+	}
+	msg_info("%s: %zu rules, on trial for %s%s; then %s in force, with a process or without. "
+		 "To keep it: smtpward confirm %.12s%s",
+		 load->given->name, load->given->policy->n_rules, time, of_it, follows, hash,
+		 pins_option(load->pins).text);
+	return COMMAND_DONE;
 }
 
 enum command_result say_load_policy(const struct say_load_request *load,
@@ -154,9 +171,10 @@ enum command_result say_load_policy(const struct say_load_request *load,
 		.cgroup = load->cgroup,
 		.pins = load->pins ?: PINS_DEFAULT_PATH,
 		.reader = load->reader ? &group : NULL,
-		.only_free = load->trial,
+		.run_trial = load->trial,
 		.try_seconds = load->try_seconds,
 	};
+	char until[sizeof(struct pins_option) + 64];
 	struct reason reason;
 	int r;
 
@@ -186,13 +204,15 @@ enum command_result say_load_policy(const struct say_load_request *load,
 		msg_info("took over from a smtpward of ABI %" PRIu32 "; this one has %d",
 			 ret_report->replaced_abi, SMTPWARD_ABI);
 	if (load->try_seconds)
-		say_load_trial(load, ret_report);
+		return say_load_trial(load, ret_report);
+	if (load->trial)
+		snprintf(until, sizeof(until), "this trial ends");
 	else
-		msg_info("%s %s: %zu rules, in force until %s",
-			 ret_report->replaced ? "replaced the policy by" : "loaded",
-			 load->given->name, load->given->policy->n_rules,
-			 load->trial ? "this trial ends"
-				     : "'smtpward unload', with a process or without");
+		snprintf(until, sizeof(until), "'smtpward unload%s', with a process or without",
+			 pins_option(load->pins).text);
+	msg_info("%s %s: %zu rules, in force until %s",
+		 ret_report->replaced ? "replaced the policy by" : "loaded", load->given->name,
+		 load->given->policy->n_rules, until);
 	return COMMAND_DONE;
 }
 

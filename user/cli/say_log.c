@@ -18,6 +18,7 @@
 #include "load/load.h"
 #include "log/leftover.h"
 #include "log/notify.h"
+#include "pins/instance.h"
 #include "pins/object.h"
 #include "pins/pins.h"
 #include "pins/reader_view.h"
@@ -134,10 +135,22 @@ static void say_log_tell_back(struct context *context)
 			     "generation %" PRIu64,
 			     trial->config, trial->is.fallback);
 	else
-		say_log_tell(context, true,
+		say_log_tell(context, false,
 			     "the trial of %s is over, and was not confirmed: it went back to "
 			     "nothing, and nothing is refused",
 			     trial->config);
+}
+
+/* Of one that is not there any more; state: NULL where nothing is. */
+static const char *say_log_guess_end(const struct say_log_trial *trial, const struct state *state)
+{
+	if (!state)
+		return "it was unloaded";
+	if (state->trial.phase == TRIAL_RUNS && state->trial.fallback == trial->is.fallback &&
+	    trial_clock_ns() < trial->is.ends_ns)
+		return "another policy is on trial in its place";
+	return "another policy was loaded, and this log cannot tell whether the one on trial had "
+	       "been confirmed before";
 }
 
 /* state: NULL where nothing is loaded any more. */
@@ -145,8 +158,11 @@ static void say_log_end_trial(struct context *context, const struct state *state
 {
 	struct say_log_trial *trial = &context->trial;
 	const bool same = state && state->attached == trial->generation;
+	/* A trial goes back to what was confirmed, and never to another trial. */
+	const bool kept = state &&
+			  (same ? state->trial.kept : state->trial.fallback == trial->generation);
 
-	if (same && state->trial.kept)
+	if (kept)
 		say_log_tell(context, true, "the trial of %s is over: it was confirmed",
 			     trial->config);
 	else if (same || (state && state->attached == trial->is.fallback) ||
@@ -154,7 +170,7 @@ static void say_log_end_trial(struct context *context, const struct state *state
 		say_log_tell_back(context);
 	else
 		say_log_tell(context, true, "the trial of %s is over: %s", trial->config,
-			     state ? "another policy was loaded" : "it was unloaded");
+			     say_log_guess_end(trial, state));
 	*trial = (struct say_log_trial){ .generation = 0 };
 }
 
@@ -174,8 +190,9 @@ static void say_log_begin_trial(struct context *context, const struct state *sta
 		snprintf(follows, sizeof(follows), "to generation %" PRIu64, state->trial.fallback);
 	span_text(left, time);
 	say_log_tell(context, false,
-		     "%s is on trial for another %s: without a 'smtpward confirm' it goes back %s",
-		     context->trial.config, time, follows);
+		     "%s is on trial for another %s: without a 'smtpward confirm%s' it goes back "
+		     "%s",
+		     context->trial.config, time, pins_option(state->origin.pins).text, follows);
 }
 
 /* A trial's beginning, a minute before its end, its end, and which way it went. */
@@ -192,8 +209,8 @@ static void say_log_follow_trial(struct context *context, const struct state *st
 		return;
 	trial->told = true;
 	say_log_tell(context, false,
-		     "the trial of %s ends within a minute: 'smtpward confirm' keeps it",
-		     trial->config);
+		     "the trial of %s ends within a minute: 'smtpward confirm%s' keeps it",
+		     trial->config, pins_option(state->origin.pins).text);
 }
 
 static bool say_log_news(void *userdata, bool unloaded, struct logger_alert *ret_news)

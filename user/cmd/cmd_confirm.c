@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smtpward confirm: keep the policy that is on trial. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -8,7 +10,9 @@
 #include "cli/msg.h"
 #include "cmd/commands.h"
 #include "load/load.h"
+#include "pins/instance.h"
 #include "pins/pins.h"
+#include "pins/state.h"
 #include "policy/policy_hash.h"
 
 /* Fewer digits could be those of another policy. */
@@ -30,64 +34,117 @@ static bool confirm_is_hash(const char *text)
 	       strspn(text, "0123456789abcdefABCDEF") == len;
 }
 
-static enum command_result confirm_say(const struct load_keep *keep, const char *pins)
+/* What follows where it is too late, or would have. */
+static void confirm_format_back(const struct load_keep *keep, char *dst, size_t size)
 {
-	char hash[POLICY_HASH_TEXT_SIZE] = "which has no hash";
+	if (keep->fallback)
+		snprintf(dst, size, "generation %" PRIu64 " is in force again", keep->fallback);
+	else
+		snprintf(dst, size, "nothing is in force, as nothing was before it");
+}
 
-	if (keep->hashed)
-		policy_hash_text(keep->hash, hash);
+/* Nothing is kept: why, and what to do. */
+static enum command_result confirm_say_no(const struct load_keep *keep, const char *hash,
+					  const char *pins)
+{
+	const struct pins_option option = pins_option(pins);
+	char back[64];
+
+	confirm_format_back(keep, back, sizeof(back));
 	switch (keep->kept) {
-	case LOAD_KEPT:
-		msg_info("kept: %s (%.12s) is in force until 'smtpward unload'", keep->config,
-			 hash);
-		return COMMAND_DONE;
-	case LOAD_KEPT_ALREADY:
-		msg_info("%s (%.12s) is kept already", keep->config, hash);
-		return COMMAND_DONE;
 	case LOAD_KEPT_OTHER:
 		msg_error("another policy is on trial at %s: %s, %s; nothing is kept", pins,
 			  keep->config, hash);
-		return COMMAND_NO;
-	case LOAD_KEPT_TOO_LATE:
-		msg_error("too late: the trial of %s (%.12s) is over, and what was in force before "
-			  "it is again; 'smtpward load' loads it anew",
-			  keep->config, hash);
-		return COMMAND_NO;
-	case LOAD_KEPT_NOTHING:
 		break;
+	case LOAD_KEPT_OTHER_ALREADY:
+		msg_error("nothing is on trial at %s: another policy was, and is kept already: "
+			  "%s, %s",
+			  pins, keep->config, hash);
+		break;
+	case LOAD_KEPT_OTHER_LATE:
+		msg_error("nothing is on trial at %s: another policy was, %s, %s, and its trial is "
+			  "over; %s",
+			  pins, keep->config, hash, back);
+		break;
+	case LOAD_KEPT_TOO_LATE:
+		msg_error("too late: the trial of %s (%.12s) is over, and %s; 'smtpward load -c "
+			  "%s%s' loads it anew",
+			  keep->config, hash, back, keep->config, option.text);
+		break;
+	default:
+		msg_error("nothing is on trial at %s; 'smtpward load --try TIME%s' tries a policy",
+			  pins, option.text);
 	}
-	msg_error("nothing is on trial at %s; 'smtpward load --try' tries a policy", pins);
 	return COMMAND_NO;
+}
+
+/* What is kept is in force, or it is said what of it is not. */
+static enum command_result confirm_say_kept(const struct load_keep *keep, const char *hash,
+					    const char *pins)
+{
+	_cleanup_(state_clear) struct state state = { 0 };
+	struct reason reason;
+
+	if (state_read(pins, false, &state, &reason)) {
+		msg_error("%s (%.12s) is kept, and whether it is in force cannot be told: %s",
+			  keep->config, hash, reason.text);
+		return COMMAND_DEGRADED;
+	}
+	if (!state_is_whole(&state)) {
+		msg_error("%s (%.12s) is kept, and is not in force as a whole: %s", keep->config,
+			  hash, state_headline(&state));
+		return COMMAND_DEGRADED;
+	}
+	if (keep->kept == LOAD_KEPT_ALREADY)
+		msg_info("%s (%.12s) is kept already", keep->config, hash);
+	else
+		msg_info("kept: %s (%.12s) is in force until 'smtpward unload%s'", keep->config,
+			 hash, pins_option(pins).text);
+	return COMMAND_DONE;
+}
+
+static enum command_result confirm_take(const struct confirm_config *config,
+					const struct load_keep *keep, const char *hash,
+					const char *pins)
+{
+	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+
+	kept_open(config->pins, false, &kept);
+	kept_confirm(&kept, keep->generation);
+	if (*keep->unhooked.text)
+		msg_warning("%s", keep->unhooked.text);
+	if (*keep->unkept.text)
+		msg_warning("there is no second set of pins: %s; whoever removes the pin "
+			    "directory lifts the policy",
+			    keep->unkept.text);
+	return confirm_say_kept(keep, hash, pins);
 }
 
 static enum command_result confirm_run(void *userdata, int argc, char **argv)
 {
 	const struct confirm_config *config = userdata;
 	const char *pins = config->pins ?: PINS_DEFAULT_PATH;
-	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
+	char hash[POLICY_HASH_TEXT_SIZE] = "which has no hash";
 	struct load_keep keep;
 	struct reason reason;
 	int r;
 
 	if (argc && !confirm_is_hash(argv[0])) {
-		msg_error("'%s' is no hash: give what 'smtpward status' shows, or its first %d "
+		msg_error("'%s' is no hash: give what 'smtpward status%s' shows, or its first %d "
 			  "digits or more",
-			  argv[0], DIGITS_MIN);
+			  argv[0], pins_option(pins).text, DIGITS_MIN);
 		return COMMAND_BAD_INPUT;
 	}
-	kept_open(config->pins, false, &kept);
 	r = load_keep(pins, argc ? argv[0] : NULL, &keep, &reason);
 	if (r) {
 		msg_error("cannot confirm: %s", reason.text);
 		return COMMAND_FAILED;
 	}
-	if (keep.kept == LOAD_KEPT || keep.kept == LOAD_KEPT_ALREADY)
-		kept_confirm(&kept);
-	if (*keep.unkept.text)
-		msg_warning("there is no second set of pins: %s; whoever removes the pin "
-			    "directory lifts the policy",
-			    keep.unkept.text);
-	return confirm_say(&keep, pins);
+	if (keep.hashed)
+		policy_hash_text(keep.hash, hash);
+	if (keep.kept != LOAD_KEPT && keep.kept != LOAD_KEPT_ALREADY)
+		return confirm_say_no(&keep, hash, pins);
+	return confirm_take(config, &keep, hash, pins);
 }
 
 const struct command cmd_confirm = {
@@ -97,7 +154,9 @@ const struct command cmd_confirm = {
 	.description =
 		"Keeps the policy that is on trial, in one step and for good. With HASH, as "
 		"'smtpward\nstatus' shows it, or its first digits, no other one. Exit status 3 "
-		"where it is too\nlate, another policy is on trial, or none.",
+		"where it is too\nlate, another policy is on trial, or none; 4 where it is kept "
+		"and "
+		"is not whole.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct confirm_config),

@@ -15,6 +15,7 @@
 #include "cli/say_local.h"
 #include "cli/say_log.h"
 #include "cmd/commands.h"
+#include "pins/instance.h"
 #include "sink/sink.h"
 
 struct run_config {
@@ -130,8 +131,8 @@ static enum command_result run_log_and_end(const struct run_config *config,
 		say_load_lift(config->pins, &report->id);
 		return result;
 	}
-	msg_info("the log ends, the policy stays in force: 'smtpward unload%s%s' lifts it",
-		 config->pins ? " --pins " : "", config->pins ?: "");
+	msg_info("the log ends, the policy stays in force: 'smtpward unload%s' lifts it",
+		 pins_option(config->pins).text);
 	return result;
 }
 

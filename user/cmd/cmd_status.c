@@ -18,6 +18,7 @@
 #include "host/feature.h"
 #include "pins/counter.h"
 #include "pins/hook.h"
+#include "pins/instance.h"
 #include "pins/reader_view.h"
 #include "pins/state.h"
 #include "policy/policy.h"
@@ -86,8 +87,9 @@ static void status_print_trial(const struct state *state)
 	status_format_other(state, other, sizeof(other));
 	span_text(trial_seconds_left(&state->trial), left);
 	status_format_time(status_trial_ends_at(state), ends, sizeof(ends));
-	printf("trial     %s left, until %s: then %s is in force; 'smtpward confirm' keeps this\n",
-	       left, ends, other);
+	printf("trial     %s left, until %s: then %s is in force; 'smtpward confirm%s' keeps "
+	       "this\n",
+	       left, ends, other, pins_option(state->origin.pins).text);
 }
 
 static void status_print_policy(const struct state *state)
@@ -199,7 +201,8 @@ static void status_print_text(const struct state *state)
 	if (state->reader)
 		printf("log       written by process %d\n", (int)state->reader);
 	else
-		printf("log       nobody writes it: 'smtpward log' does\n");
+		printf("log       nobody writes it: 'smtpward log%s' does\n",
+		       pins_option(state->origin.pins).text);
 	for (int i = 0; i < COUNTERS; i++)
 		if (!counter_infos[i].trouble || counter_value(&state->counters, i))
 			printf("%-13s %" PRIu64 "\n", counter_infos[i].name,
@@ -271,17 +274,27 @@ static json_t *status_json_of_hash(const struct state *state)
 	return *hash ? json_string(hash) : json_null();
 }
 
+/* Of what went back to nothing there is no other one: the policy is what was tried. */
+static json_t *status_json_of_other(const struct state *state)
+{
+	const struct smtpward_policy_info *other = state_is_lifted(state) ? &state->policy
+									  : &state->other;
+
+	if (!state->trial.fallback && !state_is_lifted(state))
+		return json_null();
+	return json_pack("{s:s, s:I}", "config", other->config, "generation",
+			 (json_int_t)other->generation);
+}
+
 /* null where nothing is on trial. */
 static json_t *status_json_of_trial(const struct state *state)
 {
-	json_t *other = json_null();
+	json_t *other;
 	char ends[32];
 
 	if (state->trial.phase == TRIAL_NONE)
-		return other;
-	if (state->trial.fallback)
-		other = json_pack("{s:s, s:I}", "config", state->other.config, "generation",
-				  (json_int_t)state->other.generation);
+		return json_null();
+	other = status_json_of_other(state);
 	status_format_time(status_trial_ends_at(state), ends, sizeof(ends));
 	if (state->trial.phase == TRIAL_RUNS)
 		return json_pack("{s:b, s:s, s:I, s:o}", "over", false, "until", ends,

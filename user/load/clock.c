@@ -17,6 +17,7 @@
 #include <inttypes.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -160,8 +161,11 @@ static int clock_set_again(const struct pins *pins)
 int load_set_clock(const char *path, struct reason *reason)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
-	int r = pins_open_locked(path, false, &pins, reason);
+	int r;
 
+	if (geteuid())
+		return reason_set(reason, -EPERM, "this needs root");
+	r = pins_open_locked(path, false, &pins, reason);
 	if (r)
 		return r;
 	r = clock_set_again(&pins);

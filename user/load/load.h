@@ -28,8 +28,13 @@ struct load_request {
 	const char *pins;   /* directory on bpffs */
 	/* The group that may read beside root, 0: none; NULL: the one that may now. */
 	const gid_t *reader;
-	bool only_free;	      /* -EEXIST where a policy is loaded already */
-	uint64_t try_seconds; /* on trial for so long; 0: for good */
+	/* Of a process that lifts it at its end: -EEXIST where a policy is loaded already. */
+	bool run_trial;
+	/*
+	 * On trial for so long, loading included; 0: for good. -ETIME where less than a second of
+	 * it is left for the trial.
+	 */
+	uint64_t try_seconds;
 };
 
 /* One load of one pin directory: what tells a trial's own from what came after it. */
@@ -46,7 +51,8 @@ struct load_report {
 	bool clock_unset;      /* rules with an end match nothing, as the clock is not set */
 	uint64_t root_id;      /* of the v2 root as it is seen here: 1 is the machine's */
 	struct load_id id;
-	uint64_t fallback; /* of a trial: the generation that follows; 0: nothing does */
+	uint64_t fallback;	/* of a trial: the generation that follows; 0: nothing does */
+	uint64_t trial_ends_ns; /* of trial_clock_ns() */
 	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy */
 	struct reason unkept;  /* why there is no second set of pins; empty where there is one */
 	struct reason view;    /* why its reader may have no way to the pins; or empty */
@@ -57,7 +63,8 @@ struct load_report {
  * Returns 0, or -errno with a reason. Whatever happens, either what was in force
  * before decides on all hooks or the new policy does. reason may be about a step
  * after the switch; it says so. -EBUSY while another policy is on trial, unless this one is to be,
- * too: it is on trial instead, and what the other would have gone back to is what it does.
+ * too: it is on trial instead, and what the other would have gone back to is what it does. Nothing
+ * is on trial over what a process lifts at its end.
  */
 int load_policy(const struct load_request *request, struct load_report *ret_report,
 		struct reason *reason);
@@ -86,17 +93,22 @@ int load_settle(const char *path, bool *ret_over, struct reason *reason);
 enum load_kept {
 	LOAD_KEPT,
 	LOAD_KEPT_ALREADY,
-	LOAD_KEPT_NOTHING,  /* nothing is on trial: neither is anything kept by the next two */
-	LOAD_KEPT_OTHER,    /* another policy is */
-	LOAD_KEPT_TOO_LATE, /* the deadline is over, and it went back */
+	LOAD_KEPT_NOTHING,	 /* nothing is on trial: nor is anything kept by the next ones */
+	LOAD_KEPT_OTHER,	 /* another policy is, */
+	LOAD_KEPT_OTHER_ALREADY, /* or was, and is kept, */
+	LOAD_KEPT_OTHER_LATE,	 /* or was, and went back */
+	LOAD_KEPT_TOO_LATE,	 /* the deadline is over, and it went back */
 };
 
 struct load_keep {
 	enum load_kept kept;
+	uint64_t generation;		  /* of what is on trial, or was */
 	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy that is on trial, or was */
 	bool hashed;			  /* it has one */
-	char config[256];		  /* where that came from */
-	struct reason unkept; /* why there is no second set of pins; empty where there is one */
+	uint64_t fallback;		  /* what it went back to, or would have; 0: nothing */
+	char config[256];		  /* where it came from */
+	struct reason unhooked; /* why a hook could not be put back; empty where all could */
+	struct reason unkept;	/* why there is no second set of pins; empty where there is one */
 };
 
 /*

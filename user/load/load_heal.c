@@ -94,14 +94,11 @@ static int heal_trial(const struct pins *pins, uint64_t generation, struct reaso
 	return 0;
 }
 
-int load_heal_hooks(const struct pins *pins, struct reason *reason)
+int load_heal_links(const struct pins *pins, uint64_t generation, struct reason *reason)
 {
 	struct smtpward_policy_info policy;
-	struct smtpward_gate gate;
-	int r = object_read(pins, 0, "map_gate", &gate, sizeof(gate));
+	int r = object_read(pins, generation, "map_policy", &policy, sizeof(policy));
 
-	if (!r)
-		r = object_read(pins, gate.generation, "map_policy", &policy, sizeof(policy));
 	if (r)
 		return reason_errno(reason, r, "cannot tell the policy in %s", pins->path);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
@@ -109,6 +106,19 @@ int load_heal_hooks(const struct pins *pins, struct reason *reason)
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+int load_heal_hooks(const struct pins *pins, struct reason *reason)
+{
+	struct smtpward_gate gate;
+	int r = object_read(pins, 0, "map_gate", &gate, sizeof(gate));
+
+	if (r)
+		return reason_errno(reason, r, "cannot tell the policy in %s", pins->path);
+	r = load_heal_links(pins, gate.generation, reason);
+	if (r)
+		return r;
 	r = heal_trial(pins, gate.generation, reason);
 	if (r)
 		return r;

@@ -220,6 +220,8 @@ static int make_describe_origin(struct load *load, struct reason *reason)
 		return reason_errno(reason, r, "cannot hash the policy");
 	if (load->trial_ends_ns)
 		origin->flags |= SMTPWARD_ORIGIN_TRIAL;
+	if (request->run_trial)
+		origin->flags |= SMTPWARD_ORIGIN_RUN;
 	if (request->cgroup)
 		origin->flags |= SMTPWARD_ORIGIN_CGROUP;
 	if (request->why)
@@ -285,7 +287,7 @@ int load_make(struct load *load, struct reason *reason)
 {
 	int r;
 
-	/* The programs have it for a constant: from then on nobody can move it. */
+	/* The programs have it for a constant: from here on nobody can move it. */
 	if (load->request->try_seconds)
 		load->trial_ends_ns = trial_clock_ns() + load->request->try_seconds * 1000000000ULL;
 	r = make_load_programs(load, reason);

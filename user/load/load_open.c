@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -17,6 +18,7 @@
 #include "host/cgroupfs.h"
 #include "host/feature.h"
 #include "host/refusal.h"
+#include "pins/instance.h"
 #include "pins/keep.h"
 #include "pins/lock.h"
 #include "pins/sound.h"
@@ -285,7 +287,7 @@ static int open_lock_older(const struct load *load, struct reason *reason)
 
 static int open_refuse_loaded(const struct load *load, struct reason *reason)
 {
-	if (!load->request->only_free || !load->decides)
+	if (!load->request->run_trial || !load->decides)
 		return 0;
 	return reason_set(reason, -EEXIST, "a policy is loaded at %s", load->pins.path);
 }
@@ -300,6 +302,30 @@ static int open_found(struct load *load, struct reason *reason)
 	return load_restore(&load->pins, &load->found, load->root_id, reason);
 }
 
+/* What a trial went back to would stay for ever: whoever was to lift it has ended by then. */
+static int open_refuse_run(const struct load *load, struct reason *reason)
+{
+	_cleanup_free_ struct smtpward_origin *origin = malloc(sizeof(*origin));
+	int r;
+
+	if (!origin)
+		return reason_errno(reason, -ENOMEM, "cannot tell who has loaded what is in force");
+	r = object_read(&load->pins, load->fallback, "map_origin", origin, sizeof(*origin));
+	/* Of another version, which the next step is about. */
+	if (r == -ENOENT || r == -EBADMSG)
+		return 0;
+	if (r)
+		return reason_errno(reason, r, "cannot tell who has loaded what is in force");
+	if (!(origin->flags & SMTPWARD_ORIGIN_RUN))
+		return 0;
+	return reason_set(
+		reason, -EBUSY,
+		"what is in force at %s is of a 'smtpward run --trial', which lifts it at "
+		"its end: a trial could not go back to it; end that run, or load without "
+		"--try first",
+		load->pins.path);
+}
+
 /* A trial goes back to what runs as it is, with all that it has, and nothing else. */
 static int open_check_fallback(const struct load *load, struct reason *reason)
 {
@@ -312,6 +338,9 @@ static int open_check_fallback(const struct load *load, struct reason *reason)
 			"load' without --try puts it right");
 	if (!load->fallback)
 		return 0;
+	r = open_refuse_run(load, reason);
+	if (r)
+		return r;
 	if (!load->adopted)
 		return reason_set(
 			reason, -EBUSY,
@@ -337,13 +366,15 @@ static int open_check_fallback(const struct load *load, struct reason *reason)
 static int open_refuse_running(const struct load *load, const struct trial *trial,
 			       struct reason *reason)
 {
+	const struct pins_option option = pins_option(load->pins.path);
 	char left[SPAN_SIZE];
 
 	span_text(trial_seconds_left(trial), left);
-	return reason_set(reason, -EBUSY,
-			  "a policy is on trial at %s for another %s: 'smtpward confirm' keeps it, "
-			  "'smtpward unload' lifts all, 'smtpward load --try' tries another",
-			  load->pins.path, left);
+	return reason_set(
+		reason, -EBUSY,
+		"a policy is on trial at %s for another %s: 'smtpward confirm%s' keeps "
+		"it, 'smtpward unload%s' lifts all, 'smtpward load --try%s' tries another",
+		load->pins.path, left, option.text, option.text, option.text);
 }
 
 /* What is on trial already, and what this one goes back to. */

@@ -88,7 +88,10 @@ int load_write_pinned_gate(const struct pins *pins, uint64_t generation);
  */
 int load_open_restored(const char *path, struct pins *ret_pins, struct reason *reason);
 
-/* The links of what the gate names, and the second set of pins. */
+/* The links of a generation, with its programs. */
+int load_heal_links(const struct pins *pins, uint64_t generation, struct reason *reason);
+
+/* Those of what the gate names, and the second set of pins. */
 int load_heal_hooks(const struct pins *pins, struct reason *reason);
 
 /*

@@ -13,8 +13,13 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/span.h"
 #include "pins/hook.h"
 #include "pins/keep.h"
+#include "pins/trial.h"
+
+/* A trial of less is none. */
+#define SWAP_LEFT_NS 1000000000U
 
 int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
 	      struct reason *reason)
@@ -124,6 +129,20 @@ static int swap_replace_program(const struct load *load, int hook, struct reason
 	return 0;
 }
 
+/* All that is made so far counts against a trial's time, as the programs have its end by now. */
+static int swap_check_time(const struct load *load, struct reason *reason)
+{
+	char whole[SPAN_SIZE];
+
+	if (!load->trial_ends_ns || trial_clock_ns() + SWAP_LEFT_NS <= load->trial_ends_ns)
+		return 0;
+	span_text(load->request->try_seconds, whole);
+	return reason_set(reason, -ETIME,
+			  "loading has taken the %s of the trial: nothing has changed; try it for "
+			  "longer with --try",
+			  whole);
+}
+
 int load_swap(struct load *load, struct reason *reason)
 {
 	int r = load->fallback ? load_trial_prepare(&load->pins, load->fallback) : 0;
@@ -137,7 +156,8 @@ int load_swap(struct load *load, struct reason *reason)
 		if (r)
 			return r;
 	}
-	return load_write_gate(load, load->generation, reason);
+	r = swap_check_time(load, reason);
+	return r ? r : load_write_gate(load, load->generation, reason);
 }
 
 /* The link is detached now, and not when the kernel comes to free it. */

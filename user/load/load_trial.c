@@ -218,10 +218,9 @@ static int trial_forget_fallback(const struct pins *pins, uint64_t generation, u
 }
 
 /* It is kept: all of this a later one can do again. */
-static int trial_finish(const struct pins *pins, uint64_t generation, uint64_t fallback,
-			struct reason *ret_unkept, struct reason *reason)
+static int trial_finish(const struct pins *pins, struct load_keep *keep, struct reason *reason)
 {
-	int r = trial_forget_fallback(pins, generation, fallback);
+	int r = trial_forget_fallback(pins, keep->generation, keep->fallback);
 
 	if (r)
 		return reason_errno(reason, r,
@@ -229,7 +228,9 @@ static int trial_finish(const struct pins *pins, uint64_t generation, uint64_t f
 				    "from %s failed: "
 				    "the next load does that",
 				    pins->path);
-	keep_update(pins, generation, load_detach_unknown, ret_unkept);
+	keep->unhooked.text[0] = keep->unkept.text[0] = '\0';
+	load_heal_links(pins, keep->generation, &keep->unhooked);
+	keep_update(pins, keep->generation, load_detach_unknown, &keep->unkept);
 	return 0;
 }
 
@@ -246,6 +247,7 @@ static int trial_describe(const struct pins *pins, uint64_t generation, struct l
 		r = object_read(pins, generation, "map_policy", &info, sizeof(info));
 	if (r)
 		return r;
+	ret_keep->generation = generation;
 	ret_keep->hashed = origin->flags & SMTPWARD_ORIGIN_HASHED;
 	memcpy(ret_keep->hash, origin->hash, sizeof(ret_keep->hash));
 	memcpy(ret_keep->config, info.config, sizeof(ret_keep->config));
@@ -262,6 +264,13 @@ static bool trial_is_wanted(const struct load_keep *keep, const char *wanted)
 	return keep->hashed && !strncasecmp(hash, wanted, strlen(wanted));
 }
 
+static enum load_kept trial_of_other(const struct trial *trial)
+{
+	if (trial->kept)
+		return LOAD_KEPT_OTHER_ALREADY;
+	return trial->phase == TRIAL_OVER ? LOAD_KEPT_OTHER_LATE : LOAD_KEPT_OTHER;
+}
+
 static int trial_keep_found(const struct pins *pins, const struct load_id *id,
 			    const struct trial *trial, const char *wanted, struct load_keep *keep,
 			    struct reason *reason)
@@ -271,15 +280,16 @@ static int trial_keep_found(const struct pins *pins, const struct load_id *id,
 
 	if (r)
 		return reason_errno(reason, r, "cannot read what is on trial at %s", pins->path);
-	keep->kept = LOAD_KEPT_OTHER;
-	if (!trial_is_wanted(keep, wanted))
+	keep->fallback = trial->fallback;
+	if (!trial_is_wanted(keep, wanted)) {
+		keep->kept = trial_of_other(trial);
 		return 0;
+	}
 	r = kept ? 0 : trial_keep(pins, id->generation, trial->ends_ns, &kept);
 	if (r)
 		return reason_errno(reason, r, "cannot keep what is on trial at %s", pins->path);
 	keep->kept = !kept ? LOAD_KEPT_TOO_LATE : trial->kept ? LOAD_KEPT_ALREADY : LOAD_KEPT;
-	return kept ? trial_finish(pins, id->generation, trial->fallback, &keep->unkept, reason)
-		    : 0;
+	return kept ? trial_finish(pins, keep, reason) : 0;
 }
 
 static int trial_keep_locked(const struct pins *pins, const char *wanted, struct load_keep *keep,
@@ -295,7 +305,7 @@ static int trial_keep_locked(const struct pins *pins, const char *wanted, struct
 	if (r || (trial.phase == TRIAL_NONE && !trial.kept))
 		return 0;
 	r = trial_keep_found(pins, &id, &trial, wanted, keep, reason);
-	if (r || keep->kept != LOAD_KEPT_TOO_LATE)
+	if (r || (keep->kept != LOAD_KEPT_TOO_LATE && keep->kept != LOAD_KEPT_OTHER_LATE))
 		return r;
 	return load_trial_settle(pins, &over, ret_lift, reason);
 }

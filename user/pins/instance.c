@@ -61,3 +61,12 @@ int pins_instance_name(const char *path, char ret_name[static PINS_PATH_SIZE])
 	memcpy(ret_name, name.used ? name.text : "-", name.used ? name.used + 1 : sizeof("-"));
 	return 0;
 }
+
+struct pins_option pins_option(const char *path)
+{
+	struct pins_option option = { "" };
+
+	if (path && *path && strcmp(path, PINS_DEFAULT_PATH) != 0)
+		snprintf(option.text, sizeof(option.text), " --pins %s", path);
+	return option;
+}

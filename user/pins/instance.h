@@ -19,4 +19,14 @@
  */
 int pins_instance_name(const char *path, char ret_name[static PINS_PATH_SIZE]);
 
+/*
+ * What a command that is named to a person needs for the directory: " --pins DIR", and nothing for
+ * the default one, which NULL and "" are, too.
+ */
+struct pins_option {
+	char text[sizeof(" --pins ") + PINS_PATH_SIZE];
+};
+
+struct pins_option pins_option(const char *path);
+
 #endif /* SMTPWARD_INSTANCE_H */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -98,14 +99,18 @@ int lock_open_dir(const char *name, int *ret_fd, struct reason *reason)
 	return 0;
 }
 
-static int lock_open_file(const char *pins, int *ret_fd, struct reason *reason)
+/* No instance has a name with a dot. */
+#define LOCK_KEPT_SUFFIX ".kept"
+
+static int lock_open_file(const char *pins, const char *suffix, int *ret_fd, struct reason *reason)
 {
+	char instance[PINS_PATH_SIZE], name[PINS_PATH_SIZE + sizeof(LOCK_KEPT_SUFFIX)];
 	_cleanup_close_ int dir_fd = -1;
-	char name[PINS_PATH_SIZE];
-	int r = pins_instance_name(pins, name);
+	int r = pins_instance_name(pins, instance);
 
 	if (r)
 		return reason_errno(reason, r, "cannot name the lock of %s", pins);
+	snprintf(name, sizeof(name), "%s%s", instance, suffix);
 	r = lock_open_dir(LOCK_DIR, &dir_fd, reason);
 	if (r)
 		return r;
@@ -138,7 +143,7 @@ static bool lock_is_interrupted(void)
 	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
 }
 
-int lock_wait(const char *pins, int fd, int operation, struct reason *reason)
+static int lock_wait(const char *pins, int fd, int operation, struct reason *reason)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
 
@@ -162,7 +167,7 @@ int lock_wait(const char *pins, int fd, int operation, struct reason *reason)
 int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
-	int r = lock_open_file(pins, &fd, reason);
+	int r = lock_open_file(pins, "", &fd, reason);
 
 	if (r)
 		return r;
@@ -171,6 +176,19 @@ int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason 
 	else if (flock(fd, LOCK_SH | LOCK_NB))
 		r = errno == EWOULDBLOCK ? -EAGAIN
 					 : reason_errno(reason, -errno, "cannot lock %s", pins);
+	if (r)
+		return r;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int lock_take_kept(const char *pins, int *ret_fd, struct reason *reason)
+{
+	_cleanup_close_ int fd = -1;
+	int r = lock_open_file(pins, LOCK_KEPT_SUFFIX, &fd, reason);
+
+	if (!r)
+		r = lock_wait(pins, fd, LOCK_EX, reason);
 	if (r)
 		return r;
 	*ret_fd = TAKE_FD(fd);

@@ -32,8 +32,11 @@ enum lock_kind {
 #define LOCK_SECONDS 60
 int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason *reason);
 
-/* The same of a file that is open: operation as flock(2) has it. */
-int lock_wait(const char *pins, int fd, int operation, struct reason *reason);
+/*
+ * The same, alone, of the lock of what is kept of its policy outside of the kernel: who needs both
+ * takes this one first, so that no other instance's is waited for with it.
+ */
+int lock_take_kept(const char *pins, int *ret_fd, struct reason *reason);
 
 /*
  * The lock that 0.1.0 takes, of the directory itself, if this generation is 0.1.0's: a log of

@@ -66,11 +66,12 @@ static int ends_tell_last(const struct policy *policy, const struct policy_rule 
 			if (!ends_is_last(policy, rule, (int)who[i], &values->texts[k]))
 				continue;
 			*ret_any = true;
-			r = policy_doubt(left, rule,
-					 "%s, and after it no rule lets the %s '%s' through",
-					 policy_left_text(rule->until, now).text,
-					 policy_condition_names[who[i]],
-					 policy_shown(values->texts[k]).text);
+			r = policy_doubt(
+				left, rule,
+				"%s, and no allow or audit that names the %s '%s' lasts longer",
+				policy_left_text(rule->until, now).text,
+				policy_condition_names[who[i]],
+				policy_shown(values->texts[k]).text);
 			if (r)
 				return r;
 		}

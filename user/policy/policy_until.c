@@ -31,6 +31,8 @@ static int until_digits(const char *digits, int n)
 
 #define UNTIL_EXAMPLES "as 2026-12-01T18:00Z, or 2026-12-01T19:00+01:00 with an offset from UTC"
 
+#define OFFSET_MINUTES_MAX (14 * 60)
+
 /* Behind the time: how far it is ahead of UTC, in seconds. */
 static int until_parse_offset(const char *word, const char *zone, int *ret_offset,
 			      struct reason *reterr)
@@ -52,7 +54,11 @@ static int until_parse_offset(const char *word, const char *zone, int *ret_offse
 				  policy_shown(word).text);
 	hours = until_digits(zone + 1, 2);
 	minutes = until_digits(zone + 4, 2);
-	if (hours > 14 || minutes > 59)
+	if (minutes > 59)
+		return reason_set(reterr, -EINVAL,
+				  "'%s': the minutes of an offset from UTC go from 00 to 59",
+				  policy_shown(word).text);
+	if (hours * 60 + minutes > OFFSET_MINUTES_MAX)
 		return reason_set(reterr, -EINVAL,
 				  "'%s': no offset from UTC is %s, they go up to 14:00",
 				  policy_shown(word).text, zone);
@@ -82,9 +88,13 @@ static int until_check_instant(const char *word, const struct tm *tm, struct rea
 		return reason_set(reterr, -EINVAL, "'%s': there is no such day as %.10s",
 				  policy_shown(word).text, word);
 	if (r)
-		return reason_set(reterr, -EINVAL,
-				  "'%s': hours go from 00 to 23, minutes and seconds from 00 to 59",
-				  policy_shown(word).text);
+		return reason_set(
+			reterr, -EINVAL,
+			"'%s': hours go from 00 to 23, minutes and seconds from 00 to 59%s",
+			policy_shown(word).text,
+			tm->tm_sec == 60 ? ": a leap second is not counted, write the "
+					   "second before or behind it"
+					 : "");
 	return 0;
 }
 
@@ -113,7 +123,7 @@ int policy_value_until(const char *word, uint32_t *ret_until, struct reason *ret
 		return r;
 	when = timegm(&tm) - offset;
 	if (when < (time_t)POLICY_UNTIL_FIRST || when > (time_t)POLICY_UNTIL_LAST)
-		return reason_set(reterr, -EINVAL, "'%s': years go from 2000 to 2099",
+		return reason_set(reterr, -EINVAL, "'%s': years go from 2000 to 2099, in UTC",
 				  policy_shown(word).text);
 	*ret_until = (uint32_t)when;
 	return 0;

@@ -178,9 +178,9 @@ static void test_strings(void **state __attribute__((unused)))
 
 static void test_empty(void **state __attribute__((unused)))
 {
-	static const char config[] = "the argument of --config is empty: give a FILE, or leave "
+	static const char config[] = "the argument of --config is empty: give FILE, or leave "
 				     "--config out";
-	static const char cgroup[] = "the argument of --cgroup is empty: give a DIR, or leave "
+	static const char cgroup[] = "the argument of --cgroup is empty: give DIR, or leave "
 				     "--cgroup out";
 
 	assert_refused("show --config=", config);

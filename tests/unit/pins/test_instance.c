@@ -66,12 +66,21 @@ static void test_length(void **state)
 	assert_int_equal(pins_instance_name(path, name), 0);
 }
 
+static void test_option(void **state)
+{
+	assert_string_equal(pins_option(NULL).text, "");
+	assert_string_equal(pins_option("").text, "");
+	assert_string_equal(pins_option(PINS_DEFAULT_PATH).text, "");
+	assert_string_equal(pins_option("/sys/fs/bpf/other").text, " --pins /sys/fs/bpf/other");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_no_names),
 		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_option),
 	};
 
 	return cmocka_run_group_tests_name("instance", tests, NULL, NULL);

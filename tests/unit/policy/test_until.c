@@ -68,7 +68,9 @@ static void test_mistakes(void **state)
 		{ "+026-12-01T18:00Z", "is not a time" },
 		{ "2026-12-01T18:00", "has no time zone" },
 		{ "2026-12-01T18:00:30", "write 2026-12-01T18:00:30Z" },
-		{ "2026-12-01T18:00+14:60", "no offset from UTC" },
+		{ "2026-12-01T18:00+14:60", "minutes of an offset" },
+		{ "2026-12-01T18:00+14:01", "no offset from UTC" },
+		{ "2000-01-01T00:00+14:00", "2099, in UTC" },
 		{ "2026-12-01T18:00-15:00", "no offset from UTC" },
 		{ "2026-02-29T18:00Z", "there is no such day as 2026-02-29" },
 		{ "2100-02-29T18:00Z", "there is no such day as 2100-02-29" },
@@ -79,7 +81,7 @@ static void test_mistakes(void **state)
 		{ "2026-12-32T18:00Z", "there is no such day" },
 		{ "2026-12-01T24:00Z", "hours go from 00 to 23" },
 		{ "2026-12-01T18:60Z", "minutes and seconds from 00 to 59" },
-		{ "2016-12-31T23:59:60Z", "minutes and seconds from 00 to 59" },
+		{ "2016-12-31T23:59:60Z", "a leap second is not counted" },
 		{ "1999-12-31T23:59:59Z", "years go from 2000 to 2099" },
 		{ "2000-01-01T00:59+01:00", "years go from 2000 to 2099" },
 		{ "2100-01-01T00:00Z", "years go from 2000 to 2099" },
@@ -146,7 +148,7 @@ static void assert_ends(const char *rules, const char *over, const char *left)
 		fail_msg("%s: %s, and not %s", rules, text, left);
 }
 
-#define LAST ", and after it no rule lets the "
+#define LAST ", and no allow or audit that names the "
 
 static void test_last(void **state)
 {
@@ -154,13 +156,13 @@ static void test_last(void **state)
 	assert_ends("allow user 1 until 2026-12-01T18:00Z\n",
 		    "1: this rule ended at 2026-12-01T18:00Z: it matches nothing", "");
 	assert_ends("allow user 1 " LATER "\n", "", "1: ends in 3 h");
-	assert_ends("allow unit a " LATER "\n", "", "1: ends in 3 h" LAST "unit 'a' through");
+	assert_ends("allow unit a " LATER "\n", "", "1: ends in 3 h" LAST "unit 'a' lasts longer");
 	assert_ends("audit cgroup /a/b " LATER "\n", "",
-		    "1: ends in 3 h" LAST "cgroup '/a/b' through");
+		    "1: ends in 3 h" LAST "cgroup '/a/b' lasts longer");
 	/* Each of them that nothing else lets through. */
 	assert_ends("allow unit a, b, c " LATER "\nallow unit b\n", "",
-		    "1: ends in 3 h" LAST "unit 'a' through; 1: ends in 3 h" LAST
-		    "unit 'c' through");
+		    "1: ends in 3 h" LAST "unit 'a' lasts longer; 1: ends in 3 h" LAST
+		    "unit 'c' lasts longer");
 	/* By another rule, by one that lasts longer, by a wider one, by what it lies in. */
 	assert_ends("allow unit a " LATER "\nallow unit a user 1\n", "", "1: ends in 3 h");
 	assert_ends("allow unit a " LATER "\naudit unit a\n", "", "1: ends in 3 h");
@@ -169,19 +171,19 @@ static void test_last(void **state)
 	assert_ends("allow cgroup /x.slice/a/b " LATER "\nallow unit a\n", "", "1: ends in 3 h");
 	assert_ends("allow unit a " LATER "\nallow cgroup /x.slice/a/b\n", "", "1: ends in 3 h");
 	assert_ends("allow unit a " LATER "\nallow unit a " LATEST "\n", "",
-		    "1: ends in 3 h; 2: ends in 4 h" LAST "unit 'a' through");
+		    "1: ends in 3 h; 2: ends in 4 h" LAST "unit 'a' lasts longer");
 	assert_ends("allow unit a " LATER "\nallow unit a user 1 " LATER "\n", "",
-		    "1: ends in 3 h; 2: ends in 3 h" LAST "unit 'a' through");
+		    "1: ends in 3 h; 2: ends in 3 h" LAST "unit 'a' lasts longer");
 	/* Not by a narrower one, a deny, or one that is over. */
 	assert_ends("allow unit a* " LATER "\nallow unit ab\n", "",
-		    "1: ends in 3 h" LAST "unit 'a*' through");
+		    "1: ends in 3 h" LAST "unit 'a*' lasts longer");
 	assert_ends("allow cgroup /a " LATER "\nallow cgroup /a/b\n", "",
-		    "1: ends in 3 h" LAST "cgroup '/a' through");
+		    "1: ends in 3 h" LAST "cgroup '/a' lasts longer");
 	assert_ends("allow unit a " LATER "\ndeny unit a\nallow user 1\n", "",
-		    "1: ends in 3 h" LAST "unit 'a' through");
+		    "1: ends in 3 h" LAST "unit 'a' lasts longer");
 	assert_ends("allow unit a " LATER "\nallow unit a until 2026-12-01T17:59Z\n",
 		    "2: this rule ended at 2026-12-01T17:59Z: it matches nothing",
-		    "1: ends in 3 h" LAST "unit 'a' through");
+		    "1: ends in 3 h" LAST "unit 'a' lasts longer");
 }
 
 /* A copy that is kept says the same, over or not. */
