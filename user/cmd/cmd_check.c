@@ -10,11 +10,10 @@
 #include "base/macro.h"
 #include "cli/given_policy.h"
 #include "cli/msg.h"
+#include "cli/unit_doubts.h"
 #include "cli/users_file.h"
 #include "cmd/commands.h"
-#include "host/unit.h"
 #include "policy/policy_doubts.h"
-#include "policy/policy_lex.h"
 
 struct check_config {
 	const char *config;
@@ -30,66 +29,13 @@ static const struct option_spec options[] = {
 	  offsetof(struct check_config, groups) },
 };
 
-/* A unit of systemd's that has a file. Scopes and containers are there while they run. */
-static bool check_has_file(const char *name)
-{
-	static const char *const suffixes[] = { ".service", ".socket", ".mount",  ".timer",
-						".path",    ".target", ".device", ".swap" };
-	const size_t len = strlen(name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		const size_t suffix = strlen(suffixes[i]);
-
-		if (len > suffix && !strcmp(name + len - suffix, suffixes[i]))
-			return true;
-	}
-	return false;
-}
-
-static int check_unit(const struct policy_rule *rule, const char *name,
-		      struct policy_errors *doubts)
-{
-	bool known = true, bare = !strpbrk(name, ".*");
-	int r;
-
-	if (!bare && !check_has_file(name))
-		return 0;
-	r = unit_is_known(name, &known);
-	if (r || known)
-		return r;
-	if (bare)
-		return policy_doubt(
-			doubts, rule,
-			"there is no cgroup '%s' on this machine: a service is named with "
-			"its suffix, '%s.service'",
-			policy_shown(name).text, policy_shown(name).text);
-	return policy_doubt(doubts, rule, "this machine knows no unit '%s'",
-			    policy_shown(name).text);
-}
-
-/* What only the machine knows that the policy is for. */
-static int check_units(const struct policy *policy, struct policy_errors *doubts)
-{
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		const struct policy_values *units = &policy->rules[i].values[SMTPWARD_UNIT];
-
-		for (size_t unit = 0; unit < units->n; unit++) {
-			int r = check_unit(&policy->rules[i], units->texts[unit], doubts);
-
-			if (r)
-				return r;
-		}
-	}
-	return 0;
-}
-
 static enum command_result check_warn(const struct given_policy *given, bool this_machine)
 {
 	_cleanup_(policy_errors_clear) struct policy_errors doubts = { 0 };
 	int r = policy_find_doubts(given->policy, &doubts);
 
 	if (!r && this_machine)
-		r = check_units(given->policy, &doubts);
+		r = unit_find_doubts(given->policy, &doubts);
 	given_print_doubts(&doubts);
 	if (!r)
 		r = given_print_ends(given);
