@@ -188,7 +188,7 @@ static int table_dump(int fd, unsigned char family, struct local_table *table)
 	return r < 0 ? r : 0;
 }
 
-static void table_sort(struct local_table *table)
+void local_table_sort(struct local_table *table)
 {
 	size_t kept = 0;
 
@@ -211,7 +211,7 @@ int local_table_read(int fd, struct local_table *ret_table)
 		r = table_dump(fd, AF_INET6, &table);
 	if (r)
 		return r;
-	table_sort(&table);
+	local_table_sort(&table);
 	*ret_table = table;
 	table.items = NULL;
 	return 0;

@@ -26,6 +26,7 @@ int local_table_read(int fd, struct local_table *ret_table);
 void local_table_clear(struct local_table *table);
 
 int local_table_compare(const void *a, const void *b);
+void local_table_sort(struct local_table *table);
 
 /*
  * A socket that is readable when the table may have changed; local_table_changed() empties it
