@@ -66,37 +66,85 @@ static int unit_doubts_tell(const struct policy_rule *rule, const char *name,
 			    policy_shown(name).text);
 }
 
+static int unit_doubts_tell_template(const struct policy_rule *rule, const char *name,
+				     struct policy_errors *doubts)
+{
+	const int before = (int)(strchr(name, '@') + 1 - name);
+
+	return policy_doubt(
+		doubts, rule,
+		"'%s' is a template, and no process is in it: name an instance, or all, "
+		"'%.*s*%s'",
+		policy_shown(name).text, before, policy_shown(name).text,
+		policy_shown(name + before).text);
+}
+
+/* enough: the rule has another unit, which is known. */
+static int unit_doubts_one(const struct policy_rule *rule, const char *name, bool enough,
+			   struct policy_errors *doubts)
+{
+	_cleanup_free_ char *real = NULL;
+	enum unit_kind kind;
+	int r = unit_find(name, &kind, &real);
+
+	if (r)
+		return r;
+	switch (kind) {
+	case UNIT_KNOWN:
+		return 0;
+	case UNIT_UNKNOWN:
+		return enough ? 0 : unit_doubts_tell(rule, name, doubts);
+	case UNIT_MASKED:
+		return enough ? 0
+			      : policy_doubt(doubts, rule,
+					     "'%s' is masked on this machine, and nothing starts "
+					     "it: take it out, or unmask it",
+					     policy_shown(name).text);
+	case UNIT_TEMPLATE:
+		return unit_doubts_tell_template(rule, name, doubts);
+	case UNIT_ALIAS:
+		return policy_doubt(
+			doubts, rule,
+			"'%s' is another name of '%s', which its cgroup has: write that",
+			policy_shown(name).text, policy_shown(real).text);
+	}
+	return 0;
+}
+
 /*
  * Of a list that lets through, one that is known will do: the others are what the same service
  * is called elsewhere, and a mistake among them shows in the log. A mistake in a deny does not.
  */
+static int unit_doubts_enough(const struct policy_rule *rule, bool *ret_enough)
+{
+	const struct policy_values *units = &rule->values[SMTPWARD_UNIT];
+
+	*ret_enough = false;
+	for (size_t i = 0; i < units->n && rule->verdict != SMTPWARD_DENY && !*ret_enough; i++) {
+		_cleanup_free_ char *real = NULL;
+		enum unit_kind kind;
+		int r;
+
+		if (units->n == 1 || !unit_doubts_is_asked(rule, units->texts[i]))
+			continue;
+		r = unit_find(units->texts[i], &kind, &real);
+		if (r)
+			return r;
+		*ret_enough = kind == UNIT_KNOWN;
+	}
+	return 0;
+}
+
 static int unit_doubts_rule(const struct policy_rule *rule, struct policy_errors *doubts)
 {
 	const struct policy_values *units = &rule->values[SMTPWARD_UNIT];
-	_cleanup_free_ bool *unknown = calloc(units->n + 1, sizeof(*unknown));
+	bool enough = false;
+	int r = unit_doubts_enough(rule, &enough);
 
-	if (!unknown)
-		return -ENOMEM;
-	for (size_t i = 0; i < units->n; i++) {
-		bool known = false;
-		int r = 0;
-
-		if (!unit_doubts_is_asked(rule, units->texts[i]))
-			continue;
-		r = unit_is_known(units->texts[i], &known);
-		if (r)
-			return r;
-		if (known && rule->verdict != SMTPWARD_DENY)
-			return 0;
-		unknown[i] = !known;
-	}
-	for (size_t i = 0; i < units->n; i++) {
-		int r = unknown[i] ? unit_doubts_tell(rule, units->texts[i], doubts) : 0;
-
-		if (r)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < units->n && !r; i++)
+		if (unit_doubts_is_asked(rule, units->texts[i]))
+			r = unit_doubts_one(rule, units->texts[i], enough, doubts);
+	return r;
 }
 
 int unit_find_doubts(const struct policy *policy, struct policy_errors *doubts)
