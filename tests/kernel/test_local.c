@@ -6,10 +6,12 @@
 #include "fixture_local.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -274,6 +276,55 @@ static void process_has(pid_t pid, const char *line)
 		fail_msg("not '%s': %s", line, text);
 }
 
+/* What a process has open that is no socket, no BPF object and no pipe: files. */
+static void process_has_no_file(pid_t pid)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		char target[256] = "";
+
+		if (atoi(entry->d_name) > STDERR_FILENO &&
+		    readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1) > 0 &&
+		    *target == '/')
+			fail_msg("%s is open: %s", entry->d_name, target);
+	}
+}
+
+static int open_shadow(void *arg)
+{
+	return open("/etc/shadow", O_RDONLY) < 0;
+}
+
+/* What its caller had open, and what a run had. */
+static void test_inherits_nothing(void **state)
+{
+	const char *argv[] = { "smtpward", "run",
+			       "-c",	   policy_write("allow to local"),
+			       "--cgroup", fixture.attached,
+			       "--pins",   fixture.pins,
+			       NULL };
+	_cleanup_(log_close) struct log log = { 0 };
+	_cleanup_keeper_ keeper = { 0 };
+	pid_t child;
+
+	cgroup_make("x.service");
+	log_start_run(&log, argv, NULL);
+	log_line(&log, "keeping the local addresses", 0);
+	process_has_no_file(keeper_child(keeper_child(log.pid)));
+	log_end(&log, SIGTERM);
+	keeper_start(&keeper, open_shadow);
+	keeper_says(&keeper, "keeping the local addresses");
+	process_has_no_file(keeper.pid);
+	child = keeper_child(keeper.pid);
+	process_has_no_file(child);
+}
+
 static void test_rights(void **state)
 {
 	_cleanup_keeper_ keeper = { 0 };
@@ -297,9 +348,12 @@ static void test_rights(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_local),   TEST(test_rules),	     TEST(test_secondary),
-		TEST(test_routes),	    TEST(test_tentative), TEST(test_nobody_keeps), TEST(test_leases),
-		TEST(test_other_namespace), TEST(test_devices),	     TEST(test_rights),
+		TEST(test_what_is_local),    TEST(test_rules),
+		TEST(test_secondary),	     TEST(test_routes),
+		TEST(test_tentative),	     TEST(test_nobody_keeps),
+		TEST(test_leases),	     TEST(test_other_namespace),
+		TEST(test_devices),	     TEST(test_rights),
+		TEST(test_inherits_nothing),
 	};
 
 	return cmocka_run_group_tests_name("local", tests, local_setup, fixture_teardown);

@@ -53,5 +53,6 @@ const struct command cmd_local = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct local_config),
+	.stays = true,
 	.run = local_run,
 };
