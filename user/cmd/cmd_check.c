@@ -51,25 +51,30 @@ static enum command_result check_read(const char *path, struct users_file *files
 	const struct policy_source source = users_file_source(files);
 	enum command_result result;
 
-	if (!files->users && !files->groups)
+	if (!files->users.path && !files->groups.path)
 		return given_policy_read_with(path, &policy_source_system, ret_given);
 	result = given_policy_read_with(path, &source, ret_given);
-	if (files->lacks_users)
+	if (files->users.lacks)
 		msg_error("of another machine, the policy names users: tell who they are "
 			  "(--users FILE)");
-	if (files->lacks_groups)
+	if (files->groups.lacks)
 		msg_error("of another machine, the policy names groups: tell who they are "
 			  "(--groups FILE)");
 	return result;
 }
 
-/* A file that is not there is no machine without users. */
-static enum command_result check_readable(const char *path)
+static enum command_result check_read_users(const struct check_config *config,
+					    struct users_file *files)
 {
-	if (!path || !access(path, R_OK))
+	struct reason reason;
+	int r = users_list_read(config->users, &files->users, &reason);
+
+	if (!r)
+		r = users_list_read(config->groups, &files->groups, &reason);
+	if (!r)
 		return COMMAND_DONE;
-	msg_error("cannot read %s: %s", path, strerror(errno));
-	return COMMAND_BAD_INPUT;
+	msg_error("%s", reason.text);
+	return r == -ENOMEM ? COMMAND_FAILED : COMMAND_BAD_INPUT;
 }
 
 static bool check_is_directory(const char *path)
@@ -83,7 +88,7 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 {
 	const struct check_config *config = userdata;
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
-	struct users_file files = { .users = config->users, .groups = config->groups };
+	_cleanup_(users_file_clear) struct users_file files = { 0 };
 	_cleanup_free_ char *text = NULL;
 	const char *path = argc ? argv[0] : config->config;
 	enum command_result result;
@@ -93,9 +98,9 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 		msg_error("name the policy once: '%s' or --config %s", argv[0], config->config);
 		return COMMAND_BAD_INPUT;
 	}
-	if (check_readable(files.users) != COMMAND_DONE ||
-	    check_readable(files.groups) != COMMAND_DONE)
-		return COMMAND_BAD_INPUT;
+	result = check_read_users(config, &files);
+	if (result != COMMAND_DONE)
+		return result;
 	result = check_read(path ?: COMMAND_CONFIG_PATH, &files, &given);
 	if (result != COMMAND_DONE)
 		return result;
@@ -104,7 +109,7 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 		msg_error("no file in %s is called *.conf", given.name);
 		return COMMAND_BAD_INPUT;
 	}
-	result = check_warn(&given, !files.users && !files.groups);
+	result = check_warn(&given, !files.users.path && !files.groups.path);
 	if (result != COMMAND_DONE)
 		return result;
 	r = policy_print(given.policy, &text);
