@@ -32,7 +32,13 @@ static void test_what_is_local(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
 		if (local_reach(foreign[i]) != EPERM)
 			fail_msg("%s is not local: %d", foreign[i], local_reach(foreign[i]));
+	/* Loopback is two of them, and what is of one link none. */
+	local_add("fe80::26", 128);
+	local_add(ADDED6, 128);
+	local_wait(ADDED6, 0, clock_ms(), SOON_MS);
 	local_status(0, "\nlocal     8 addresses and prefixes\n");
+	local_remove(ADDED6, 128);
+	local_remove("fe80::26", 128);
 }
 
 /* In a list; behind a rule that hides it; with another condition. */
@@ -325,6 +331,22 @@ static void test_inherits_nothing(void **state)
 	process_has_no_file(child);
 }
 
+/* Where there is none, and where there is nothing. */
+static void test_waits(void **state)
+{
+	const char *const there[] = { fixture.pins, "/nosuch-5a1d/pins" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(there); i++) {
+		_cleanup_keeper_ keeper = { 0 };
+		char text[256];
+
+		snprintf(text, sizeof(text), "no policy is loaded in %s: waiting for one",
+			 there[i]);
+		keeper_start_at(&keeper, there[i], NULL);
+		keeper_says(&keeper, text);
+	}
+}
+
 static void test_rights(void **state)
 {
 	_cleanup_keeper_ keeper = { 0 };
@@ -353,7 +375,7 @@ static int tests(void)
 		TEST(test_tentative),	     TEST(test_nobody_keeps),
 		TEST(test_leases),	     TEST(test_other_namespace),
 		TEST(test_devices),	     TEST(test_rights),
-		TEST(test_inherits_nothing),
+		TEST(test_inherits_nothing), TEST(test_waits),
 	};
 
 	return cmocka_run_group_tests_name("local", tests, local_setup, fixture_teardown);

@@ -52,12 +52,17 @@ static void say_local_full(void *userdata, size_t left_out)
 		msg_info("all local addresses have room again");
 }
 
+/* A load is over before the second look. */
 static int say_local_open(const char *pins, struct keeper **ret_keeper, struct reason *reason)
 {
+	unsigned int looks = 0;
 	int r;
 
-	while ((r = keeper_open(pins, ret_keeper, reason)) == -ENOENT)
+	while ((r = keeper_open(pins, ret_keeper, reason)) == -ENOENT) {
+		if (++looks == 3)
+			msg_info("no policy is loaded in %s: waiting for one", pins);
 		say_local_pause(LOOK_MS);
+	}
 	return r;
 }
 

@@ -15,7 +15,8 @@
 #include <smtpward/abi.h>
 
 struct local_table {
-	struct smtpward_prefix *items; /* each once, the longest first: addresses, prefixes */
+	/* Each once, the longest first: addresses, prefixes; no other loopback than these two. */
+	struct smtpward_prefix *items;
 	size_t n_items;
 	bool torn; /* it changed meanwhile: what is here was there, and there may be more */
 };
