@@ -347,6 +347,23 @@ static void test_waits(void **state)
 	}
 }
 
+static void test_ends(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		_cleanup_keeper_ keeper = { 0 };
+		int status = -1;
+
+		keeper_keep(&keeper, "allow to local");
+		assert_int_equal(kill(keeper.pid, signals[i]), 0);
+		child_reap(keeper.pid, clock_ms() + FIXTURE_PATIENCE, &status);
+		assert_int_equal(status, 0);
+		cleanup_close(&keeper.fd);
+		keeper.pid = 0;
+	}
+}
+
 static void test_rights(void **state)
 {
 	_cleanup_keeper_ keeper = { 0 };
@@ -362,6 +379,9 @@ static void test_rights(void **state)
 	/* Linux 5.10 wants CAP_BPF of everybody. */
 	process_has(child, "\nCapPrm:\t000000");
 	assert_int_equal(smtpward("local", "--user", "root", NULL), 2);
+	assert_non_null(strstr(run.err, "name another user"));
+	assert_int_equal(smtpward("local", "--user", "0", NULL), 2);
+	assert_int_equal(smtpward("local", "--user", "4294967294", NULL), 1);
 	assert_int_equal(smtpward("local", "--user", "nobody-of-that-name", NULL), 1);
 }
 
@@ -370,12 +390,19 @@ static void test_rights(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_local),    TEST(test_rules),
-		TEST(test_secondary),	     TEST(test_routes),
-		TEST(test_tentative),	     TEST(test_nobody_keeps),
-		TEST(test_leases),	     TEST(test_other_namespace),
-		TEST(test_devices),	     TEST(test_rights),
-		TEST(test_inherits_nothing), TEST(test_waits),
+		TEST(test_what_is_local),
+		TEST(test_rules),
+		TEST(test_secondary),
+		TEST(test_routes),
+		TEST(test_tentative),
+		TEST(test_nobody_keeps),
+		TEST(test_leases),
+		TEST(test_other_namespace),
+		TEST(test_devices),
+		TEST(test_rights),
+		TEST(test_inherits_nothing),
+		TEST(test_waits),
+		TEST(test_ends),
 	};
 
 	return cmocka_run_group_tests_name("local", tests, local_setup, fixture_teardown);
