@@ -92,17 +92,38 @@ static int doubts_mta(const struct policy_rule *rule, const char *unit,
 	return 0;
 }
 
-/* Of Docker, Podman, containerd and CRI-O alike. */
+/* Of Docker, Podman, containerd and CRI-O alike; and what they show of it, which a star follows. */
 #define CONTAINER_ID_LEN 64
+#define CONTAINER_SHORT_ID_LEN 12
+
+/* A short one is behind what an engine puts before it: 12 digits alone may be anything. */
+static bool doubts_is_short_id(const char *text, const char *id)
+{
+	static const char *const before[] = { "docker-",	 "libpod-", "/docker/",
+					      "cri-containerd-", "crio-",   "libpod-payload-" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(before); i++) {
+		const size_t len = strlen(before[i]);
+
+		if ((size_t)(id - text) >= len && !strncmp(id - len, before[i], len))
+			return true;
+	}
+	return false;
+}
 
 static int doubts_container_id(const struct policy_rule *rule, const char *text,
 			       struct policy_errors *doubts)
 {
-	size_t len = 0;
+	bool found = false;
+	size_t len;
 
-	for (const char *at = text; *at && len != CONTAINER_ID_LEN; at += len ? len : 1)
+	for (const char *at = text; *at && !found; at += len ? len : 1) {
 		len = strspn(at, "0123456789abcdef");
-	if (len != CONTAINER_ID_LEN)
+		found = len == CONTAINER_ID_LEN ||
+			(len >= CONTAINER_SHORT_ID_LEN && len < CONTAINER_ID_LEN &&
+			 doubts_is_short_id(text, at));
+	}
+	if (!found)
 		return 0;
 	return policy_doubt(doubts, rule,
 			    "'%s' has the ID of a container in it, and the next one will have "
