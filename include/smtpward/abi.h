@@ -147,6 +147,9 @@ struct smtpward_prefix {
 #define SMTPWARD_LOCAL_LEASE_NS 10000000000ULL
 #define SMTPWARD_LOCAL_ENTRIES 16384
 
+/* Linux before 6.13 replaces no entry of a full trie: one place in the map stays free. */
+#define SMTPWARD_LOCAL_ROOM (SMTPWARD_LOCAL_ENTRIES - 1)
+
 /* map_host, one entry a generation: what who keeps map_local goes by. No ABI is told by it. */
 struct smtpward_host {
 	__u32 asks_local; /* 1: a rule has "local" */

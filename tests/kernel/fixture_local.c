@@ -39,7 +39,7 @@ pid_t keeper_child(pid_t pid)
 	return file && fscanf(file, "%d", &child) == 1 ? child : 0;
 }
 
-void keeper_start(struct keeper *keeper, child_fn before)
+void keeper_start_at(struct keeper *keeper, const char *pins, child_fn before)
 {
 	int pipes[2];
 
@@ -49,13 +49,18 @@ void keeper_start(struct keeper *keeper, child_fn before)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(pipes[1], STDERR_FILENO);
 		if (!before || !before(NULL))
-			execl(fixture.binary, "smtpward", "local", "--pins", fixture.pins, NULL);
+			execl(fixture.binary, "smtpward", "local", "--pins", pins, NULL);
 		_exit(127);
 	}
 	assert_true(keeper->pid > 0);
 	child_register(keeper->pid);
 	close(pipes[1]);
 	keeper->fd = pipes[0];
+}
+
+void keeper_start(struct keeper *keeper, child_fn before)
+{
+	keeper_start_at(keeper, fixture.pins, before);
 }
 
 /* Reads on until it has said so. */

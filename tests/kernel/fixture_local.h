@@ -43,6 +43,7 @@ struct keeper {
 };
 
 void keeper_start(struct keeper *keeper, child_fn before);
+void keeper_start_at(struct keeper *keeper, const char *pins, child_fn before);
 void keeper_says(const struct keeper *keeper, const char *what);
 pid_t keeper_child(pid_t pid); /* 0: none */
 void keeper_end(struct keeper *keeper);

@@ -94,6 +94,13 @@ static void test_nothing_loaded(void **state)
 	assert_int_equal(json_object_size(json_object_get(status, "features")), ARRAY_SIZE(names));
 }
 
+/* A line of status in words. */
+static void assert_status(const char *line)
+{
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.out, line));
+}
+
 static void test_plain_policy(void **state)
 {
 	policy_load("deny\n");
@@ -101,12 +108,14 @@ static void test_plain_policy(void **state)
 		assert_used(names[i], true);
 	assert_used("tracker", false);
 	assert_used("reject", false);
+	assert_status("tracker   not in use");
 }
 
 static void test_tracker(void **state)
 {
 	policy_load("allow unit a.service\n");
 	assert_used("tracker", true);
+	assert_status("tracker   in force");
 	policy_load("deny\n");
 	assert_used("tracker", false);
 }

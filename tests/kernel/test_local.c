@@ -6,10 +6,12 @@
 #include "fixture_local.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -30,7 +32,13 @@ static void test_what_is_local(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
 		if (local_reach(foreign[i]) != EPERM)
 			fail_msg("%s is not local: %d", foreign[i], local_reach(foreign[i]));
+	/* Loopback is two of them, and what is of one link none. */
+	local_add("fe80::26", 128);
+	local_add(ADDED6, 128);
+	local_wait(ADDED6, 0, clock_ms(), SOON_MS);
 	local_status(0, "\nlocal     8 addresses and prefixes\n");
+	local_remove(ADDED6, 128);
+	local_remove("fe80::26", 128);
 }
 
 /* In a list; behind a rule that hides it; with another condition. */
@@ -274,6 +282,88 @@ static void process_has(pid_t pid, const char *line)
 		fail_msg("not '%s': %s", line, text);
 }
 
+/* What a process has open that is no socket, no BPF object and no pipe: files. */
+static void process_has_no_file(pid_t pid)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *entry;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		char target[256] = "";
+
+		if (atoi(entry->d_name) > STDERR_FILENO &&
+		    readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1) > 0 &&
+		    *target == '/')
+			fail_msg("%s is open: %s", entry->d_name, target);
+	}
+}
+
+static int open_shadow(void *arg)
+{
+	return open("/etc/shadow", O_RDONLY) < 0;
+}
+
+/* What its caller had open, and what a run had. */
+static void test_inherits_nothing(void **state)
+{
+	const char *argv[] = { "smtpward", "run",
+			       "-c",	   policy_write("allow to local"),
+			       "--cgroup", fixture.attached,
+			       "--pins",   fixture.pins,
+			       NULL };
+	_cleanup_(log_close) struct log log = { 0 };
+	_cleanup_keeper_ keeper = { 0 };
+	pid_t child;
+
+	cgroup_make("x.service");
+	log_start_run(&log, argv, NULL);
+	log_line(&log, "keeping the local addresses", 0);
+	process_has_no_file(keeper_child(keeper_child(log.pid)));
+	log_end(&log, SIGTERM);
+	keeper_start(&keeper, open_shadow);
+	keeper_says(&keeper, "keeping the local addresses");
+	process_has_no_file(keeper.pid);
+	child = keeper_child(keeper.pid);
+	process_has_no_file(child);
+}
+
+/* Where there is none, and where there is nothing. */
+static void test_waits(void **state)
+{
+	const char *const there[] = { fixture.pins, "/nosuch-5a1d/pins" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(there); i++) {
+		_cleanup_keeper_ keeper = { 0 };
+		char text[256];
+
+		snprintf(text, sizeof(text), "no policy is loaded in %s: waiting for one",
+			 there[i]);
+		keeper_start_at(&keeper, there[i], NULL);
+		keeper_says(&keeper, text);
+	}
+}
+
+static void test_ends(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		_cleanup_keeper_ keeper = { 0 };
+		int status = -1;
+
+		keeper_keep(&keeper, "allow to local");
+		assert_int_equal(kill(keeper.pid, signals[i]), 0);
+		child_reap(keeper.pid, clock_ms() + FIXTURE_PATIENCE, &status);
+		assert_int_equal(status, 0);
+		cleanup_close(&keeper.fd);
+		keeper.pid = 0;
+	}
+}
+
 static void test_rights(void **state)
 {
 	_cleanup_keeper_ keeper = { 0 };
@@ -289,6 +379,9 @@ static void test_rights(void **state)
 	/* Linux 5.10 wants CAP_BPF of everybody. */
 	process_has(child, "\nCapPrm:\t000000");
 	assert_int_equal(smtpward("local", "--user", "root", NULL), 2);
+	assert_non_null(strstr(run.err, "name another user"));
+	assert_int_equal(smtpward("local", "--user", "0", NULL), 2);
+	assert_int_equal(smtpward("local", "--user", "4294967294", NULL), 1);
 	assert_int_equal(smtpward("local", "--user", "nobody-of-that-name", NULL), 1);
 }
 
@@ -297,10 +390,19 @@ static void test_rights(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_local), TEST(test_rules),	      TEST(test_secondary),
-		TEST(test_routes),	  TEST(test_tentative),	      TEST(test_nobody_keeps),
-		TEST(test_leases),	  TEST(test_other_namespace), TEST(test_devices),
+		TEST(test_what_is_local),
+		TEST(test_rules),
+		TEST(test_secondary),
+		TEST(test_routes),
+		TEST(test_tentative),
+		TEST(test_nobody_keeps),
+		TEST(test_leases),
+		TEST(test_other_namespace),
+		TEST(test_devices),
 		TEST(test_rights),
+		TEST(test_inherits_nothing),
+		TEST(test_waits),
+		TEST(test_ends),
 	};
 
 	return cmocka_run_group_tests_name("local", tests, local_setup, fixture_teardown);

@@ -72,6 +72,15 @@ int accounts_group_keeps(void *userdata, uint32_t gid, const char *name)
 	return r ?: !taken;
 }
 
+/* As a policy takes users: by name or number. */
+static bool accounts_is_number(const char *text, uid_t id)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", id);
+	return !strcmp(text, number);
+}
+
 int accounts_find_user(const char *name, uid_t *ret_user, gid_t *ret_group)
 {
 	_cleanup_fclose_ FILE *file = NULL;
@@ -81,7 +90,7 @@ int accounts_find_user(const char *name, uid_t *ret_user, gid_t *ret_group)
 	if (r || !file)
 		return r ?: -ENOENT;
 	while ((errno = 0, entry = fgetpwent(file))) {
-		if (strcmp(entry->pw_name, name))
+		if (strcmp(entry->pw_name, name) && !accounts_is_number(name, entry->pw_uid))
 			continue;
 		*ret_user = entry->pw_uid;
 		*ret_group = entry->pw_gid;

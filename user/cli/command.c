@@ -3,9 +3,11 @@
 #include "cli/command.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -181,6 +183,10 @@ enum command_result command_run(const struct command *command, int argc, char **
 	if (help) {
 		command_print_help(command);
 		return COMMAND_DONE;
+	}
+	if (command->stays && close_range(STDERR_FILENO + 1, ~0U, 0)) {
+		msg_error("cannot close what the caller had open: %s", strerror(errno));
+		return COMMAND_FAILED;
 	}
 	return command->run(config, argc - optind, argv + optind);
 }

@@ -6,6 +6,7 @@
 #ifndef SMTPWARD_COMMAND_H
 #define SMTPWARD_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "build.h"
@@ -42,6 +43,7 @@ struct command {
 	size_t n_options;
 	size_t config_size;
 	int max_arguments;
+	bool stays; /* and gives up rights: it holds nothing open that its caller had */
 	enum command_result (*run)(void *config, int argc, char **argv);
 };
 

@@ -309,7 +309,7 @@ static int kept_read_named(const struct kept *kept, const char *name, char **ret
 					  : "what was kept has been lifted by 'smtpward unload'");
 	if (fd < 0 || fstat(fd, &st))
 		return reason_errno(reason, -errno, "cannot open %s", kept->path);
-	if (!S_ISREG(st.st_mode) || !trusted_file(&st) || st.st_size > KEPT_SIZE_MAX)
+	if (!S_ISREG(st.st_mode) || !trusted_file(fd, &st) || st.st_size > KEPT_SIZE_MAX)
 		return reason_set(reason, -EPERM,
 				  "%s is not used: it is no file that root alone can write",
 				  kept->path);

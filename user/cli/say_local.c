@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/macro.h"
 #include "cli/msg.h"
 #include "local/keeper.h"
 #include "pins/pins.h"
@@ -52,12 +53,17 @@ static void say_local_full(void *userdata, size_t left_out)
 		msg_info("all local addresses have room again");
 }
 
+/* A load is over before the second look. */
 static int say_local_open(const char *pins, struct keeper **ret_keeper, struct reason *reason)
 {
+	unsigned int looks = 0;
 	int r;
 
-	while ((r = keeper_open(pins, ret_keeper, reason)) == -ENOENT)
+	while ((r = keeper_open(pins, ret_keeper, reason)) == -ENOENT) {
+		if (++looks == 3)
+			msg_info("no policy is loaded in %s: waiting for one", pins);
 		say_local_pause(LOOK_MS);
+	}
 	return r;
 }
 
@@ -77,6 +83,24 @@ static void say_local_tell_task(const struct keeper *keeper)
 	}
 }
 
+static void say_local_end(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+/* A child ends by what it is sent, and with its parent. */
+static int say_local_take_signals(void (*handler)(int))
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	const struct sigaction action = { .sa_handler = handler };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (sigaction(signals[i], &action, NULL))
+			return -errno;
+	return 0;
+}
+
 static int say_local_once(const struct say_local_options *options, pid_t parent,
 			  struct reason *reason)
 {
@@ -84,6 +108,8 @@ static int say_local_once(const struct say_local_options *options, pid_t parent,
 	_cleanup_(keeper_freep) struct keeper *keeper = NULL;
 	int r = say_local_end_with(parent);
 
+	if (!r)
+		r = say_local_take_signals(SIG_DFL);
 	if (r)
 		return reason_errno(reason, r, "cannot see to end with the parent");
 	r = say_local_open(options->pins ?: PINS_DEFAULT_PATH, &keeper, reason);
@@ -133,12 +159,15 @@ static enum command_result say_local_cannot(int err)
 enum command_result say_local_run(const struct say_local_options *options)
 {
 	const pid_t parent = getpid();
-	int rest = REST_MS;
+	int rest = REST_MS, taken;
 
 	if (geteuid()) {
 		msg_error("this needs root, to open the map of the local addresses");
 		return COMMAND_FAILED;
 	}
+	taken = say_local_take_signals(say_local_end);
+	if (taken)
+		return say_local_cannot(taken);
 	for (;;) {
 		bool failed = false;
 		pid_t child = fork();

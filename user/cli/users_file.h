@@ -5,12 +5,27 @@
 
 #include <stdbool.h>
 
+#include "base/reason.h"
 #include "policy/policy.h"
 
-struct users_file {
-	const char *users, *groups;	/* NULL: none is known */
-	bool lacks_users, lacks_groups; /* one was asked for that no file was named for */
+struct users_list {
+	const char *path;	 /* NULL: no file was named, and nobody is known */
+	struct policy_id *items; /* in the order of the file; the first of a name counts */
+	size_t n_items;
+	bool lacks; /* one was asked for that no file was named for */
 };
+
+struct users_file {
+	struct users_list users, groups;
+};
+
+/*
+ * Reads a file whose lines begin with NAME:ANYTHING:NUMBER; path may be NULL. -errno with a reason
+ * that names the file, and the line where that is to blame; a file that is not a regular one,
+ * too. The caller clears the list.
+ */
+int users_list_read(const char *path, struct users_list *list, struct reason *reason);
+void users_file_clear(struct users_file *files);
 
 /* The real world but for these two, which userdata is. It outlives the source. */
 struct policy_source users_file_source(struct users_file *files);

@@ -10,11 +10,10 @@
 #include "base/macro.h"
 #include "cli/given_policy.h"
 #include "cli/msg.h"
+#include "cli/unit_doubts.h"
 #include "cli/users_file.h"
 #include "cmd/commands.h"
-#include "host/unit.h"
 #include "policy/policy_doubts.h"
-#include "policy/policy_lex.h"
 
 struct check_config {
 	const char *config;
@@ -30,66 +29,13 @@ static const struct option_spec options[] = {
 	  offsetof(struct check_config, groups) },
 };
 
-/* A unit of systemd's that has a file. Scopes and containers are there while they run. */
-static bool check_has_file(const char *name)
-{
-	static const char *const suffixes[] = { ".service", ".socket", ".mount",  ".timer",
-						".path",    ".target", ".device", ".swap" };
-	const size_t len = strlen(name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		const size_t suffix = strlen(suffixes[i]);
-
-		if (len > suffix && !strcmp(name + len - suffix, suffixes[i]))
-			return true;
-	}
-	return false;
-}
-
-static int check_unit(const struct policy_rule *rule, const char *name,
-		      struct policy_errors *doubts)
-{
-	bool known = true, bare = !strpbrk(name, ".*");
-	int r;
-
-	if (!bare && !check_has_file(name))
-		return 0;
-	r = unit_is_known(name, &known);
-	if (r || known)
-		return r;
-	if (bare)
-		return policy_doubt(
-			doubts, rule,
-			"there is no cgroup '%s' on this machine: a service is named with "
-			"its suffix, '%s.service'",
-			policy_shown(name).text, policy_shown(name).text);
-	return policy_doubt(doubts, rule, "this machine knows no unit '%s'",
-			    policy_shown(name).text);
-}
-
-/* What only the machine knows that the policy is for. */
-static int check_units(const struct policy *policy, struct policy_errors *doubts)
-{
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		const struct policy_values *units = &policy->rules[i].values[SMTPWARD_UNIT];
-
-		for (size_t unit = 0; unit < units->n; unit++) {
-			int r = check_unit(&policy->rules[i], units->texts[unit], doubts);
-
-			if (r)
-				return r;
-		}
-	}
-	return 0;
-}
-
 static enum command_result check_warn(const struct given_policy *given, bool this_machine)
 {
 	_cleanup_(policy_errors_clear) struct policy_errors doubts = { 0 };
 	int r = policy_find_doubts(given->policy, &doubts);
 
 	if (!r && this_machine)
-		r = check_units(given->policy, &doubts);
+		r = unit_find_doubts(given->policy, &doubts);
 	given_print_doubts(&doubts);
 	if (!r)
 		r = given_print_ends(given);
@@ -105,25 +51,30 @@ static enum command_result check_read(const char *path, struct users_file *files
 	const struct policy_source source = users_file_source(files);
 	enum command_result result;
 
-	if (!files->users && !files->groups)
+	if (!files->users.path && !files->groups.path)
 		return given_policy_read_with(path, &policy_source_system, ret_given);
 	result = given_policy_read_with(path, &source, ret_given);
-	if (files->lacks_users)
+	if (files->users.lacks)
 		msg_error("of another machine, the policy names users: tell who they are "
 			  "(--users FILE)");
-	if (files->lacks_groups)
+	if (files->groups.lacks)
 		msg_error("of another machine, the policy names groups: tell who they are "
 			  "(--groups FILE)");
 	return result;
 }
 
-/* A file that is not there is no machine without users. */
-static enum command_result check_readable(const char *path)
+static enum command_result check_read_users(const struct check_config *config,
+					    struct users_file *files)
 {
-	if (!path || !access(path, R_OK))
+	struct reason reason;
+	int r = users_list_read(config->users, &files->users, &reason);
+
+	if (!r)
+		r = users_list_read(config->groups, &files->groups, &reason);
+	if (!r)
 		return COMMAND_DONE;
-	msg_error("cannot read %s: %s", path, strerror(errno));
-	return COMMAND_BAD_INPUT;
+	msg_error("%s", reason.text);
+	return r == -ENOMEM ? COMMAND_FAILED : COMMAND_BAD_INPUT;
 }
 
 static bool check_is_directory(const char *path)
@@ -137,7 +88,7 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 {
 	const struct check_config *config = userdata;
 	_cleanup_(given_policy_clear) struct given_policy given = { 0 };
-	struct users_file files = { .users = config->users, .groups = config->groups };
+	_cleanup_(users_file_clear) struct users_file files = { 0 };
 	_cleanup_free_ char *text = NULL;
 	const char *path = argc ? argv[0] : config->config;
 	enum command_result result;
@@ -147,9 +98,9 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 		msg_error("name the policy once: '%s' or --config %s", argv[0], config->config);
 		return COMMAND_BAD_INPUT;
 	}
-	if (check_readable(files.users) != COMMAND_DONE ||
-	    check_readable(files.groups) != COMMAND_DONE)
-		return COMMAND_BAD_INPUT;
+	result = check_read_users(config, &files);
+	if (result != COMMAND_DONE)
+		return result;
 	result = check_read(path ?: COMMAND_CONFIG_PATH, &files, &given);
 	if (result != COMMAND_DONE)
 		return result;
@@ -158,7 +109,7 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 		msg_error("no file in %s is called *.conf", given.name);
 		return COMMAND_BAD_INPUT;
 	}
-	result = check_warn(&given, !files.users && !files.groups);
+	result = check_warn(&given, !files.users.path && !files.groups.path);
 	if (result != COMMAND_DONE)
 		return result;
 	r = policy_print(given.policy, &text);

@@ -36,7 +36,9 @@ static enum command_result local_run(void *userdata, int argc, char **argv)
 		return COMMAND_FAILED;
 	}
 	if (!local.user) {
-		msg_error("--user %s: that is root, who has rights to lose", config->user);
+		msg_error("--user %s: that is root, and who keeps the addresses is to have no "
+			  "rights: name another user, or none for nobody",
+			  config->user);
 		return COMMAND_BAD_INPUT;
 	}
 	return say_local_run(&local);
@@ -53,5 +55,6 @@ const struct command cmd_local = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct local_config),
+	.stays = true,
 	.run = local_run,
 };

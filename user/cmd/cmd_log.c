@@ -83,5 +83,6 @@ const struct command cmd_log = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct log_config),
+	.stays = true,
 	.run = log_run,
 };

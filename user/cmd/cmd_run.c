@@ -215,5 +215,6 @@ const struct command cmd_run = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.config_size = sizeof(struct run_config),
+	.stays = true,
 	.run = run_run,
 };

@@ -67,16 +67,36 @@ void local_table_clear(struct local_table *table)
 	free(table->items);
 }
 
+/* Local whatever the table has: see bpf/decide.h. */
+static const struct smtpward_prefix table_loopback[] = {
+	{ MAPPED_BITS + 8, { [10] = 0xff, 0xff, 127 } },
+	{ 128, { [15] = 1 } },
+};
+
 /*
  * What begins with 80 zero bits is not told from IPv4 here, as in ::/0, which would be all of
- * it. Of IPv6 only ::1 is of use there.
+ * it, and an address of one link is never local.
  */
-static bool table_is_plain(const struct smtpward_prefix *prefix)
+static bool table_can_match(const struct smtpward_prefix *prefix)
 {
-	static const struct smtpward_prefix loopback = { 128, { [15] = 1 } };
+	static const uint8_t zeros[10];
 
-	return memcmp(prefix->address, loopback.address, 10) != 0 ||
-	       !local_table_compare(prefix, &loopback);
+	if (prefix->bits >= MAPPED_BITS && mapped_is_ipv4(prefix->address))
+		return prefix->bits < MAPPED_BITS + 8 || prefix->address[MAPPED_BYTES] != 127;
+	return memcmp(prefix->address, zeros, sizeof(zeros)) != 0 &&
+	       (prefix->bits < 10 || prefix->address[0] != 0xfe ||
+		(prefix->address[1] & 0xc0) != 0x80);
+}
+
+/* Loopback is kept once, and shows that somebody keeps at all. */
+static int table_add_prefix(struct local_table *table, const struct smtpward_prefix *prefix)
+{
+	struct smtpward_prefix *added = array_add(&table->items, &table->n_items, sizeof(*added));
+
+	if (!added)
+		return -ENOMEM;
+	*added = *prefix;
+	return 0;
 }
 
 /* The address of its RTA_DST; all zeros where there is none, as in a default route. */
@@ -100,7 +120,7 @@ static int table_add(struct local_table *table, const struct nlmsghdr *message)
 {
 	const struct rtmsg *route = NLMSG_DATA(message);
 	const int len = (int)RTM_PAYLOAD(message);
-	struct smtpward_prefix prefix = { .bits = route->rtm_dst_len }, *added;
+	struct smtpward_prefix prefix = { .bits = route->rtm_dst_len };
 
 	if (message->nlmsg_type != RTM_NEWROUTE || !table_is_local_route(message))
 		return 0;
@@ -110,16 +130,10 @@ static int table_add(struct local_table *table, const struct nlmsghdr *message)
 		table_copy_address(route, len, prefix.address + MAPPED_BYTES, 4);
 	} else if (route->rtm_family == AF_INET6) {
 		table_copy_address(route, len, prefix.address, 16);
-		if (!table_is_plain(&prefix))
-			return 0;
 	} else {
 		return 0;
 	}
-	added = array_add(&table->items, &table->n_items, sizeof(*added));
-	if (!added)
-		return -ENOMEM;
-	*added = prefix;
-	return 0;
+	return table_can_match(&prefix) ? table_add_prefix(table, &prefix) : 0;
 }
 
 static int table_ask(int fd, unsigned char family)
@@ -188,7 +202,7 @@ static int table_dump(int fd, unsigned char family, struct local_table *table)
 	return r < 0 ? r : 0;
 }
 
-static void table_sort(struct local_table *table)
+void local_table_sort(struct local_table *table)
 {
 	size_t kept = 0;
 
@@ -209,9 +223,11 @@ int local_table_read(int fd, struct local_table *ret_table)
 
 	if (!r)
 		r = table_dump(fd, AF_INET6, &table);
+	for (size_t i = 0; i < ARRAY_SIZE(table_loopback) && !r; i++)
+		r = table_add_prefix(&table, &table_loopback[i]);
 	if (r)
 		return r;
-	table_sort(&table);
+	local_table_sort(&table);
 	*ret_table = table;
 	table.items = NULL;
 	return 0;

@@ -15,7 +15,8 @@
 #include <smtpward/abi.h>
 
 struct local_table {
-	struct smtpward_prefix *items; /* each once, the longest first: addresses, prefixes */
+	/* Each once, the longest first: addresses, prefixes; no other loopback than these two. */
+	struct smtpward_prefix *items;
 	size_t n_items;
 	bool torn; /* it changed meanwhile: what is here was there, and there may be more */
 };
@@ -26,6 +27,7 @@ int local_table_read(int fd, struct local_table *ret_table);
 void local_table_clear(struct local_table *table);
 
 int local_table_compare(const void *a, const void *b);
+void local_table_sort(struct local_table *table);
 
 /*
  * A socket that is readable when the table may have changed; local_table_changed() empties it

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,10 +23,30 @@ static bool trusted_is_owned(const struct stat *st)
 	return !st->st_uid || st->st_uid == geteuid();
 }
 
-/* Root's group is root. An ACL that gives more shows in the group's bits. */
-static bool trusted_others_write(const struct stat *st)
+/* Root's group is root. */
+static bool trusted_mode_lets_others(const struct stat *st)
 {
 	return st->st_mode & S_IWOTH || (st->st_mode & S_IWGRP && st->st_gid);
+}
+
+/*
+ * acl(5): with an ACL the group's bits are the mask, and no more than these goes to anybody
+ * named in it. By name, as fgetxattr(2) takes no O_PATH. What cannot be asked may be one.
+ */
+static bool trusted_acl_lets_others(int fd, const struct stat *st)
+{
+	char magic[64];
+
+	if (!(st->st_mode & S_IWGRP))
+		return false;
+	snprintf(magic, sizeof(magic), "/proc/self/fd/%d", fd);
+	return getxattr(magic, "system.posix_acl_access", NULL, 0) >= 0 ||
+	       (errno != ENODATA && errno != ENOTSUP);
+}
+
+static bool trusted_others_write(int fd, const struct stat *st)
+{
+	return trusted_mode_lets_others(st) || trusted_acl_lets_others(fd, st);
 }
 
 bool trusted_same(const struct stat *a, const struct stat *b)
@@ -33,9 +54,9 @@ bool trusted_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-bool trusted_file(const struct stat *st)
+bool trusted_file(int fd, const struct stat *st)
 {
-	return trusted_is_owned(st) && !trusted_others_write(st) && st->st_nlink == 1;
+	return trusted_is_owned(st) && !trusted_others_write(fd, st) && st->st_nlink == 1;
 }
 
 /* In a sticky directory others make names, and leave alone those that are not theirs. */
@@ -45,19 +66,19 @@ static int trusted_check_directory(int fd)
 
 	if (fstat(fd, &st))
 		return -errno;
-	return trusted_is_owned(&st) && (!trusted_others_write(&st) || st.st_mode & S_ISVTX)
+	return trusted_is_owned(&st) && (!trusted_others_write(fd, &st) || st.st_mode & S_ISVTX)
 		       ? 0
 		       : -EPERM;
 }
 
 /* Whether others can change what this is, in whichever of the three ways. */
-static bool trusted_is_kept(const struct stat *st)
+static bool trusted_is_kept(int fd, const struct stat *st)
 {
 	if (!trusted_is_owned(st))
 		return false;
 	if (S_ISLNK(st->st_mode) || (S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX))
 		return true;
-	return !trusted_others_write(st);
+	return !trusted_others_write(fd, st);
 }
 
 /* What can be nothing but the end of a path and no file is for the caller to refuse. */
@@ -88,7 +109,7 @@ static int trusted_check(int fd, bool end, struct reason *reterr)
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (trusted_is_kept(&st) || !trusted_is_asked(&st))
+	if (trusted_is_kept(fd, &st) || !trusted_is_asked(&st))
 		return 0;
 	trusted_name(fd, end, name, sizeof(name));
 	if (!trusted_is_owned(&st) && !end)
@@ -102,6 +123,11 @@ static int trusted_check(int fd, bool end, struct reason *reterr)
 				  "it belongs to the user %u, and decides for root: make it root's "
 				  "(chown root)",
 				  st.st_uid);
+	if (!trusted_mode_lets_others(&st))
+		return reason_set(reterr, -EPERM,
+				  "an ACL lets others write to %s, and it decides for root: take "
+				  "it away (setfacl -b)",
+				  name);
 	return reason_set(reterr, -EPERM,
 			  "others can write to %s, and it decides for root: take that right away "
 			  "(chmod go-w)",

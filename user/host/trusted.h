@@ -27,7 +27,7 @@ int trusted_open_parent(const char *path, int *ret_fd, const char **ret_name);
 int trusted_open(const char *path, int flags, int *ret_fd, struct reason *reterr);
 
 /* A file that root or our own user owns, that no other may write to, with one name. */
-bool trusted_file(const struct stat *st);
+bool trusted_file(int fd, const struct stat *st);
 
 /* Whether both are the same file: the same inode of the same device. */
 bool trusted_same(const struct stat *a, const struct stat *b);

@@ -14,13 +14,15 @@
 #include "base/macro.h"
 #include "host/cgroupfs.h"
 
-/* systemd.unit(5); what generators and transient units write too. */
+/* The unit search path, as systemd.unit(5) has it, in its order. */
 static const char *const unit_dirs[] = {
-	"/etc/systemd/system",		 "/run/systemd/system",
-	"/run/systemd/transient",	 "/run/systemd/generator",
-	"/run/systemd/generator.early",	 "/run/systemd/generator.late",
-	"/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
-	"/lib/systemd/system",
+	"/etc/systemd/system.control", "/run/systemd/system.control",
+	"/run/systemd/transient",      "/run/systemd/generator.early",
+	"/etc/systemd/system",	       "/etc/systemd/system.attached",
+	"/run/systemd/system",	       "/run/systemd/system.attached",
+	"/run/systemd/generator",      "/usr/local/lib/systemd/system",
+	"/usr/lib/systemd/system",     "/lib/systemd/system",
+	"/run/systemd/generator.late",
 };
 
 /* As the programs compare it. */
@@ -63,8 +65,7 @@ static int unit_any_entry(int dir_fd, bool (*is_it)(int dir_fd, const char *entr
 	if (!dir)
 		return -errno;
 	TAKE_FD(fd);
-	errno = 0;
-	while (!any && (entry = readdir(dir)))
+	while (!any && (errno = 0, entry = readdir(dir)))
 		any = entry->d_name[0] != '.' && is_it(dirfd(dir), entry->d_name, userdata);
 	if (!any && errno)
 		return -errno;
@@ -72,29 +73,125 @@ static int unit_any_entry(int dir_fd, bool (*is_it)(int dir_fd, const char *entr
 	return 0;
 }
 
-struct unit_sought {
-	const char *name, *template;
-};
-
-static bool unit_is_file(int dir_fd __attribute__((unused)), const char *entry, void *userdata)
+/* A link that leads nowhere is none, and neither is a directory. */
+static bool unit_is_file(int dir_fd, const char *entry, void *userdata)
 {
-	const struct unit_sought *sought = userdata;
+	struct stat st;
 
-	return unit_matches(sought->name, entry) ||
-	       (sought->template && unit_matches(sought->template, entry));
+	return unit_matches(userdata, entry) && !fstatat(dir_fd, entry, &st, 0) &&
+	       S_ISREG(st.st_mode) && st.st_size;
 }
 
-int unit_is_in_files(const char *dir, const char *name, bool *ret_known)
+static int unit_find_starred(const char *const *dirs, size_t n_dirs, const char *name,
+			     enum unit_kind *ret_kind)
 {
-	_cleanup_free_ char *template = NULL;
-	int r = unit_template(name, &template);
-	struct unit_sought sought = { .name = name, .template = template };
+	bool any = false;
 
+	for (size_t i = 0; i < n_dirs && !any; i++) {
+		int r = unit_any_entry(open(dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+				       unit_is_file, (void *)name, &any);
+
+		if (r)
+			return r;
+	}
+	*ret_kind = any ? UNIT_KNOWN : UNIT_UNKNOWN;
+	return 0;
+}
+
+/* KNOWN with the name of what a link leads to in the end, where that is another name. */
+static int unit_find_end(const char *path, const char *name, enum unit_kind *ret_kind,
+			 char **ret_end)
+{
+	_cleanup_free_ char *end = realpath(path, NULL);
+	const char *slash = end ? strrchr(end, '/') : NULL;
+	struct stat st;
+
+	*ret_kind = UNIT_UNKNOWN;
+	*ret_end = NULL;
+	if (!end || stat(end, &st))
+		return errno == ENOMEM ? -ENOMEM : 0;
+	/* /dev/null. */
+	if (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && !st.st_size)) {
+		*ret_kind = UNIT_MASKED;
+		return 0;
+	}
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	*ret_kind = UNIT_KNOWN;
+	if (!slash || !strcmp(slash + 1, name))
+		return 0;
+	*ret_end = strdup(slash + 1);
+	return *ret_end ? 0 : -ENOMEM;
+}
+
+static int unit_find_file(const char *const *dirs, size_t n_dirs, const char *name,
+			  enum unit_kind *ret_kind, char **ret_end)
+{
+	enum unit_kind kind = UNIT_UNKNOWN;
+	char *end = NULL;
+
+	for (size_t i = 0; i < n_dirs && kind == UNIT_UNKNOWN; i++) {
+		_cleanup_free_ char *path = NULL;
+		int r;
+
+		if (asprintf(&path, "%s/%s", dirs[i], name) < 0) {
+			path = NULL; /* undefined after a failure */
+			return -ENOMEM;
+		}
+		r = unit_find_end(path, name, &kind, &end);
+		if (r)
+			return r;
+	}
+	*ret_kind = kind;
+	*ret_end = end;
+	return 0;
+}
+
+/* What a file of another name is an alias of is a unit itself; autovt@tty1 is getty@tty1. */
+static int unit_find_alias(const char *const *dirs, size_t n_dirs, const char *name,
+			   const char *end, enum unit_kind *kind, char **ret_real)
+{
+	_cleanup_free_ char *own = NULL;
+	const char *at = strchr(name, '@'), *end_at = strchr(end, '@');
+	enum unit_kind end_kind;
+	int r = unit_find_file(dirs, n_dirs, end, &end_kind, &own);
+
+	if (r || end_kind != UNIT_KNOWN || own)
+		return r;
+	if (asprintf(ret_real, "%.*s%s", (int)(end_at ? end_at - end : (ptrdiff_t)strlen(end)), end,
+		     at && end_at ? at : end_at ?: "") < 0) {
+		*ret_real = NULL; /* undefined after a failure */
+		return -ENOMEM;
+	}
+	*kind = UNIT_ALIAS;
+	return 0;
+}
+
+int unit_find_in_files(const char *const *dirs, size_t n_dirs, const char *name,
+		       enum unit_kind *ret_kind, char **ret_real)
+{
+	_cleanup_free_ char *template = NULL, *end = NULL;
+	bool is_template;
+	int r = unit_template(name, &template);
+
+	*ret_real = NULL;
 	if (r)
 		return r;
-	*ret_known = false;
-	return unit_any_entry(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), unit_is_file, &sought,
-			      ret_known);
+	if (strchr(name, '*')) {
+		r = unit_find_starred(dirs, n_dirs, name, ret_kind);
+		return r || *ret_kind == UNIT_KNOWN || !template
+			       ? r
+			       : unit_find_file(dirs, n_dirs, template, ret_kind, &end);
+	}
+	is_template = template && !strcmp(template, name);
+	r = unit_find_file(dirs, n_dirs, name, ret_kind, &end);
+	if (!r && *ret_kind == UNIT_UNKNOWN && template && !is_template)
+		r = unit_find_file(dirs, n_dirs, template, ret_kind, &end);
+	if (!r && *ret_kind == UNIT_KNOWN && is_template)
+		*ret_kind = UNIT_TEMPLATE;
+	if (r || *ret_kind != UNIT_KNOWN || !end)
+		return r;
+	return unit_find_alias(dirs, n_dirs, name, end, ret_kind, ret_real);
 }
 
 /* A unit has nothing but slices above it. */
@@ -122,22 +219,21 @@ int unit_is_in_cgroups(const char *dir, const char *name, bool *ret_known)
 			      (void *)name, ret_known);
 }
 
-int unit_is_known(const char *name, bool *ret_known)
+int unit_find(const char *name, enum unit_kind *ret_kind, char **ret_real)
 {
-	_cleanup_free_ char *root = NULL;
-	bool known = false;
-	int r;
+	_cleanup_free_ char *root = NULL, *real = NULL;
+	bool runs = false;
+	enum unit_kind kind;
+	int r = unit_find_in_files(unit_dirs, ARRAY_SIZE(unit_dirs), name, &kind, &real);
 
-	for (size_t i = 0; i < ARRAY_SIZE(unit_dirs) && !known; i++) {
-		r = unit_is_in_files(unit_dirs[i], name, &known);
-		if (r)
-			return r;
-	}
-	r = known ? -ENOENT : cgroupfs_find_root(&root);
+	if (r)
+		return r;
+	r = kind == UNIT_KNOWN ? -ENOENT : cgroupfs_find_root(&root);
 	if (!r)
-		r = unit_is_in_cgroups(root, name, &known);
+		r = unit_is_in_cgroups(root, name, &runs);
 	if (r && r != -ENOENT)
 		return r;
-	*ret_known = known;
+	*ret_kind = runs ? UNIT_KNOWN : kind;
+	*ret_real = runs ? NULL : TAKE_PTR(real);
 	return 0;
 }

@@ -28,9 +28,6 @@
 #define RENEW_MS 2000
 #define IDLE_MS 500
 
-/* Linux before 6.13 replaces no entry of a full trie: one place in the map stays free. */
-#define ENTRIES_MAX (SMTPWARD_LOCAL_ENTRIES - 1)
-
 /* When to read again a table that changed as it was read. */
 #define AGAIN_MS 50
 
@@ -156,49 +153,62 @@ static bool keeper_has(const struct local_table *table, const struct smtpward_pr
 					 sizeof(*table->items), local_table_compare);
 }
 
-/* Collected before any goes: a key that is gone is no place to go on from. */
-static int keeper_find_gone(const struct keeper *keeper, const struct local_table *table,
-			    struct local_table *gone)
+/* What is in the map, whole before any of it goes: a key that is gone is no place to go on from. */
+static int keeper_read_held(const struct keeper *keeper, struct local_table *held)
 {
 	struct smtpward_prefix key, *added;
 	bool first = true;
 
 	while (!bpf_map_get_next_key(keeper->map_fd, first ? NULL : &key, &key)) {
 		first = false;
-		if (keeper_has(table, &key))
-			continue;
-		added = array_add(&gone->items, &gone->n_items, sizeof(*added));
+		added = array_add(&held->items, &held->n_items, sizeof(*added));
 		if (!added)
 			return -ENOMEM;
 		*added = key;
 	}
-	return errno == ENOENT ? 0 : -errno;
-}
-
-static int keeper_remove_gone(const struct keeper *keeper, const struct local_table *table)
-{
-	_cleanup_(local_table_clear) struct local_table gone = { 0 };
-	int r = keeper_find_gone(keeper, table, &gone);
-
-	if (r)
-		return r;
-	for (size_t i = 0; i < gone.n_items; i++)
-		if (bpf_map_delete_elem(keeper->map_fd, &gone.items[i]) && errno != ENOENT)
-			return -errno;
+	if (errno != ENOENT)
+		return -errno;
+	local_table_sort(held);
 	return 0;
 }
 
-static int keeper_renew(const struct keeper *keeper, const struct local_table *table, uint64_t end,
-			size_t *left_out)
+static int keeper_remove_gone(const struct keeper *keeper, const struct local_table *held,
+			      const struct local_table *table, size_t *ret_room)
 {
-	for (size_t i = 0; i < table->n_items; i++) {
-		if (!bpf_map_update_elem(keeper->map_fd, &table->items[i], &end, BPF_ANY))
+	size_t used = held->n_items;
+
+	for (size_t i = 0; i < held->n_items; i++) {
+		if (table->torn || keeper_has(table, &held->items[i]))
 			continue;
-		if (errno != ENOSPC)
+		if (bpf_map_delete_elem(keeper->map_fd, &held->items[i]) && errno != ENOENT)
 			return -errno;
-		/* What is gone has its place still, where the table changed as it was read. */
-		(*left_out)++;
+		used--;
 	}
+	*ret_room = used < SMTPWARD_LOCAL_ROOM ? SMTPWARD_LOCAL_ROOM - used : 0;
+	return 0;
+}
+
+/* What is in the map stays there: what is new has the room that is left. */
+static int keeper_renew(const struct keeper *keeper, const struct local_table *held,
+			const struct local_table *table, uint64_t end, size_t room,
+			size_t *ret_left_out)
+{
+	size_t left_out = 0;
+
+	for (size_t i = 0; i < table->n_items; i++) {
+		const bool is_new = !keeper_has(held, &table->items[i]);
+
+		if ((!is_new || room) &&
+		    !bpf_map_update_elem(keeper->map_fd, &table->items[i], &end, BPF_ANY)) {
+			room -= is_new;
+			continue;
+		}
+		/* Another keeper may have been first. */
+		if ((!is_new || room) && errno != ENOSPC)
+			return -errno;
+		left_out++;
+	}
+	*ret_left_out = left_out;
 	return 0;
 }
 
@@ -210,21 +220,18 @@ static int keeper_pass(struct keeper *keeper, const struct keeper_notices *notic
 		       struct reason *reason)
 {
 	const uint64_t end = keeper_clock(CLOCK_BOOTTIME) + SMTPWARD_LOCAL_LEASE_NS;
-	_cleanup_(local_table_clear) struct local_table table = { 0 };
-	size_t left_out = 0;
+	_cleanup_(local_table_clear) struct local_table table = { 0 }, held = { 0 };
+	size_t left_out = 0, room = 0;
 	int r = local_table_read(keeper->table_fd, &table);
 
 	if (r)
 		return reason_errno(reason, r, "cannot read the local addresses");
 	*ret_torn = table.torn;
-	if (table.n_items > ENTRIES_MAX) {
-		left_out = table.n_items - ENTRIES_MAX;
-		table.n_items = ENTRIES_MAX;
-	}
-	if (!table.torn)
-		r = keeper_remove_gone(keeper, &table);
+	r = keeper_read_held(keeper, &held);
 	if (!r)
-		r = keeper_renew(keeper, &table, end, &left_out);
+		r = keeper_remove_gone(keeper, &held, &table, &room);
+	if (!r)
+		r = keeper_renew(keeper, &held, &table, end, room, &left_out);
 	if (r)
 		return reason_errno(reason, r, "cannot write map_local");
 	if (left_out != keeper->left_out)

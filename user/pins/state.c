@@ -94,6 +94,8 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 		"runs outside of it is not refused",
 	[STATE_LOCAL] = "nobody keeps the local addresses, and 'to local' matches loopback alone; "
 			"'systemctl start smtpward-local' or 'smtpward local' does",
+	[STATE_FULL] = "the map of the local addresses is full: 'to local' does not match what has "
+		       "no room in it",
 	[STATE_CLOCK] = "the clock is not set, and rules with 'until' match nothing; once it is, "
 			"'smtpward clock' tells the programs",
 };

@@ -210,6 +210,8 @@ static int state_read_local(const struct state_view *view, struct state *state)
 	state->asks_local = true;
 	if (!state->local)
 		state_note(state, STATE_LOCAL);
+	if (state->local >= SMTPWARD_LOCAL_ROOM)
+		state_note(state, STATE_FULL);
 	return 0;
 }
 

@@ -130,6 +130,7 @@ struct policy_source {
 	int (*group)(void *userdata, const char *name, uint32_t *ret_gid);
 	int (*kept_user)(void *userdata, uint32_t uid, const char *name);
 	int (*kept_group)(void *userdata, uint32_t gid, const char *name);
+	const char *users, *groups; /* the files that user and group ask; NULL: the machine */
 	void *userdata;
 };
 

@@ -92,17 +92,38 @@ static int doubts_mta(const struct policy_rule *rule, const char *unit,
 	return 0;
 }
 
-/* Of Docker, Podman, containerd and CRI-O alike. */
+/* Of Docker, Podman, containerd and CRI-O alike; and what they show of it, which a star follows. */
 #define CONTAINER_ID_LEN 64
+#define CONTAINER_SHORT_ID_LEN 12
+
+/* A short one is behind what an engine puts before it: 12 digits alone may be anything. */
+static bool doubts_is_short_id(const char *text, const char *id)
+{
+	static const char *const before[] = { "docker-",	 "libpod-", "/docker/",
+					      "cri-containerd-", "crio-",   "libpod-payload-" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(before); i++) {
+		const size_t len = strlen(before[i]);
+
+		if ((size_t)(id - text) >= len && !strncmp(id - len, before[i], len))
+			return true;
+	}
+	return false;
+}
 
 static int doubts_container_id(const struct policy_rule *rule, const char *text,
 			       struct policy_errors *doubts)
 {
-	size_t len = 0;
+	bool found = false;
+	size_t len;
 
-	for (const char *at = text; *at && len != CONTAINER_ID_LEN; at += len ? len : 1)
+	for (const char *at = text; *at && !found; at += len ? len : 1) {
 		len = strspn(at, "0123456789abcdef");
-	if (len != CONTAINER_ID_LEN)
+		found = len == CONTAINER_ID_LEN ||
+			(len >= CONTAINER_SHORT_ID_LEN && len < CONTAINER_ID_LEN &&
+			 doubts_is_short_id(text, at));
+	}
+	if (!found)
 		return 0;
 	return policy_doubt(doubts, rule,
 			    "'%s' has the ID of a container in it, and the next one will have "
@@ -111,79 +132,77 @@ static int doubts_container_id(const struct policy_rule *rule, const char *text,
 			    policy_shown(text).text);
 }
 
-/* A unit as the path that it is a path of one of. */
-static char *doubts_path(enum smtpward_condition condition, const char *text, const char *more)
+/*
+ * Whether who is in that place instead of the rule's own is refused as well: by the rule, by
+ * one before it, or by what follows, up to the first that lets anybody through.
+ */
+static bool doubts_is_refused(const struct policy *policy, size_t index,
+			      enum smtpward_condition condition, char *place)
 {
-	char *path;
+	struct policy_rule instead = policy->rules[index];
 
-	return asprintf(&path, "%s%s%s", condition == SMTPWARD_UNIT ? "/" : "", text, more) < 0
-		       ? NULL
-		       : path;
-}
+	instead.values[condition] = (struct policy_values){ .texts = &place, .n = 1 };
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
 
-/* Whether one of the values covers text and what more is behind it; -ENOMEM. */
-static int doubts_has(const struct policy_rule *rule, enum smtpward_condition condition,
-		      const char *text, const char *more)
-{
-	const struct policy_values *values = &rule->values[condition];
-	_cleanup_free_ char *narrow = doubts_path(condition, text, more);
-
-	if (!narrow)
-		return -ENOMEM;
-	for (size_t i = 0; i < values->n; i++) {
-		_cleanup_free_ char *wide = doubts_path(condition, values->texts[i], "");
-
-		if (!wide)
-			return -ENOMEM;
-		if (policy_path_covers(wide, narrow))
-			return 1;
+		if (rule->verdict == SMTPWARD_DENY && policy_rule_covers(policy, rule, &instead))
+			return true;
+		if (i > index && rule->verdict != SMTPWARD_DENY)
+			return false;
 	}
-	return 0;
+	return true;
 }
 
 /*
  * LXC's payload.NAME is payload.NAME-1 where the directory of one that was not stopped in
- * order is there still: a deny that does not cover this one lets it through.
+ * order is there still, or any number up to 999: a deny that lets the last one through has
+ * forgotten them.
  */
-static int doubts_payload(const struct policy_rule *rule, enum smtpward_condition condition,
-			  const char *text, struct policy_errors *doubts)
+static int doubts_payload(const struct policy *policy, size_t index,
+			  enum smtpward_condition condition, const char *text,
+			  struct policy_errors *doubts)
 {
 	static const char payload[] = "lxc.payload.";
+	const struct policy_rule *rule = &policy->rules[index];
 	const char *slash = strrchr(text, '/'), *last = slash ? slash + 1 : text;
-	int r;
+	_cleanup_free_ char *next = NULL;
 
 	if (rule->verdict != SMTPWARD_DENY || strncmp(last, payload, strlen(payload)) != 0 ||
 	    strchr(last, '*'))
 		return 0;
-	r = doubts_has(rule, condition, text, "-*");
-	if (r)
-		return r < 0 ? r : 0;
+	if (asprintf(&next, "%s-999", text) < 0) {
+		next = NULL; /* undefined after a failure */
+		return -ENOMEM;
+	}
+	if (doubts_is_refused(policy, index, condition, next))
+		return 0;
 	return policy_doubt(doubts, rule,
 			    "LXC runs a container that was not stopped in order in '%s-1', which "
 			    "this does not refuse: add '%s-*'",
 			    policy_shown(text).text, policy_shown(text).text);
 }
 
-static int doubts_text(const struct policy_rule *rule, enum smtpward_condition condition,
+static int doubts_text(const struct policy *policy, size_t index, enum smtpward_condition condition,
 		       const char *text, struct policy_errors *doubts)
 {
+	const struct policy_rule *rule = &policy->rules[index];
 	const char *slash = strrchr(text, '/');
 	int r = doubts_mta(rule, slash ? slash + 1 : text, doubts);
 
 	if (!r)
 		r = doubts_container_id(rule, text, doubts);
-	return r ? r : doubts_payload(rule, condition, text, doubts);
+	return r ? r : doubts_payload(policy, index, condition, text, doubts);
 }
 
-static int doubts_texts(const struct policy_rule *rule, struct policy_errors *doubts)
+static int doubts_texts(const struct policy *policy, size_t index, struct policy_errors *doubts)
 {
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
-		const struct policy_values *values = &rule->values[condition];
+		const struct policy_values *values = &policy->rules[index].values[condition];
 
 		if (policy_kinds[condition] != POLICY_TEXT)
 			continue;
 		for (size_t i = 0; i < values->n; i++) {
-			int r = doubts_text(rule, (enum smtpward_condition)condition,
+			int r = doubts_text(policy, index, (enum smtpward_condition)condition,
 					    values->texts[i], doubts);
 
 			if (r)
@@ -199,7 +218,7 @@ int policy_find_doubts(const struct policy *policy, struct policy_errors *doubts
 		int r = doubts_order(policy, i, doubts);
 
 		if (!r)
-			r = doubts_texts(&policy->rules[i], doubts);
+			r = doubts_texts(policy, i, doubts);
 		if (r)
 			return r;
 	}

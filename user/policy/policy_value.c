@@ -254,17 +254,17 @@ static int value_parse_id_number(const char *word, const char *what, uint32_t *r
 	return -EINVAL;
 }
 
-/* What a lookup returned, as what became of the value. */
-static int value_check_lookup(const char *word, const char *what, int r, uint32_t id,
-			      struct reason *reterr)
+/* What a lookup in a file or on this machine returned, as what became of the value. */
+static int value_check_lookup(const char *word, const char *what, const char *file, int r,
+			      uint32_t id, struct reason *reterr)
 {
 	struct policy_shown shown = policy_shown(word);
 
 	if (r == -ENOMEM)
 		return r;
 	if (r == -ENOENT)
-		reason_set(reterr, -EINVAL, "there is no %s '%s' on this machine", what,
-			   shown.text);
+		reason_set(reterr, -EINVAL, "there is no %s '%s' %s%s", what, shown.text,
+			   file ? "in " : "on this machine", file ? policy_shown(file).text : "");
 	else if (r < 0)
 		reason_set(reterr, -EINVAL, "cannot look up the %s '%s': %s", what, shown.text,
 			   r == -ETIMEDOUT ? "no answer in time" : strerror(-r));
@@ -284,7 +284,7 @@ int policy_value_user(const char *word, const struct policy_source *source,
 
 	if (r > 0) {
 		r = source->user(source->userdata, word, &id.id);
-		r = value_check_lookup(word, "user", r, id.id, reterr);
+		r = value_check_lookup(word, "user", source->users, r, id.id, reterr);
 		if (!r)
 			r = value_copy_word(word, &id.name);
 	}
@@ -302,7 +302,7 @@ int policy_value_group(const char *word, const struct policy_source *source,
 
 	if (r > 0) {
 		r = source->group(source->userdata, word, &id.id);
-		r = value_check_lookup(word, "group", r, id.id, reterr);
+		r = value_check_lookup(word, "group", source->groups, r, id.id, reterr);
 		if (!r)
 			r = value_copy_word(word, &id.name);
 	}
@@ -335,7 +335,7 @@ static int value_parse_kept(const char *word, const char *what,
 			return -ENOMEM;
 		r = is_its(userdata, id, name);
 		if (r < 0)
-			return value_check_lookup(name, what, r, id, reterr);
+			return value_check_lookup(name, what, NULL, r, id, reterr);
 		if (!r)
 			id = POLICY_ID_NONE;
 	}

@@ -55,7 +55,7 @@ static int file_open(const char *path, int *ret_fd)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	if (!trusted_file(&st))
+	if (!trusted_file(fd, &st))
 		return -EPERM;
 	*ret_fd = TAKE_FD(fd);
 	return 0;

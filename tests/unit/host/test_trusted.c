@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/macro.h"
 #include "host/trusted.h"
 
@@ -126,6 +128,67 @@ static void test_others_own(void **state)
 	assert_open("shared/link", -EPERM, "/shared/link belongs");
 }
 
+/* As `setfacl -m u:4242:rw`, or with r alone, writes it: see linux/posix_acl_xattr.h. */
+static void give(const char *path, uint16_t rights)
+{
+	const struct {
+		uint32_t version;
+		struct {
+			uint16_t tag, rights;
+			uint32_t id;
+		} entries[5];
+	} acl = {
+		2,
+		{
+			{ 0x01, 6, UINT32_MAX },
+			{ 0x02, rights, OTHER },
+			{ 0x04, 4, UINT32_MAX },
+			{ 0x10, rights, UINT32_MAX },
+			{ 0x20, 4, UINT32_MAX },
+		},
+	};
+
+	if (!setxattr(path, "system.posix_acl_access", &acl, sizeof(acl), 0))
+		return;
+	assert_int_equal(errno, ENOTSUP);
+	skip();
+}
+
+/* The same as opened for the log: by the directory, and by what was opened. */
+static void assert_log(const char *path, int directory, bool is_kept)
+{
+	_cleanup_close_ int dir_fd = -1, fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *name;
+	struct stat st;
+
+	assert_int_equal(trusted_open_parent(path, &dir_fd, &name), directory);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(trusted_file(fd, &st), is_kept);
+}
+
+static void test_acls(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	folder("acls", 0775);
+	file("acls/x", 0664);
+	assert_log("acls/x", 0, true);
+	give("acls/x", 4);
+	assert_open("acls/x", 0, NULL);
+	assert_log("acls/x", 0, true);
+	give("acls/x", 6);
+	assert_open("acls/x", -EPERM,
+		    "write to it, and it decides for root: take it away (setfacl -b)");
+	assert_log("acls/x", 0, false);
+	file("acls/y", 0644);
+	give("acls", 6);
+	assert_open("acls/y", -EPERM, "/acls, and");
+	assert_log("acls/y", -EPERM, true);
+	assert_int_equal(removexattr("acls", "system.posix_acl_access"), 0);
+	assert_open("acls/y", 0, NULL);
+}
+
 static int enter(void **state)
 {
 	(void)state;
@@ -135,9 +198,10 @@ static int enter(void **state)
 static int leave(void **state)
 {
 	static const char *const made[] = {
-		"a/b/x",  "a/b/link", "a/link", "a/b",	    "a",	   "loop",   "absolute",
-		"open/x", "open",     "into",	"sticky/x", "sticky",	   "anyone", "theirs/x",
-		"theirs", "y",	      "group",	"shared/x", "shared/link", "shared",
+		"a/b/x",       "a/b/link", "a/link", "a/b",    "a",	   "loop",
+		"absolute",    "open/x",   "open",   "into",   "sticky/x", "sticky",
+		"anyone",      "theirs/x", "theirs", "y",      "group",	   "shared/x",
+		"shared/link", "shared",   "acls/x", "acls/y", "acls",
 	};
 
 	(void)state;
@@ -153,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_others_write),
 		cmocka_unit_test(test_others_own),
+		cmocka_unit_test(test_acls),
 	};
 
 	return cmocka_run_group_tests_name("trusted", tests, enter, leave);
