@@ -23,6 +23,14 @@ static void given_quote_file(const char *file, char *dst, size_t size)
 		snprintf(dst, size, "?");
 }
 
+/* What stands for a directory has no lines. */
+static bool given_has_lines(const struct policy_error *error)
+{
+	const size_t len = strlen(error->file);
+
+	return error->line && len && error->file[len - 1] != '/';
+}
+
 static void given_print(const struct policy_errors *errors, const char *what)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
@@ -31,9 +39,9 @@ static void given_print(const struct policy_errors *errors, const char *what)
 
 		given_quote_file(error->file, file, sizeof(file));
 		fputs(file, stderr);
-		if (error->line)
+		if (given_has_lines(error))
 			fprintf(stderr, ":%u", error->line);
-		if (error->column)
+		if (given_has_lines(error) && error->column)
 			fprintf(stderr, ":%u", error->column);
 		fprintf(stderr, ": %s: %s\n", what, error->text);
 	}

@@ -50,7 +50,8 @@ static int source_check_file(int fd, struct reason *reterr)
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
-		return reason_set(reterr, -EISDIR, "it is a directory");
+		return reason_set(reterr, -EISDIR,
+				  "it is a directory: 'include DIR/*.conf' reads the files in it");
 	if (!S_ISREG(st.st_mode))
 		return reason_set(reterr, -EINVAL, "it is not a regular file");
 	if (st.st_mode & S_IWOTH)
@@ -101,8 +102,12 @@ static int source_read(void *userdata, const char *path, char **ret_text, size_t
 	_cleanup_close_ int fd = -1;
 	struct reason why = { "" };
 	int r = source_open(path, &fd, &why);
+	struct stat st;
 
 	(void)userdata;
+	/* A pipe, as /dev/stdin may be, is found by its link and by no name. */
+	if (r == -ENOENT && !stat(path, &st) && !S_ISREG(st.st_mode))
+		r = reason_set(&why, -EINVAL, "it is not a regular file");
 	if (!r)
 		r = source_check_file(fd, &why);
 	if (r)

@@ -98,6 +98,10 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 		msg_error("name the policy once: '%s' or --config %s", argv[0], config->config);
 		return COMMAND_BAD_INPUT;
 	}
+	if (argc && !*argv[0]) {
+		msg_error("the name of the policy is empty");
+		return COMMAND_BAD_INPUT;
+	}
 	result = check_read_users(config, &files);
 	if (result != COMMAND_DONE)
 		return result;
