@@ -372,7 +372,7 @@ static void test_run(void **state)
 	assert_refuses_web();
 	log_line(&log, "verdict=", 1);
 	log_end(&log, SIGTERM);
-	assert_int_equal(log_count(&log, "smtpward unload --pins"), 1);
+	assert_int_equal(log_count(&log, "stays in force: 'smtpward unload --pins"), 1);
 	assert_refuses_web();
 	assert_int_equal(status(), ENFORCING);
 }

@@ -83,22 +83,14 @@ static void say_local_tell_task(const struct keeper *keeper)
 	}
 }
 
-static void say_local_end(int signal)
+/* What tells the parent to end, and that its child has. */
+static void say_local_signals(sigset_t *ret_set)
 {
-	(void)signal;
-	_exit(0);
-}
-
-/* A child ends by what it is sent, and with its parent. */
-static int say_local_take_signals(void (*handler)(int))
-{
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-	const struct sigaction action = { .sa_handler = handler };
-
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (sigaction(signals[i], &action, NULL))
-			return -errno;
-	return 0;
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGHUP);
+	sigaddset(ret_set, SIGCHLD);
 }
 
 static int say_local_once(const struct say_local_options *options, pid_t parent,
@@ -107,9 +99,12 @@ static int say_local_once(const struct say_local_options *options, pid_t parent,
 	const struct keeper_notices notices = { say_local_full, NULL };
 	_cleanup_(keeper_freep) struct keeper *keeper = NULL;
 	int r = say_local_end_with(parent);
+	sigset_t signals;
 
-	if (!r)
-		r = say_local_take_signals(SIG_DFL);
+	/* It ends by what it is sent, and with its parent. */
+	say_local_signals(&signals);
+	if (!r && sigprocmask(SIG_UNBLOCK, &signals, NULL))
+		r = -errno;
 	if (r)
 		return reason_errno(reason, r, "cannot see to end with the parent");
 	r = say_local_open(options->pins ?: PINS_DEFAULT_PATH, &keeper, reason);
@@ -135,19 +130,47 @@ static enum command_result say_local_child(const struct say_local_options *optio
 	return COMMAND_FAILED;
 }
 
-/* *ret_failed: not because another policy decides, and by no signal. 0 or -errno. */
-static int say_local_wait(pid_t child, bool *ret_failed)
+/* *ret_failed: not because another policy decides, and by no signal. */
+static void say_local_judge(int status, bool *ret_failed)
 {
-	int status;
-
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
 	if (WIFSIGNALED(status))
 		msg_warning("who keeps the local addresses was ended by signal %d: begun again",
 			    WTERMSIG(status));
 	*ret_failed = WIFEXITED(status) && WEXITSTATUS(status);
-	return 0;
+}
+
+/* Waits for the child, or to be told to end. 0 or -errno. */
+static int say_local_wait(pid_t child, const sigset_t *signals, bool *ret_told, bool *ret_failed)
+{
+	int status;
+
+	*ret_told = *ret_failed = false;
+	for (;;) {
+		pid_t ended = waitpid(child, &status, WNOHANG);
+		int signal;
+
+		if (ended < 0)
+			return -errno;
+		if (ended) {
+			say_local_judge(status, ret_failed);
+			return 0;
+		}
+		signal = sigwaitinfo(signals, NULL);
+		if (signal >= 0 && signal != SIGCHLD) {
+			*ret_told = true;
+			return 0;
+		}
+	}
+}
+
+/* Whether it was told to end meanwhile. */
+static bool say_local_rest(int ms, const sigset_t *signals)
+{
+	const struct timespec rest = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	sigset_t ends = *signals;
+
+	sigdelset(&ends, SIGCHLD);
+	return sigtimedwait(&ends, NULL, &rest) >= 0;
 }
 
 static enum command_result say_local_cannot(int err)
@@ -159,27 +182,28 @@ static enum command_result say_local_cannot(int err)
 enum command_result say_local_run(const struct say_local_options *options)
 {
 	const pid_t parent = getpid();
-	int rest = REST_MS, taken;
+	int rest = REST_MS;
+	sigset_t signals;
 
 	if (geteuid()) {
 		msg_error("this needs root, to open the map of the local addresses");
 		return COMMAND_FAILED;
 	}
-	taken = say_local_take_signals(say_local_end);
-	if (taken)
-		return say_local_cannot(taken);
+	say_local_signals(&signals);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL))
+		return say_local_cannot(-errno);
 	for (;;) {
-		bool failed = false;
+		bool told = false, failed = false;
 		pid_t child = fork();
 		int r;
 
 		if (!child)
 			return say_local_child(options, parent);
-		r = child < 0 ? -errno : say_local_wait(child, &failed);
+		r = child < 0 ? -errno : say_local_wait(child, &signals, &told, &failed);
 		if (r)
 			return say_local_cannot(r);
-		if (failed)
-			say_local_pause(rest);
+		if (told || (failed && say_local_rest(rest, &signals)))
+			return COMMAND_DONE;
 		rest = !failed ? REST_MS : rest < REST_MS_MAX / 2 ? 2 * rest : REST_MS_MAX;
 	}
 }
