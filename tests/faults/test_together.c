@@ -5,7 +5,6 @@
  */
 #include "fixture.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -32,19 +31,6 @@ static int unload(void *arg)
 	return smtpward("unload", "-q", "--pins", fixture.pins, NULL);
 }
 
-static unsigned int count_generations(void)
-{
-	DIR *dir = opendir(fixture.pins);
-	struct dirent *entry;
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		n += !strncmp(entry->d_name, "generation-", strlen("generation-"));
-	closedir(dir);
-	return n;
-}
-
 static void race(child_fn first, child_fn second)
 {
 	char *file = strdup(policy_write("mode enforce\n"));
@@ -63,7 +49,7 @@ static void test_two_loads(void **state)
 	cgroup_make("other");
 	for (int i = 0; i < fixture_rounds(ROUNDS); i++) {
 		race(load, load);
-		assert_int_equal(count_generations(), 1);
+		assert_int_equal(bpf_count_generations(), 1);
 		assert_int_equal(child_run(CHILD_IN("other"), probe, NULL), EPERM);
 	}
 }
@@ -78,7 +64,7 @@ static void test_load_against_unload(void **state)
 		loaded = !access(fixture.pins, F_OK);
 		assert_int_equal(child_run(CHILD_IN("other"), probe, NULL), loaded ? EPERM : 0);
 		if (loaded)
-			assert_int_equal(count_generations(), 1);
+			assert_int_equal(bpf_count_generations(), 1);
 	}
 }
 

@@ -381,6 +381,9 @@ void bpf_wipe(const char *name);
 unsigned int bpf_stale_cgroups(void);
 unsigned int bpf_count_cgroups(void);
 
+/* Directories of generations among the pins. */
+unsigned int bpf_count_generations(void);
+
 /* Loads and attaches a program that lets everything pass, alone on its hook. */
 int bpf_attach_exclusive(int cgroup_fd, bool v6); /* the program's descriptor; asserts */
 

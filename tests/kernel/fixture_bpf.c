@@ -2,6 +2,7 @@
 /* The kernel's own view of what is loaded. */
 #include "fixture.h"
 
+#include <dirent.h>
 #include <ftw.h>
 #include <sys/stat.h>
 
@@ -39,6 +40,19 @@ void bpf_link_unpin(const char *name)
 		stays = fd >= 0;
 	} while (stays && pause_until(deadline));
 	assert_false(stays);
+}
+
+unsigned int bpf_count_generations(void)
+{
+	DIR *dir = opendir(fixture.pins);
+	unsigned int n = 0;
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n += !strncmp(entry->d_name, "generation-", strlen("generation-"));
+	closedir(dir);
+	return n;
 }
 
 unsigned int bpf_count_cgroups(void)

@@ -3,7 +3,6 @@
 #include "fixture_sweep.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 
@@ -200,19 +199,6 @@ static void count_calls(const struct scenario *scenario, struct calls *calls)
 	calls_read(trace, calls);
 }
 
-static unsigned int count_generations(void)
-{
-	DIR *dir = opendir(fixture.pins);
-	unsigned int n = 0;
-	struct dirent *entry;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		n += !strncmp(entry->d_name, "generation-", strlen("generation-"));
-	closedir(dir);
-	return n;
-}
-
 /* What the dynamic linker and libc call before main(), which may die without a word. */
 static struct calls start_up;
 
@@ -260,11 +246,11 @@ static void check_fault(const struct fault *fault)
 	if (policy_load_file(sweep_file_b))
 		fail_msg("%s, %s:%u %s: the next load fails: %s", scenario->name, fault->syscall,
 			 fault->nth, fault->effect, run.err);
-	if (in_force() != IN_FORCE_B || count_generations() != 1)
+	if (in_force() != IN_FORCE_B || bpf_count_generations() != 1)
 		fail_msg("%s, %s:%u %s: after the next load there are %u generations, and %s "
 			 "decides",
 			 scenario->name, fault->syscall, fault->nth, fault->effect,
-			 count_generations(), in_force_names[in_force()]);
+			 bpf_count_generations(), in_force_names[in_force()]);
 }
 
 /* Over all system calls together. */

@@ -3,7 +3,6 @@
 #include "fixture_trial.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -78,19 +77,6 @@ void end_trial(void)
 
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_map_update_elem(fd, &zero, &over, BPF_ANY), 0);
-}
-
-unsigned int count_generations(void)
-{
-	DIR *dir = opendir(fixture.pins);
-	unsigned int n = 0;
-	struct dirent *entry;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		n += !strncmp(entry->d_name, "generation-", strlen("generation-"));
-	closedir(dir);
-	return n;
 }
 
 const char *lock_path(void)

@@ -36,8 +36,6 @@ int64_t trial_ends_ns(void);
 /* A deadline need not pass: this is what the first connect behind it does. */
 void end_trial(void);
 
-unsigned int count_generations(void);
-
 /* Root's lock, and a log that is stopped where it does not hold it. */
 const char *lock_path(void);
 void log_stop_between_looks(pid_t pid);

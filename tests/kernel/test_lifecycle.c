@@ -443,18 +443,6 @@ static int load_in_child(void *arg)
 	return smtpward_child(argv, NULL, NULL);
 }
 
-static unsigned int count_generations(void)
-{
-	char path[256];
-	unsigned int n = 0;
-
-	for (int i = 1; i < 100; i++) {
-		snprintf(path, sizeof(path), "%s/generation-%d", fixture.pins, i);
-		n += !access(path, F_OK);
-	}
-	return n;
-}
-
 static void test_loads_at_once(void **state)
 {
 	const char *policy = policy_write(REFUSE_WEB);
@@ -466,7 +454,7 @@ static void test_loads_at_once(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
 		assert_int_equal(child_wait(&handles[i]), 0);
 	assert_int_equal(status(), ENFORCING);
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	assert_refuses_web();
 }
 

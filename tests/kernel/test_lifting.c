@@ -580,7 +580,7 @@ static void test_trial_is_not_tried_over(void **state)
 	assert_int_equal(try_for("1h", REFUSE_WEB), FAILED);
 	assert_says(run.err, "a 'smtpward run --trial', which lifts it at its end");
 	assert_refuses("mail.service", "web.service");
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	log_end(&log, SIGINT);
 	assert_refuses_nothing();
 	assert_int_not_equal(access(fixture.pins, F_OK), 0);

@@ -122,7 +122,7 @@ static void test_goes_back(void **state)
 	policy_load(REFUSE_WEB);
 	assert_refuses("web.service", "mail.service");
 	assert_int_equal(status(), DONE);
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	policy_unload();
 	assert_int_equal(bpf_ids_wait_dead(&ids), 0);
 }
@@ -152,7 +152,7 @@ static void test_goes_back_to_nothing(void **state)
 	policy_load(REFUSE_WEB);
 	assert_refuses("web.service", "mail.service");
 	assert_int_equal(status(), DONE);
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 }
 
 static bool kept_has(const char *text)
@@ -200,7 +200,7 @@ static void test_confirmed(void **state)
 	if (confirm(short_hash))
 		fail_msg("confirm: status %d: %s", run.status, run.err);
 	assert_true(kept_has("web.service"));
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	assert_int_equal(status(), DONE);
 	assert_null(strstr(run.out, "trial "));
 	assert_says(run.out, hash);
@@ -252,7 +252,7 @@ static void test_other_loads(void **state)
 	assert_int_equal(load_with("--boot"), DONE);
 	assert_says(run.err, "left alone");
 	assert_refuses("mail.service", "web.service");
-	assert_int_equal(count_generations(), 2);
+	assert_int_equal(bpf_count_generations(), 2);
 	policy_unload();
 	assert_int_equal(attempt_in("mail.service", NET_OUTSIDE4, 25), 0);
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE6, 25), 0);
@@ -282,7 +282,7 @@ static void test_second_try(void **state)
 	if (try_for("1h", REFUSE_BOTH))
 		fail_msg("load --try: %s", run.err);
 	assert_true(refuses("web.service") && refuses("mail.service"));
-	assert_int_equal(count_generations(), 2);
+	assert_int_equal(bpf_count_generations(), 2);
 	assert_int_equal(status(), DONE);
 	assert_says(run.out, "generation 1 is in force");
 	end_trial();
@@ -293,7 +293,7 @@ static void test_second_try(void **state)
 		fail_msg("load --try: %s", run.err);
 	if (try_for("1h", REFUSE_BOTH))
 		fail_msg("load --try: %s", run.err);
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	end_trial();
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), 0);
 	assert_int_equal(attempt_in("mail.service", NET_OUTSIDE6, 25), 0);
@@ -327,7 +327,7 @@ static void test_wiped_pins(void **state)
 	if (confirm(NULL))
 		fail_msg("confirm: status %d: %s", run.status, run.err);
 	assert_int_equal(status(), DONE);
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	assert_refuses("mail.service", "web.service");
 }
 
@@ -435,7 +435,7 @@ static void test_log_says_so(void **state)
 	for (int64_t deadline = clock_ms() + FIXTURE_PATIENCE; status() != DONE;)
 		assert_true(pause_until(deadline));
 	assert_refuses("mail.service", "web.service");
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	try(REFUSE_WEB);
 	log_line(&log, "is on trial for another", 2);
 	assert_int_equal(log_count(&log, "ends within a minute"), 1);

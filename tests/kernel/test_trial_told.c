@@ -189,7 +189,7 @@ static void test_time_of_the_load(void **state)
 	assert_refuses("web.service", "mail.service");
 	assert_int_equal(status(), DONE);
 	assert_null(strstr(run.out, "\ntrial "));
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	assert_int_equal(try_slowly("20m", 1100), DONE);
 	assert_says(run.err, "on trial for 20m, of which 19m ");
 	assert_refuses("mail.service", "web.service");
@@ -263,7 +263,7 @@ static void test_another_hash(void **state)
 	assert_says(run.err, "nothing is on trial at ");
 	assert_says(run.err, "its trial is over; generation 2 is in force again");
 	/* It clears up, as the one who is too late does. */
-	assert_int_equal(count_generations(), 1);
+	assert_int_equal(bpf_count_generations(), 1);
 	assert_int_equal(status(), DONE);
 	assert_refuses("mail.service", "web.service");
 }
