@@ -302,9 +302,9 @@ static void process_has_no_file(pid_t pid)
 	}
 }
 
-static int open_shadow(void *arg)
+static int open_a_file(void *arg)
 {
-	return open("/etc/shadow", O_RDONLY) < 0;
+	return open(fixture.binary, O_RDONLY) < 0;
 }
 
 /* What its caller had open, and what a run had. */
@@ -324,7 +324,7 @@ static void test_inherits_nothing(void **state)
 	log_line(&log, "keeping the local addresses", 0);
 	process_has_no_file(keeper_child(keeper_child(log.pid)));
 	log_end(&log, SIGTERM);
-	keeper_start(&keeper, open_shadow);
+	keeper_start(&keeper, open_a_file);
 	keeper_says(&keeper, "keeping the local addresses");
 	process_has_no_file(keeper.pid);
 	child = keeper_child(keeper.pid);
