@@ -166,15 +166,29 @@ static const char *status_text(void)
 	return run.out;
 }
 
+/* Both of them before the end, or else on a machine that had something else to do: later. */
+static time_t load_until_soon(int *ret_a, int *ret_b)
+{
+	for (int seconds = 3;; seconds *= 2) {
+		const time_t end = time(NULL) + seconds;
+
+		load("allow unit a.service until %s\n", at(end));
+		*ret_a = connects();
+		*ret_b = attempt_in("b.service", NET_OUTSIDE4, 25);
+		if (time(NULL) < end)
+			return end;
+		assert_true(seconds < 60 * fixture_slow());
+	}
+}
+
 /* The real thing: nobody runs, nobody writes a map. */
 static void test_ends_by_itself(void **state)
 {
-	const time_t end = time(NULL) + 3 * fixture_slow();
+	int in_a, in_b;
+	const time_t end = load_until_soon(&in_a, &in_b);
 
-	load("allow unit a.service until %s\n", at(end));
-	assert_passes();
-	assert_int_equal(attempt_in("b.service", NET_OUTSIDE4, 25), EPERM);
-	assert_true(time(NULL) < end);
+	assert_int_equal(in_a, 0);
+	assert_int_equal(in_b, EPERM);
 	wait_for(end);
 	assert_refused();
 	assert_int_equal(attempt_in("a.service", NET_OUTSIDE6, 25), EPERM);
