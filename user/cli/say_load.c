@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 #include "base/span.h"
 #include "cli/accounts.h"
 #include "cli/msg.h"
@@ -137,9 +138,10 @@ static void say_load_trial(const struct say_load_request *load, const struct loa
 	if (report->fallback)
 		snprintf(follows, sizeof(follows), "generation %" PRIu64 " is again",
 			 report->fallback);
-	msg_info("%s: %zu rules, on trial for %s; then %s in force, with a process or without. To "
+	msg_info("%s: %zu %s, on trial for %s; then %s in force, with a process or without. To "
 		 "keep it: smtpward confirm %.12s%s%s",
-		 load->given->name, load->given->policy->n_rules, time, follows, hash,
+		 load->given->name, load->given->policy->n_rules,
+		 plural(load->given->policy->n_rules, "rule", "rules"), time, follows, hash,
 		 load->pins ? " --pins " : "", load->pins ?: "");
 }
 
@@ -188,9 +190,10 @@ enum command_result say_load_policy(const struct say_load_request *load,
 	if (load->try_seconds)
 		say_load_trial(load, ret_report);
 	else
-		msg_info("%s %s: %zu rules, in force until %s",
+		msg_info("%s %s: %zu %s, in force until %s",
 			 ret_report->replaced ? "replaced the policy by" : "loaded",
 			 load->given->name, load->given->policy->n_rules,
+			 plural(load->given->policy->n_rules, "rule", "rules"),
 			 load->trial ? "this trial ends"
 				     : "'smtpward unload', with a process or without");
 	return COMMAND_DONE;

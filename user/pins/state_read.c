@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/boottime.h"
 #include "host/cgroupfs.h"
 #include "pins/found.h"
 #include "pins/hook.h"
@@ -262,11 +263,10 @@ static int state_read_tracker(const struct state_view *view, struct state *state
 static int state_count_leases(int fd, uint64_t *ret_n)
 {
 	struct smtpward_prefix key;
-	struct timespec now;
+	const uint64_t now = boottime_now();
 	bool first = true;
 	uint64_t n = 0;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
 	while (!bpf_map_get_next_key(fd, first ? NULL : &key, &key)) {
 		uint64_t end = 0;
 
@@ -274,8 +274,7 @@ static int state_count_leases(int fd, uint64_t *ret_n)
 		/* It may go at any time. */
 		if (bpf_map_lookup_elem(fd, &key, &end) && errno != ENOENT)
 			return -errno;
-		n += smtpward_lease_holds(end, (uint64_t)now.tv_sec * 1000000000 +
-						       (uint64_t)now.tv_nsec);
+		n += smtpward_lease_holds(end, now);
 	}
 	*ret_n = n;
 	return errno == ENOENT ? 0 : -errno;
