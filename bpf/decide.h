@@ -97,12 +97,13 @@ decide_to(const struct flow *flow, struct bpf_sock_addr *ctx, struct smtpward_ru
 {
 	union decide_key key = { .prefix.bits = 128 };
 	const struct smtpward_rules *rules;
+	const __u8 asked = asks[SMTPWARD_TO];
 
-	if (!asks[SMTPWARD_TO])
+	if (!asked)
 		return CONSTANT(any_TO);
 	__builtin_memcpy(key.prefix.address, flow->address, sizeof(key.prefix.address));
 	rules = bpf_map_lookup_elem(&map_addresses, &key) ?: CONSTANT(any_TO);
-	if (!asks_local || !decide_is_local(ctx, &key))
+	if (asked != SMTPWARD_ASKS_LOCAL || !decide_is_local(ctx, &key))
 		return rules;
 	*united = *rules;
 	smtpward_rules_unite(united, CONSTANT(local_rules));
@@ -237,12 +238,16 @@ static __always_inline void decide_rule(const struct flow *flow, struct bpf_sock
 	struct smtpward_satisfied satisfied;
 	struct smtpward_rules united, narrowed;
 	bool unsure;
-	__u32 worst;
+	__u32 words, worst;
 
 	decide_satisfy(flow, ctx, caller, &satisfied, &united, &unsure);
-	if (asks_until)
+	words = rule_words_for_good;
+	/* All that a policy without an end pays; the verifier drops what is below. */
+	if (words == SMTPWARD_WORDS_NONE) {
 		decide_narrow(&satisfied, &narrowed);
-	decision->rule = smtpward_first_rule(&satisfied, rule_words);
+		words = rule_words;
+	}
+	decision->rule = smtpward_first_rule(&satisfied, words);
 	decision->verdict = SMTPWARD_DENY;
 	if (decision->rule >= SMTPWARD_RULES_MAX)
 		return;

@@ -182,6 +182,7 @@ struct {
 	__type(key, __u32);
 	__type(value, struct smtpward_clock);
 } map_clock SEC(".maps");
+
 /* Written by who keeps the local addresses, and by nobody else. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -250,25 +251,28 @@ const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 SMTPWARD_CONDITIONS(ANY)
 #undef ANY
 const volatile struct smtpward_rules any_cgroup;
-const volatile bool asks[SMTPWARD_CONDITIONS_N];
+const volatile __u8 asks[SMTPWARD_CONDITIONS_N]; /* of TO it may be SMTPWARD_ASKS_LOCAL */
 const volatile bool asks_cgroup;
 const volatile bool asks_star; /* for a name with a star */
 
 /* The rules that name "local" among their addresses, and the namespace that is meant. */
-const volatile bool asks_local;
 const volatile struct smtpward_rules local_rules;
 const volatile __u32 host_netns; /* inode number */
 
 const volatile __u32 rule_words;
+/* The same, or SMTPWARD_WORDS_NONE if a rule has an end. */
+const volatile __u32 rule_words_for_good;
 const volatile __u8 verdicts[SMTPWARD_RULES_MAX];
 const volatile struct smtpward_rules denying; /* the rules whose verdict is deny */
 
-/* Rules with an end: see until.h. reads_tai: bpf_ktime_get_tai_ns() is there, from 6.1 on. */
-const volatile bool asks_until;
+/*
+ * Rules with an end: see until.h. reads_tai: bpf_ktime_get_tai_ns() is there, from 6.1 on. The
+ * tables are a map of their own, which no policy has but one with such rules.
+ */
 const volatile bool reads_tai;
 const volatile __u32 ends_count;
-const volatile __u64 ends[SMTPWARD_RULES_MAX];
-const volatile struct smtpward_rules alive[SMTPWARD_ALIVE_SETS];
+const volatile __u64 ends[SMTPWARD_RULES_MAX] SEC(".rodata.until");
+const volatile struct smtpward_rules alive[SMTPWARD_ALIVE_SETS] SEC(".rodata.until");
 
 const volatile struct smtpward_segments unit_segments;
 const volatile struct smtpward_segments last_segments;

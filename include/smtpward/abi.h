@@ -31,6 +31,9 @@
 #define SMTPWARD_RULE_WORDS (SMTPWARD_RULES_MAX / 64)
 #define SMTPWARD_SEGMENT_WORDS (SMTPWARD_SEGMENTS_MAX / 64)
 
+/* The number of words of no set of rules. */
+#define SMTPWARD_WORDS_NONE (SMTPWARD_RULE_WORDS + 1)
+
 /* The rule number of a connect that no rule matched. */
 #define SMTPWARD_RULE_NONE SMTPWARD_RULES_MAX
 

@@ -31,4 +31,7 @@ enum smtpward_condition {
 		SMTPWARD_CONDITIONS_N
 };
 
+/* That a policy asks for addresses, "local" among them; for the programs alone. */
+#define SMTPWARD_ASKS_LOCAL 2
+
 #endif /* SMTPWARD_CONDITIONS_H */

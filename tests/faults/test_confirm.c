@@ -11,11 +11,12 @@ SWEEPS(load_behind, IN_FORCE_A, IN_FORCE_B, IN_FORCE_NONE, sweep_set_up_went_bac
        SWEEP_LOAD(sweep_file_b))
 SWEEPS(load_behind_nothing, IN_FORCE_NONE, IN_FORCE_B, IN_FORCE_NONE, sweep_set_up_went_to_nothing,
        SWEEP_LOAD(sweep_file_b))
+/* A boot that a fault keeps from telling that all is as it should be goes by the file. */
 SWEEPS(boot_behind, IN_FORCE_A, IN_FORCE_A, IN_FORCE_NONE, sweep_set_up_went_back,
-       SWEEP_BOOT(sweep_file_b))
+       SWEEP_BOOT(sweep_file_a))
 SWEEPS(unload_trial, IN_FORCE_B, IN_FORCE_NONE, IN_FORCE_A, sweep_set_up_trial_of_b, SWEEP_UNLOAD)
 
-/* There are many more calls than time: each has its turn with SMTPWARD_TEST_FAULTS=1. */
+/* There are more calls than time: each has its turn with SMTPWARD_TEST_FAULTS=1. */
 static int setup(void **state)
 {
 	sweep_thin = 4;

@@ -10,10 +10,10 @@ SWEEPS(try, IN_FORCE_A, IN_FORCE_B, IN_FORCE_A, NULL, SWEEP_TRY(sweep_file_b))
 SWEEPS(try_again, IN_FORCE_A, IN_FORCE_B, IN_FORCE_A, sweep_set_up_trial_of_a,
        SWEEP_TRY(sweep_file_b))
 
-/* There are many more calls than time: each has its turn with SMTPWARD_TEST_FAULTS=1. */
+/* There are more calls than time: each has its turn with SMTPWARD_TEST_FAULTS=1. */
 static int setup(void **state)
 {
-	sweep_thin = 4;
+	sweep_thin = 2;
 	return sweep_setup(state);
 }
 

@@ -290,6 +290,12 @@ int log_wait_exit(struct log *log); /* its exit status, all lines read */
 const char *log_line(struct log *log, const char *needle, unsigned int n);
 unsigned int log_count(const struct log *log, const char *needle);
 
+/*
+ * Waits until a log that reads has had its first look at what is attached. What that one
+ * finds, and 'load' is expected to put right, ends a log --until-alert after a minute only.
+ */
+void log_pass_first_look(void);
+
 /* A line's fields, unquoted. */
 #define LINE_FIELDS 24
 

@@ -199,34 +199,59 @@ void bpf_ids_of_pins(const char *pins, struct bpf_ids *ret)
 	assert_int_equal(nftw(pins, add_pin, 8, FTW_PHYS), 0);
 }
 
-static int (*const by_id[])(__u32) = {
-	[PROGRAM] = bpf_prog_get_fd_by_id,
-	[MAP] = bpf_map_get_fd_by_id,
-	[LINK] = bpf_link_get_fd_by_id,
-};
-
-size_t bpf_ids_wait_dead(const struct bpf_ids *ids)
-{
-	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
-	size_t n;
-
-	do {
-		n = 0;
-		for (size_t kind = 0; kind < ARRAY_SIZE(by_id); kind++)
-			for (size_t i = 0; i < ids->n[kind]; i++) {
-				_cleanup_close_ int fd = by_id[kind](ids->ids[kind][i]);
-
-				n += fd >= 0;
-			}
-	} while (n && pause_until(deadline));
-	return n;
-}
-
 static int (*const next_id[])(__u32, __u32 *) = {
 	[PROGRAM] = bpf_prog_get_next_id,
 	[MAP] = bpf_map_get_next_id,
 	[LINK] = bpf_link_get_next_id,
 };
+
+/*
+ * Without a descriptor: a kernel empties a program array as its last one is closed, later, and
+ * loses a reference where that comes twice before it has been done.
+ */
+static bool is_alive(enum kind kind, uint32_t id)
+{
+	uint32_t next = 0;
+
+	return !next_id[kind](id - 1, &next) && next == id;
+}
+
+static void print_object(enum kind kind, uint32_t id)
+{
+	static const char *const names[] = { "program", "map", "link" };
+	_cleanup_close_ int fd = kind == MAP ? bpf_map_get_fd_by_id(id) : -1;
+	struct bpf_map_info map = { 0 };
+	uint32_t size = sizeof(map);
+
+	if (fd >= 0)
+		bpf_obj_get_info_by_fd(fd, &map, &size);
+	print_message("# %s %u is there: %s\n", names[kind], id, map.name);
+}
+
+static size_t count_alive(const struct bpf_ids *ids, void (*then)(enum kind kind, uint32_t id))
+{
+	size_t n = 0;
+
+	for (size_t kind = 0; kind < ARRAY_SIZE(next_id); kind++)
+		for (size_t i = 0; i < ids->n[kind]; i++) {
+			if (!is_alive(kind, ids->ids[kind][i]))
+				continue;
+			n++;
+			if (then)
+				then(kind, ids->ids[kind][i]);
+		}
+	return n;
+}
+
+size_t bpf_ids_wait_dead(const struct bpf_ids *ids)
+{
+	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+
+	while (count_alive(ids, NULL))
+		if (!pause_until(deadline))
+			return count_alive(ids, print_object);
+	return 0;
+}
 
 void bpf_ids_read(struct bpf_ids *ids)
 {

@@ -194,6 +194,15 @@ unsigned int log_count(const struct log *log, const char *needle)
 	return n;
 }
 
+/* It looks every two seconds, and says nothing of what is as it should be. */
+void log_pass_first_look(void)
+{
+	const int64_t deadline = clock_ms() + 5000;
+
+	while (pause_until(deadline))
+		;
+}
+
 int log_wait_exit(struct log *log)
 {
 	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;

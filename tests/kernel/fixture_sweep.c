@@ -8,6 +8,31 @@
 #include <inttypes.h>
 
 #define SYSCALLS_MAX 96
+#define CALLS_MAX 16384
+
+/*
+ * Calls that only look at something or let go of it, and of each kind there are hundreds, the
+ * more so the more the kernel has loaded: of these each sweep takes as many, far between.
+ * bpf(2) by its commands: what makes or changes something is in no sample but all of it.
+ */
+#define LOOKS_MAX 16
+static const char *const looks[] = {
+	"read",
+	"close",
+	"openat",
+	"newfstatat",
+	"readlink",
+	"mmap",
+	"bpf(BPF_OBJ_GET",
+	"bpf(BPF_OBJ_GET_INFO_BY_FD",
+	"bpf(BPF_PROG_GET_FD_BY_ID",
+	"bpf(BPF_PROG_GET_NEXT_ID",
+	"bpf(BPF_MAP_GET_FD_BY_ID",
+	"bpf(BPF_MAP_LOOKUP_ELEM",
+	"bpf(BPF_LINK_GET_FD_BY_ID",
+	"bpf(BPF_LINK_GET_NEXT_ID",
+	"bpf(BPF_PROG_BIND_MAP",
+};
 
 /* Two policies that allow the opposite, and something that both allow. */
 #define POLICY_A "allow to 192.0.2.1, 2001:db8::1\nallow cgroup /%s/always\n"
@@ -186,19 +211,62 @@ static int become_strace(void *arg)
 	return -1;
 }
 
-/* How often each system call occurs where none fails. */
+/* The system calls of a scenario where none fails, in their order. */
 struct count {
-	char name[32];
+	char name[48];
 	unsigned int n;
 };
 
-static size_t count_calls(const struct scenario *scenario, struct count counts[SYSCALLS_MAX])
+struct calls {
+	struct count syscalls[SYSCALLS_MAX];
+	size_t n_syscalls;
+	struct count kinds[SYSCALLS_MAX]; /* bpf(2) by commands */
+	size_t n_kinds;
+	struct call {
+		size_t syscall, kind;
+		unsigned int nth, nth_of_kind; /* from 1 on */
+	} calls[CALLS_MAX];
+	size_t n;
+};
+
+static size_t count_one(struct count *counts, size_t *n, const char *name)
+{
+	size_t i = 0;
+
+	while (i < *n && strcmp(counts[i].name, name))
+		i++;
+	assert_true(i < SYSCALLS_MAX);
+	if (i == *n)
+		snprintf(counts[(*n)++].name, sizeof(counts->name), "%s", name);
+	counts[i].n++;
+	return i;
+}
+
+/* A line of strace's. */
+static void count_call(struct calls *calls, char *line)
+{
+	const size_t name = strcspn(line, "("), command = strcspn(line, ",)");
+	struct call *call = &calls->calls[calls->n];
+
+	if (line[name] != '(' || name >= sizeof(calls->syscalls->name))
+		return;
+	assert_true(calls->n < CALLS_MAX);
+	calls->n++;
+	line[strncmp(line, "bpf(", 4) ? name : command] = '\0';
+	call->kind = count_one(calls->kinds, &calls->n_kinds, line);
+	line[name] = '\0';
+	call->syscall = count_one(calls->syscalls, &calls->n_syscalls, line);
+	call->nth = calls->syscalls[call->syscall].n;
+	call->nth_of_kind = calls->kinds[call->kind].n;
+}
+
+static void count_calls(const struct scenario *scenario, struct calls *calls)
 {
 	_cleanup_fclose_ FILE *file = NULL;
 	char trace[128], line[4096];
 	struct fault all = { .scenario = scenario, .trace = trace };
-	size_t n_counts = 0;
 
+	memset(calls, 0, sizeof(*calls));
 	snprintf(trace, sizeof(trace), "%s/trace", fixture.dir);
 	set_up(scenario);
 	smtpward_child(scenario->argv, become_strace, &all);
@@ -207,22 +275,11 @@ static size_t count_calls(const struct scenario *scenario, struct count counts[S
 	file = fopen(trace, "re");
 	assert_non_null(file);
 	while (fgets(line, sizeof(line), file)) {
-		size_t len = strcspn(line, "("), i = 0;
-
-		if (line[len] != '(' || len >= sizeof(counts->name))
-			continue;
-		line[len] = '\0';
 		/* From the first pause on it is one question until the kernel has let go. */
 		if (strstr(line, "nanosleep"))
 			break;
-		while (i < n_counts && strcmp(counts[i].name, line))
-			i++;
-		assert_true(i < SYSCALLS_MAX);
-		if (i == n_counts)
-			strcpy(counts[n_counts++].name, line);
-		counts[i].n++;
+		count_call(calls, line);
 	}
-	return n_counts;
 }
 
 static unsigned int count_generations(void)
@@ -239,15 +296,14 @@ static unsigned int count_generations(void)
 }
 
 /* What the dynamic linker and libc call before main(), which may die without a word. */
-static struct count start_up[SYSCALLS_MAX];
+static struct calls start_up;
 
 static void count_start_up(void)
 {
 	const struct scenario none = { "--version",   IN_FORCE_NONE, IN_FORCE_NONE,
 				       IN_FORCE_NONE, NULL,	     { "smtpward", "--version" } };
 
-	memset(start_up, 0, sizeof(start_up));
-	count_calls(&none, start_up);
+	count_calls(&none, &start_up);
 }
 
 /*
@@ -256,8 +312,9 @@ static void count_start_up(void)
  */
 static bool speechless(const struct fault *fault)
 {
-	for (size_t i = 0; i < SYSCALLS_MAX; i++)
-		if (!strcmp(fault->syscall, start_up[i].name) && fault->nth <= start_up[i].n)
+	for (size_t i = 0; i < start_up.n_syscalls; i++)
+		if (!strcmp(fault->syscall, start_up.syscalls[i].name) &&
+		    fault->nth <= start_up.syscalls[i].n)
 			return true;
 	return !strcmp(fault->syscall, "write") || !strcmp(fault->syscall, "brk");
 }
@@ -295,45 +352,55 @@ static void check_fault(const struct fault *fault)
 /* Each Nth fault, over all system calls together. */
 static unsigned int sample(void)
 {
-	return sweep_thin * (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32);
+	return (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32 * (int)sweep_thin);
 }
 
-/* read(2) is libbpf going through the kernel's BTF, a page at a time: a few stand for all. */
-static unsigned int most(const struct count *count)
+static bool only_looks(const char *kind)
 {
-	return !strcmp(count->name, "read") && count->n > 40 ? 40 : count->n;
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+		if (!strcmp(kind, looks[i]))
+			return true;
+	return false;
+}
+
+/* Whether it is one of the first, last, and so many between that stand for all of its kind. */
+static bool stands_for_others(const struct calls *calls, const struct call *call)
+{
+	const struct count *kind = &calls->kinds[call->kind];
+	const unsigned int before = (call->nth_of_kind - 1) * LOOKS_MAX / kind->n;
+
+	return !only_looks(kind->name) || call->nth_of_kind * LOOKS_MAX / kind->n > before;
 }
 
 static void sweep(const struct scenario *scenario, const char *const *effects, size_t n_effects)
 {
-	struct count counts[SYSCALLS_MAX] = { 0 };
-	const size_t n_counts = count_calls(scenario, counts);
+	static struct calls calls;
 	unsigned int at = 0, done = 0;
 	struct bpf_ids before;
 
+	count_calls(scenario, &calls);
 	count_start_up();
 	if (!access(fixture.pins, F_OK))
 		policy_unload();
 	bpf_ids_read(&before);
-	for (size_t i = 0; i < n_counts; i++) {
-		if (!strcmp(counts[i].name, "exit_group"))
-			continue;
-		for (unsigned int nth = 1; nth <= most(&counts[i]); nth++) {
-			struct fault fault = {
-				.scenario = scenario,
-				.syscall = counts[i].name,
-				.nth = nth,
-				.effect = effects[(nth + i) % n_effects],
-			};
+	for (size_t i = 0; i < calls.n; i++) {
+		const struct call *call = &calls.calls[i];
+		const struct fault fault = {
+			.scenario = scenario,
+			.syscall = calls.syscalls[call->syscall].name,
+			.nth = call->nth,
+			.effect = effects[(call->nth + call->syscall) % n_effects],
+		};
 
-			if (at++ % sample())
-				continue;
-			check_fault(&fault);
-			done++;
-		}
+		if (!strcmp(fault.syscall, "exit_group") || !stands_for_others(&calls, call))
+			continue;
+		if (at++ % sample())
+			continue;
+		check_fault(&fault);
+		done++;
 	}
 	policy_unload();
-	print_message("# %s: %u of %u faults\n", scenario->name, done, at);
+	print_message("# %s: %u of %u faults, for %zu calls\n", scenario->name, done, at, calls.n);
 	assert_int_equal(bpf_ids_wait_gone(&before), 0);
 }
 

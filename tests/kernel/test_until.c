@@ -8,6 +8,7 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -143,6 +144,22 @@ static json_t *rule_member(json_t *status, size_t rule, const char *name)
 	return value;
 }
 
+/* In words, in JSON, and by the exit status. */
+static void assert_clock_trouble(bool there)
+{
+	json_auto_t *status = status_json();
+	json_t *troubles = json_object_get(status, "degraded"), *trouble;
+	bool told = false;
+	size_t i;
+
+	json_array_foreach(troubles, i, trouble)
+		told |= !strncmp(json_string_value(trouble), "the clock is not set", 20);
+	assert_int_equal(told, there);
+	smtpward("status", "--pins", fixture.pins, NULL);
+	assert_int_equal(run.status, there ? 4 : 0);
+	assert_int_equal(!!strstr(run.out, "\ndegraded  the clock is not set"), there);
+}
+
 static const char *status_text(void)
 {
 	smtpward("status", "--pins", fixture.pins, NULL);
@@ -276,12 +293,79 @@ static void test_clock_not_set(void **state)
 	assert_refused();
 	assert_int_equal(attempt_in("b.service", NET_OUTSIDE4, 25), 0);
 	assert_said(status_text(), "matches nothing while the clock is not set");
+	assert_clock_trouble(true);
 	/* A clock that says nothing at all, from before 1970. */
 	clock_step(-40LL * 365 * DAY);
 	assert_refused();
 	clock_put_right();
 	assert_passes();
 	assert_said(status_text(), ": ends in 24 h\n");
+	assert_clock_trouble(false);
+	/* Who asks for no clock misses none. */
+	load("allow unit b.service\n");
+	assert_clock_trouble(false);
+}
+
+/* What is in force already: no file is read. */
+static void test_boot_puts_right(void **state)
+{
+	load("allow unit a.service until %s\n", at(time(NULL) + HOUR));
+	clock_step(-20LL * 365 * DAY);
+	assert_refused();
+	assert_int_equal(load_file("none.conf", "--boot", NULL), 0);
+	assert_passes();
+	assert_clock_trouble(false);
+}
+
+/* Said once, and it ends nothing: to start it anew would not set the clock. */
+static void test_log_says_so(void **state)
+{
+	static const char alert[] = "alert=\"degraded: the clock is not set";
+	const char *argv[] = { "smtpward", "log",	 "--to",	  "stderr",
+			       "--pins",   fixture.pins, "--until-alert", NULL };
+	_cleanup_(log_close) struct log log = { 0 };
+
+	load("allow unit a.service until %s\n", at(time(NULL) + HOUR));
+	clock_step(-20LL * 365 * DAY);
+	log_start_run(&log, argv, NULL);
+	log_line(&log, alert, 0);
+	assert_refused();
+	log_line(&log, "verdict=deny", 0);
+	log_end(&log, SIGTERM);
+	assert_int_equal(log_count(&log, alert), 1);
+}
+
+static struct smtpward_clock clock_of(uint64_t generation, int64_t step)
+{
+	_cleanup_close_ int fd = -1;
+	struct smtpward_clock clock;
+	const uint32_t zero = 0;
+	char name[64];
+
+	snprintf(name, sizeof(name), "generation-%" PRIu64 "/map_clock", generation);
+	fd = bpf_pin_open(name);
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &clock), 0);
+	clock.offset_ns += (uint64_t)(step * NS);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &clock, BPF_ANY), 0);
+	return clock;
+}
+
+/* What a trial goes back to is told as well: nobody does so later. */
+static void test_behind_a_trial(void **state)
+{
+	const time_t now = time(NULL);
+	json_auto_t *status = NULL;
+	uint64_t before, stepped;
+
+	load("allow unit a.service until %s\n", at(now + HOUR));
+	assert_int_equal(load_file(policy_write("deny\n"), "--try", "1h"), 0);
+	status = status_json();
+	before = (uint64_t)json_integer_value(json_object_get(
+		json_object_get(json_object_get(status, "trial"), "then"), "generation"));
+	stepped = clock_of(before, DAY).offset_ns;
+	clock_put_right();
+	assert_true(llabs((int64_t)(stepped - DAY * NS - clock_of(before, 0).offset_ns)) <
+		    NS / 100);
 }
 
 /* A policy that was written later than it is: then it is the clock that is wrong. */
@@ -386,6 +470,38 @@ static void test_over_a_load(void **state)
 	assert_passes();
 	load("deny\n");
 	assert_refused();
+}
+
+/* Whether the programs in force have the tables of instants. */
+static bool has_tables(void)
+{
+	_cleanup_close_ int fd = bpf_pin_open("policy/prog_connect4");
+	uint32_t ids[64] = { 0 };
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = ARRAY_SIZE(ids) };
+	uint32_t size = sizeof(info);
+	bool has = false;
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	for (uint32_t i = 0; i < info.nr_map_ids && i < ARRAY_SIZE(ids); i++) {
+		_cleanup_close_ int map_fd = bpf_map_get_fd_by_id(ids[i]);
+		struct bpf_map_info map = { 0 };
+
+		size = sizeof(map);
+		assert_int_equal(bpf_obj_get_info_by_fd(map_fd, &map, &size), 0);
+		has |= !strcmp(map.name, ".rodata.until");
+	}
+	return has;
+}
+
+/* Ten kilobytes that other policies do without. */
+static void test_tables(void **state)
+{
+	load("allow unit a.service\n");
+	assert_passes();
+	assert_false(has_tables());
+	load("allow unit a.service until %s\n", at(time(NULL) + HOUR));
+	assert_passes();
+	assert_true(has_tables());
 }
 
 /* Whoever reads for root knows what is left, and can change nothing of it. */
@@ -572,6 +688,10 @@ static void test_guest_tai(void **state)
 #function " before 6.1", function, begin, end, &before_tai \
 	}
 #define TEST(function) BOTH(function, begin, fixture_tidy)
+#define ONCE(function)                                           \
+	{                                                        \
+#function, function, begin, fixture_tidy, NULL \
+	}
 #define GUEST_TEST(function) BOTH(function, guest_begin, guest_end)
 
 static const struct CMUnitTest all[] = {
@@ -580,12 +700,16 @@ static const struct CMUnitTest all[] = {
 	TEST(test_first_match_falls_through),
 	TEST(test_every_instant),
 	TEST(test_clock_not_set),
+	TEST(test_boot_puts_right),
+	ONCE(test_log_says_so),
+	ONCE(test_behind_a_trial),
 	TEST(test_written_in_the_future),
 	TEST(test_over_from_the_start),
 	TEST(test_load_says_the_last),
 	TEST(test_status_json),
 	TEST(test_command),
 	TEST(test_over_a_load),
+	ONCE(test_tables),
 	TEST(test_reader_prolongs_nothing),
 	GUEST_TEST(test_guest_steps),
 	GUEST_TEST(test_guest_untold),

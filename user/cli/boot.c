@@ -204,6 +204,15 @@ static enum command_result boot_replace_kept(struct boot *boot, struct load_repo
 	return COMMAND_DONE;
 }
 
+/* What stays in force may have been loaded before the clock was set. */
+static void boot_set_clock(const struct boot *boot)
+{
+	struct reason reason;
+
+	if (load_set_clock(boot->pins, &reason))
+		msg_warning("%s", reason.text);
+}
+
 /* The same policy once more, so that nothing that is half written comes into force. */
 static enum command_result boot_repair(struct boot *boot, struct load_report *ret_report)
 {
@@ -259,9 +268,13 @@ static void boot_open(const struct boot_request *request, struct boot *ret_boot)
 enum command_result boot_load(const struct boot_request *request, struct load_report *ret_report)
 {
 	_cleanup_(boot_close) struct boot boot = { .kept = KEPT_CLOSED };
+	enum command_result result;
 
 	boot_open(request, &boot);
-	return boot_load_found(&boot, ret_report);
+	result = boot_load_found(&boot, ret_report);
+	if (result == COMMAND_DONE)
+		boot_set_clock(&boot);
+	return result;
 }
 
 /* Trying again. */

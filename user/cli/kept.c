@@ -458,19 +458,23 @@ static int kept_move_away(const struct kept *kept)
 
 void kept_lift(const struct kept *kept)
 {
-	int r = kept->r ?: kept_move_away(kept);
-
-	if (!kept->r)
-		r = kept_remove(kept, kept->trial) ?: r;
+	int moved, removed;
 
 	/* Nothing was ever kept, and nobody tries again. */
 	if (kept->r == -ENOENT)
 		return;
-	if (kept->r)
+	if (kept->r) {
 		msg_warning("what was kept is not marked as lifted: %s", kept->why.text);
-	else if (r)
+		return;
+	}
+	moved = kept_move_away(kept);
+	removed = kept_remove(kept, kept->trial);
+	if (moved)
 		msg_warning("what was kept is not marked as lifted: cannot rename %s: %s",
-			    kept->path, strerror(-r));
+			    kept->path, strerror(-moved));
+	if (removed)
+		msg_warning("what was on trial is not removed: %s: %s", kept->trial,
+			    strerror(-removed));
 }
 
 struct kept_lift kept_last_lift(const struct kept *kept)

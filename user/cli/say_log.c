@@ -21,6 +21,7 @@
 #include "load/load.h"
 #include "log/leftover.h"
 #include "log/notify.h"
+#include "pins/object.h"
 #include "pins/pins.h"
 #include "pins/reader_view.h"
 #include "pins/state.h"
@@ -375,29 +376,61 @@ static bool say_log_wait_for_end(void)
 }
 
 /*
+ * Nothing is loaded: to start anew would be in vain. A service's own view of the pins is
+ * then not there, or an empty directory that it was mounted on.
+ */
+static bool say_log_has_nothing(int r)
+{
+	return r == -ENOENT || r == -EMEDIUMTYPE;
+}
+
+/* The gate of what another log reads tells afterwards what became of it. */
+static void say_log_renew_gate(const char *path, int *fd)
+{
+	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
+	struct reason reason;
+	uint32_t id;
+	int now;
+
+	if (pins_open(path, &pins, &reason) || object_open_gate(&pins, OBJECT_READS, &now, &id))
+		return;
+	cleanup_close(fd);
+	*fd = now;
+}
+
+/*
  * Somebody reads already, as a person does who has begun by hand. A service that failed for it
  * would be started again and again: this one has done its part, and goes on where that one
- * ends. As logger_open(), or 0 without a logger where a signal ended us.
+ * ends. As logger_open(), or 0 without a logger, and with the end that it would have come to: by
+ * a signal, or because what it waited for is no more.
  */
-static int say_log_open(struct context *context, struct logger **ret_logger, struct reason *reason)
+static int say_log_wait(struct context *context, struct logger **ret_logger,
+			enum logger_end *ret_end, struct reason *reason)
 {
-	int r = logger_open(context->pins, ret_logger, reason);
 	char text[sizeof(reason->text) + 64];
+	_cleanup_close_ int gate_fd = -1;
+	bool lifting = false;
+	int r;
 
-	if (r != -EBUSY || !context->options->until_alert)
-		return r;
+	say_log_renew_gate(context->pins, &gate_fd);
 	msg_warning("%s: this log begins when that one ends", reason->text);
 	snprintf(text, sizeof(text), "READY=1\nSTATUS=%s; waits for its end", reason->text);
 	say_log_tell_ready(text);
-	for (; r == -EBUSY; context->beats++) {
-		if (context->beats % BEAT_SECONDS == 0)
+	do {
+		if (context->beats++ % BEAT_SECONDS == 0)
 			notify_alive();
 		if (say_log_wait_for_end())
 			return 0;
 		r = logger_open(context->pins, ret_logger, reason);
-	}
+		say_log_renew_gate(context->pins, &gate_fd);
+		/* Half-way unloaded: in the next second it is, or there is something to say. */
+		lifting = !lifting && object_gate_is_open(gate_fd);
+	} while (r == -EBUSY || (r && lifting && !say_log_has_nothing(r)));
 	context->beats = 0;
-	return r;
+	if (!say_log_has_nothing(r) || gate_fd < 0)
+		return r;
+	*ret_end = object_gate_is_open(gate_fd) ? LOGGER_UNLOADED : LOGGER_LOST;
+	return 0;
 }
 
 static int say_log_stream(struct context *context, struct sink *sink, enum logger_end *ret_end,
@@ -415,25 +448,18 @@ static int say_log_stream(struct context *context, struct sink *sink, enum logge
 		.until_alert = options->until_alert,
 	};
 	_cleanup_(logger_freep) struct logger *logger = NULL;
-	int r = say_log_open(context, &logger, reason);
+	int r = logger_open(context->pins, &logger, reason);
 
+	*ret_end = LOGGER_STOPPED;
+	if (r == -EBUSY && options->until_alert)
+		r = say_log_wait(context, &logger, ret_end, reason);
 	if (r)
 		return r;
-	*ret_end = LOGGER_STOPPED;
 	if (logger)
 		r = logger_run(logger, sink, options->hangup, &notices, &watch, ret_end, reason);
 	notify_send(!r && *ret_end == LOGGER_UNLOADED ? "STOPPING=1\nSTATUS=unloaded"
 						      : "STOPPING=1\nSTATUS=stopped");
 	return r;
-}
-
-/*
- * Nothing is loaded: to start anew would be in vain. A service's own view of the pins is
- * then not there, or an empty directory that it was mounted on.
- */
-static bool say_log_has_nothing(int r)
-{
-	return r == -ENOENT || r == -EMEDIUMTYPE;
 }
 
 enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,

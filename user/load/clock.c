@@ -92,24 +92,31 @@ int clock_begin(int map_fd, bool reads_tai, int64_t written, bool *ret_unset)
 }
 
 /* Not every generation has rules that ask for it: one of an older version lacks the map. */
-static int clock_set_again(const struct pins *pins)
+static int clock_set_of(const struct pins *pins, uint64_t generation)
 {
 	_cleanup_close_ int fd = -1;
 	struct smtpward_clock clock;
-	enum object_gate gate;
-	uint64_t generation;
 	const uint32_t zero = 0;
-	int r = object_read_generation(pins, &generation, &gate);
+	int r = object_open_map(pins, generation, "map_clock", OBJECT_WRITES, sizeof(clock), &fd);
 
-	if (!r)
-		r = object_open_map(pins, generation, "map_clock", OBJECT_WRITES, sizeof(clock),
-				    &fd);
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	r = bpf_map_lookup_elem(fd, &zero, &clock);
 	if (r || !clock.floor_ns)
 		return r;
 	return clock_write(fd, &clock);
+}
+
+/* What a trial goes back to is told as well: it may decide without anybody's help. */
+static int clock_set_again(const struct pins *pins)
+{
+	_cleanup_free_ uint64_t *generations = NULL;
+	size_t n = 0;
+	int r = pins_list_generations(pins, &generations, &n);
+
+	for (size_t i = 0; !r && i < n; i++)
+		r = clock_set_of(pins, generations[i]);
+	return r;
 }
 
 int load_set_clock(const char *path, struct reason *reason)

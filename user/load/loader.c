@@ -36,6 +36,7 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 				 const struct loader_options *options)
 {
 	typeof(skeleton->rodata) constants = skeleton->rodata;
+	typeof(skeleton->rodata_until) tables = skeleton->rodata_until;
 
 	constants->generation = options->generation;
 	constants->generation_for_good = options->trial_ends_ns ? SMTPWARD_GENERATION_NONE
@@ -53,17 +54,19 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	memcpy(constants->asks, ruleset->asks, sizeof(constants->asks));
 	constants->asks_cgroup = ruleset->asks_cgroup;
 	constants->asks_star = ruleset->asks_star;
-	constants->asks_local = ruleset->asks_local;
+	if (ruleset->asks_local)
+		constants->asks[SMTPWARD_TO] = SMTPWARD_ASKS_LOCAL;
 	constants->local_rules = ruleset->local;
 	constants->host_netns = options->host_netns;
 	constants->rule_words = ruleset->rule_words;
+	constants->rule_words_for_good = ruleset->asks_until ? SMTPWARD_WORDS_NONE
+							     : ruleset->rule_words;
 	memcpy(constants->verdicts, ruleset->verdicts, sizeof(constants->verdicts));
 	constants->denying = ruleset->denying;
-	constants->asks_until = ruleset->asks_until;
 	constants->reads_tai = options->reads_tai;
 	constants->ends_count = ruleset->n_ends;
-	memcpy(constants->ends, ruleset->ends, sizeof(constants->ends));
-	memcpy(constants->alive, ruleset->alive, sizeof(constants->alive));
+	memcpy(tables->ends, ruleset->ends, sizeof(tables->ends));
+	memcpy(tables->alive, ruleset->alive, sizeof(tables->alive));
 	constants->unit_segments = ruleset->unit_segments;
 	constants->last_segments = ruleset->last_segments;
 	constants->segment_words = ruleset->segment_words;
@@ -112,13 +115,18 @@ static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset 
 	return 0;
 }
 
-static int loader_set_autoload(struct smtpward_bpf *skeleton, bool tracks_cgroups, bool reader)
+/* What the policy does without is not made. */
+static int loader_set_needed(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
+			     bool reader)
 {
-	int r = bpf_program__set_autoload(skeleton->progs.smtpward_mkdir, tracks_cgroups);
+	int r = bpf_program__set_autoload(skeleton->progs.smtpward_mkdir, ruleset->asks_cgroup);
 
 	if (r)
 		return r;
-	r = bpf_program__set_autoload(skeleton->progs.smtpward_rmdir, tracks_cgroups);
+	r = bpf_program__set_autoload(skeleton->progs.smtpward_rmdir, ruleset->asks_cgroup);
+	if (r)
+		return r;
+	r = bpf_map__set_autocreate(skeleton->maps.rodata_until, ruleset->asks_until);
 	if (r)
 		return r;
 	return bpf_program__set_autoload(skeleton->progs.smtpward_hooks, reader);
@@ -186,7 +194,7 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	loader_set_constants(loader->skeleton, ruleset, options);
 	r = loader_set_sizes(loader->skeleton, ruleset, options);
 	if (!r)
-		r = loader_set_autoload(loader->skeleton, loader->tracks_cgroups, options->reader);
+		r = loader_set_needed(loader->skeleton, ruleset, options->reader);
 	if (r)
 		return reason_errno(reason, r, "cannot prepare the BPF object");
 	*ret_loader = TAKE_PTR(loader);
@@ -237,7 +245,8 @@ static int loader_bind_maps(const struct loader *loader, const struct bpf_progra
 
 int loader_load(struct loader *loader, struct reason *reason)
 {
-	int r = smtpward_bpf__load(loader->skeleton);
+	/* Not the skeleton's own: in libbpf 1.1 that maps a map, too, which is not to be made. */
+	int r = bpf_object__load(loader->skeleton->obj);
 	const char *lacking;
 
 	for (int hook = 0; !r && hook < SMTPWARD_HOOKS; hook++) {

@@ -236,23 +236,14 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 	}
 }
 
-/* Whether enforcement was lifted, which is no alert. What cannot be read is not. */
-static bool logger_is_lifted(const struct logger *logger)
-{
-	struct smtpward_gate gate;
-	const uint32_t zero = 0;
-
-	return !bpf_map_lookup_elem(logger->gate_fd, &zero, &gate) &&
-	       gate.generation == SMTPWARD_GATE_OPEN;
-}
-
 /*
  * An alert is said once, until it is another one or all is well again. What can be put
  * right is at once; the line of it waits where the sink takes none.
  */
 static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
-	const bool lifted = logger_is_lifted(logger);
+	/* Which is no alert. */
+	const bool lifted = object_gate_is_open(logger->gate_fd);
 	struct logger_alert alert = { .text = "" };
 	bool changed, seen = logger->watch->look(logger->watch->userdata, &alert);
 
@@ -324,7 +315,7 @@ static void logger_loop_look_at_pins(struct logger *logger, struct logger_loop *
 	const bool present = pins_present(&logger->pins);
 	uint32_t events_id;
 
-	loop->unloaded = loop->unloaded || (!present && logger_is_lifted(logger));
+	loop->unloaded = loop->unloaded || (!present && object_gate_is_open(logger->gate_fd));
 	loop->lost = !present && !loop->unloaded;
 	/* Half-way through a change it cannot be told: then the next second can tell. */
 	loop->replaced = present && !logger_read_events_id(logger, &events_id) &&

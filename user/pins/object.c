@@ -117,6 +117,14 @@ int object_open_gate(const struct pins *pins, enum object_use use, int *ret_fd, 
 	return 0;
 }
 
+bool object_gate_is_open(int gate_fd)
+{
+	struct smtpward_gate gate;
+	const uint32_t zero = 0;
+
+	return !bpf_map_lookup_elem(gate_fd, &zero, &gate) && gate.generation == SMTPWARD_GATE_OPEN;
+}
+
 int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size)
 {

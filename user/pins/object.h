@@ -35,6 +35,9 @@ int object_open_map(const struct pins *pins, uint64_t generation, const char *na
 /* map_gate, and its id. -EBADMSG where the pin is something else. */
 int object_open_gate(const struct pins *pins, enum object_use use, int *ret_fd, uint32_t *ret_id);
 
+/* Whether it lifts enforcement, also where its pin is gone by now. What cannot be read does not. */
+bool object_gate_is_open(int gate_fd);
+
 /* What a map of one entry holds. */
 int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size);

@@ -96,6 +96,8 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 		"runs outside of it is not refused",
 	[STATE_LOCAL] = "nobody keeps the local addresses, and 'to local' matches loopback alone; "
 			"'systemctl start smtpward-local' or 'smtpward local' does",
+	[STATE_CLOCK] = "the clock is not set, and rules with 'until' match nothing; once it is, "
+			"'smtpward clock' tells the programs",
 };
 
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,

@@ -33,6 +33,7 @@ enum state_trouble {
 	STATE_BACK,    /* a trial is over, and what was in force before it is again */
 	STATE_SCOPE,   /* attached to a root that is not the machine's, and nobody named it */
 	STATE_LOCAL,   /* a rule asks for the local addresses, and nobody keeps them */
+	STATE_CLOCK,   /* a rule has an end, and the clock is not set */
 	STATE_TROUBLES,
 };
 

@@ -5,104 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include <smtpward/verdict.h>
 
 #include "base/cleanup.h"
-#include "base/macro.h"
 #include "host/boottime.h"
 #include "host/cgroupfs.h"
-#include "pins/found.h"
-#include "pins/hook.h"
-#include "pins/keep.h"
-
-/* What is read from: the pins, and for root what the kernel runs. */
-struct state_view {
-	struct pins pins; /* closed where there are none */
-	struct found found;
-	const struct found_link *link; /* one of the policy's in question; NULL: none is known */
-	uint64_t root_id;	       /* of the v2 root as it is seen here */
-	int root_fd;
-	uint32_t fallback_program; /* of what a trial went back to; 0: it is not known */
-};
-
-static void state_view_close(struct state_view *view)
-{
-	pins_close(&view->pins);
-	found_clear(&view->found);
-	cleanup_close(&view->root_fd);
-}
-
-static void state_note(struct state *state, enum state_trouble trouble)
-{
-	state->troubles |= 1U << trouble;
-}
-
-/* A program of the generation in question that is attached: it has all of its maps. */
-static const struct found_link *state_find_program(const struct state_view *view,
-						   const struct state *state)
-{
-	for (size_t i = 0; view->link && i < view->found.n; i++)
-		if (view->found.links[i].gate_id == view->link->gate_id &&
-		    view->found.links[i].generation == state->policy.generation)
-			return &view->found.links[i];
-	return NULL;
-}
-
-/* Whether the pin of this name is of this map, program or link. */
-static bool state_is_pinned(const struct state_view *view, const struct state *state,
-			    const char *name, int fd)
-{
-	_cleanup_close_ int pinned = -1;
-	bool same = false;
-
-	return view->pins.fd >= 0 &&
-	       !object_open(&view->pins, state->policy.generation, name, &pinned) &&
-	       !object_compare(fd, pinned, &same) && same;
-}
-
-/* A map of the generation in question: that of the programs; if these are not known, the pin. */
-static int state_open_map(const struct state_view *view, struct state *state, const char *name,
-			  size_t value_size, int *ret_fd)
-{
-	const struct found_link *link = state_find_program(view, state);
-	const uint32_t program_id = link ? link->program_id : view->fallback_program;
-	_cleanup_close_ int fd = -1;
-	struct object_shape shape;
-	int r;
-
-	if (!program_id)
-		return view->pins.fd < 0 ? -ENOENT
-					 : object_open_map(&view->pins, state->policy.generation,
-							   name, OBJECT_READS, value_size, ret_fd);
-	r = found_open_map(program_id, name, &fd);
-	if (!r)
-		r = object_read_shape(fd, &shape);
-	if (r)
-		return r;
-	if (value_size && shape.value_size != value_size)
-		return -EBADMSG;
-	if (!state_is_pinned(view, state, name, fd))
-		state_note(state, STATE_PINS);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int state_read_map(const struct state_view *view, struct state *state, const char *name,
-			  void *value, size_t value_size)
-{
-	_cleanup_close_ int fd = -1;
-	const uint32_t zero = 0;
-	int r = state_open_map(view, state, name, value_size, &fd);
-
-	if (r)
-		return r;
-	return bpf_map_lookup_elem(fd, &zero, value);
-}
+#include "pins/state_view.h"
 
 /* For who may not have a descriptor of a link, as that is all that it takes to detach it. */
 static int state_read_hook_from_outside(const struct pins *pins, struct state *state, int hook)
@@ -443,90 +354,6 @@ static int state_read_policy(struct state_view *view, struct state *state)
 	return state_read_rules(view, state);
 }
 
-struct state_pinned {
-	const struct state_view *view;
-	const struct state *state;
-};
-
-/* -ENOENT ends the search. */
-static int state_check_map(void *userdata, const char *name, int fd)
-{
-	const struct state_pinned *pinned = userdata;
-	const struct state gate = { .policy.generation = 0 };
-	const bool is_gate = !strcmp(name, "map_gate");
-
-	return state_is_pinned(pinned->view, is_gate ? &gate : pinned->state, name, fd) ? 0
-											: -ENOENT;
-}
-
-/* Every map of the programs, and the name that people find them by. For root. */
-static int state_pins_maps(const struct state_view *view, const struct state *state, bool *ret_all)
-{
-	const struct found_link *link = state_find_program(view, state);
-	struct state_pinned pinned = { view, state };
-	int r = pins_points_to(&view->pins, state->attached, ret_all);
-
-	if (r || !*ret_all || !link)
-		return r;
-	r = found_each_map(link->program_id, state_check_map, &pinned);
-	*ret_all = !r;
-	return r == -ENOENT ? 0 : r;
-}
-
-static bool state_pins_links(const struct state_view *view, const struct state *state)
-{
-	bool iterator = true;
-
-	if (state->origin.reader &&
-	    (pins_has(&view->pins, state->attached, "iter_hooks", &iterator) || !iterator))
-		return false;
-	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		bool link = false, program = false;
-		int r = pins_has(&view->pins, 0, hook_infos[hook].link_pin, &link);
-
-		if (!r)
-			r = pins_has(&view->pins, state->attached, hook_infos[hook].program_pin,
-				     &program);
-		if (r || !link || !program)
-			return false;
-	}
-	return true;
-}
-
-static int state_read_troubles(const struct state_view *view, struct state *state)
-{
-	bool kept = true, pinned = view->pins.fd >= 0 && state_pins_links(view, state);
-	int r = pinned ? state_pins_maps(view, state, &pinned) : 0;
-
-	if (r)
-		return r;
-
-	if (state->origin.flags & SMTPWARD_ORIGIN_KEPT)
-		state_note(state, STATE_KEPT);
-	if (state->policy.attached_to != CGROUPFS_ROOT_ID &&
-	    state->policy.attached_to == state->policy.root &&
-	    !(state->origin.flags & SMTPWARD_ORIGIN_CGROUP))
-		state_note(state, STATE_SCOPE);
-	if (state->missing[SMTPWARD_TRACKER_CGROUPS])
-		state_note(state, STATE_MISSING);
-	if (!pinned)
-		state_note(state, STATE_PINS);
-	for (size_t i = 0; view->link && i < view->found.n; i++) {
-		const struct found_link *link = &view->found.links[i];
-
-		if (link->gate_id != view->link->gate_id && link->gate != SMTPWARD_GATE_OPEN &&
-		    link->cgroup_id == state->policy.attached_to &&
-		    found_is_of(link, view->pins.path, view->root_id))
-			state_note(state, STATE_COVERED);
-	}
-	/* The second set is root's, and is not asked for where the first one is not whole. */
-	if (!geteuid() && !(state->troubles & 1U << STATE_PINS))
-		r = keep_is_whole(&view->pins, state->attached, &kept);
-	if (!kept)
-		state_note(state, STATE_UNKEPT);
-	return r;
-}
-
 static int state_read_all(struct state_view *view, struct state *state)
 {
 	int r = state_read_policy(view, state);
@@ -550,72 +377,6 @@ static int state_read_all(struct state_view *view, struct state *state)
 	if (view->pins.fd >= 0)
 		state->reader = pins_find_reader(&view->pins);
 	return state_read_troubles(view, state);
-}
-
-static const struct found_link *state_find_gate(const struct state_view *view, uint32_t gate_id)
-{
-	for (size_t i = 0; i < view->found.n; i++)
-		if (view->found.links[i].gate_id == gate_id)
-			return &view->found.links[i];
-	return NULL;
-}
-
-/* The links of the pinned gate; without such, those that say they belong here. */
-static void state_choose_link(struct state_view *view)
-{
-	_cleanup_close_ int fd = -1;
-	uint32_t id;
-
-	if (view->pins.fd >= 0 && !object_open_gate(&view->pins, OBJECT_READS, &fd, &id))
-		view->link = state_find_gate(view, id);
-	for (size_t i = 0; i < view->found.n && !view->link; i++) {
-		const struct found_link *link = &view->found.links[i];
-
-		if (link->gate != SMTPWARD_GATE_OPEN &&
-		    found_is_of(link, view->pins.path, view->root_id))
-			view->link = link;
-	}
-}
-
-/*
- * Ids are for CAP_SYS_ADMIN: others have the pins alone to go by. Without a hierarchy nothing is
- * attached.
- */
-static int state_view_find(struct state_view *view)
-{
-	int r;
-
-	if (geteuid())
-		return 0;
-	r = cgroupfs_open_root(&view->root_fd);
-	if (!r)
-		r = cgroupfs_id(view->root_fd, "", &view->root_id);
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	r = found_read(&view->found);
-	if (r)
-		return r == -EPERM ? 0 : r;
-	r = keep_claim(&view->pins, &view->found);
-	if (r)
-		return r;
-	state_choose_link(view);
-	return 0;
-}
-
-/* Without a pin directory, or with one that is not ours, what is attached decides. */
-static int state_view_open(const char *path, bool try, struct state_view *view,
-			   struct reason *reason)
-{
-	int r = pins_lock(path, try ? LOCK_TRY : LOCK_SHARED, &view->pins, reason);
-	int entered;
-
-	if (r)
-		return r;
-	entered = pins_enter(&view->pins, false, reason);
-	r = state_view_find(view);
-	if (r)
-		return reason_errno(reason, r, "cannot tell what is attached");
-	return view->link ? 0 : entered;
 }
 
 int state_read_once(const char *path, bool try, struct state *ret_state, struct reason *reason)
