@@ -39,36 +39,36 @@ static void shorten_path(struct line_path *path, size_t most)
 	path->text[path->len] = '\0';
 }
 
-/* What all paths take, quoted, and the one that takes the most. */
-static size_t shorten_measure(struct line *line, struct line_path **ret_longest, size_t *ret_most)
+/* If all paths take too much: the one that takes the most, and what it may take. Else NULL. */
+static struct line_path *shorten_find(struct line *line, size_t *ret_most)
 {
-	struct line_path *path;
-	size_t total = 0, next = 0;
+	const size_t room = line_paths_room(line->kind);
+	struct line_path *path, *longest = NULL;
+	size_t total = 0, most = 0, next = 0;
 
-	*ret_most = 0;
 	while ((path = line_next_path(line, &next))) {
 		const size_t quoted = quote_length(path->text, path->len);
 
 		total += quoted;
-		if (quoted <= *ret_most)
+		if (quoted <= most)
 			continue;
-		*ret_longest = path;
-		*ret_most = quoted;
+		longest = path;
+		most = quoted;
 	}
-	return total;
+	if (total <= room)
+		return NULL;
+	/* All that is over, or all that this path can give. */
+	*ret_most = LINE_PATH_LEAST;
+	if (most > LINE_PATH_LEAST + (total - room))
+		*ret_most = most - (total - room);
+	return longest;
 }
 
 void line_shorten(struct line *line)
 {
-	const size_t room = line_paths_room(line->kind);
-	struct line_path *longest = NULL;
-	size_t total, most;
+	struct line_path *path;
+	size_t most;
 
-	/* Each round takes all that is over, or all that this path can give. */
-	while ((total = shorten_measure(line, &longest, &most)) > room) {
-		const size_t over = total - room;
-
-		shorten_path(longest,
-			     most > LINE_PATH_LEAST + over ? most - over : LINE_PATH_LEAST);
-	}
+	while ((path = shorten_find(line, &most)))
+		shorten_path(path, most);
 }
