@@ -305,10 +305,10 @@ _Static_assert(LEAST(ATTEMPT) <= LINE_TEXT_SIZE && LEAST(SUMMARY) <= LINE_TEXT_S
 		       LEAST(ANYONE) <= LINE_TEXT_SIZE && LEAST(ALERT) <= LINE_TEXT_SIZE,
 	       "every line fits");
 
-#define IS_PATH(source, ...) ((source) == FIELDS_PATH)
+#define OF_PATH(source, ...) ((source) == FIELDS_PATH ? LINE_PATH_LEAST : 0)
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
-#define ROW_AS_PATHS(of, kinds, name, ...) +((kinds) & (of) && IS_PATH(__VA_ARGS__))
-#define ROOM(of) (LINE_TEXT_SIZE - LEAST(of) + (FIELDS(ROW_AS_PATHS, of)) * LINE_PATH_LEAST)
+#define ROW_AS_PATHS(of, kinds, name, ...) +((kinds) & (of) ? OF_PATH(__VA_ARGS__) : 0)
+#define ROOM(of) (LINE_TEXT_SIZE - LEAST(of) + (FIELDS(ROW_AS_PATHS, of)))
 
 static const size_t fields_rooms[] = {
 	[LINE_ATTEMPT] = ROOM(ATTEMPT),
