@@ -20,6 +20,9 @@
 
 #define SMTPWARD_ABI 1
 
+/* The first ABI with struct smtpward_event as it is here: its records have lines, too. */
+#define SMTPWARD_ABI_EVENT 1
+
 /* Limits of a policy. Stated in smtpward.conf(5); too much is an error there. */
 #define SMTPWARD_RULES_MAX 256
 #define SMTPWARD_PORTS_MAX 16
@@ -287,7 +290,7 @@ struct smtpward_policy_info {
 	__u32 abi;
 	__u32 mode; /* SMTPWARD_DENY: enforce, SMTPWARD_AUDIT: audit */
 	__u64 generation;
-	__u64 loaded_at;   /* CLOCK_REALTIME, seconds */
+	__u64 loaded_at;   /* CLOCK_REALTIME, seconds, as it was set then; see loaded_ns */
 	__u64 attached_to; /* id of the cgroup that the links are attached to */
 	__u64 root;	   /* id of the cgroup v2 root that paths start from */
 	__u32 rules;
@@ -325,6 +328,7 @@ struct smtpward_origin {
 	__u64 trial_ends_ns;	       /* CLOCK_BOOTTIME of the first time namespace */
 	__u64 trial_fallback;	       /* the generation that follows then; 0: nothing does */
 	__u8 hash[SMTPWARD_HASH_SIZE]; /* SHA-256 of the policy's canonical text */
+	__u64 loaded_ns; /* CLOCK_BOOTTIME of the first time namespace: since when it is loaded */
 };
 
 /*
@@ -410,7 +414,7 @@ _Static_assert(sizeof(struct smtpward_note) == 160, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
 _Static_assert(sizeof(struct smtpward_clock) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
-_Static_assert(sizeof(struct smtpward_origin) == 4616, "ABI");
+_Static_assert(sizeof(struct smtpward_origin) == 4624, "ABI");
 _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");

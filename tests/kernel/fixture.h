@@ -308,12 +308,20 @@ struct line {
 	} fields[LINE_FIELDS];
 };
 
-void line_parse(const char *text, struct line *ret);	  /* of FILE and stderr; asserts */
-void line_parse_json(const char *text, struct line *ret); /* asserts */
+void line_read(const char *text, struct line *ret);	 /* of FILE and stderr; asserts */
+void line_read_json(const char *text, struct line *ret); /* asserts */
 const struct line_field *line_field(const struct line *line, const char *name); /* asserts */
 void line_assert(const struct line *line, const char *name, const char *value);
 void line_assert_number(const struct line *line, const char *name, uint64_t number);
 uint64_t line_number(const struct line *line, const char *name); /* 0 where it is not there */
+
+/*
+ * fixture_line.c: each field as the product's strict reader has it, by name and bytes; false,
+ * and why, where it takes no such line.
+ */
+bool line_strict(const char *text, size_t len,
+		 void (*each)(void *userdata, const char *name, const char *value, size_t len),
+		 void *userdata, char *why, size_t size);
 
 /* fixture_fire.c: connects without pause, while a policy takes over from another. */
 

@@ -61,8 +61,7 @@ void tally_line(struct tally *tally, const char *text)
 {
 	struct line line;
 
-	line_parse(text, &line);
-	line_assert_number(&line, "v", 1);
+	line_read(text, &line);
 	for (size_t i = 0; i < line.n; i++)
 		if (!strcmp(line.fields[i].name, "verdict"))
 			tally_attempt(tally, line_field(&line, "dst")->value);

@@ -89,6 +89,67 @@ static void test_load_over_load(void **state)
 	assert_int_equal(status_counter("denied"), 4);
 }
 
+/* What is not UTF-8 is quoted as in lines, and nothing is left out for it. */
+static void test_json_of_odd_text(void **state)
+{
+	json_auto_t *json = NULL;
+	const char *text;
+	char file[160];
+	json_t *rules;
+
+	snprintf(file, sizeof(file), "%s/caf\xc3\xa9\xff.conf", fixture.dir);
+	assert_int_equal(rename(policy_write("allow cgroup /\xff\xfe\n"
+					     "allow unit caf\xc3\xa9.service\n"),
+				file),
+			 0);
+	assert_int_equal(policy_load_file(file), 0);
+	json = status_json();
+	rules = json_object_get(json, "rules");
+	assert_int_equal(json_array_size(rules), 2);
+	text = json_string_value(json_object_get(json_array_get(rules, 0), "text"));
+	assert_string_equal(text, "allow cgroup /\\xff\\xfe");
+	text = json_string_value(json_object_get(json_array_get(rules, 1), "text"));
+	assert_string_equal(text, "allow unit caf\\xc3\\xa9.service");
+	text = json_string_value(json_object_get(json_array_get(rules, 1), "file"));
+	assert_non_null(strstr(text, "/caf\\xc3\\xa9\\xff.conf"));
+	text = json_string_value(json_object_get(json_object_get(json, "policy"), "config"));
+	assert_non_null(strstr(text, "/caf\\xc3\\xa9\\xff.conf"));
+	unlink(file);
+}
+
+/* The number of a thing, and its word. */
+static void test_one_rule(void **state)
+{
+	policy_load("allow to 127.0.0.1\n");
+	assert_non_null(strstr(run.err, ": 1 rule, in force until"));
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.out, ": 1 rule, port 25, mode enforce"));
+	policy_load("ports 25, 26\nallow to 127.0.0.1\nallow to ::1\n");
+	assert_non_null(strstr(run.err, ": 2 rules, in force until"));
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.out, ": 2 rules, ports 25, 26, mode enforce"));
+}
+
+/* The exit status is all that is asked for, and all that there is. */
+static void assert_quiet(int status, const char *argument)
+{
+	assert_int_equal(smtpward("status", "-q", "--pins", fixture.pins, argument, NULL), status);
+	assert_string_equal(run.out, "");
+	assert_string_equal(run.err, "");
+}
+
+static void test_quiet(void **state)
+{
+	assert_quiet(3, NULL);
+	assert_quiet(3, "--json");
+	policy_load("allow to 127.0.0.1\n");
+	assert_quiet(0, NULL);
+	assert_quiet(0, "--json");
+	policy_load("mode audit\n");
+	assert_quiet(3, NULL);
+	assert_quiet(0, "--expect=audit");
+}
+
 /* A wrong policy changes nothing, and says where it is wrong. */
 static int go_to(void *folder)
 {
@@ -521,6 +582,9 @@ static int tests(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_load_and_unload, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_over_load, fixture_tidy),
+		cmocka_unit_test_teardown(test_json_of_odd_text, fixture_tidy),
+		cmocka_unit_test_teardown(test_one_rule, fixture_tidy),
+		cmocka_unit_test_teardown(test_quiet, fixture_tidy),
 		cmocka_unit_test_teardown(test_relative_path, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_of_a_wrong_policy, fixture_tidy),
 		cmocka_unit_test_teardown(test_mode_audit_is_not_enforcing, fixture_tidy),

@@ -299,13 +299,13 @@ static void test_log(void **state)
 	assert_int_equal(process_status(service.log.pid, "Seccomp", 10), 2);
 	service_wait(service.manager, "WATCHDOG=1");
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
-	line_parse(service_wait(service.syslog, "verdict=deny"), &line);
+	line_read(service_wait(service.syslog, "verdict=deny"), &line);
 	line_assert(&line, "unit", "web.service");
-	assert_non_null(strstr(service_wait(service.manager, "1 lines"), "STATUS=enforcing; "));
+	assert_non_null(strstr(service_wait(service.manager, "1 line to"), "STATUS=enforcing; "));
 	/* A second generation, which is its own to read as the first one was. */
 	assert_int_equal(load_for(NULL), 0);
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE6, 25), EPERM);
-	line_parse(service_wait(service.syslog, "verdict=deny"), &line);
+	line_read(service_wait(service.syslog, "verdict=deny"), &line);
 	line_assert(&line, "dst", NET_OUTSIDE6);
 	service_wait(service.manager, "2 lines");
 	log_end(&service.log, SIGTERM);
@@ -383,7 +383,7 @@ static void test_log_by_hand(void **state)
 	log_end(&log, SIGTERM);
 	assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
 	service_wait(service.syslog, "verdict=deny");
-	service_wait(service.manager, "1 lines");
+	service_wait(service.manager, "1 line to");
 	log_end(&service.log, SIGTERM);
 	assert_int_equal(log_count(&service.log, words), 1);
 }

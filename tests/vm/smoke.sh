@@ -172,10 +172,10 @@ test_line() {
 	pid=$!
 	wait $pid
 	check 'the attempt of the line is refused' grep -q -x EPERM /tmp/answer
-	ids="uid=1500 euid=1500 gid=8 auid=4294967295 pid=$pid ppid=$$ netns=$net cgid=$id"
-	check 'its line has every field' has_line "[^ ]* smtpward\\[$logger\\]: v=1 verdict=deny \
-rule=default dst=127.0.0.1 dport=25 $ids unit=\"web.service\" \
-cgroup=\"/system.slice/web.service\" exe=\"/vm/peer\" parent=\"sh\" comm=\"peer\""
+	ids="uid=1500 gid=8 auid=- pid=$pid ppid=$$ netns=$net cgid=$id"
+	check 'its line has every field' has_line "\\([^ ]*\\) smtpward\\[$logger\\]: v=2 time=\\1 \
+verdict=deny rule=default unit=\"web.service\" euid=1500 dst=127.0.0.1 dport=25 $ids \
+exe=\"/vm/peer\" parent=\"sh\" comm=\"peer\" cgroup=\"/system.slice/web.service\""
 }
 
 test_conditions() {

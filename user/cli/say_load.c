@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/plural.h"
 #include "base/span.h"
 #include "cli/accounts.h"
 #include "cli/msg.h"
@@ -153,9 +154,10 @@ static enum command_result say_load_trial(const struct say_load_request *load,
 			  load->given->name, time, follows);
 		return COMMAND_FAILED;
 	}
-	msg_info("%s: %zu rules, on trial for %s%s; then %s in force, with a process or without. "
+	msg_info("%s: %zu %s, on trial for %s%s; then %s in force, with a process or without. "
 		 "To keep it: smtpward confirm %.12s%s",
-		 load->given->name, load->given->policy->n_rules, time, of_it, follows, hash,
+		 load->given->name, load->given->policy->n_rules,
+		 plural(load->given->policy->n_rules, "rule", "rules"), time, of_it, follows, hash,
 		 pins_option(load->pins).text);
 	return COMMAND_DONE;
 }
@@ -210,9 +212,10 @@ enum command_result say_load_policy(const struct say_load_request *load,
 	else
 		snprintf(until, sizeof(until), "'smtpward unload%s', with a process or without",
 			 pins_option(load->pins).text);
-	msg_info("%s %s: %zu rules, in force until %s",
+	msg_info("%s %s: %zu %s, in force until %s",
 		 ret_report->replaced ? "replaced the policy by" : "loaded", load->given->name,
-		 load->given->policy->n_rules, until);
+		 load->given->policy->n_rules,
+		 plural(load->given->policy->n_rules, "rule", "rules"), until);
 	return COMMAND_DONE;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,9 +13,11 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/plural.h"
 #include "base/span.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
+#include "host/boottime.h"
 #include "load/load.h"
 #include "log/leftover.h"
 #include "log/notify.h"
@@ -40,8 +43,12 @@ enum command_result say_log_block_signals(void)
 
 void say_log_tell_syslog(void)
 {
-	msg_info("violations go to syslog, facility authpriv: journalctl -f -t smtpward _UID=%u",
-		 geteuid());
+	char self[PATH_MAX];
+	const ssize_t len = readlink("/proc/self/exe", self, sizeof(self));
+
+	/* What journald knows of the sender by the kernel; a tag is the sender's to choose. */
+	msg_info("violations go to syslog, facility authpriv: journalctl -f _UID=%u _EXE=%.*s",
+		 geteuid(), len > 0 ? (int)len : 0, self);
 }
 
 /* The service manager is told no more often. */
@@ -166,7 +173,7 @@ static void say_log_end_trial(struct context *context, const struct state *state
 		say_log_tell(context, true, "the trial of %s is over: it was confirmed",
 			     trial->config);
 	else if (same || (state && state->attached == trial->is.fallback) ||
-		 (!state && trial_clock_ns() >= trial->is.ends_ns))
+		 (!state && boottime_now() >= trial->is.ends_ns))
 		say_log_tell_back(context);
 	else
 		say_log_tell(context, true, "the trial of %s is over: %s", trial->config,
@@ -317,8 +324,8 @@ static void say_log_beat(void *userdata, const struct drain_report *report)
 	if (context->beats++ % BEAT_SECONDS)
 		return;
 	notify_alive();
-	snprintf(status, sizeof(status), "STATUS=%s; %" PRIu64 " lines to %s%s%s", context->state,
-		 report->lines, context->options->sink_name,
+	snprintf(status, sizeof(status), "STATUS=%s; %" PRIu64 " %s to %s%s%s", context->state,
+		 report->lines, plural(report->lines, "line", "lines"), context->options->sink_name,
 		 context->trouble ? ", which takes no more: " : "",
 		 context->trouble ? strerror(-context->trouble) : "");
 	if (strcmp(status, context->status) && !notify_send(status))
@@ -361,8 +368,9 @@ void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_na
 	struct reason reason;
 	int r = leftover_drain(pins ?: PINS_DEFAULT_PATH, sink, &notices, &report, &reason);
 
-	msg_info("from before: %" PRIu64 " lines written to %s, %" PRIu64 " attempts summed up",
-		 report.lines, sink_name, report.summed_up);
+	msg_info("from before: %" PRIu64 " %s written to %s, %" PRIu64 " %s summed up",
+		 report.lines, plural(report.lines, "line", "lines"), sink_name, report.summed_up,
+		 plural(report.summed_up, "attempt", "attempts"));
 	if (r)
 		msg_warning("not all from before is written: %s; the next load goes on with it",
 			    reason.text);

@@ -13,6 +13,7 @@
 
 #include "version.h"
 #include "base/cleanup.h"
+#include "host/boottime.h"
 #include "host/feature.h"
 #include "host/netns.h"
 #include "load/clock.h"
@@ -212,6 +213,7 @@ static int make_describe_origin(struct load *load, struct reason *reason)
 	*origin = (struct smtpward_origin){
 		.flags = SMTPWARD_ORIGIN_HASHED,
 		.reader = load->reader,
+		.loaded_ns = boottime_now(),
 		.trial_ends_ns = load->trial_ends_ns,
 		.trial_fallback = load->fallback,
 	};
@@ -289,7 +291,7 @@ int load_make(struct load *load, struct reason *reason)
 
 	/* The programs have it for a constant: from here on nobody can move it. */
 	if (load->request->try_seconds)
-		load->trial_ends_ns = trial_clock_ns() + load->request->try_seconds * 1000000000ULL;
+		load->trial_ends_ns = boottime_now() + load->request->try_seconds * 1000000000ULL;
 	r = make_load_programs(load, reason);
 	if (r)
 		return r;

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/boottime.h"
 #include "pins/object.h"
 #include "pins/sound.h"
 
@@ -64,7 +65,7 @@ static int drain_open_maps(struct drain *drain, const struct pins *pins, uint64_
 
 static int drain_open_ring(struct drain *drain, struct reason *reason)
 {
-	int r = ring_open(drain->events_fd, drain->foreign ? 0 : SOUND_RECORD_SIZE, drain->last,
+	int r = ring_open(drain->events_fd, drain->strange ? 0 : SOUND_RECORD_SIZE, drain->last,
 			  &drain->ring);
 
 	if (r == -EBADMSG && drain->last) {
@@ -121,6 +122,7 @@ int drain_open(const struct pins *pins, uint64_t generation, enum drain_what wha
 	if (r)
 		return reason_errno(reason, r, "cannot read %s/map_policy", pins->path);
 	drain->foreign = abi != SMTPWARD_ABI;
+	drain->strange = abi < SMTPWARD_ABI_EVENT || abi > SMTPWARD_ABI;
 	r = drain_open_maps(drain, pins, generation, reason);
 	if (r)
 		return r;
@@ -335,7 +337,7 @@ static int drain_write_record(struct drain *drain, const struct ring_record *rec
 
 static int drain_write_batch(struct drain *drain, bool *ret_more)
 {
-	int64_t offset = (int64_t)(drain_clock_ns(CLOCK_REALTIME) - drain_clock_ns(CLOCK_BOOTTIME));
+	int64_t offset = (int64_t)boottime_to_utc();
 	int r = drain_write_pending(drain);
 
 	if (r)
@@ -354,7 +356,7 @@ static int drain_write_batch(struct drain *drain, bool *ret_more)
 	return 0;
 }
 
-/* Records of another ABI: as many attempts were lost. */
+/* Records that are not known: as many attempts were lost. */
 static int drain_lose_records(struct drain *drain)
 {
 	struct drain_step step = { .kind = SMTPWARD_NOTE_RECORD };
@@ -384,7 +386,7 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason)
 	int r;
 
 	*ret_more = false;
-	r = drain->foreign ? drain_lose_records(drain) : drain_write_batch(drain, ret_more);
+	r = drain->strange ? drain_lose_records(drain) : drain_write_batch(drain, ret_more);
 	return r < 0 ? drain_fail(drain, r, "cannot take records out of map_events in", reason) : r;
 }
 

@@ -35,8 +35,9 @@ enum drain_what {
 
 /*
  * Opens what a generation records into. pins stay the caller's, who holds the lock of
- * the reader. A generation of another ABI can be drained as well: what its records say
- * is not known then, so they are summed up as lost.
+ * the reader. A generation of another ABI can be drained as well: an older one's records have
+ * their lines, if they are like ours; else what they say is not known, and they are summed up as
+ * lost.
  */
 int drain_open(const struct pins *pins, uint64_t generation, enum drain_what what,
 	       struct drain **ret_drain, struct reason *reason);

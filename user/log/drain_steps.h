@@ -25,7 +25,8 @@ struct drain {
 	const char *path; /* for messages */
 	int events_fd;
 	int counters_fd;
-	bool foreign; /* of another ABI: only the counts are known */
+	bool foreign; /* of another ABI: only the counts are known ... */
+	bool strange; /* ... and the records are not known either */
 	bool last;    /* see DRAIN_LAST */
 	bool deaf;    /* the records cannot be read */
 	bool busy;

@@ -10,6 +10,7 @@
 
 #include <smtpward/until.h>
 
+#include "host/boottime.h"
 #include "pins/hook.h"
 #include "pins/state_read.h"
 
@@ -49,14 +50,15 @@ bool state_is_lifted(const struct state *state)
 
 int64_t state_now(const struct state *state)
 {
-	const bool tai = state->clock.source == SMTPWARD_CLOCK_TAI;
-	struct timespec clock;
-	uint64_t now;
+	struct timespec tai;
+	uint64_t now = boottime_now();
 
-	if (clock_gettime(tai ? CLOCK_TAI : CLOCK_BOOTTIME, &clock))
-		return -errno;
-	now = (uint64_t)clock.tv_sec * NS_PER_SECOND + (uint64_t)clock.tv_nsec +
-	      state->clock.offset_ns;
+	if (state->clock.source == SMTPWARD_CLOCK_TAI) {
+		if (clock_gettime(CLOCK_TAI, &tai))
+			return -errno;
+		now = (uint64_t)tai.tv_sec * NS_PER_SECOND + (uint64_t)tai.tv_nsec;
+	}
+	now += state->clock.offset_ns;
 	if (!smtpward_has_come(now, state->clock.floor_ns))
 		return -ENODATA;
 	return (int64_t)(now / NS_PER_SECOND);

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
 #include <smtpward/verdict.h>
 
 #include "base/cleanup.h"
+#include "host/boottime.h"
 #include "host/cgroupfs.h"
 #include "pins/state_view.h"
 
@@ -174,11 +174,10 @@ static int state_read_tracker(const struct state_view *view, struct state *state
 static int state_count_leases(int fd, uint64_t *ret_n)
 {
 	struct smtpward_prefix key;
-	struct timespec now;
+	const uint64_t now = boottime_now();
 	bool first = true;
 	uint64_t n = 0;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
 	while (!bpf_map_get_next_key(fd, first ? NULL : &key, &key)) {
 		uint64_t end = 0;
 
@@ -186,8 +185,7 @@ static int state_count_leases(int fd, uint64_t *ret_n)
 		/* It may go at any time. */
 		if (bpf_map_lookup_elem(fd, &key, &end) && errno != ENOENT)
 			return -errno;
-		n += smtpward_lease_holds(end, (uint64_t)now.tv_sec * 1000000000 +
-						       (uint64_t)now.tv_nsec);
+		n += smtpward_lease_holds(end, now);
 	}
 	*ret_n = n;
 	return errno == ENOENT ? 0 : -errno;

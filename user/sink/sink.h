@@ -119,7 +119,7 @@ _Static_assert(sizeof(struct sink_message) <= sizeof(((struct smtpward_receipt *
 
 /*
  * For the sinks themselves: a line as file and stderr have it,
- * "2026-01-02T03:04:05.123456Z smtpward[812]: v=1 ...\n", NUL-terminated. Returns
+ * "2026-01-02T03:04:05.123456Z smtpward[812]: v=2 ...\n", NUL-terminated. Returns
  * its length or -errno.
  */
 #define SINK_LINE_SIZE (LINE_TEXT_SIZE + 64)

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "line/line_fields.h"
 #include "sink/sink.h"
 
 #define _cleanup_sink_ _cleanup_(sink_freep)
@@ -119,6 +120,7 @@ static inline struct line long_sample(uint32_t pid)
 	path_fill(&line.cgroup, LINE_PATH_SIZE - 1);
 	path_fill(&line.unit, LINE_PATH_SIZE - 1);
 	path_fill(&line.exe, LINE_PATH_SIZE - 1);
+	line_shorten(&line);
 	return line;
 }
 

@@ -141,7 +141,7 @@ static uint32_t count_lines(const char *path)
 	assert_non_null(file);
 	while (getline(&line, &size, file) > 0) {
 		assert_non_null(strstr(line, " smtpward["));
-		assert_non_null(strstr(line, "comm=\"c\"\n"));
+		assert_non_null(strstr(line, " cgroup=\"/a\"\n"));
 		n++;
 	}
 	free(line);

@@ -108,12 +108,12 @@ static void test_stream_json(void **state __attribute__((unused)))
 	stream_read_all(stream);
 	assert_string_equal(
 		stream->text,
-		"{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"verdict\":\"deny\","
-		"\"rule\":\"default\",\"dst\":\"::\",\"dport\":25,\"uid\":0,\"euid\":0,\"gid\":0,"
-		"\"auid\":0,\"pid\":7,\"ppid\":0,\"netns\":0,\"cgid\":0,\"unit\":\"a\","
-		"\"cgroup\":\"/a\",\"exe\":\"/b\",\"parent\":\"d\",\"comm\":\"c\"}\n"
-		"{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"suppressed\":1,\"lost\":2,"
-		"\"unit\":\"\",\"cgroup\":\"\"}\n");
+		"{\"kind\":\"attempt\",\"v\":2,\"time\":\"2026-01-02T03:04:05.123456Z\","
+		"\"verdict\":\"deny\",\"rule\":0,\"unit\":\"a\",\"euid\":0,\"dst\":\"::\","
+		"\"dport\":25,\"uid\":0,\"gid\":0,\"auid\":0,\"pid\":7,\"ppid\":0,\"netns\":0,"
+		"\"cgid\":0,\"exe\":\"/b\",\"parent\":\"d\",\"comm\":\"c\",\"cgroup\":\"/a\"}\n"
+		"{\"kind\":\"summary\",\"v\":2,\"time\":\"2026-01-02T03:04:05.123456Z\","
+		"\"suppressed\":1,\"lost\":2,\"unit\":\"\",\"cgroup\":\"\"}\n");
 	sink_free(sink);
 	stream_end(stream);
 }
@@ -200,6 +200,7 @@ static void test_stream_gone(void **state __attribute__((unused)))
 	struct sink *sink = NULL;
 
 	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	assert_int_equal(write_long(sink, 0), 0);
 	assert_int_equal(write_long(sink, 1), -EAGAIN);
 	assert_int_equal(close(stream->reader), 0);
 	assert_int_equal(write_long(sink, 1), -EPIPE);
