@@ -7,14 +7,12 @@
 #ifndef SMTPWARD_SINK_H
 #define SMTPWARD_SINK_H
 
-#include <sys/socket.h>
-
 #include "line/line.h"
 
 struct sink;
 
 /* What sink_open() takes, for people: the names of its table, and a file for any other. */
-#define SINK_SPECS "syslog|stderr|json|FILE"
+#define SINK_SPECS "syslog|journal|stderr|json|FILE"
 #define SINK_SYSLOG "syslog"
 #define SINK_STDERR "stderr"
 
@@ -56,19 +54,31 @@ struct sink {
 	const struct sink_ops *ops;
 };
 
-/* The datagram socket of the machine's syslog daemon. */
+/* The datagram socket of the machine's syslog daemon, and what journald has. */
 #define SINK_SYSLOG_PATH "/dev/log"
+#define SINK_JOURNALD_LOG_PATH "/run/systemd/journal/dev-log"
+#define SINK_JOURNALD_PATH "/run/systemd/journal/socket"
 
 /*
- * Syslog by its datagram socket, RFC 3164, facility authpriv, alert for alerts, warning
- * for deny, notice for audit and summaries, info for allow, tag "smtpward[pid]". The time in
- * the header is the call's, local. Opening succeeds where path does not exist yet:
- * write says so then. -ENAMETOOLONG where path does not fit a socket address.
+ * Syslog by its datagram socket, RFC 3164, facility authpriv, with sink_priority(), tag
+ * "smtpward[pid]". The time in the header is the call's, local. Opening succeeds where path
+ * does not exist yet: write says so then. -ENAMETOOLONG where path does not fit a socket
+ * address.
  */
 int sink_syslog_open(const char *path, struct sink **ret);
 
-/* Whether the datagram is out that this is the receipt of; false for another sink's. */
-bool sink_syslog_is_out(const struct smtpward_receipt *receipt);
+/* journald by its own socket: the line as MESSAGE, and a field SMTPWARD_NAME for each of its. */
+int sink_journal_open(const char *path, struct sink **ret);
+
+/* The machine's log: as the journal where log and journald_log are one, else as syslog. */
+struct sink_machine_paths {
+	const char *log;
+	const char *journald_log;
+	const char *journald_socket;
+};
+
+/* paths are not copied. */
+int sink_machine_open(const struct sink_machine_paths *paths, struct sink **ret);
 
 /*
  * A file, appended to, made with mode 0600 and locked. -EINVAL where it is not a regular
@@ -106,16 +116,10 @@ void sink_free(struct sink *sink);
 void sink_freep(struct sink **sink);
 
 /*
- * For the sinks themselves: what sendmmsg(2) is given in a receipt. The kernel writes
- * msg_len there once the datagram is in the receiver's queue, and before the process
- * can be killed.
+ * For the sinks themselves: facility and priority as in syslog(3). Alert for alerts, warning for
+ * deny, notice for audit and summaries, info for allow.
  */
-struct sink_message {
-	struct mmsghdr header;
-} __attribute__((may_alias));
-
-_Static_assert(sizeof(struct sink_message) <= sizeof(((struct smtpward_receipt *)0)->message),
-	       "the receipt has room");
+int sink_priority(const struct line *line);
 
 /*
  * For the sinks themselves: a line as file and stderr have it,
