@@ -5,6 +5,7 @@
 #include "sink/sink.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -134,6 +135,21 @@ int sink_reopen(struct sink *sink)
 	assert(sink);
 
 	return sink->ops->reopen ? sink->ops->reopen(sink) : 0;
+}
+
+int sink_where(struct sink *sink, char *dst, size_t size)
+{
+	assert(sink && dst && size);
+
+	return sink->ops->where ? sink->ops->where(sink, dst, size) : -EOPNOTSUPP;
+}
+
+void sink_tend(struct sink *sink)
+{
+	assert(sink);
+
+	if (sink->ops->tend)
+		sink->ops->tend(sink);
 }
 
 void sink_free(struct sink *sink)
