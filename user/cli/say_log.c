@@ -470,14 +470,17 @@ enum command_result say_log_run(const struct say_log_options *options, struct sa
 		.state = "under change",
 		.lifted = COMMAND_DONE,
 	};
-	enum logger_end end;
+	enum logger_end end = LOGGER_STOPPED;
 	struct reason reason;
 	int r;
 
 	r = say_log_stream(&context, &end, &reason);
 	if (r) {
 		msg_error("cannot log: %s", reason.text);
-		return options->until_alert && say_log_has_nothing(r) ? COMMAND_NO : COMMAND_FAILED;
+		/* A service that failed would be started again, with a load of what was lifted. */
+		return options->until_alert && (say_log_has_nothing(r) || end == LOGGER_UNLOADED)
+			       ? COMMAND_NO
+			       : COMMAND_FAILED;
 	}
 	*ret_unloaded = end == LOGGER_UNLOADED || options->lift_at_end;
 	return say_log_end(&context, end);

@@ -496,12 +496,10 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 		return r;
 	watching->begun(watching->userdata);
 	r = logger_loop_run(logger, &loop, reason);
-	if (r)
-		return r;
 	*ret_end = loop.unloaded   ? LOGGER_UNLOADED
 		   : loop.lost	   ? LOGGER_LOST
 		   : loop.replaced ? LOGGER_REPLACED
 		   : loop.alerted  ? LOGGER_ALERTED
 				   : LOGGER_STOPPED;
-	return 0;
+	return r;
 }
