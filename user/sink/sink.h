@@ -133,7 +133,7 @@ struct sink_outlet_state {
 };
 
 /* Of the i-th sink of a tee. */
-void sink_tee_look(const struct sink *tee, size_t i, struct sink_outlet_state *ret);
+void sink_tee_look(const struct sink *sink, size_t i, struct sink_outlet_state *ret);
 
 /* receipt may be NULL, where nobody is going to ask for it. */
 int sink_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt);

@@ -33,7 +33,7 @@
 /* The line twice, and each time a field's name is longer by the prefix. */
 #define JOURNAL_FIELDS_MAX 64
 #define JOURNAL_ENTRY_SIZE \
-	(2 * LINE_TEXT_SIZE + JOURNAL_FIELDS_MAX * (sizeof(JOURNAL_PREFIX) - 1) + 256)
+	(2UL * LINE_TEXT_SIZE + JOURNAL_FIELDS_MAX * (sizeof(JOURNAL_PREFIX) - 1) + 256)
 
 struct sink_journal {
 	struct sink sink; /* first: the ops get a pointer to it */
