@@ -5,15 +5,29 @@
 #include "sink/sink.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/macro.h"
+#include "sink/sink_datagram.h"
 
 static int sink_open_syslog(struct sink **ret_sink)
 {
-	return sink_syslog_open(SINK_SYSLOG_PATH, ret_sink);
+	static const struct sink_machine_paths paths = {
+		.log = SINK_SYSLOG_PATH,
+		.journald_log = SINK_JOURNALD_LOG_PATH,
+		.journald_socket = SINK_JOURNALD_PATH,
+	};
+
+	return sink_machine_open(&paths, ret_sink);
+}
+
+static int sink_open_journal(struct sink **ret_sink)
+{
+	return sink_journal_open(SINK_JOURNALD_PATH, ret_sink);
 }
 
 static int sink_open_stderr(struct sink **ret_sink)
@@ -32,7 +46,8 @@ static const struct {
 	int (*open)(struct sink **ret_sink);
 	bool (*is_out)(const struct smtpward_receipt *receipt);
 } sink_rows[] = {
-	{ SINK_SYSLOG, sink_open_syslog, sink_syslog_is_out },
+	{ SINK_SYSLOG, sink_open_syslog, sink_datagram_is_out },
+	{ "journal", sink_open_journal, sink_datagram_is_out },
 	{ SINK_STDERR, sink_open_stderr, NULL },
 	{ "json", sink_open_json, NULL },
 };
@@ -50,6 +65,22 @@ int sink_open(const char *spec, struct sink **ret_sink)
 const char *sink_default(void)
 {
 	return access(SINK_SYSLOG_PATH, F_OK) ? SINK_STDERR : SINK_SYSLOG;
+}
+
+int sink_priority(const struct line *line)
+{
+	if (line->kind == LINE_ALERT)
+		return LOG_AUTHPRIV | LOG_ALERT;
+	if (line->kind != LINE_ATTEMPT)
+		return LOG_AUTHPRIV | LOG_NOTICE;
+	switch (line->record.verdict) {
+	case SMTPWARD_ALLOW:
+		return LOG_AUTHPRIV | LOG_INFO;
+	case SMTPWARD_AUDIT:
+		return LOG_AUTHPRIV | LOG_NOTICE;
+	default:
+		return LOG_AUTHPRIV | LOG_WARNING;
+	}
 }
 
 int sink_line(const struct line *line, char dst[SINK_LINE_SIZE])
@@ -104,6 +135,21 @@ int sink_reopen(struct sink *sink)
 	assert(sink);
 
 	return sink->ops->reopen ? sink->ops->reopen(sink) : 0;
+}
+
+int sink_where(struct sink *sink, char *dst, size_t size)
+{
+	assert(sink && dst && size);
+
+	return sink->ops->where ? sink->ops->where(sink, dst, size) : -EOPNOTSUPP;
+}
+
+void sink_tend(struct sink *sink)
+{
+	assert(sink);
+
+	if (sink->ops->tend)
+		sink->ops->tend(sink);
 }
 
 void sink_free(struct sink *sink)

@@ -39,22 +39,6 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	return syscall(SYS_setsockopt, fd, level, name, value, len);
 }
 
-/* The next datagram, or NULL where there is none. */
-static const char *daemon_read(int fd)
-{
-	static char datagram[2 * LINE_TEXT_SIZE];
-	ssize_t len = recv(fd, datagram, sizeof(datagram) - 1, 0);
-
-	if (len < 0) {
-		assert_int_equal(errno, EAGAIN);
-		return NULL;
-	}
-	assert_true(len < LINE_TEXT_SIZE + 64);
-	datagram[len] = '\0';
-	assert_int_equal(strlen(datagram), len);
-	return datagram;
-}
-
 static void assert_datagram(int fd, const struct line *line)
 {
 	char want[LINE_TEXT_SIZE + 64];
