@@ -107,6 +107,11 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 		msg_warning("attached to this cgroup namespace's root (cgroup %" PRIu64
 			    "), which is not the machine's: what runs outside of it is not refused",
 			    report->root_id);
+	if (report->merged.cgroups)
+		msg_info("%" PRIu64 " cgroups that were there before the load share the limit on "
+			 "lines of the %" PRIu64 " above them, of %s and so on: who made them is "
+			 "not known",
+			 report->merged.cgroups, report->merged.tenants, report->merged.first);
 	if (report->clock_unset)
 		msg_warning("the clock is not set: rules with until match nothing until it is");
 	if (given_print_ends(given))

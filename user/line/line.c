@@ -205,7 +205,7 @@ int line_from_caller(const struct smtpward_caller_key *key, const struct smtpwar
 		return r;
 
 	*ret = (struct line){
-		.kind = LINE_SUMMARY,
+		.kind = key->shared ? LINE_ANYONE : LINE_SUMMARY,
 		.time = time,
 		.record = { .euid = key->euid, .cgroup_id = key->cgroup_id },
 		.suppressed = suppressed,

@@ -89,6 +89,7 @@ static int load_once(const struct load_request *request, struct load_report *ret
 		.root_id = load.root_id,
 		.id = { gate_id, load.generation },
 		.fallback = load.fallback,
+		.merged = load.merged,
 		.unkept = load.unkept,
 		.view = view,
 		.spoiled = load.spoiled,
