@@ -118,36 +118,39 @@ static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 }
 
 /* The names as the tenant's entry has them, for a cgroup that is the tenant. */
-static __always_inline bool record_copy_names(struct smtpward_event *event, __u64 tenant_id)
+static __always_inline bool record_copy_names(struct smtpward_event *event, __u64 tenant_id,
+					      const struct smtpward_caller *named)
 {
-	const struct smtpward_tenant *tenant;
-	__u64 len;
+	const __u64 len = READ_ONCE(named->cgroup_len);
+	const __u32 flags = READ_ONCE(named->flags);
 
-	if (event->cgroup_id != tenant_id)
+	if (event->cgroup_id != tenant_id || !(flags & SMTPWARD_CALLER_NAMED) ||
+	    len > sizeof(event->cgroup))
 		return false;
-	tenant = bpf_map_lookup_elem(&map_tenants, &tenant_id);
-	if (!tenant || !(READ_ONCE(tenant->shared.flags) & SMTPWARD_CALLER_NAMED))
-		return false;
-	len = READ_ONCE(tenant->shared.cgroup_len);
-	if (len > sizeof(event->cgroup))
-		return false;
-	bpf_probe_read_kernel(event->cgroup, len, tenant->shared.cgroup);
+	bpf_probe_read_kernel(event->cgroup, len, named->cgroup);
 	event->cgroup_len = len;
-	event->flags = READ_ONCE(tenant->shared.flags) &
-		       (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
+	event->flags = flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
 	return true;
 }
 
-static __always_inline void record_fill_cgroup(struct smtpward_event *event,
-					       struct task_struct *task, __u64 tenant_id)
+/* A record on its way, and whose it is. */
+struct record {
+	struct smtpward_event *event;
+	struct smtpward_caller_key key;
+	const struct smtpward_tenant *tenant;
+};
+
+static __always_inline void record_fill_cgroup(const struct record *record,
+					       struct task_struct *task)
 {
+	struct smtpward_event *event = record->event;
 	const struct paths_list list = {
 		.names = event->cgroup,
 		.len = &event->cgroup_len,
 		.flags = &event->flags,
 	};
 
-	if (!record_copy_names(event, tenant_id))
+	if (!record_copy_names(event, record->key.cgroup_id, &record->tenant->shared))
 		paths_cgroup(&list, task_cgroup(task));
 }
 
@@ -159,9 +162,10 @@ static __always_inline __u32 record_netns(const struct task_struct *task)
 	return TASK_READ(net, ns.inum);
 }
 
-static __always_inline void record_fill_task(struct smtpward_event *event,
-					     const struct caller *caller, __u64 tenant_id)
+static __always_inline void record_fill_task(const struct record *record,
+					     const struct caller *caller)
 {
+	struct smtpward_event *event = record->event;
 	const struct cred *cred = caller->cred;
 	struct task_struct *task = task_current();
 	struct task_struct *parent = TASK_READ(task, real_parent);
@@ -176,14 +180,16 @@ static __always_inline void record_fill_task(struct smtpward_event *event,
 	event->netns = record_netns(task);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
-	record_fill_cgroup(event, task, tenant_id);
+	record_fill_cgroup(record, task);
 	paths_exe(event, task);
 }
 
-static __always_inline void record_fill(struct smtpward_event *event, const struct flow *flow,
+static __always_inline void record_fill(const struct record *record, const struct flow *flow,
 					const struct caller *caller,
-					const struct decision *decision, __u64 tenant_id)
+					const struct decision *decision)
 {
+	struct smtpward_event *event = record->event;
+
 	event->time_ns = bpf_ktime_get_boot_ns();
 	event->generation = generation;
 	event->cgroup_id = caller->cgroup_id;
@@ -196,37 +202,37 @@ static __always_inline void record_fill(struct smtpward_event *event, const stru
 	event->euid = caller->euid;
 	event->cgroup_len = 0;
 	event->exe_len = 0;
-	record_fill_task(event, caller, tenant_id);
+	record_fill_task(record, caller);
 }
 
 /*
  * A line needs the allowance of the user, that of the tenant, and room. Where one is lacking, the
- * attempt is counted. Of a flood the first look is all.
+ * attempt is counted: false. Of a flood the first look is all.
  */
-static __always_inline struct smtpward_event *record_reserve(struct smtpward_caller_key *key)
+static __always_inline bool record_reserve(struct record *record)
 {
-	struct smtpward_caller_counts *counts = bpf_map_lookup_elem(&map_callers, key);
+	struct smtpward_caller_counts *counts = bpf_map_lookup_elem(&map_callers, &record->key);
 	const __u64 now = bpf_ktime_get_ns();
 	struct smtpward_event *event = NULL;
 	struct smtpward_tenant *tenant;
 	__u64 next, of_all = 0;
 
 	if (!counts)
-		counts = record_other_counts(key);
+		counts = record_other_counts(&record->key);
 	if (!counts) {
 		COUNT(broken);
-		return NULL;
+		return false;
 	}
 	count(&counts->attempts);
 	next = record_next_ns(&counts->next_ns, now, limit_interval_ns, limit_window_ns);
-	tenant = next ? bpf_map_lookup_elem(&map_tenants, &key->cgroup_id) : NULL;
+	tenant = next ? bpf_map_lookup_elem(&map_tenants, &record->key.cgroup_id) : NULL;
 	if (tenant)
 		of_all =
 			record_next_ns(&tenant->next_ns, now, tenant_interval_ns, tenant_window_ns);
 	if (!tenant || !of_all) {
 		count(&counts->suppressed);
 		COUNT(suppressed);
-		return NULL;
+		return false;
 	}
 	WRITE_ONCE(counts->next_ns, next);
 	WRITE_ONCE(tenant->next_ns, of_all);
@@ -235,23 +241,25 @@ static __always_inline struct smtpward_event *record_reserve(struct smtpward_cal
 	if (!event) {
 		count(&counts->lost);
 		COUNT(lost);
+		return false;
 	}
-	return event;
+	record->event = event;
+	record->tenant = tenant;
+	return true;
 }
 
 static __always_inline void record_attempt(const struct flow *flow, const struct caller *caller,
 					   const struct decision *decision)
 {
-	struct smtpward_caller_key key = {
-		.cgroup_id = tenant_of_caller(caller->cgroup_id),
-		.euid = caller->euid,
+	struct record record = {
+		.key.cgroup_id = tenant_of_caller(caller->cgroup_id),
+		.key.euid = caller->euid,
 	};
-	struct smtpward_event *event = record_reserve(&key);
 
-	if (!event)
+	if (!record_reserve(&record))
 		return;
-	record_fill(event, flow, caller, decision, key.cgroup_id);
-	bpf_ringbuf_submit(event, 0);
+	record_fill(&record, flow, caller, decision);
+	bpf_ringbuf_submit(record.event, 0);
 	COUNT(recorded);
 }
 

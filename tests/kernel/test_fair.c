@@ -177,12 +177,14 @@ static void assert_fair(unsigned int per_second, unsigned int burst, struct vict
 	const char *argv[] = { "smtpward", "log", "--pins", fixture.pins, "--to", "syslog", NULL };
 	struct hostile hostiles[] = { { MANAGER "/init.scope", true, 0 }, { CONTAINER, false, 1 } };
 	struct child_handle handles[ARRAY_SIZE(hostiles)], honest;
-	_cleanup_close_ int fd = syslog_bind();
+	_cleanup_close_ int fd = -1;
 	_cleanup_(log_close) struct log log;
 	int64_t began, deadline, seconds;
 	static struct tally tally;
 	unsigned int own = 0;
 
+	unlink(SYSLOG_SOCKET);
+	fd = syslog_bind();
 	policy_load("limit %u/s burst %u\n", per_second, burst);
 	make_cgroups();
 	tally_init(&tally);
