@@ -43,33 +43,57 @@ static __always_inline bool paths_append(char *list, __u32 size, __u32 *len, con
 	return true;
 }
 
+/* The names of a cgroup, in a record or in a tenant's entry. */
+struct paths_list {
+	char *names; /* SMTPWARD_CGROUP_SIZE */
+	__u32 *len;
+	__u32 *flags;
+};
+
+/*
+ * The level of the root that paths start from: the first of a container may lie anywhere. What
+ * lies deeper than the levels that are looked at counts as the hierarchy's own root.
+ */
+static __always_inline int paths_root_level(struct cgroup *cgroup)
+{
+	int level = 0;
+
+	if (root_cgroup == SMTPWARD_ROOT_CGROUP)
+		return 0;
+	if (cgroup)
+		level = BPF_CORE_READ(cgroup, level);
+	for (int i = 0; i < PATHS_LEVELS && i <= level; i++)
+		if (task_ancestor_id(cgroup, i) == root_cgroup)
+			return i;
+	return 0;
+}
+
 /* 0 at the root that paths start from, and past all cgroups; otherwise more. */
-static __always_inline int paths_cgroup_level(struct cgroup *cgroup)
+static __always_inline int paths_cgroup_level(struct cgroup *cgroup, int root_level)
 {
 	if (!cgroup || BPF_CORE_READ(cgroup, kn, id) == root_cgroup)
 		return 0;
-	return BPF_CORE_READ(cgroup, level);
+	return BPF_CORE_READ(cgroup, level) - root_level;
 }
 
-static __always_inline void paths_cgroup_append(struct smtpward_event *event, struct cgroup *cgroup,
-						__u32 keep_free)
+static __always_inline void paths_cgroup_append(const struct paths_list *list,
+						struct cgroup *cgroup, __u32 keep_free)
 {
 	const char *name = BPF_CORE_READ(cgroup, kn, name);
 
-	if (!paths_append(event->cgroup, sizeof(event->cgroup), &event->cgroup_len, name,
-			  keep_free))
-		event->flags |= SMTPWARD_CGROUP_CUT;
+	if (!paths_append(list->names, SMTPWARD_CGROUP_SIZE, list->len, name, keep_free))
+		*list->flags |= SMTPWARD_CGROUP_CUT;
 }
 
 /* Writes the names below the top as far as there is room; returns where it stopped. */
-static __always_inline struct cgroup *paths_cgroup_low(struct smtpward_event *event,
-						       struct cgroup *cgroup)
+static __always_inline struct cgroup *paths_cgroup_low(const struct paths_list *list,
+						       struct cgroup *cgroup, int root_level)
 {
 	for (int i = 0; i < PATHS_LEVELS; i++) {
-		if (paths_cgroup_level(cgroup) <= PATHS_TOP)
+		if (paths_cgroup_level(cgroup, root_level) <= PATHS_TOP)
 			return cgroup;
-		paths_cgroup_append(event, cgroup, PATHS_TOP * SMTPWARD_NAME_SIZE);
-		if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT)
+		paths_cgroup_append(list, cgroup, PATHS_TOP * SMTPWARD_NAME_SIZE);
+		if (READ_ONCE(*list->flags) & SMTPWARD_CGROUP_CUT)
 			break;
 		cgroup = task_cgroup_parent(cgroup);
 	}
@@ -80,37 +104,37 @@ static __always_inline struct cgroup *paths_cgroup_low(struct smtpward_event *ev
  * Without that list it is from css to css, one read a level: the longest loop by far, and
  * what the verifier has to go through at every load.
  */
-static __always_inline struct cgroup *paths_cgroup_skip(struct smtpward_event *event,
-							struct cgroup *cgroup)
+static __always_inline struct cgroup *paths_cgroup_skip(const struct paths_list *list,
+							struct cgroup *cgroup, int root_level)
 {
 	struct cgroup_subsys_state *css = &cgroup->self;
-	int levels = cgroup ? BPF_CORE_READ(cgroup, level) - PATHS_TOP : 0;
+	int levels = paths_cgroup_level(cgroup, root_level) - PATHS_TOP;
 
 	if (levels <= 0)
 		return cgroup;
-	event->flags |= SMTPWARD_CGROUP_CUT;
+	*list->flags |= SMTPWARD_CGROUP_CUT;
 	if (bpf_core_field_exists(cgroup->ancestors))
-		return BPF_CORE_READ(cgroup, ancestors[PATHS_TOP]);
+		return task_ancestor(cgroup, root_level + PATHS_TOP);
 	for (int i = 0; i < PATHS_LEVELS_SKIPPED && i < levels; i++)
 		css = BPF_CORE_READ(css, parent);
 	return BPF_CORE_READ(css, cgroup);
 }
 
-static __always_inline void paths_cgroup(struct smtpward_event *event, struct task_struct *task)
+static __always_inline void paths_cgroup(const struct paths_list *list, struct cgroup *cgroup)
 {
-	struct cgroup *cgroup = task_cgroup(task);
+	const int root_level = paths_root_level(cgroup);
 
-	cgroup = paths_cgroup_low(event, cgroup);
-	cgroup = paths_cgroup_skip(event, cgroup);
-	if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT) {
-		if (paths_cgroup_level(cgroup) != PATHS_TOP)
+	cgroup = paths_cgroup_low(list, cgroup, root_level);
+	cgroup = paths_cgroup_skip(list, cgroup, root_level);
+	if (READ_ONCE(*list->flags) & SMTPWARD_CGROUP_CUT) {
+		if (paths_cgroup_level(cgroup, root_level) != PATHS_TOP)
 			return;
-		event->flags |= SMTPWARD_CGROUP_TOP;
+		*list->flags |= SMTPWARD_CGROUP_TOP;
 	}
 	for (int i = 0; i < PATHS_TOP; i++) {
-		if (!paths_cgroup_level(cgroup))
+		if (!paths_cgroup_level(cgroup, root_level))
 			return;
-		paths_cgroup_append(event, cgroup, 0);
+		paths_cgroup_append(list, cgroup, 0);
 		cgroup = task_cgroup_parent(cgroup);
 	}
 }

@@ -273,7 +273,7 @@ static bool expect_caller(const struct smtpward_caller_key *key,
 		expect_unit(line, &cgroup);
 	else
 		expect(line, "unit", PATH);
-	if (caller) {
+	if (caller && !key->shared) {
 		expect_number(line, "euid", key->euid);
 		expect_number(line, "cgid", key->cgroup_id);
 	}
@@ -587,6 +587,7 @@ static void take_caller(struct input *input)
 	memset(&line, 0xa5, sizeof(line));
 	time = input_number(input);
 	input_bytes(input, &key, sizeof(key));
+	key.shared %= 2;
 	input_bytes(input, &caller, offsetof(struct smtpward_caller, cgroup));
 	caller.flags %= 1U << 6;
 	caller.cgroup_len = take_list(input, tidy, caller.cgroup, sizeof(caller.cgroup));

@@ -152,7 +152,7 @@ static bool is_one_of(const char *name, const char *const *among, size_t n)
 static bool may_write(const char *name)
 {
 	static const char *const writable[] = { "map_events", "map_callers", "map_reported",
-						"map_note" };
+						"map_note", "map_tenants" };
 
 	return is_one_of(name, writable, ARRAY_SIZE(writable));
 }

@@ -100,6 +100,18 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 	return COMMAND_DONE;
 }
 
+static void say_load_merged(const struct tenants_merged *merged)
+{
+	const bool one = merged->cgroups == 1;
+
+	msg_info("%" PRIu64 " %s there before the load %s the limit on lines of %" PRIu64
+		 " %s, %s%s: who made %s is not known",
+		 merged->cgroups, one ? "cgroup that was" : "cgroups that were",
+		 one ? "shares" : "share", merged->tenants,
+		 plural(merged->tenants, "tenant", "tenants"), merged->first,
+		 merged->tenants == 1 ? "" : " and others", one ? "it" : "them");
+}
+
 static void say_load_warn(const struct given_policy *given, const char *cgroup,
 			  const struct load_report *report)
 {
@@ -110,6 +122,8 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 		msg_warning("attached to this cgroup namespace's root (cgroup %" PRIu64
 			    "), which is not the machine's: what runs outside of it is not refused",
 			    report->root_id);
+	if (report->merged.cgroups)
+		say_load_merged(&report->merged);
 	/* Else the file is named, which may be what is wrong. */
 	if (report->clock_unset && !given_policy_is_ahead(given))
 		msg_warning("the clock is not set: rules with until match nothing until it is");

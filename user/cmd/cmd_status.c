@@ -129,8 +129,6 @@ static void status_print_policy(const struct state *state)
 /* What the policy in force needs, not what the kernel has for another. */
 static bool status_uses_feature(const struct state *state, enum feature feature)
 {
-	if (feature == FEATURE_TRACKER)
-		return state->tracks;
 	if (feature == FEATURE_REJECT)
 		return state->policy.reject != EPERM;
 	if (feature == FEATURE_TAI)
@@ -207,9 +205,7 @@ static void status_print_text(const struct state *state)
 	status_print_policy(state);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
-	printf("tracker   %s\n", !state->tracks	  ? "not in use"
-				 : state->tracker ? "in force"
-						  : "not attached");
+	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
 	if (state->asks_local)
 		printf("local     %" PRIu64 " %s\n", state->local,
 		       plural(state->local, "address or prefix", "addresses and prefixes"));
@@ -376,15 +372,13 @@ static json_t *status_json_of_state(const struct state *state)
 	for (int i = 0; i < COUNTERS; i++)
 		counts = say_json_set(counts, counter_infos[i].name,
 				      json_integer((json_int_t)counter_value(&state->counters, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
+	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
 			 "enforcing", state->enforcing, "summary", state_headline(state),
 			 "degraded", status_json_of_troubles(state), "policy",
 			 status_json_of_policy(state), "trial", status_json_of_trial(state),
-			 "hooks", hooks, "tracker",
-			 state->tracks ? json_boolean(state->tracker) : json_null(),
-			 "cgroups_missing", (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS],
-			 "cgroups_unlisted", (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED],
-			 "local_addresses",
+			 "hooks", hooks, "tracker", state->tracker, "cgroups_missing",
+			 (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
+			 (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED], "local_addresses",
 			 state->asks_local ? json_integer((json_int_t)state->local) : json_null(),
 			 "reader", (int)state->reader, "counters", counts, "rules",
 			 status_json_of_rules(state), "features", status_json_of_features(state));

@@ -217,7 +217,7 @@ int line_from_caller(const struct smtpward_caller_key *key, const struct smtpwar
 		return -EBADMSG;
 	cgroup = line_names_of_cgroup(caller->cgroup, caller->cgroup_len, caller->flags);
 	*ret = (struct line){
-		.kind = LINE_SUMMARY,
+		.kind = key->shared ? LINE_ANYONE : LINE_SUMMARY,
 		.time = time,
 		.record = { .euid = key->euid, .cgroup_id = key->cgroup_id },
 		.suppressed = suppressed,

@@ -24,8 +24,8 @@ struct line_path {
 
 enum line_kind {
 	LINE_ATTEMPT, /* one attempt */
-	LINE_SUMMARY, /* attempts of one caller without a line of their own */
-	LINE_ANYONE,  /* the same of callers that are not known */
+	LINE_SUMMARY, /* attempts of one user of a tenant without a line of their own */
+	LINE_ANYONE,  /* the same of users that are not known */
 	LINE_ALERT,   /* enforcement itself is not what it should be */
 	LINE_KINDS
 };
@@ -60,9 +60,9 @@ struct line {
 int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
 
 /*
- * What callers of (cgroup, euid) were kept from. -EBADMSG if the flags cannot be a caller's.
- * The cgroup's path stays empty where no record of the caller had room, so that its names are
- * not known.
+ * What callers of (tenant, euid), or the tenant's users without a count of their own, were kept
+ * from. -EBADMSG if the flags cannot be a caller's. The cgroup's path is the tenant's, and empty
+ * where its names are not known.
  */
 int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
 		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);

@@ -33,6 +33,7 @@ int drain_fail(const struct drain *drain, int r, const char *doing, struct reaso
 	} maps[] = {
 		{ "map_events", drain->events_fd },
 		{ "map_callers", drain->callers.callers_fd },
+		{ "map_tenants", drain->callers.tenants_fd },
 		{ "map_reported", drain->callers.reported_fd },
 		{ note_name(), drain->note.fd },
 	};
@@ -99,6 +100,8 @@ static int drain_check_callers(const struct drain *drain, struct reason *reason)
 
 	if (!frozen)
 		frozen = sound_is_frozen(drain->callers.reported_fd);
+	if (!frozen && drain->callers.tenants_fd >= 0)
+		frozen = sound_is_frozen(drain->callers.tenants_fd);
 	if (frozen < 0)
 		return reason_errno(reason, frozen, "cannot examine %s/map_reported", drain->path);
 	return frozen && !drain->last ? drain_fail(drain, -EPERM, "", reason) : 0;

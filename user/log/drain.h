@@ -67,7 +67,7 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason);
 /*
  * Lines for what got none and was not summed up yet; silent where the counts did not
  * move. With sweep, all callers are looked at, and those forgotten that were idle for
- * long. Returns as drain_records().
+ * long; those of tenants that are gone are in any case. Returns as drain_records().
  */
 int drain_summaries(struct drain *drain, bool sweep, struct reason *reason);
 

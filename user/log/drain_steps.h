@@ -40,6 +40,7 @@ struct drain {
 	struct drain_step step;
 	struct line line;
 	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
+	uint64_t gone;	    /* tenants that were gone then, and so are their entries */
 	struct drain_report report;
 };
 

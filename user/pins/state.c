@@ -40,7 +40,8 @@ bool state_is_whole(const struct state *state)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return false;
-	return !state->gate_open && state->tracker && !state_is_lifted(state);
+	return !state->gate_open && (state->tracker || !state->asks_cgroup) &&
+	       !state_is_lifted(state);
 }
 
 bool state_is_lifted(const struct state *state)
@@ -75,7 +76,7 @@ const char *state_headline(const struct state *state)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return hook_infos[hook].lacking;
-	if (!state->tracker)
+	if (!state->tracker && state->asks_cgroup)
 		return "not enforcing: the cgroup tracker is gone; 'smtpward load' puts it back";
 	return "not enforcing: mode audit, nothing is refused";
 }
@@ -88,6 +89,8 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 	[STATE_COVERED] = "an earlier load, whose pins are covered or gone, decides too; 'smtpward "
 			  "load' takes it away",
 	[STATE_MISSING] = "the tracker could not keep all cgroups; 'smtpward load' makes room",
+	[STATE_LIMITS] = "the cgroup tracker is gone: a new cgroup shares the limit on lines of the "
+			 "tenant above it; 'smtpward load' puts it back",
 	[STATE_BACK] =
 		"the trial is over without a 'smtpward confirm', and what was in force before "
 		"it is again; 'smtpward load' clears up behind it",

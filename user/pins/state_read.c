@@ -162,13 +162,16 @@ static int state_read_tracker(const struct state_view *view, struct state *state
 		return r;
 	/* The root has an entry where the policy asks for cgroups, and only there. */
 	r = bpf_map_lookup_elem(cgroups, &state->policy.root, &root);
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	state->tracks = true;
+	if (r && r != -ENOENT)
+		return r;
+	state->asks_cgroup = !r;
 	r = state_read_tracker_link(view, state, cgroups, "link_cgroup_mkdir", "smtpward_mkdir");
 	if (r)
 		return r;
-	return state_read_tracker_link(view, state, cgroups, "link_cgroup_rmdir", "smtpward_rmdir");
+	r = state_read_tracker_link(view, state, cgroups, "link_cgroup_rmdir", "smtpward_rmdir");
+	if (!r && !state->tracker && !state->asks_cgroup)
+		state_note(state, STATE_LIMITS);
+	return r;
 }
 
 static int state_count_leases(int fd, uint64_t *ret_n)

@@ -341,6 +341,7 @@ static void test_bad_callers(void **state __attribute__((unused)))
 static void test_summaries(void **state __attribute__((unused)))
 {
 	const struct smtpward_caller_key key = { .cgroup_id = 7311, .euid = 33 };
+	const struct smtpward_caller_key shared = { .cgroup_id = 7311, .shared = 1 };
 	struct smtpward_caller caller = {
 		.cgroup = "apache2.service\0system.slice",
 		.cgroup_len = sizeof("apache2.service\0system.slice"),
@@ -356,7 +357,14 @@ static void test_summaries(void **state __attribute__((unused)))
 				  "unit=\"apache2.service\" euid=33 cgid=7311 "
 				  "cgroup=\"/system.slice/apache2.service\"");
 
-	/* No record had room: not the root cgroup's path, but none. */
+	/* Of users who share: nobody's number. */
+	assert_int_equal(line_from_caller(&shared, &caller, 12, 0, 5, &line), 0);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	assert_string_equal(text, "v=2 time=1970-01-01T00:00:00.000000Z suppressed=12 lost=0 "
+				  "unit=\"apache2.service\" "
+				  "cgroup=\"/system.slice/apache2.service\"");
+
+	/* The tenant is not known: not the root cgroup's path, but none. */
 	caller = (struct smtpward_caller){ 0 };
 	assert_int_equal(line_from_caller(&key, &caller, 0, 7, 5, &line), 0);
 	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
