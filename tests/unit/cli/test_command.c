@@ -190,7 +190,7 @@ static void test_lists(void **state __attribute__((unused)))
 		    DEFAULTS " to=1 to=2 to=3 to=4 to=5 to=6 to=7 to=8");
 	assert_refused("show -t1 -t2 -t3 -t4 -t5 -t6 -t7 -t8 -t9", "--to stands more than 8 times");
 	assert_refused("show -t a -t ''",
-		       "the argument of --to is empty: give a FILE|DIR, or leave --to out");
+		       "the argument of --to is empty: give FILE|DIR, or leave --to out");
 }
 
 static void test_empty(void **state __attribute__((unused)))
