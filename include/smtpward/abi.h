@@ -23,6 +23,9 @@
 /* The first ABI with struct smtpward_event as it is here: its records have lines, too. */
 #define SMTPWARD_ABI_EVENT 1
 
+/* The last ABI with struct smtpward_caller in map_callers: its entries have names of their own. */
+#define SMTPWARD_ABI_CALLER 1
+
 /* Limits of a policy. Stated in smtpward.conf(5); too much is an error there. */
 #define SMTPWARD_RULES_MAX 256
 #define SMTPWARD_PORTS_MAX 16

@@ -352,16 +352,24 @@ void fire_end(void); /* asserts that each connect got what it should */
 /* Each attempt has an address of its own: 2001:db8::, the attacker, the number. */
 struct sockaddr_in6 tally_address(uint16_t attacker, uint32_t number);
 
+/* Those that come first are told apart. */
+#define TALLY_UNITS 8
+
 /* What the lines say in sum. */
 struct tally {
 	uint64_t lines, suppressed, lost;
-	uint64_t twice;			/* lines of an attempt that has one already */
+	uint64_t twice; /* lines of an attempt that has one already */
+	struct tally_unit {
+		char name[64];
+		uint64_t attempts; /* in lines and sums with this name */
+	} units[TALLY_UNITS];
 	uint8_t *seen[TALLY_ATTACKERS]; /* a bit an attempt */
 };
 
 void tally_init(struct tally *tally); /* asserts */
 void tally_free(struct tally *tally);
 uint64_t tally_sum(const struct tally *tally);
+uint64_t tally_of_unit(const struct tally *tally, const char *name);
 /* Asserts that it is one line and a whole one. */
 void tally_line(struct tally *tally, const char *text);
 void tally_datagrams(struct tally *tally, int fd); /* all that wait; fd does not block */

@@ -57,16 +57,18 @@ static int callers_read_size(struct callers *callers)
 }
 
 /* Values of another ABI may be longer than ours; what they begin with is known. */
-int callers_open(const struct pins *pins, uint64_t generation, bool foreign,
+int callers_open(const struct pins *pins, uint64_t generation, uint32_t abi,
 		 struct callers *callers, struct reason *reason)
 {
+	const bool foreign = abi != SMTPWARD_ABI, named = abi == SMTPWARD_ABI_CALLER;
 	const struct {
 		const char *name;
 		enum object_use use;
 		size_t value_size;
 		int *fd;
 	} maps[] = {
-		{ "map_callers", OBJECT_WRITES, sizeof(struct smtpward_caller_counts),
+		{ "map_callers", OBJECT_WRITES,
+		  named ? sizeof(struct smtpward_caller) : sizeof(struct smtpward_caller_counts),
 		  &callers->callers_fd },
 		{ "map_callers_rest", OBJECT_READS, sizeof(struct smtpward_caller_counts),
 		  &callers->rest_fd },
@@ -81,6 +83,7 @@ int callers_open(const struct pins *pins, uint64_t generation, bool foreign,
 
 	callers->path = pins->path;
 	callers->foreign = foreign;
+	callers->named = named;
 	callers->largest_value = sizeof(struct smtpward_tenant);
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
 		r = callers_open_map(callers, pins, generation, maps[i].name, maps[i].use,
@@ -166,6 +169,8 @@ const struct smtpward_caller *callers_find_names(struct callers *callers,
 {
 	const struct smtpward_tenant *tenant = callers->other;
 
+	if (callers->named)
+		return (const void *)callers->counts;
 	if (callers->foreign || callers_look_up_tenant(callers, key->cgroup_id, callers->other))
 		return NULL;
 	return &tenant->shared;

@@ -25,7 +25,8 @@ struct callers {
 	int rest_fd;
 	int tenants_fd; /* -1: of an older ABI, which has none */
 	int reported_fd;
-	bool foreign;	      /* of another ABI: only the counts are known */
+	bool foreign;	      /* of another ABI: only the counts are known ... */
+	bool named;	      /* ... and names behind those of users */
 	uint32_t entries_max; /* of map_reported, which has the most */
 	size_t largest_value;
 	/* The one that is looked at, and what of it has had its line; with more behind. */
@@ -41,7 +42,7 @@ struct callers {
 		.callers_fd = -1, .rest_fd = -1, .tenants_fd = -1, .reported_fd = -1 \
 	}
 
-int callers_open(const struct pins *pins, uint64_t generation, bool foreign,
+int callers_open(const struct pins *pins, uint64_t generation, uint32_t abi,
 		 struct callers *callers, struct reason *reason);
 void callers_close(struct callers *callers);
 

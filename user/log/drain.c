@@ -51,7 +51,7 @@ int drain_fail(const struct drain *drain, int r, const char *doing, struct reaso
 /* Opening. */
 
 static int drain_open_maps(struct drain *drain, const struct pins *pins, uint64_t generation,
-			   struct reason *reason)
+			   uint32_t abi, struct reason *reason)
 {
 	int r = object_open_map(pins, generation, "map_events", OBJECT_WRITES, 0,
 				&drain->events_fd);
@@ -61,7 +61,7 @@ static int drain_open_maps(struct drain *drain, const struct pins *pins, uint64_
 	r = object_open_map(pins, generation, "map_counters", OBJECT_READS, 0, &drain->counters_fd);
 	if (r)
 		return reason_errno(reason, r, "cannot open %s/map_counters", pins->path);
-	return callers_open(pins, generation, drain->foreign, &drain->callers, reason);
+	return callers_open(pins, generation, abi, &drain->callers, reason);
 }
 
 static int drain_open_ring(struct drain *drain, struct reason *reason)
@@ -126,7 +126,7 @@ int drain_open(const struct pins *pins, uint64_t generation, enum drain_what wha
 		return reason_errno(reason, r, "cannot read %s/map_policy", pins->path);
 	drain->foreign = abi != SMTPWARD_ABI;
 	drain->strange = abi < SMTPWARD_ABI_EVENT || abi > SMTPWARD_ABI;
-	r = drain_open_maps(drain, pins, generation, reason);
+	r = drain_open_maps(drain, pins, generation, abi, reason);
 	if (r)
 		return r;
 	r = drain_check_callers(drain, reason);
