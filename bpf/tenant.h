@@ -6,12 +6,13 @@
  * So it is decided as a cgroup is made, where its maker is known: the tracepoint runs in the
  * context of mkdir(2). A new cgroup is of the tenant T that its parent is of if
  *
- *   - its maker is of T, or
+ *   - its maker and its parent lie in one tenant, T or one that T lies in, or
  *   - it or its parent is owned by somebody but root: who has it made it, or had it made, or
  *   - it lies below user-N.slice: root's managers make that user's sessions there;
  *
  * otherwise it is a tenant of its own. The slices above all tenants are none. Two may count as
- * one; what one tenant makes is never split off. What was there before the load is decided by
+ * one; what one tenant makes is never split off: nor if root has put another tenant into it, as
+ * lxc-attach does, where whoever is inside can go. What was there before the load is decided by
  * user/load/tenants.c. A tenant never changes as long as its cgroup is there.
  */
 #ifndef SMTPWARD_BPF_TENANT_H
@@ -84,6 +85,22 @@ static __always_inline __u64 tenant_id(struct cgroup *cgroup)
 	return level ? task_ancestor_id(cgroup, level) : 0;
 }
 
+/* Whether a tenant that this cgroup lies in is one of the calling task, too. */
+static __always_inline bool tenant_is_shared(struct cgroup *cgroup)
+{
+	struct cgroup *own = task_cgroup((void *)bpf_get_current_task());
+	const int level = cgroup->level, own_level = BPF_CORE_READ(own, level);
+
+	/* All that they share lie in the first one that the cgroup lies in. */
+	for (int i = 1; i <= SMTPWARD_TENANT_LEVELS && i <= level; i++) {
+		__u64 id = task_ancestor_id(cgroup, i);
+
+		if (id != root_cgroup && bpf_map_lookup_elem(&map_tenants, &id))
+			return i <= own_level && task_ancestor_id(own, i) == id;
+	}
+	return false;
+}
+
 /* Whether a new cgroup is a tenant of its own; *ret_flags: which kind. */
 static __always_inline bool tenant_is_new(struct tracker_scratch *scratch, struct cgroup *cgroup,
 					  __u32 *ret_flags)
@@ -103,7 +120,7 @@ static __always_inline bool tenant_is_new(struct tracker_scratch *scratch, struc
 		return false;
 	if (tenant_owner(cgroup) || tenant_owner(parent))
 		return false;
-	return tenant_id(task_cgroup((void *)bpf_get_current_task())) != above;
+	return !tenant_is_shared(parent);
 }
 
 static __always_inline void tenant_add(struct smtpward_tenant *tenant, struct cgroup *cgroup,

@@ -467,6 +467,32 @@ static void test_no_tenant(void **state)
 	assert_int_equal(suppressed(&log, " unit=\"\" euid=0 cgid=1 cgroup=\"/\""), 4);
 }
 
+/*
+ * What root puts into a container, as lxc-attach does, is told apart; but whoever is inside can
+ * go there, and so makes nothing that is: not there, nor beside it, nor from there.
+ */
+static void test_put_inside(void **state)
+{
+	policy_load(LIMIT);
+	cgroup_make("lxc.payload.web");
+	cgroup_make("lxc.payload.web/.lxc");
+	cgroup_make("lxc.payload.web/.lxc-1");
+	assert_tenant("lxc.payload.web");
+	assert_tenant("lxc.payload.web/.lxc");
+	assert_tenant("lxc.payload.web/.lxc-1");
+	made_by("lxc.payload.web/.lxc", "lxc.payload.web/beside");
+	assert_none("lxc.payload.web/beside");
+	made_by("lxc.payload.web", "lxc.payload.web/.lxc/in");
+	assert_none("lxc.payload.web/.lxc/in");
+	made_by("lxc.payload.web/.lxc", "lxc.payload.web/.lxc-1/other");
+	assert_none("lxc.payload.web/.lxc-1/other");
+	made_by("lxc.payload.web/beside", "lxc.payload.web/further");
+	assert_none("lxc.payload.web/further");
+	cgroup_make("lxc.payload.mail");
+	made_by("lxc.payload.web", "lxc.payload.mail/of-another");
+	assert_tenant("lxc.payload.mail/of-another");
+}
+
 /* Behind the time that a program may still be at the counts. */
 static void wait_gone(void)
 {
@@ -609,19 +635,13 @@ static void test_names_in_a_container(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_units),
-		TEST(test_user_sessions),
-		TEST(test_containers),
-		TEST(test_too_deep),
-		TEST(test_there_before),
-		TEST(test_long_names_before),
-		TEST(test_reload),
-		TEST(test_minted),
-		TEST(test_moved),
-		TEST(test_no_tenant),
-		TEST(test_gone),
-		TEST(test_gone_and_killed),
-		TEST(test_names_in_a_container),
+		TEST(test_units),	    TEST(test_user_sessions),
+		TEST(test_containers),	    TEST(test_too_deep),
+		TEST(test_there_before),    TEST(test_long_names_before),
+		TEST(test_reload),	    TEST(test_minted),
+		TEST(test_moved),	    TEST(test_put_inside),
+		TEST(test_no_tenant),	    TEST(test_gone),
+		TEST(test_gone_and_killed), TEST(test_names_in_a_container),
 	};
 
 	return cmocka_run_group_tests_name("tenant", tests, fixture_setup, fixture_teardown);
