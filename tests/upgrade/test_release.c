@@ -11,10 +11,12 @@
 #include "fixture.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <linux/bpf.h>
 
@@ -32,8 +34,9 @@ static const char *released;
 /* Who loaded last; NULL: nobody, or it cannot be told. */
 static const char *loaded;
 
+/* What a child of each test makes a file of: a load waits for whoever takes its lines. */
 static int syslog_fd = -1;
-static uint64_t written; /* attempts that loads wrote lines or sums of to syslog */
+static char syslog_file[128];
 
 /* How many attempts a line of 0.1.0 is about, which is none for the reader of lines. */
 static uint64_t counted_before(const char *line)
@@ -63,15 +66,61 @@ static uint64_t counted(const char *text)
 	return held;
 }
 
-static void take_written(void)
-{
-	char datagram[32768];
-	ssize_t len;
+/* Longer than other children's lives. */
+#define DAEMON_SECONDS 7200
 
-	while ((len = recv(syslog_fd, datagram, sizeof(datagram) - 1, 0)) > 0) {
-		datagram[len] = '\0';
-		written += counted(datagram);
+static int be_syslog_daemon(void *arg)
+{
+	const int file = open(syslog_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct pollfd poll_fd = { .fd = syslog_fd, .events = POLLIN };
+	static char datagram[32768];
+
+	alarm(DAEMON_SECONDS);
+	while (file >= 0 && poll(&poll_fd, 1, -1) == 1) {
+		ssize_t len = recv(syslog_fd, datagram, sizeof(datagram) - 1, 0);
+
+		if (len < 0)
+			break;
+		datagram[len++] = '\n';
+		if (write(file, datagram, (size_t)len) != len)
+			break;
 	}
+	return __LINE__;
+}
+
+#define LAST_LINE "all is written"
+
+/* Attempts that loads wrote lines or sums of to syslog; false: not all of it is there yet. */
+static bool count_written(uint64_t *ret_n)
+{
+	_cleanup_fclose_ FILE *file = fopen(syslog_file, "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+
+	*ret_n = 0;
+	while (file && getline(&line, &size, file) > 0) {
+		if (!strcmp(line, LAST_LINE "\n"))
+			return true;
+		line[strcspn(line, "\n")] = '\0';
+		if (strstr(line, " smtpward["))
+			*ret_n += counted(line);
+	}
+	return false;
+}
+
+static uint64_t all_written(void)
+{
+	const struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = SYSLOG_SOCKET };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
+	uint64_t n;
+
+	assert_int_equal(sendto(fd, LAST_LINE, strlen(LAST_LINE), 0, (const struct sockaddr *)&to,
+				sizeof(to)),
+			 strlen(LAST_LINE));
+	while (!count_written(&n))
+		assert_true(pause_until(deadline));
+	return n;
 }
 
 static void load_with(const char *binary)
@@ -82,7 +131,6 @@ static void load_with(const char *binary)
 		assert_int_equal(loaded != binary,
 				 strstr(run.err, "took over from a smtpward of ABI") != NULL);
 	loaded = binary;
-	take_written();
 }
 
 /* The same, killed or held on its way: its exit status. */
@@ -97,7 +145,6 @@ static int load_until(const char *binary, const struct trace_end *end)
 	fixture.binary = binary;
 	smtpward_child(argv, trace_killed, (void *)end);
 	loaded = run.status ? NULL : binary;
-	take_written();
 	return run.status;
 }
 
@@ -175,7 +222,7 @@ static void assert_all_logged(struct log *log, const char *next)
 	log_begin(&rest, next);
 	fire_end();
 	log_end(&rest, SIGTERM);
-	assert_int_equal(sum + written + logged(&rest), fire->refused_right);
+	assert_int_equal(sum + all_written() + logged(&rest), fire->refused_right);
 }
 
 /* To and fro under one fire; the log of the first ends as the other one takes over. */
@@ -214,16 +261,13 @@ static const struct trace_end ends[] = {
 	{ BPF_LINK_UPDATE, 2, 34, 0 }, { BPF_LINK_UPDATE, 2, 89, 0 },
 };
 
-/*
- * Killed at each of these; then the one or the other goes on. No cgroups come and go: nobody reads,
- * and of each a sum would wait for syslog.
- */
+/* Killed at each of these; then the one or the other goes on. */
 static void is_killed(const char *before, const char *after)
 {
 	unsigned int killed = 0;
 
 	load_with(before);
-	fire_start(1, false);
+	fire_start(1, true);
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
 		killed += load_until(after, &ends[i]) == 128 + SIGKILL;
 		fixture.binary = ours;
@@ -406,6 +450,7 @@ static int setup(void **state)
 		return -1;
 	syslog_make_dev();
 	syslog_fd = syslog_bind();
+	snprintf(syslog_file, sizeof(syslog_file), "%s/syslog", fixture.dir);
 	ours = fixture.binary;
 	released = getenv("SMTPWARD_TEST_RELEASE");
 	if (!released || access(released, X_OK))
@@ -417,12 +462,17 @@ static int tidy(void **state)
 {
 	fixture.binary = ours;
 	loaded = NULL;
-	take_written();
-	written = 0;
 	return fixture_tidy(state);
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, tidy)
+static int begin(void **state)
+{
+	unlink(syslog_file);
+	child_start(CHILD(0), be_syslog_daemon, NULL);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, tidy)
 
 static int tests(void)
 {
