@@ -300,6 +300,7 @@ const volatile __u32 reject; /* errno, 0 where the kernel's own EPERM is meant *
 const volatile __u32 log_verdicts;
 const volatile __u64 limit_interval_ns;
 const volatile __u64 limit_window_ns; /* how far ahead of the clock a burst may run */
+const volatile __u64 events_size;     /* bytes that map_events has room for */
 const volatile __u64 tenant_interval_ns;
 const volatile __u64 tenant_window_ns;
 

@@ -147,18 +147,20 @@ static __always_inline struct mount *paths_mount(struct vfsmount *vfsmount)
 /* The path of a task's executable from the root of its mount tree. */
 static __always_inline void paths_exe(struct smtpward_event *event, struct task_struct *task)
 {
-	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+	struct mm_struct *mm = TASK_READ(task, mm);
+	struct file *file = TASK_READ(mm, exe_file);
 	struct vfsmount *vfsmount;
 	struct dentry *dentry, *root;
 	struct mount *mount;
 
 	if (!file)
 		return;
-	READ_NEAR(&vfsmount, &dentry, file, struct file, f_path.mnt, f_path.dentry);
-	mount = paths_mount(vfsmount);
-	root = BPF_CORE_READ(vfsmount, mnt_root);
-	if (!BPF_CORE_READ(dentry, d_hash.pprev))
+	vfsmount = TASK_READ(file, f_path.mnt);
+	dentry = TASK_READ(file, f_path.dentry);
+	root = TASK_READ(vfsmount, mnt_root);
+	if (!TASK_READ(dentry, d_hash.pprev))
 		event->flags |= SMTPWARD_EXE_DELETED;
+	mount = paths_mount(vfsmount);
 	for (int i = 0; i < PATHS_EXE_STEPS; i++) {
 		struct dentry *parent;
 		const char *name;

@@ -100,7 +100,6 @@ static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 {
 	const __u64 read = bpf_ringbuf_query(&map_events, BPF_RB_CONS_POS);
 	const __u64 written = bpf_ringbuf_query(&map_events, BPF_RB_PROD_POS);
-	const __u64 size = bpf_ringbuf_query(&map_events, BPF_RB_RING_SIZE);
 	const __u64 used = written - read;
 	__u64 before = READ_ONCE(tenant->records_before);
 	__u64 since = READ_ONCE(tenant->records_since);
@@ -111,7 +110,7 @@ static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 		WRITE_ONCE(tenant->mark, written);
 		WRITE_ONCE(tenant->records_before, before);
 	}
-	if (used > size || (before + since + 1) * RECORD_SIZE > size - used)
+	if (used > events_size || (before + since + 1) * RECORD_SIZE > events_size - used)
 		return false;
 	WRITE_ONCE(tenant->records_since, since + 1);
 	return true;

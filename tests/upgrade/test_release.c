@@ -49,21 +49,25 @@ static uint64_t counted_before(const char *line)
 	return strstr(line, " v=1 verdict=") ? 1 : held + lost;
 }
 
-/* The same of either version. An alert is about none; what this one sums up has a name. */
+/*
+ * The same of either version. An alert is about none. What this one sums up has a name; of what
+ * was lost 0.1.0 may have kept none.
+ */
 static uint64_t counted(const char *text)
 {
+	uint64_t suppressed, lost;
 	struct line line;
-	uint64_t held;
 
 	if (strstr(text, "]: v=1 "))
 		return counted_before(text);
 	if (strstr(text, " verdict="))
 		return 1;
 	line_read(text, &line);
-	held = line_number(&line, "suppressed") + line_number(&line, "lost");
-	if (held && strstr(text, " cgroup=\"\""))
+	suppressed = line_number(&line, "suppressed");
+	lost = line_number(&line, "lost");
+	if (suppressed && !lost && strstr(text, " cgroup=\"\""))
 		fail_msg("a sum that names nobody: %s", text);
-	return held;
+	return suppressed + lost;
 }
 
 /* Longer than other children's lives. */
@@ -467,6 +471,11 @@ static int tidy(void **state)
 
 static int begin(void **state)
 {
+	char left[32768];
+
+	/* Of a test that has failed. */
+	while (recv(syslog_fd, left, sizeof(left), 0) > 0)
+		;
 	unlink(syslog_file);
 	child_start(CHILD(0), be_syslog_daemon, NULL);
 	return 0;

@@ -240,10 +240,14 @@ static int loader_bind_maps(const struct loader *loader, const struct bpf_progra
 
 int loader_load(struct loader *loader, struct reason *reason)
 {
-	/* Not the skeleton's own: in libbpf 1.1 that maps a map, too, which is not to be made. */
-	int r = bpf_object__load(loader->skeleton->obj);
 	const char *lacking;
+	int r;
 
+	/* Of the one that is gone on with, where there is one. */
+	loader->skeleton->rodata->events_size =
+		bpf_map__max_entries(loader->skeleton->maps.map_events);
+	/* Not the skeleton's own: in libbpf 1.1 that maps a map, too, which is not to be made. */
+	r = bpf_object__load(loader->skeleton->obj);
 	for (int hook = 0; !r && hook < SMTPWARD_HOOKS; hook++) {
 		r = loader_bind_maps(loader, loader->programs[hook]);
 		if (r)
