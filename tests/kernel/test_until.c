@@ -681,9 +681,9 @@ static void assert_times_are(time_t when)
 	json_auto_t *json = status_json();
 	struct line line;
 
-	assert_about(json_string_value(json_object_get(json_object_get(json, "policy"),
-						       "loaded_at")),
-		     when);
+	assert_about(
+		json_string_value(json_object_get(json_object_get(json, "policy"), "loaded_at")),
+		when);
 	log_start(&log, LOG_FILE);
 	line_read(log_line(&log, "verdict=deny", 0), &line);
 	assert_about(line_field(&line, "time")->value, when);
@@ -714,6 +714,25 @@ static void test_guest_set_late(void **state)
 	assert_passes();
 }
 
+/* Of a log that runs while the clock is stepped, ahead and back: by the clock as it is then. */
+static void test_guest_lines(void **state)
+{
+	static const time_t steps[] = { 0, 2 * DAY, -DAY };
+	_cleanup_(log_close) struct log log = { 0 };
+	const time_t now = time(NULL);
+	struct line line;
+
+	load("deny\n");
+	log_start(&log, LOG_FILE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
+		guest_set(now + steps[i]);
+		assert_refused();
+		line_read(log_line(&log, "verdict=deny", i), &line);
+		assert_about(line_field(&line, "time")->value, now + steps[i]);
+	}
+	log_end(&log, SIGTERM);
+}
+
 /* What an NTP daemon tells the kernel of TAI, after the load: ends come sooner until then. */
 static void test_guest_tai(void **state)
 {
@@ -742,8 +761,8 @@ static void test_guest_tai(void **state)
 #function " before 6.1", function, begin, end, &before_tai \
 	}
 #define TEST(function) BOTH(function, begin, fixture_tidy)
-#define ONCE(function)                                           \
-	{                                                        \
+#define ONCE(function)                                         \
+	{                                                      \
 #function, function, begin, fixture_tidy, NULL \
 	}
 #define GUEST_TEST(function) BOTH(function, guest_begin, guest_end)
@@ -768,6 +787,7 @@ static const struct CMUnitTest all[] = {
 	GUEST_TEST(test_guest_steps),
 	GUEST_TEST(test_guest_untold),
 	GUEST_TEST(test_guest_set_late),
+	{ "test_guest_lines", test_guest_lines, guest_begin, guest_end, NULL },
 	GUEST_TEST(test_guest_tai),
 };
 
