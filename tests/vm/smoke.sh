@@ -223,7 +223,7 @@ test_tracker() {
 
 # What this kernel has of what is used; in the output, for the table in the README.
 test_features() {
-	check 'nothing is loaded' status 3 sh -c "$smtpward status >/tmp/features"
+	check 'nothing is loaded' status 3 sh -c "$smtpward status -v >/tmp/features 2>/dev/null"
 	sed -n -e 's/^feature /# feature /p' /tmp/features
 	check 'no feature is in use' status 1 grep -E '^feature [a-z]* *in use' /tmp/features
 	check 'what every policy uses is there' \
@@ -249,7 +249,7 @@ test_policy() {
 	check 'status' status 0 "$smtpward" status
 	check 'status counts' prints "^denied  *$refused\$" "$smtpward" status
 	check 'status is whole' prints '^enforcing$' "$smtpward" status
-	check 'status has what is in use' prints '^feature tracker  *in use' "$smtpward" status
+	check 'status has what is in use' prints '^feature tracker  *in use' "$smtpward" status -v
 	check 'nothing is broken' status 1 sh -c "$smtpward status | grep -E '^(broken|.*_full)'"
 }
 
@@ -289,14 +289,14 @@ test_reject() {
 	write_policy_refusing
 	if "$smtpward" load -c $policy 2>/tmp/reject; then
 		check 'load with reject' true
-		check 'status says that it is in use' prints '^feature reject  *in use' "$smtpward" status
+		check 'status says that it is in use' prints '^feature reject  *in use' "$smtpward" status -v
 		connects ECONNREFUSED /system.slice/web.service 0:0 127.0.0.1 25
 		connects ECONNREFUSED /system.slice/web.service 0:0 ::1 25
 		connects 0 /system.slice/mta@1.service 0:0 127.0.0.1 25
 		return
 	fi
 	check 'reject is refused with its reason' grep -q 'needs Linux 5.18' /tmp/reject
-	check 'status says that it is not there' prints '^feature reject  *not there' "$smtpward" status
+	check 'status says that it is not there' prints '^feature reject  *not there' "$smtpward" status -v
 	case $(uname -r) in
 	5.10.*) check 'the old policy stays' status 0 "$smtpward" status ;;
 	*) check 'this kernel has reject' false ;;

@@ -138,11 +138,19 @@ static bool status_uses_feature(const struct state *state, enum feature feature)
 	return true;
 }
 
+/* Asking for them loads programs, which is too much for who asks every minute: with -v alone. */
+static bool status_lists_features(void)
+{
+	return msg_get_level() >= MSG_DEBUG;
+}
+
 /* state: NULL where nothing is loaded. */
 static void status_print_features(const struct state *state)
 {
 	int answers[FEATURES];
 
+	if (!status_lists_features())
+		return;
 	features_ask_all(answers);
 	for (int i = 0; i < FEATURES; i++) {
 		const char *word = "not there";
@@ -239,9 +247,12 @@ _Static_assert(SAY_JSON_TEXT_SIZE >= STATE_TROUBLE_SIZE &&
 
 static json_t *status_json_of_features(const struct state *state)
 {
-	json_t *features = json_object();
+	json_t *features;
 	int answers[FEATURES];
 
+	if (!status_lists_features())
+		return json_null();
+	features = json_object();
 	features_ask_all(answers);
 	for (int i = 0; i < FEATURES; i++) {
 		bool used = answers[i] > 0 && state && status_uses_feature(state, (enum feature)i);
