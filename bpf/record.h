@@ -92,8 +92,9 @@ static __always_inline __u64 record_next_ns(const __u64 *next_ns, __u64 now, __u
 
 /*
  * Whether map_events has room for one more record of this tenant: it has no more there than it
- * leaves free. So the buffer is never full, and who has nothing there finds room: N tenants that
- * write all they can leave 1 / (N + 1) of it. How many records are there is known from above:
+ * leaves free. So who has nothing there finds room: N tenants that write all they can at the same
+ * time leave 1 / (N + 1) of it, and each that comes behind others half of what they have left,
+ * which is enough for a dozen. How many records are there is known from above:
  * those since the mark, and those of the time before, until the reader comes by the mark.
  */
 static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
