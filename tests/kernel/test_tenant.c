@@ -302,6 +302,16 @@ static void test_there_before(void **state)
 	assert_int_equal(status_counter("recorded"), 2);
 }
 
+/* What is said of them is on one line, whatever they are called. */
+static void test_odd_name_before(void **state)
+{
+	cgroup_make("odd\x1b/a");
+	load_in("", LIMIT);
+	assert_non_null(strstr(run.err,
+			       "1 cgroup that was there before the load shares the limit "
+			       "on lines of 1 tenant, /odd\\x1b: who made it is not known"));
+}
+
 /* Longer than an entry has room for: names in the middle make room, as in a record. */
 static void test_long_names_before(void **state)
 {
@@ -635,13 +645,21 @@ static void test_names_in_a_container(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_units),	    TEST(test_user_sessions),
-		TEST(test_containers),	    TEST(test_too_deep),
-		TEST(test_there_before),    TEST(test_long_names_before),
-		TEST(test_reload),	    TEST(test_minted),
-		TEST(test_moved),	    TEST(test_put_inside),
-		TEST(test_no_tenant),	    TEST(test_gone),
-		TEST(test_gone_and_killed), TEST(test_names_in_a_container),
+		TEST(test_units),
+		TEST(test_user_sessions),
+		TEST(test_containers),
+		TEST(test_too_deep),
+		TEST(test_there_before),
+		TEST(test_odd_name_before),
+		TEST(test_long_names_before),
+		TEST(test_reload),
+		TEST(test_minted),
+		TEST(test_moved),
+		TEST(test_put_inside),
+		TEST(test_no_tenant),
+		TEST(test_gone),
+		TEST(test_gone_and_killed),
+		TEST(test_names_in_a_container),
 	};
 
 	return cmocka_run_group_tests_name("tenant", tests, fixture_setup, fixture_teardown);

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/plural.h"
+#include "base/quote.h"
 #include "base/span.h"
 #include "cli/accounts.h"
 #include "cli/msg.h"
@@ -103,12 +104,15 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 static void say_load_merged(const struct tenants_merged *merged)
 {
 	const bool one = merged->cgroups == 1;
+	char first[QUOTE_SIZE(sizeof(merged->first))];
 
+	/* Never too long for it. */
+	quote_text(merged->first, strlen(merged->first), first, sizeof(first));
 	msg_info("%" PRIu64 " %s there before the load %s the limit on lines of %" PRIu64
 		 " %s, %s%s: who made %s is not known",
 		 merged->cgroups, one ? "cgroup that was" : "cgroups that were",
 		 one ? "shares" : "share", merged->tenants,
-		 plural(merged->tenants, "tenant", "tenants"), merged->first,
+		 plural(merged->tenants, "tenant", "tenants"), first,
 		 merged->tenants == 1 ? "" : " and others", one ? "it" : "them");
 }
 
