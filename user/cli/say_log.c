@@ -88,7 +88,7 @@ static void say_log_lift(void *userdata)
 {
 	struct context *context = userdata;
 
-	context->lifted = say_load_lift(context->pins, context->options->lift_at_end);
+	context->lifted = say_load_lift(context->pins, context->options->lift_at_end, NULL);
 }
 
 /* The first trouble worth an alert, in words; false where there is none. */

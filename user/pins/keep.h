@@ -25,7 +25,8 @@
  * service's own would end with its process. prepare, or NULL, sees what is there before.
  */
 int keep_update(const struct pins *pins, uint64_t generation,
-		int (*prepare)(const struct pins *keep), struct reason *reason);
+		int (*prepare)(const struct pins *pins, const struct pins *keep),
+		struct reason *reason);
 
 /* Whether that is so. For root. 0 or -errno. */
 int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole);

@@ -239,13 +239,28 @@ int object_read_hooks(const struct pins *pins, uint64_t generation,
 	return hook_parse_runs(text, ret_runs) ? 0 : -ENODATA;
 }
 
+/* By the kind of its descriptor: of a map, info.type is the map's, and may be the same number. */
+int object_read_any_link(int fd, struct bpf_link_info *ret_info)
+{
+	struct object_identity identity;
+	__u32 size = sizeof(*ret_info);
+	int r = object_identify(fd, &identity);
+
+	if (r)
+		return r;
+	if (!strstr(identity.kind, "link"))
+		return -EBADMSG;
+	memset(ret_info, 0, sizeof(*ret_info));
+	return bpf_obj_get_info_by_fd(fd, ret_info, &size) ? -errno : 0;
+}
+
 int object_read_link(int fd, struct object_link *ret_link)
 {
-	struct bpf_link_info info = { 0 };
-	__u32 size = sizeof(info);
+	struct bpf_link_info info;
+	int r = object_read_any_link(fd, &info);
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
+	if (r)
+		return r;
 	if (info.type != BPF_LINK_TYPE_CGROUP)
 		return -EBADMSG;
 	ret_link->id = info.id;

@@ -93,6 +93,8 @@ struct object_link {
 int object_read_hooks(const struct pins *pins, uint64_t generation,
 		      bool ret_runs[static SMTPWARD_HOOKS]);
 
+/* -EBADMSG where the descriptor is of no link, or, for the second, of none on a cgroup. */
+int object_read_any_link(int fd, struct bpf_link_info *ret_info);
 int object_read_link(int fd, struct object_link *ret_link);
 int object_program_id(int fd, uint32_t *ret_id);
 

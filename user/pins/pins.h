@@ -99,6 +99,9 @@ int pins_name(const struct pins *pins, uint64_t generation, const char *name,
 /* Whether there is a pin of this name. */
 int pins_has(const struct pins *pins, uint64_t generation, const char *name, bool *ret_has);
 
+/* Whether a load makes things of this name in the directory. */
+bool pins_makes(const char *name);
+
 int pins_make_generation(const struct pins *pins, uint64_t generation);
 
 /* Generations that have a directory, in no order. The caller frees *ret_numbers. */

@@ -243,24 +243,26 @@ static int state_read_counters(const struct state_view *view, struct state *stat
 	return object_sum_counters(fd, &state->counters);
 }
 
-/* By the pinned gate; where there is none, by that of the programs. */
+/* By the pinned gate, if it is that of the programs; else by theirs. */
 static int state_read_generation(const struct state_view *view, struct state *state)
 {
+	const struct found_link *link = view->link;
 	enum object_gate gate = OBJECT_GATE_STRAY;
 	uint64_t generation = 0;
 	int r = -ENOENT;
 
-	if (view->pins.fd >= 0)
+	if (view->pins.fd >= 0 && (!link || link->gate_id == view->pinned_gate))
 		r = object_read_generation(&view->pins, &generation, &gate);
 	if (!r && gate != OBJECT_GATE_STRAY) {
 		state->policy.generation = generation;
 		state->gate_open = gate == OBJECT_GATE_OPEN;
 		return 0;
 	}
-	if (!view->link || view->link->gate == SMTPWARD_GATE_OPEN)
+	if (!link || (link->gate == SMTPWARD_GATE_OPEN && !link->generation))
 		return r ? r : -ENODATA;
 	/* Programs that the gate does not name decide for themselves: see bpf/gate.h. */
-	state->policy.generation = view->link->generation ?: view->link->gate;
+	state->policy.generation = link->generation ?: link->gate;
+	state->gate_open = link->gate == SMTPWARD_GATE_OPEN;
 	state_note(state, STATE_PINS);
 	return 0;
 }

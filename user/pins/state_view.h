@@ -12,6 +12,7 @@ struct state_view {
 	struct pins pins; /* closed where there are none */
 	struct found found;
 	const struct found_link *link; /* one of the policy's in question; NULL: none is known */
+	uint32_t pinned_gate;	       /* the id of the pinned map_gate; 0: there is none */
 	uint64_t root_id;	       /* of the v2 root as it is seen here */
 	int root_fd;
 	uint32_t fallback_program; /* of what a trial went back to; 0: it is not known */
