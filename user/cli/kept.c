@@ -58,8 +58,9 @@ static int kept_open_directory(bool make, int *ret_fd, struct reason *reason)
 		return reason_errno(reason, -errno, "cannot open %s", KEPT_DIRECTORY);
 	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & (S_IWGRP | S_IWOTH))
 		return reason_set(reason, -EPERM,
-				  "%s is not used: others than root may write to it",
-				  KEPT_DIRECTORY);
+				  "%s is not used: others than root may write to it; make it "
+				  "root's: chown root %s; chmod 700 %s",
+				  KEPT_DIRECTORY, KEPT_DIRECTORY, KEPT_DIRECTORY);
 	if (st.st_mode & (S_IRWXG | S_IRWXO) && fchmod(fd, 0700))
 		return reason_errno(reason, -errno, "cannot take %s from all but root",
 				    KEPT_DIRECTORY);
@@ -311,7 +312,8 @@ static int kept_read_named(const struct kept *kept, const char *name, char **ret
 		return reason_errno(reason, -errno, "cannot open %s", kept->path);
 	if (!S_ISREG(st.st_mode) || !trusted_file(fd, &st) || st.st_size > KEPT_SIZE_MAX)
 		return reason_set(reason, -EPERM,
-				  "%s is not used: it is no file that root alone can write",
+				  "%s is not used: it is no file that root alone can write; the "
+				  "next load that works makes it anew",
 				  kept->path);
 	r = kept_read_all(fd, (size_t)st.st_size, ret_text);
 	if (r)
