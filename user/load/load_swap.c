@@ -287,7 +287,7 @@ static int swap_detach_unknown(void *userdata, const char *name)
 {
 	const struct swap_unknown *unknown = userdata;
 	_cleanup_close_ int fd = -1;
-	bool ours;
+	bool ours = false;
 	int r;
 
 	if (!hook_is_unknown_link(name))
