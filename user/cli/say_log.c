@@ -338,11 +338,9 @@ static enum command_result say_log_end(const struct context *context, enum logge
 			  context->pins);
 		return COMMAND_FAILED;
 	case LOGGER_REPLACED:
-		msg_info("another version of smtpward has taken over, or a load has begun a new "
-			 "buffer: the log ends, start it again");
-		if (context->options->until_alert)
-			return COMMAND_FAILED;
-		break;
+		msg_error("another version of smtpward has taken over, or a load has begun a new "
+			  "buffer: the log ends, start it again");
+		return COMMAND_FAILED;
 	case LOGGER_ALERTED:
 		msg_error("the log ends, since it cannot put this right: %s", context->state);
 		return COMMAND_FAILED;
