@@ -201,7 +201,7 @@ static void status_print_text(const struct state *state)
 	if (state->asks_local)
 		printf("local     %" PRIu64 " addresses and prefixes\n", state->local);
 	if (state->reader)
-		printf("log       written by process %d\n", (int)state->reader);
+		printf("log       locked by process %d\n", (int)state->reader);
 	else
 		printf("log       nobody writes it: 'smtpward log%s' does\n",
 		       pins_option(state->origin.pins).text);

@@ -254,7 +254,8 @@ static int restore_names(const struct pins *pins, const struct found_link *link,
 
 	if (!r && has)
 		r = load_name_generation(pins, link->gate);
-	if (!r && has && link->reader)
+	/* What an older version has loaded does not say who reads: there the directory goes on. */
+	if (!r && has && (link->reader || link->pins))
 		r = pins_share(pins, link->gate, link->reader);
 	if (r)
 		return reason_errno(reason, r, "cannot name the policy in %s", pins->path);

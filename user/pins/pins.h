@@ -39,8 +39,8 @@ struct pins {
 	bool alone;  /* it is held, and by nobody else */
 };
 
-#define PINS_CLOSED                                   \
-	{                                             \
+#define PINS_CLOSED                                                   \
+	{                                                             \
 		.path = NULL, .fd = -1, .lock_fd = -1, .alone = false \
 	}
 
@@ -88,6 +88,9 @@ int pins_find_group(const struct pins *pins, gid_t *ret_group);
  * more; 0: takes all of that from the one that has it. See pins_share.c.
  */
 int pins_share(const struct pins *pins, uint64_t generation, gid_t group);
+
+/* Whether this group has that, and no more. A map that is not there at all does not count. */
+int pins_is_shared(const struct pins *pins, uint64_t generation, gid_t group, bool *ret_is);
 
 /* Whether the directory is still the one at its path. */
 bool pins_present(const struct pins *pins);

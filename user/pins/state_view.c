@@ -68,6 +68,7 @@ static int state_view_find(struct state_view *view)
 	r = found_read(&view->found);
 	if (r)
 		return r == -EPERM ? 0 : r;
+	view->found_all = true;
 	r = keep_claim(&view->pins, &view->found);
 	if (r)
 		return r;
@@ -118,7 +119,7 @@ bool state_is_pinned(const struct state_view *view, const struct state *state, c
 	bool same = false;
 
 	return view->pins.fd >= 0 &&
-	       !object_open(&view->pins, state->policy.generation, name, &pinned) &&
+	       !object_open_to_read(&view->pins, state->policy.generation, name, &pinned) &&
 	       !object_compare(fd, pinned, &same) && same;
 }
 
