@@ -443,7 +443,7 @@ const struct command cmd_status = {
 	.summary = "is it enforcing, since when, what, with what counts",
 	.description =
 		"Tells what is in force now, from what the kernel has. Exit status 0 where the "
-		"policy\nis enforced on both hooks, or is what --expect names, 4 where it is and "
+		"policy\nis enforced on every hook, or is what --expect names, 4 where it is and "
 		"something is\namiss, 3 where it is not.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),

@@ -32,7 +32,7 @@ const struct command cmd_unload = {
 	.name = "unload",
 	.summary = "lift enforcement: the rollback, and the only one",
 	.description =
-		"Lifts enforcement on both hooks at once and removes every program, map, link "
+		"Lifts enforcement on all hooks at once and removes every program, map, link "
 		"and pin.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),

@@ -3,7 +3,7 @@
  * The directory in bpffs that keeps everything alive.
  *
  *   map_gate            says which generation decides
- *   link_connect4, 6    the hooks
+ *   link_HOOK           for each of the hooks
  *   generation-N/       one policy: its maps, programs and cgroup tracker, and the maps
  *                       that last from policy to policy
  *   policy              -> the generation that decides, for people
