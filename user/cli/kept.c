@@ -23,6 +23,7 @@
 #include "pins/lock.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "policy/policy_lex.h"
 
 /* A policy has 64 files of 1 MiB; numbers and quotes come to it. */
 #define KEPT_SIZE_MAX (512U << 20)
@@ -328,8 +329,7 @@ static int kept_read_text(const struct kept *kept, char **ret_text, size_t *ret_
 	return kept_read_named(kept, kept->name, ret_text, ret_size, reason);
 }
 
-static void kept_say_taken(const struct policy *policy, enum smtpward_condition condition,
-			   const char *what)
+static void kept_say_taken(const struct policy *policy, int condition)
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
@@ -345,7 +345,8 @@ static void kept_say_taken(const struct policy *policy, enum smtpward_condition 
 				continue;
 			msg_warning("%s:%u: the number of the %s '%s' is another's today: it "
 				    "matches nothing",
-				    rule->place.file, rule->place.line, what, name);
+				    rule->place.file, rule->place.line,
+				    policy_condition_names[condition], name);
 		}
 	}
 }
@@ -371,8 +372,9 @@ int kept_read(const struct kept *kept, struct given_policy *ret_given, struct re
 	}
 	if (r)
 		return reason_errno(reason, r, "cannot read %s", kept->path);
-	kept_say_taken(policy, SMTPWARD_USER, "user");
-	kept_say_taken(policy, SMTPWARD_GROUP, "group");
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		if (policy_kinds[condition] == POLICY_ID)
+			kept_say_taken(policy, condition);
 	return given_policy_take(kept->path, &policy, ret_given, reason) == COMMAND_DONE ? 0
 											 : -EINVAL;
 }

@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/macro.h"
 #include "base/verdict_word.h"
 #include "policy/policy_parse.h"
 #include "policy/policy_until.h"
@@ -31,7 +32,7 @@ static int rule_add_path(struct policy_parser *parser, const char *path, size_t 
 		return -ENOMEM;
 	if (*found != copy)
 		return 0;
-	copy = NULL; /* the tree's */
+	TAKE_PTR(copy); /* the tree's */
 	parser->n_segments += segments;
 	return 0;
 }
