@@ -161,6 +161,12 @@ static __always_inline const struct smtpward_rules *decide_cgroup(const struct c
 	return CONSTANT(any_cgroup);
 }
 
+/* Each condition has its set in decide_satisfy(): these four, and an id's each. */
+#define DECIDE_COUNT(name, map, member) +1
+_Static_assert(SMTPWARD_CONDITIONS_N == 4 SMTPWARD_ID_CONDITIONS(DECIDE_COUNT),
+	       "every condition is looked up");
+#undef DECIDE_COUNT
+
 static __always_inline void decide_satisfy(const struct flow *flow, struct bpf_sock_addr *ctx,
 					   const struct caller *caller,
 					   struct smtpward_satisfied *satisfied,

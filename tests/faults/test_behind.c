@@ -194,7 +194,7 @@ static void test_attached_cgroup_removed(void **state)
 	log_start(&log_file, LOG_FILE);
 	cgroup_remove("attached");
 	assert_int_equal(status(), 3);
-	assert_alert("connect4", false);
+	assert_alert("no hook is in force", false);
 	end();
 	begin();
 	end();

@@ -21,6 +21,12 @@ prepare() {
 	make_place && copy_tree
 }
 
+# Of two hooks nothing may speak as of all, also where a line ends between the words.
+texts_count_no_hooks() {
+	! (cd "$tree" && grep -rlzE '[Bb]oth([[:space:]]|\*|the)+hooks|[Tt]wo BPF programs' \
+		bpf user include scripts README.md)
+}
+
 old_load() {
 	"$base" load -c "$work/old.conf" --cgroup "$cgroup" --pins "$pins"
 }
@@ -148,6 +154,7 @@ command -v strace >/dev/null || { echo "Bail out! there is no strace"; exit 1; }
 check "a copy of the tree" prepare
 check "the patch applies" applies hook.patch
 check "... to five files at most" few_files hook.patch 5
+check "... no text says that there are two hooks" texts_count_no_hooks
 check "... and the tree builds" builds
 check "nothing is loaded: nothing is refused" decides $nothing
 check "the build without the hook: binds pass" old_is_in_force

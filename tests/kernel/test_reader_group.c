@@ -142,6 +142,12 @@ static void test_group_of_a_log(void **state)
 	policy_load("mode enforce\n");
 	assert_int_equal(pin_stat("").st_gid, 0);
 	assert_int_equal(pin_stat("policy/map_events").st_gid, 0);
+	/* As somebody makes it by hand. */
+	assert_int_equal(chmod(path, 0750), 0);
+	policy_load("mode enforce\n");
+	assert_int_equal(pin_stat("").st_gid, 0);
+	assert_int_equal(pin_stat("reader").st_gid, 0);
+	assert_int_equal(pin_stat("policy/map_events").st_gid, 0);
 }
 
 static int other_groups(void *arg)

@@ -23,6 +23,7 @@
 #include "pins/lock.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "policy/policy_lex.h"
 
 /* A policy has 64 files of 1 MiB; numbers and quotes come to it. */
 #define KEPT_SIZE_MAX (512U << 20)
@@ -58,8 +59,9 @@ static int kept_open_directory(bool make, int *ret_fd, struct reason *reason)
 		return reason_errno(reason, -errno, "cannot open %s", KEPT_DIRECTORY);
 	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & (S_IWGRP | S_IWOTH))
 		return reason_set(reason, -EPERM,
-				  "%s is not used: others than root may write to it",
-				  KEPT_DIRECTORY);
+				  "%s is not used: others than root may write to it; make it "
+				  "root's: chown root %s; chmod 700 %s",
+				  KEPT_DIRECTORY, KEPT_DIRECTORY, KEPT_DIRECTORY);
 	if (st.st_mode & (S_IRWXG | S_IRWXO) && fchmod(fd, 0700))
 		return reason_errno(reason, -errno, "cannot take %s from all but root",
 				    KEPT_DIRECTORY);
@@ -311,7 +313,8 @@ static int kept_read_named(const struct kept *kept, const char *name, char **ret
 		return reason_errno(reason, -errno, "cannot open %s", kept->path);
 	if (!S_ISREG(st.st_mode) || !trusted_file(fd, &st) || st.st_size > KEPT_SIZE_MAX)
 		return reason_set(reason, -EPERM,
-				  "%s is not used: it is no file that root alone can write",
+				  "%s is not used: it is no file that root alone can write; the "
+				  "next load that works makes it anew",
 				  kept->path);
 	r = kept_read_all(fd, (size_t)st.st_size, ret_text);
 	if (r)
@@ -326,8 +329,7 @@ static int kept_read_text(const struct kept *kept, char **ret_text, size_t *ret_
 	return kept_read_named(kept, kept->name, ret_text, ret_size, reason);
 }
 
-static void kept_say_taken(const struct policy *policy, enum smtpward_condition condition,
-			   const char *what)
+static void kept_say_taken(const struct policy *policy, int condition)
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
@@ -343,7 +345,8 @@ static void kept_say_taken(const struct policy *policy, enum smtpward_condition 
 				continue;
 			msg_warning("%s:%u: the number of the %s '%s' is another's today: it "
 				    "matches nothing",
-				    rule->place.file, rule->place.line, what, name);
+				    rule->place.file, rule->place.line,
+				    policy_condition_names[condition], name);
 		}
 	}
 }
@@ -369,8 +372,9 @@ int kept_read(const struct kept *kept, struct given_policy *ret_given, struct re
 	}
 	if (r)
 		return reason_errno(reason, r, "cannot read %s", kept->path);
-	kept_say_taken(policy, SMTPWARD_USER, "user");
-	kept_say_taken(policy, SMTPWARD_GROUP, "group");
+	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		if (policy_kinds[condition] == POLICY_ID)
+			kept_say_taken(policy, condition);
 	return given_policy_take(kept->path, &policy, ret_given, reason) == COMMAND_DONE ? 0
 											 : -EINVAL;
 }

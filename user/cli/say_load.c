@@ -264,18 +264,20 @@ static void say_load_others(const struct found *others)
 	}
 }
 
-enum command_result say_load_lift(const char *pins, const struct load_id *only)
+enum command_result say_load_lift(const char *pins, const struct load_id *only, bool *ret_lifted)
 {
 	struct load_lifted lifted = { 0 };
 	struct reason reason;
 	int r = load_unload(pins ?: PINS_DEFAULT_PATH, only, &lifted, &reason);
 
+	if (ret_lifted)
+		*ret_lifted = lifted.lifted || r == -ENOENT;
 	if (r == -ESTALE) {
 		msg_info("%s", reason.text);
 		return COMMAND_DONE;
 	}
 	if (r && r != -ENOENT) {
-		msg_error("cannot unload: %s", reason.text);
+		msg_error("%s%s", lifted.lifted ? "" : "cannot unload: ", reason.text);
 		return COMMAND_FAILED;
 	}
 	if (*lifted.odd)

@@ -29,7 +29,10 @@ struct say_load_request {
 enum command_result say_load_policy(const struct say_load_request *load,
 				    struct load_report *ret_report);
 
-/* Lifts the policy; with only, that load and no other. */
-enum command_result say_load_lift(const char *pins, const struct load_id *only);
+/*
+ * Lifts the policy; with only, that load and no other. *ret_lifted, where it is asked for: nothing
+ * of it refuses any more, also where the result is a failure.
+ */
+enum command_result say_load_lift(const char *pins, const struct load_id *only, bool *ret_lifted);
 
 #endif /* SMTPWARD_SAY_LOAD_H */

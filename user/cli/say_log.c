@@ -79,6 +79,9 @@ struct context {
 	struct say_log_trial trial;
 	struct logger_alert news[4]; /* what is to be said of a trial, in order */
 	size_t n_news;
+	struct object_hooks hooks; /* of the last look */
+	bool saw;		   /* at some look: it could tell */
+	unsigned int blind;	   /* looks since then that could not */
 };
 
 static void say_log_trouble(void *userdata, int err)
@@ -99,7 +102,7 @@ static void say_log_lift(void *userdata)
 {
 	struct context *context = userdata;
 
-	context->lifted = say_load_lift(context->pins, context->options->lift_at_end);
+	context->lifted = say_load_lift(context->pins, context->options->lift_at_end, NULL);
 }
 
 /* The first trouble worth an alert, in words; false where there is none. */
@@ -238,19 +241,26 @@ static bool say_log_news(void *userdata, bool unloaded, struct logger_alert *ret
 	return true;
 }
 
+/* What is loaded may be in force or not: who is not root cannot tell. */
+static bool say_log_is_blind(int r)
+{
+	return r == -EACCES || r == -ENOLINK;
+}
+
 static int say_log_read_state(struct context *context, struct state *ret_state,
 			      struct reason *reason)
 {
-	int r = state_read(context->pins, true, ret_state, reason);
+	int r = state_watch(context->pins, &context->hooks, ret_state, reason);
 	struct logger_alert trouble;
 
-	if (r == -EACCES)
+	if (say_log_is_blind(r))
 		snprintf(context->state, sizeof(context->state),
 			 "cannot tell whether it is enforcing");
 	else if (r && r != -EAGAIN && r != -ENOENT)
 		snprintf(context->state, sizeof(context->state), "not enforcing");
 	if (r)
 		return r;
+	context->saw = true;
 	if (!state_is_whole(ret_state) || !say_log_find_trouble(ret_state, &trouble))
 		snprintf(context->state, sizeof(context->state), "%s", state_headline(ret_state));
 	else
@@ -267,6 +277,20 @@ static bool say_log_is_whole(struct context *context)
 	       !(state.troubles & STATE_HEALS);
 }
 
+/*
+ * Who never saw has been told so. A load gives its pins to the reader behind the switch: one look
+ * may come too early.
+ */
+static bool say_log_look_blindly(struct context *context, int r, const struct reason *reason,
+				 struct logger_alert *ret_alert)
+{
+	if (r == -EACCES && (!context->saw || ++context->blind == 1))
+		return false;
+	*ret_alert = (struct logger_alert){ .ends = true };
+	snprintf(ret_alert->text, sizeof(ret_alert->text), "cannot tell: %s", reason->text);
+	return true;
+}
+
 /* Checks enforcement, and repairs it if we are root; otherwise only reports. */
 static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 {
@@ -275,9 +299,12 @@ static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 	struct reason reason;
 	int r = say_log_read_state(context, &state, &reason);
 
-	/* Under change, or out of sight: neither is for an alert. */
-	if (r == -EAGAIN || r == -EACCES)
+	/* Under change. */
+	if (r == -EAGAIN)
 		return false;
+	if (say_log_is_blind(r))
+		return say_log_look_blindly(context, r, &reason, ret_alert);
+	context->blind = 0;
 	if (!r)
 		say_log_follow_trial(context, &state);
 	/* Root clears up behind it; for others it is the end. */
@@ -315,7 +342,7 @@ static void say_log_begun(void *userdata)
 	struct reason reason;
 	int r = say_log_read_state(context, &state, &reason);
 
-	if (r == -EACCES)
+	if (say_log_is_blind(r))
 		msg_warning("nobody is told where enforcement ends: %s", reason.text);
 	say_log_tell_ready("READY=1");
 }
@@ -352,11 +379,9 @@ static enum command_result say_log_end(const struct context *context, enum logge
 			  context->pins);
 		return COMMAND_FAILED;
 	case LOGGER_REPLACED:
-		msg_info("another version of smtpward has taken over, or a load has begun a new "
-			 "buffer: the log ends, start it again");
-		if (context->options->until_alert)
-			return COMMAND_FAILED;
-		break;
+		msg_error("another version of smtpward has taken over, or a load has begun a new "
+			  "buffer: the log ends, start it again");
+		return COMMAND_FAILED;
 	case LOGGER_ALERTED:
 		msg_error("the log ends, since it cannot put this right: %s", context->state);
 		return COMMAND_FAILED;
@@ -368,7 +393,7 @@ static enum command_result say_log_end(const struct context *context, enum logge
 
 void say_log_drain_left(const char *pins, struct say_sinks *sinks)
 {
-	struct context context = { .sinks = sinks };
+	struct context context = { .sinks = sinks, .hooks = OBJECT_HOOKS_CLOSED };
 	const struct drain_notices notices = { say_log_trouble, &context };
 	struct drain_report report = { 0 };
 	struct reason reason;
@@ -494,12 +519,14 @@ enum command_result say_log_run(const struct say_log_options *options, struct sa
 		.pins = reader_view_choose(options->pins),
 		.state = "under change",
 		.lifted = COMMAND_DONE,
+		.hooks = OBJECT_HOOKS_CLOSED,
 	};
 	enum logger_end end = LOGGER_STOPPED;
 	struct reason reason;
 	int r;
 
 	r = say_log_stream(&context, &end, &reason);
+	object_hooks_close(&context.hooks);
 	if (r) {
 		msg_error("cannot log: %s", reason.text);
 		/* A service that failed would be started again, with a load of what was lifted. */

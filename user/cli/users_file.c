@@ -77,16 +77,18 @@ static int users_open(const char *path, FILE **ret_file, struct reason *reason)
 	/* Not blocking: a fifo is told from a file only once it is open. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
+	FILE *file;
 
 	if (fd < 0 || fstat(fd, &st))
 		return reason_errno(reason, -errno, "cannot read %s", path);
 	if (!S_ISREG(st.st_mode))
 		return reason_set(reason, -EINVAL, "cannot read %s: it is %s", path,
 				  S_ISDIR(st.st_mode) ? "a directory" : "not a regular file");
-	*ret_file = fdopen(fd, "r");
-	if (!*ret_file)
+	file = fdopen(fd, "r");
+	if (!file)
 		return reason_errno(reason, -errno, "cannot read %s", path);
 	TAKE_FD(fd);
+	*ret_file = file;
 	return 0;
 }
 

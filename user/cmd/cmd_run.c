@@ -108,7 +108,7 @@ static enum command_result run_log_and_end(const struct run_config *config,
 		return result;
 	if (config->trial) {
 		/* The log failed before a signal could end it. */
-		say_load_lift(config->pins, &report->id);
+		say_load_lift(config->pins, &report->id, NULL);
 		return result;
 	}
 	msg_info("the log ends, the policy stays in force: 'smtpward unload%s' lifts it",

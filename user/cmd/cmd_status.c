@@ -218,7 +218,7 @@ static void status_print_text(const struct state *state)
 		printf("local     %" PRIu64 " %s\n", state->local,
 		       plural(state->local, "address or prefix", "addresses and prefixes"));
 	if (state->reader)
-		printf("log       written by process %d\n", (int)state->reader);
+		printf("log       locked by process %d\n", (int)state->reader);
 	else
 		printf("log       nobody writes it: 'smtpward log%s' does\n",
 		       pins_option(state->origin.pins).text);
@@ -482,7 +482,7 @@ const struct command cmd_status = {
 	.summary = "is it enforcing, since when, what, with what counts",
 	.description =
 		"Tells what is in force now, from what the kernel has. Exit status 0 where the "
-		"policy\nis enforced on both hooks, or is what --expect names, 4 where it is and "
+		"policy\nis enforced on every hook, or is what --expect names, 4 where it is and "
 		"something is\namiss, 3 where it is not.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),

@@ -19,10 +19,11 @@ static enum command_result unload_run(void *userdata, int argc, char **argv)
 	const struct unload_config *config = userdata;
 	_cleanup_(kept_close) struct kept kept = KEPT_CLOSED;
 	enum command_result result;
+	bool lifted = false;
 
 	kept_open(config->pins, false, &kept);
-	result = say_load_lift(config->pins, NULL);
-	if (result == COMMAND_DONE)
+	result = say_load_lift(config->pins, NULL, &lifted);
+	if (lifted)
 		kept_lift(&kept);
 	return result;
 }
@@ -31,7 +32,7 @@ const struct command cmd_unload = {
 	.name = "unload",
 	.summary = "lift enforcement: the rollback, and the only one",
 	.description =
-		"Lifts enforcement on both hooks at once and removes every program, map, link "
+		"Lifts enforcement on all hooks at once and removes every program, map, link "
 		"and pin.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),

@@ -121,6 +121,7 @@ int load_keep(const char *path, const char *wanted, struct load_keep *ret_keep,
 	      struct reason *reason);
 
 struct load_lifted {
+	bool lifted;	     /* it refuses nothing any more, whatever fails after that */
 	unsigned int links;  /* that were attached, and are not any more */
 	struct found others; /* what is attached still: other pin directories' */
 	char odd[256];	     /* pins that were not what their names say, or empty */
@@ -130,7 +131,7 @@ struct load_lifted {
  * Lifts enforcement and removes everything, also where only the programs are left, without
  * a pin. With only, it lifts that load and no other: -ESTALE where another one has come
  * after it. -ENOENT where nothing is loaded; *ret_lifted has the others then, too.
- * found_clear() frees them.
+ * found_clear() frees them. Of another error *ret_lifted has "lifted" alone.
  */
 int load_unload(const char *path, const struct load_id *only, struct load_lifted *ret_lifted,
 		struct reason *reason);

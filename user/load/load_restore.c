@@ -214,6 +214,20 @@ static int restore_fallback(const struct restore *restore, const struct found_li
 	return r ? r : restore_generation(&fallback, &before);
 }
 
+static uint32_t restore_find_gate(const struct pins *pins, const struct found *found,
+				  uint64_t root_id, bool open)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		const struct found_link *link = &found->links[i];
+
+		/* Of an older version the gate alone tells the generation, and not while it is open. */
+		if ((link->gate == SMTPWARD_GATE_OPEN) == open && (!open || link->generation) &&
+		    found_is_of(link, pins->path, root_id))
+			return link->gate_id;
+	}
+	return 0;
+}
+
 /*
  * Whose map_gate it is in the directory; where it is nobody's who is attached, the first that
  * belongs there. 0: there is none.
@@ -229,11 +243,8 @@ static uint32_t restore_choose_gate(const struct pins *pins, const struct found 
 	for (size_t i = 0; i < found->n; i++)
 		if (pinned && found->links[i].gate_id == pinned)
 			return found->links[i].gate == SMTPWARD_GATE_OPEN ? 0 : pinned;
-	for (size_t i = 0; i < found->n; i++)
-		if (found->links[i].gate != SMTPWARD_GATE_OPEN &&
-		    found_is_of(&found->links[i], pins->path, root_id))
-			return found->links[i].gate_id;
-	return 0;
+	return restore_find_gate(pins, found, root_id, false)
+		       ?: restore_find_gate(pins, found, root_id, true);
 }
 
 static int restore_names(const struct pins *pins, const struct found_link *link,
@@ -244,15 +255,16 @@ static int restore_names(const struct pins *pins, const struct found_link *link,
 
 	if (!r && has)
 		r = load_name_generation(pins, link->gate);
-	if (!r && has && link->reader)
+	/* What an older version has loaded does not say who reads: there the directory goes on. */
+	if (!r && has && (link->reader || link->pins))
 		r = pins_share(pins, link->gate, link->reader);
 	if (r)
 		return reason_errno(reason, r, "cannot name the policy in %s", pins->path);
 	return 0;
 }
 
-int load_restore(const struct pins *pins, const struct found *found, uint64_t root_id,
-		 struct reason *reason)
+static int restore_all(const struct pins *pins, const struct found *found, uint64_t root_id,
+		       struct reason *reason)
 {
 	const struct found_link *last = NULL;
 	const uint32_t gate_id = restore_choose_gate(pins, found, root_id);
@@ -275,5 +287,22 @@ int load_restore(const struct pins *pins, const struct found *found, uint64_t ro
 			return r;
 		last = link;
 	}
-	return last ? restore_names(pins, last, reason) : 0;
+	return last && last->gate != SMTPWARD_GATE_OPEN ? restore_names(pins, last, reason) : 0;
+}
+
+/* Links whose last pins were just removed may be found, and be gone a moment later. */
+#define RESTORE_TRIES 5
+
+int load_restore(const struct pins *pins, struct found *found, uint64_t root_id,
+		 struct reason *reason)
+{
+	int r = restore_all(pins, found, root_id, reason);
+
+	for (int tries = 1; r == -ENOENT && tries < RESTORE_TRIES; tries++) {
+		found_clear(found);
+		r = load_find(pins, found, &root_id, reason);
+		if (!r)
+			r = restore_all(pins, found, root_id, reason);
+	}
+	return r;
 }

@@ -65,9 +65,10 @@ int load_make(struct load *load, struct reason *reason);
 
 /*
  * load_restore.c: pins again, in their directory, what is attached and not pinned there. The
- * caller holds the lock. Nothing where another policy's pins are there.
+ * caller holds the lock. Nothing where another policy's pins are there. What is gone meanwhile is
+ * looked for again, and so found may change.
  */
-int load_restore(const struct pins *pins, const struct found *found, uint64_t root_id,
+int load_restore(const struct pins *pins, struct found *found, uint64_t root_id,
 		 struct reason *reason);
 
 /* Pins an object, in the directory of a generation, or of all for 0. */
@@ -136,8 +137,11 @@ int load_name_generation(const struct pins *pins, uint64_t generation);
 /* After the switch: names, the reader's rights, and what was replaced goes. */
 int load_finish(struct load *load, struct reason *reason);
 
-/* Detaches and unpins hooks of another version that this one does not have. 0 or -errno. */
-int load_detach_unknown(const struct pins *pins);
+/*
+ * Detaches and unpins, in the pin directory or in its second set, hooks of another version that
+ * this one does not have: links whose programs go by the map_gate of pins. 0 or -errno.
+ */
+int load_detach_unknown(const struct pins *pins, const struct pins *dir);
 
 /*
  * Makes the link of a hook and pins it, in place of a pin of a link that is dead. The

@@ -279,34 +279,42 @@ static int swap_share(const struct load *load, struct reason *reason)
 	return 0;
 }
 
-static bool swap_is_link_of_ours(const char *name)
-{
-	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
-		if (!strcmp(name, hook_infos[hook].link_pin))
-			return true;
-	return false;
-}
+struct swap_unknown {
+	const struct pins *dir;
+	uint32_t gate_id;
+};
 
 static int swap_detach_unknown(void *userdata, const char *name)
 {
-	const struct pins *pins = userdata;
+	const struct swap_unknown *unknown = userdata;
 	_cleanup_close_ int fd = -1;
+	bool ours = false;
 	int r;
 
-	if (strncmp(name, "link_", strlen("link_")) || swap_is_link_of_ours(name))
+	if (!hook_is_unknown_link(name))
 		return 0;
-	r = object_open(pins, 0, name, &fd);
-	if (r)
+	r = object_open(unknown->dir, 0, name, &fd);
+	if (!r)
+		r = found_uses_map(fd, unknown->gate_id, &ours);
+	/* Somebody else's pin stays, be it of a link: it decides nothing for us. */
+	if (r || !ours)
 		return r;
 	/* A kind of link that cannot be detached is gone with its pin. */
 	if (bpf_link_detach(fd) && errno != EOPNOTSUPP)
 		return -errno;
-	return pins_remove(pins, name);
+	return pins_remove(unknown->dir, name);
 }
 
-int load_detach_unknown(const struct pins *pins)
+int load_detach_unknown(const struct pins *pins, const struct pins *dir)
 {
-	return pins_each(pins, 0, swap_detach_unknown, (void *)pins);
+	struct swap_unknown unknown = { .dir = dir };
+	_cleanup_close_ int fd = -1;
+	int r = object_open_gate(pins, OBJECT_READS, &fd, &unknown.gate_id);
+
+	/* Links of ours that are pinned here go by this gate. */
+	if (r)
+		return r == -ENOENT || r == -EBADMSG ? 0 : r;
+	return pins_each(dir, 0, swap_detach_unknown, &unknown);
 }
 
 int load_gate_id(const struct load *load, uint32_t *ret_id)
@@ -335,16 +343,23 @@ int load_detach_found(const struct found_link *link)
  */
 static int swap_detach_covered(const struct load *load)
 {
+	_cleanup_(found_clear) struct found found = { 0 };
+	struct reason unsaid;
+	uint64_t root_id = 0;
 	uint32_t gate_id;
 	int r = load_gate_id(load, &gate_id);
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < load->found.n; i++) {
-		const struct found_link *link = &load->found.links[i];
+	/* As it is now: the links of before may have got programs of this load. */
+	r = load_find(&load->pins, &found, &root_id, &unsaid);
+	if (r)
+		return r;
+	for (size_t i = 0; i < found.n; i++) {
+		const struct found_link *link = &found.links[i];
 
 		if (link->gate_id == gate_id || link->cgroup_id != load->attach_id ||
-		    !found_is_of(link, load->pins.path, load->root_id))
+		    !found_is_of(link, load->pins.path, root_id))
 			continue;
 		r = load_detach_found(link);
 		if (r)
@@ -407,7 +422,7 @@ int load_finish(struct load *load, struct reason *reason)
 	 * First: there is nobody that their programs hand over to, and so they decide. A trial may
 	 * go back to them.
 	 */
-	int r = load->fallback ? 0 : load_detach_unknown(&load->pins);
+	int r = load->fallback ? 0 : load_detach_unknown(&load->pins, &load->pins);
 
 	if (r)
 		return reason_errno(

@@ -205,7 +205,7 @@ static int trial_forget_fallback(const struct pins *pins, uint64_t generation, u
 
 	if (r)
 		return r;
-	r = load_detach_unknown(pins);
+	r = load_detach_unknown(pins, pins);
 	if (r)
 		return r;
 	r = fallback ? pins_remove_generation(pins, fallback) : 0;

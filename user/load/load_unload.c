@@ -51,14 +51,40 @@ static int unload_write_gate(int fd)
 	return bpf_map_update_elem(fd, &zero, &open, BPF_ANY);
 }
 
+/* Said, and removed with all else: what is attached is found without it. */
+static void unload_note_odd(struct unload *unload, const char *name)
+{
+	char *odd = unload->lifted->odd;
+	const size_t used = strlen(odd);
+
+	snprintf(odd + used, sizeof(unload->lifted->odd) - used, "%s%s", used ? ", " : "", name);
+}
+
+/* Where the programs of this directory have another one, somebody has put that there. */
+static bool unload_uses_pinned_gate(const struct unload *unload)
+{
+	bool other = false;
+
+	for (size_t i = 0; i < unload->found.n; i++) {
+		if (unload->found.links[i].gate_id == unload->gate_id)
+			return true;
+		other |= unload_is_ours(unload, &unload->found.links[i]);
+	}
+	return !other;
+}
+
 /* By its id: a bpffs that is mounted read-only lets no map be opened for writing. */
-static int unload_open_pinned_gate(const struct unload *unload, struct reason *reason)
+static int unload_open_pinned_gate(struct unload *unload, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
 
 	if (!unload->gate_id)
 		return 0;
+	if (!unload_uses_pinned_gate(unload)) {
+		unload_note_odd(unload, "map_gate");
+		return 0;
+	}
 	fd = bpf_map_get_fd_by_id(unload->gate_id);
 	r = fd < 0 ? fd : unload_write_gate(fd);
 	if (r)
@@ -80,7 +106,7 @@ static int unload_open_found_gate(const struct found_link *link, struct reason *
 	return 0;
 }
 
-static int unload_open_gates(const struct unload *unload, struct reason *reason)
+static int unload_open_gates(struct unload *unload, struct reason *reason)
 {
 	int r = unload_open_pinned_gate(unload, reason);
 
@@ -96,15 +122,6 @@ static int unload_open_gates(const struct unload *unload, struct reason *reason)
 			return r;
 	}
 	return 0;
-}
-
-/* Said, and removed with all else: what is attached is found without it. */
-static void unload_note_odd(struct unload *unload, const char *name)
-{
-	char *odd = unload->lifted->odd;
-	const size_t used = strlen(odd);
-
-	snprintf(odd + used, sizeof(unload->lifted->odd) - used, "%s%s", used ? ", " : "", name);
 }
 
 /*
@@ -147,7 +164,7 @@ static int unload_detach_all_pinned(struct unload *unload, struct reason *reason
 		if (r)
 			return r;
 	}
-	r = load_detach_unknown(&unload->pins);
+	r = load_detach_unknown(&unload->pins, &unload->pins);
 	if (r)
 		return reason_errno(
 			reason, r,
@@ -180,18 +197,32 @@ static int unload_detach_found(struct unload *unload, struct reason *reason)
 	return 0;
 }
 
+static int unload_note_stranger(void *userdata, const char *name)
+{
+	if (!pins_makes(name) || hook_is_unknown_link(name))
+		unload_note_odd(userdata, name);
+	return 0;
+}
+
+/* Only to tell of them. */
+static void unload_note_strangers(struct unload *unload)
+{
+	if (unload->pins.fd >= 0)
+		pins_each(&unload->pins, 0, unload_note_stranger, unload);
+}
+
 static int unload_remove_pins(struct unload *unload, const struct load_id *only,
 			      struct reason *reason)
 {
 	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
 	const bool there = unload->pins.fd >= 0;
-	struct reason view;
+	struct reason view, keep;
 	/* Only to wait for them: what cannot be told apart is removed all the same. */
 	const bool known = there && !object_collect_ids(&unload->pins, &ids);
-	int r = keep_remove(&unload->pins, reason);
+	const int unkept = keep_remove(&unload->pins, &keep);
+	int r;
 
-	if (r)
-		return r;
+	/* Of the second set nothing is attached any more: it stops nothing. */
 	r = there ? reader_view_remove(&unload->pins, &view) : 0;
 	if (r)
 		return reason_set(reason, r, "enforcement is lifted, but %s", view.text);
@@ -199,6 +230,8 @@ static int unload_remove_pins(struct unload *unload, const struct load_id *only,
 	if (r)
 		return reason_errno(reason, r, "enforcement is lifted, but removing %s failed",
 				    unload->pins.path);
+	if (unkept)
+		return reason_set(reason, unkept, "enforcement is lifted, but %s", keep.text);
 	/* Who lifts its own load reads the maps still: they go once it ends. */
 	if (only)
 		ids.n_maps = 0;
@@ -255,7 +288,7 @@ static int unload_check_only(const struct unload *unload, const struct load_id *
 
 static int unload_all(struct unload *unload, const struct load_id *only, struct reason *reason)
 {
-	struct reason no_pins;
+	struct reason no_pins, keep;
 	const int entered = unload_enter(unload, &no_pins);
 	int r = load_find(&unload->pins, &unload->found, &unload->root_id, reason);
 
@@ -263,9 +296,11 @@ static int unload_all(struct unload *unload, const struct load_id *only, struct 
 		return r;
 	if (entered && !unload_finds_any(unload)) {
 		/* A version that does not know the second set may have unloaded the first. */
-		r = keep_remove(&unload->pins, reason);
+		unload->lifted->lifted = true;
+		r = keep_remove(&unload->pins, &keep);
 		if (r)
-			return r;
+			return reason_set(reason, r, "nothing is loaded at %s, but %s",
+					  unload->pins.path, keep.text);
 		*reason = no_pins;
 		return entered;
 	}
@@ -284,6 +319,8 @@ static int unload_all(struct unload *unload, const struct load_id *only, struct 
 	r = unload_detach_found(unload, reason);
 	if (r)
 		return r;
+	unload->lifted->lifted = true;
+	unload_note_strangers(unload);
 	return unload_remove_pins(unload, only, reason);
 }
 
@@ -302,8 +339,10 @@ int load_unload(const char *path, const struct load_id *only, struct load_lifted
 	if (r)
 		return r;
 	r = unload_all(&unload, only, reason);
-	if (r && r != -ENOENT)
+	if (r && r != -ENOENT) {
+		*ret_lifted = (struct load_lifted){ .lifted = lifted.lifted };
 		return r;
+	}
 	/* Only to tell of it: what could not be asked is not said. */
 	if (load_find(&unload.pins, &lifted.others, &root_id, &unknown))
 		lifted.others = (struct found){ 0 };

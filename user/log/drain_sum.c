@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "pins/object.h"
+#include "pins/sound.h"
 
 static void drain_line_from_counts(struct drain *drain, const struct smtpward_caller_key *key,
 				   uint64_t suppressed, uint64_t lost, struct line *ret)
@@ -99,6 +100,14 @@ static int drain_read_totals(const struct drain *drain, uint64_t *ret_total, uin
 	return 0;
 }
 
+/* What could not be noted would come twice: with the next reader, or with a load. */
+static int drain_check_reported(const struct drain *drain)
+{
+	int frozen = drain->last ? 0 : sound_is_frozen(drain->callers.reported_fd);
+
+	return frozen > 0 ? -EPERM : frozen;
+}
+
 static int drain_sum_up_due(struct drain *drain, bool sweep)
 {
 	uint64_t total, gone;
@@ -108,6 +117,9 @@ static int drain_sum_up_due(struct drain *drain, bool sweep)
 		return r;
 	if (total == drain->summed_up && gone == drain->gone && !sweep)
 		return 0;
+	r = drain_check_reported(drain);
+	if (r)
+		return r;
 	r = drain_write_pending(drain);
 	if (r)
 		return r;

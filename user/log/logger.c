@@ -233,8 +233,8 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 }
 
 /*
- * An alert is said once, until it is another one or all is well again. What can be put
- * right is at once; the line of it waits where the sink takes none.
+ * An alert is said once, until it is another one or all is well again; that it was put right is
+ * said as well. What can be put right is at once; the line of it waits where the sink takes none.
  */
 static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
@@ -249,7 +249,7 @@ static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 	if (!seen || (lifted && !loop->lifted))
 		alert = (struct logger_alert){ .text = "" };
 	loop->lifted = lifted;
-	changed = alert.text[0] && strcmp(alert.text, logger->alert);
+	changed = alert.text[0] && (alert.healed || strcmp(alert.text, logger->alert));
 	if (changed) {
 		memcpy(logger->due, alert.text, sizeof(alert.text));
 		logger->due_healed = alert.healed;

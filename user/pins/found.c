@@ -349,6 +349,22 @@ static bool found_has_map(const struct bpf_link_info *info, const struct found_p
 	return false;
 }
 
+int found_uses_map(int link_fd, uint32_t map_id, bool *ret_uses)
+{
+	struct bpf_link_info info;
+	struct found_program program;
+	int r = object_read_any_link(link_fd, &info);
+
+	*ret_uses = false;
+	if (r)
+		return r == -EBADMSG ? 0 : r;
+	r = found_read_program(info.prog_id, &program);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	*ret_uses = found_has_map(&info, &program, map_id);
+	return 0;
+}
+
 /* 1 where the link with this id is the one: its descriptor is the caller's then. */
 static int found_match_link(uint32_t id, const char *program_name, uint32_t map_id, int *ret_fd)
 {

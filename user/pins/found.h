@@ -60,6 +60,12 @@ int found_each_map(uint32_t program_id, int (*map)(void *userdata, const char *n
 		   void *userdata);
 
 /*
+ * Whether that is a link whose program uses the map with this id: of something else it is not,
+ * nor of a link that was detached. 0 or -errno.
+ */
+int found_uses_map(int link_fd, uint32_t map_id, bool *ret_uses);
+
+/*
  * The link of a program that is on no cgroup, "smtpward_mkdir", and uses the map with this
  * id, or iterates over it. -ENOENT where there is none.
  */

@@ -27,6 +27,14 @@ const struct hook_info hook_infos[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(HOOK_I
 _Static_assert(ARRAY_SIZE(((struct smtpward_hooks *)NULL)->program_ids) == SMTPWARD_HOOKS,
 	       "a program id for each hook");
 
+bool hook_is_unknown_link(const char *name)
+{
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		if (!strcmp(name, hook_infos[hook].link_pin))
+			return false;
+	return !strncmp(name, "link_", strlen("link_"));
+}
+
 void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS])
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)

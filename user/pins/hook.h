@@ -24,6 +24,9 @@ struct hook_info {
 
 extern const struct hook_info hook_infos[SMTPWARD_HOOKS];
 
+/* Whether a pin of this name would be of a hook's link, and of none that this version has. */
+bool hook_is_unknown_link(const char *name);
+
 /* What a descriptor a hook begins with: none. 0 is one, of stdin. */
 void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS]);
 

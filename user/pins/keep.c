@@ -70,8 +70,9 @@ static int keep_open_mounted(int *ret_fd)
 	bool mounted = false;
 	int r;
 
+	/* Something else of that name is no second set, either. */
 	if (fd < 0)
-		return -errno;
+		return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
 	r = keep_is_bpffs(fd, &mounted);
 	if (r)
 		return r;
@@ -250,7 +251,7 @@ struct keep_request {
 	int (*step)(const struct keep_request *request);
 	uint64_t generation;
 	bool *ret_whole;
-	int (*extra)(const struct pins *keep);
+	int (*extra)(const struct pins *pins, const struct pins *keep);
 	struct found *found;
 	struct reason *reason;
 	struct stat directory; /* of the pins */
@@ -290,7 +291,7 @@ static int keep_update_step(const struct keep_request *request)
 
 	if (r)
 		return r;
-	r = request->extra ? request->extra(&keep) : 0;
+	r = request->extra ? request->extra(request->pins, &keep) : 0;
 	if (!r)
 		r = keep_update_all(request->pins, &keep, request->generation);
 	if (r)
@@ -299,7 +300,8 @@ static int keep_update_step(const struct keep_request *request)
 }
 
 int keep_update(const struct pins *pins, uint64_t generation,
-		int (*prepare)(const struct pins *keep), struct reason *reason)
+		int (*prepare)(const struct pins *pins, const struct pins *keep),
+		struct reason *reason)
 {
 	struct keep_request request = {
 		.pins = pins,

@@ -4,11 +4,11 @@
  * removes the pin directory lifts nothing. All else hangs on the links: their programs,
  * and by these every map. Nothing is read from here; found.h finds what is attached.
  *
- *   RUN_DIR/keep/INSTANCE/link_connect4, 6
+ *   RUN_DIR/keep/INSTANCE/link_HOOK
  *   RUN_DIR/keep/INSTANCE/generation-N/link_cgroup_mkdir, link_cgroup_rmdir, iter_hooks
  *
- * While one generation is on trial there are two, and map_before4, 6 of that one: by these it
- * finds the other.
+ * While one generation is on trial there are two, and the map_before of each hook of that one: by
+ * these it finds the other.
  */
 #ifndef SMTPWARD_KEEP_H
 #define SMTPWARD_KEEP_H
@@ -25,7 +25,8 @@
  * service's own would end with its process. prepare, or NULL, sees what is there before.
  */
 int keep_update(const struct pins *pins, uint64_t generation,
-		int (*prepare)(const struct pins *keep), struct reason *reason);
+		int (*prepare)(const struct pins *pins, const struct pins *keep),
+		struct reason *reason);
 
 /* Whether that is so. For root. 0 or -errno. */
 int keep_is_whole(const struct pins *pins, uint64_t generation, bool *ret_whole);

@@ -114,7 +114,8 @@ static int lock_open_file(const char *pins, const char *suffix, int *ret_fd, str
 	r = lock_open_dir(LOCK_DIR, &dir_fd, reason);
 	if (r)
 		return r;
-	*ret_fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* To read: who may not write to RUN_DIR, as a service under ProtectSystem=, can lock it. */
+	*ret_fd = openat(dir_fd, name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*ret_fd < 0)
 		return reason_errno(reason, -errno, "cannot open the lock of %s", pins);
 	return 0;
@@ -169,6 +170,11 @@ int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason 
 	_cleanup_close_ int fd = -1;
 	int r = lock_open_file(pins, "", &fd, reason);
 
+	/* Nothing was ever loaded here, and whoever sees RUN_DIR so can change nothing. */
+	if (r == -EROFS && kind != LOCK_ALONE) {
+		*ret_fd = -1;
+		return 0;
+	}
 	if (r)
 		return r;
 	if (kind != LOCK_TRY)

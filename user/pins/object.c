@@ -2,6 +2,7 @@
 /* Pinned objects, read; see object.h. */
 #include "pins/object.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,11 @@ static int object_open_pin(const struct pins *pins, uint64_t generation, const c
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
 {
 	return object_open_pin(pins, generation, name, 0, ret_fd);
+}
+
+int object_open_to_read(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd)
+{
+	return object_open_pin(pins, generation, name, BPF_F_RDONLY, ret_fd);
 }
 
 /* A map, a program and a link are numbered each by themselves: all three begin so. */
@@ -220,17 +226,43 @@ int object_sum_counters(int fd, struct smtpward_counters *ret_counters)
 	return 0;
 }
 
-int object_read_hooks(const struct pins *pins, uint64_t generation,
+void object_hooks_close(struct object_hooks *hooks)
+{
+	cleanup_close(&hooks->fd);
+	*hooks = (struct object_hooks)OBJECT_HOOKS_CLOSED;
+}
+
+/* What is pinned now, or else what was when this generation was asked for last. */
+static int object_hold_hooks(const struct pins *pins, uint64_t generation,
+			     struct object_hooks *hooks)
+{
+	char path[PINS_PATH_SIZE];
+	int r = pins_name(pins, generation, "iter_hooks", path);
+	int fd;
+
+	if (r)
+		return r;
+	fd = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT && hooks->generation == generation ? 0 : -errno;
+	object_hooks_close(hooks);
+	*hooks = (struct object_hooks){ .generation = generation, .fd = fd };
+	return 0;
+}
+
+/* The kernel makes the text anew at each open(2); this one needs no name in the bpffs. */
+int object_read_hooks(const struct pins *pins, uint64_t generation, struct object_hooks *hooks,
 		      bool ret_runs[static SMTPWARD_HOOKS])
 {
 	_cleanup_fclose_ FILE *file = NULL;
 	_cleanup_free_ char *text = NULL;
-	char path[PINS_PATH_SIZE];
 	size_t size = 0;
-	int r = pins_name(pins, generation, "iter_hooks", path);
+	char path[64];
+	int r = object_hold_hooks(pins, generation, hooks);
 
 	if (r)
 		return r;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", hooks->fd);
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
@@ -239,13 +271,28 @@ int object_read_hooks(const struct pins *pins, uint64_t generation,
 	return hook_parse_runs(text, ret_runs) ? 0 : -ENODATA;
 }
 
+/* By the kind of its descriptor: of a map, info.type is the map's, and may be the same number. */
+int object_read_any_link(int fd, struct bpf_link_info *ret_info)
+{
+	struct object_identity identity;
+	__u32 size = sizeof(*ret_info);
+	int r = object_identify(fd, &identity);
+
+	if (r)
+		return r;
+	if (!strstr(identity.kind, "link"))
+		return -EBADMSG;
+	memset(ret_info, 0, sizeof(*ret_info));
+	return bpf_obj_get_info_by_fd(fd, ret_info, &size) ? -errno : 0;
+}
+
 int object_read_link(int fd, struct object_link *ret_link)
 {
-	struct bpf_link_info info = { 0 };
-	__u32 size = sizeof(info);
+	struct bpf_link_info info;
+	int r = object_read_any_link(fd, &info);
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
+	if (r)
+		return r;
 	if (info.type != BPF_LINK_TYPE_CGROUP)
 		return -EBADMSG;
 	ret_link->id = info.id;

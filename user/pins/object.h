@@ -19,6 +19,10 @@
 /* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
 
+/* The same of a map or program, where a read-only bpffs will do. */
+int object_open_to_read(const struct pins *pins, uint64_t generation, const char *name,
+			int *ret_fd);
+
 /* Whether two descriptors are of one map, program or link. 0 or -errno. */
 int object_compare(int fd, int other_fd, bool *ret_same);
 
@@ -86,13 +90,29 @@ struct object_link {
 	uint64_t cgroup_id;
 };
 
+/* iter_hooks of the generation that was asked for last: who keeps it can read without its pin. */
+struct object_hooks {
+	uint64_t generation; /* 0: none */
+	int fd;
+};
+
+#define OBJECT_HOOKS_CLOSED               \
+	{                                 \
+		.generation = 0, .fd = -1 \
+	}
+
+void object_hooks_close(struct object_hooks *hooks);
+
 /*
  * Which hooks run the programs of a generation, by the text of iter_hooks, for who may
- * not open the links. -ENODATA where that cannot be told.
+ * not open the links. -ENODATA where that cannot be told; -ENOENT where there is no such pin, and
+ * none was there when this generation was asked for last.
  */
-int object_read_hooks(const struct pins *pins, uint64_t generation,
+int object_read_hooks(const struct pins *pins, uint64_t generation, struct object_hooks *hooks,
 		      bool ret_runs[static SMTPWARD_HOOKS]);
 
+/* -EBADMSG where the descriptor is of no link, or, for the second, of none on a cgroup. */
+int object_read_any_link(int fd, struct bpf_link_info *ret_info);
 int object_read_link(int fd, struct object_link *ret_link);
 int object_program_id(int fd, uint32_t *ret_id);
 

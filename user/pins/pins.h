@@ -3,7 +3,7 @@
  * The directory in bpffs that keeps everything alive.
  *
  *   map_gate            says which generation decides
- *   link_connect4, 6    the hooks
+ *   link_HOOK           for each of the hooks
  *   generation-N/       one policy: its maps, programs and cgroup tracker, and the maps
  *                       that last from policy to policy
  *   policy              -> the generation that decides, for people
@@ -39,8 +39,8 @@ struct pins {
 	bool alone;  /* it is held, and by nobody else */
 };
 
-#define PINS_CLOSED                                   \
-	{                                             \
+#define PINS_CLOSED                                                   \
+	{                                                             \
 		.path = NULL, .fd = -1, .lock_fd = -1, .alone = false \
 	}
 
@@ -89,6 +89,9 @@ int pins_find_group(const struct pins *pins, gid_t *ret_group);
  */
 int pins_share(const struct pins *pins, uint64_t generation, gid_t group);
 
+/* Whether this group has that, and no more. A map that is not there at all does not count. */
+int pins_is_shared(const struct pins *pins, uint64_t generation, gid_t group, bool *ret_is);
+
 /* Whether the directory is still the one at its path. */
 bool pins_present(const struct pins *pins);
 
@@ -98,6 +101,9 @@ int pins_name(const struct pins *pins, uint64_t generation, const char *name,
 
 /* Whether there is a pin of this name. */
 int pins_has(const struct pins *pins, uint64_t generation, const char *name, bool *ret_has);
+
+/* Whether a load makes things of this name in the directory. */
+bool pins_makes(const char *name);
 
 int pins_make_generation(const struct pins *pins, uint64_t generation);
 

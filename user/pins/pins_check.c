@@ -34,8 +34,7 @@ static int pins_refuse_file_system(const char *path, int fd, bool made, struct r
 			  "%s is not on a bpffs: mount one: mount -t bpf bpf /sys/fs/bpf", path);
 }
 
-/* Whether a load makes things of this name. */
-static bool pins_is_our_name(const char *name)
+bool pins_makes(const char *name)
 {
 	static const char *const prefixes[] = { "map_", "link_", "prog_", "iter_" };
 	static const char *const names[] = { POLICY_NAME, TRIAL_NAME, NEW_NAME, PINS_READER_NAME };
@@ -46,7 +45,7 @@ static bool pins_is_our_name(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(name, names[i]))
 			return true;
-	return false;
+	return pins_parse_generation(name);
 }
 
 /*
@@ -65,7 +64,7 @@ static int pins_check_names(int fd, const char *path, struct reason *reason)
 	while ((r = pins_next_entry(dir, &name)) > 0) {
 		if (pins_parse_generation(name))
 			return 0;
-		if (strange || pins_is_our_name(name))
+		if (strange || pins_makes(name))
 			continue;
 		strange = strdup(name);
 		if (!strange)

@@ -49,26 +49,44 @@ static const struct {
 	{ "iter_hooks", READS },
 };
 
-static int share_give(const struct pins *pins, uint64_t generation, const char *name, gid_t group,
-		      mode_t owner, mode_t rights)
+typedef int (*share_step)(const char *path, gid_t group, mode_t mode);
+
+static int share_give(const char *path, gid_t group, mode_t mode)
+{
+	return chown(path, 0, group) || chmod(path, mode) ? -errno : 0;
+}
+
+#define SHARE_DIFFERS 1
+
+static int share_check(const char *path, gid_t group, mode_t mode)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return -errno;
+	return !st.st_uid && st.st_gid == group && (st.st_mode & ALLPERMS) == mode ? 0
+										   : SHARE_DIFFERS;
+}
+
+static int share_do(const struct pins *pins, uint64_t generation, const char *name, gid_t group,
+		    mode_t owner, mode_t rights, share_step step)
 {
 	char path[PINS_PATH_SIZE];
 	int r = pins_name(pins, generation, name, path);
 
-	if (r)
-		return r;
-	return chown(path, 0, group) || chmod(path, owner | (group ? rights : 0)) ? -errno : 0;
+	return r ? r : step(path, group, owner | (group ? rights : 0));
 }
 
-static int share_give_all(const struct pins *pins, uint64_t generation, gid_t group)
+/* Until a step returns something else than 0. */
+static int share_do_all(const struct pins *pins, uint64_t generation, gid_t group, share_step step)
 {
-	int r = share_give(pins, 0, "map_gate", group, S_IRUSR | S_IWUSR, READS);
+	int r = share_do(pins, 0, "map_gate", group, S_IRUSR | S_IWUSR, READS, step);
 
 	if (r)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
-		r = share_give(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
-			       shared[i].rights);
+		r = share_do(pins, generation, shared[i].name, group, S_IRUSR | S_IWUSR,
+			     shared[i].rights, step);
 		/*
 		 * Without a group there is no iter_hooks; what a trial goes back to was made
 		 * without this group, or by an older version.
@@ -78,10 +96,15 @@ static int share_give_all(const struct pins *pins, uint64_t generation, gid_t gr
 		if (r)
 			return r;
 	}
-	r = share_give(pins, generation, "", group, S_IRWXU, ENTERS);
+	r = share_do(pins, generation, "", group, S_IRWXU, ENTERS, step);
 	if (r)
 		return r;
-	return share_give(pins, 0, "", group, S_IRWXU, ENTERS);
+	return share_do(pins, 0, "", group, S_IRWXU, ENTERS, step);
+}
+
+static int share_do_lock(const struct pins *pins, gid_t group, share_step step)
+{
+	return share_do(pins, 0, PINS_READER_NAME, group, S_IRWXU, ENTERS, step);
 }
 
 static int share_with(const struct pins *pins, uint64_t generation, gid_t group)
@@ -90,19 +113,19 @@ static int share_with(const struct pins *pins, uint64_t generation, gid_t group)
 
 	if (mkdirat(pins->fd, PINS_READER_NAME, S_IRWXU) && errno != EEXIST)
 		return -errno;
-	r = share_give(pins, 0, PINS_READER_NAME, group, S_IRWXU, ENTERS);
+	r = share_do_lock(pins, group, share_give);
 	if (r)
 		return r;
-	return share_give_all(pins, generation, group);
+	return share_do_all(pins, generation, group, share_give);
 }
 
 static int share_with_none(const struct pins *pins, uint64_t generation)
 {
-	int r = share_give_all(pins, generation, 0);
+	int r = share_do_all(pins, generation, 0, share_give);
 
 	if (r)
 		return r;
-	return share_give(pins, 0, PINS_READER_NAME, 0, S_IRWXU, 0);
+	return share_do_lock(pins, 0, share_give);
 }
 
 int pins_share(const struct pins *pins, uint64_t generation, gid_t group)
@@ -117,6 +140,23 @@ int pins_share(const struct pins *pins, uint64_t generation, gid_t group)
 	if (group)
 		return share_with(pins, generation, group);
 	return before ? share_with_none(pins, generation) : 0;
+}
+
+int pins_is_shared(const struct pins *pins, uint64_t generation, gid_t group, bool *ret_is)
+{
+	int r;
+
+	assert(generation && group);
+	r = share_do_lock(pins, group, share_check);
+	/* Without the directory that it locks, and cannot make, it reads nothing. */
+	if (r == -ENOENT)
+		r = SHARE_DIFFERS;
+	if (!r)
+		r = share_do_all(pins, generation, group, share_check);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret_is = r != SHARE_DIFFERS;
+	return 0;
 }
 
 /* A log may have made the directory, for its lock: then no group can enter it. */

@@ -10,20 +10,22 @@
 
 #include <smtpward/until.h>
 
+#include "base/cleanup.h"
 #include "host/boottime.h"
 #include "pins/hook.h"
 #include "pins/state_read.h"
 
 #define NS_PER_SECOND 1000000000ULL
 
-int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason)
+static int state_read_until_whole(const char *path, bool try, struct object_hooks *hooks,
+				  struct state *ret_state, struct reason *reason)
 {
 	const struct timespec pause = { .tv_nsec = 100000000 };
 	struct state state;
 	int r;
 
 	for (int tries = 0;; tries++) {
-		r = state_read_once(path, try, &state, reason);
+		r = state_read_once(path, try, hooks, &state, reason);
 		if (!geteuid() || r == -EACCES || tries == 5 || (!r && state_is_whole(&state)))
 			break;
 		if (!r)
@@ -33,6 +35,19 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 	if (!r)
 		*ret_state = state;
 	return r;
+}
+
+int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason)
+{
+	_cleanup_(object_hooks_close) struct object_hooks hooks = OBJECT_HOOKS_CLOSED;
+
+	return state_read_until_whole(path, try, &hooks, ret_state, reason);
+}
+
+int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_state,
+		struct reason *reason)
+{
+	return state_read_until_whole(path, true, hooks, ret_state, reason);
 }
 
 bool state_is_whole(const struct state *state)
@@ -65,6 +80,14 @@ int64_t state_now(const struct state *state)
 	return (int64_t)(now / NS_PER_SECOND);
 }
 
+static bool state_lacks_all_hooks(const struct state *state)
+{
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+		if (state->hooks[hook] == STATE_IN_FORCE)
+			return false;
+	return true;
+}
+
 const char *state_headline(const struct state *state)
 {
 	if (state->enforcing)
@@ -73,6 +96,9 @@ const char *state_headline(const struct state *state)
 		return "not enforcing: the trial is over, and nothing was in force before it";
 	if (state->gate_open)
 		return "not enforcing: the policy is loaded half-way; 'smtpward load' completes it";
+	if (state_lacks_all_hooks(state))
+		return "not enforcing: no hook is in force, and nothing is refused; 'smtpward "
+		       "load' puts them back";
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return hook_infos[hook].lacking;
@@ -83,6 +109,10 @@ const char *state_headline(const struct state *state)
 
 static const char *const state_trouble_words[STATE_TROUBLES] = {
 	[STATE_KEPT] = "the policy that was kept is in force",
+	[STATE_STUCK] = "the bpffs of the pins is mounted read-only, and no load can change what "
+			"is in force; 'mount -o remount,rw' on it helps",
+	[STATE_READER] = "the rights on the pins are not those that the load gave its reader; "
+			 "'smtpward load' gives them again",
 	[STATE_PINS] = "not all that is attached is pinned; 'smtpward load' puts the pins back",
 	[STATE_UNKEPT] = "there is no second set of pins: who removes the pin directory lifts the "
 			 "policy; 'smtpward load' makes it",

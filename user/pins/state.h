@@ -26,7 +26,9 @@ enum state_hook {
 /* What is not as it should be, though the policy may be in force. */
 enum state_trouble {
 	STATE_KEPT,    /* the policy that was kept is in force, for the file could not be */
+	STATE_STUCK,   /* the bpffs is read-only: no load can change what is in force */
 	STATE_PINS,    /* something attached is not pinned in the pin directory */
+	STATE_READER,  /* the pins have not the rights that the load gave its reader */
 	STATE_UNKEPT,  /* it is not pinned a second time: see keep.h */
 	STATE_COVERED, /* an earlier load of this directory decides, too */
 	STATE_MISSING, /* the tracker has no room for all cgroups */
@@ -40,9 +42,9 @@ enum state_trouble {
 };
 
 /* What the next load, or who heals, puts right. */
-#define STATE_HEALS                                                                          \
-	(1U << STATE_PINS | 1U << STATE_UNKEPT | 1U << STATE_COVERED | 1U << STATE_MISSING | \
-	 1U << STATE_LIMITS | 1U << STATE_BACK)
+#define STATE_HEALS                                                                         \
+	(1U << STATE_PINS | 1U << STATE_READER | 1U << STATE_UNKEPT | 1U << STATE_COVERED | \
+	 1U << STATE_MISSING | 1U << STATE_LIMITS | 1U << STATE_BACK)
 
 struct state {
 	bool enforcing;	   /* whole, and mode enforce */
@@ -65,7 +67,7 @@ struct state {
 	bool asks_local;			    /* the policy asks for the local addresses */
 	uint64_t local;				    /* prefixes that are local now */
 	struct smtpward_counters counters;
-	pid_t reader;		     /* who reads map_events; 0: nobody, or it cannot be told */
+	pid_t reader;		     /* who has the lock of the reader; 0: nobody, or not known */
 	struct smtpward_clock clock; /* all zero where an older version loaded it */
 	struct smtpward_rule_info *rules; /* policy.rules of them */
 };
@@ -80,6 +82,13 @@ struct state {
  * are read again for half a second, as a load may be under way.
  */
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason);
+
+/*
+ * The same with try, for who looks again and again: by hooks, which is the caller's from look to
+ * look, who is not root sees the hooks also once the pin that tells of them is gone.
+ */
+int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_state,
+		struct reason *reason);
 
 /* Whether the hooks, and the tracker where a rule goes by it, are as the load left them. */
 bool state_is_whole(const struct state *state);

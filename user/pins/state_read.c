@@ -3,8 +3,10 @@
 #include "pins/state_read.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -16,11 +18,15 @@
 #include "pins/state_view.h"
 
 /* For who may not have a descriptor of a link, as that is all that it takes to detach it. */
-static int state_read_hook_from_outside(const struct pins *pins, struct state *state, int hook)
+static int state_read_hook_from_outside(const struct state_view *view, struct state *state,
+					int hook)
 {
 	bool runs[SMTPWARD_HOOKS];
-	int r = object_read_hooks(pins, state->attached, runs);
+	int r = object_read_hooks(&view->pins, state->attached, view->hooks, runs);
 
+	/* The load that gave the pins to a reader has made it. */
+	if (r == -ENOENT && state->origin.reader)
+		return -ENOLINK;
 	if (r == -ENODATA || r == -ENOENT)
 		return -EACCES;
 	if (r)
@@ -39,23 +45,27 @@ static int state_read_pinned_hook(const struct state_view *view, struct state *s
 	state->hooks[hook] = STATE_NO_LINK;
 	if (r == -ENOENT)
 		return 0;
-	if (r == -EACCES)
-		return state_read_hook_from_outside(&view->pins, state, hook);
+	/* What is asked first where a bpffs is read-only is not whether there is a right. */
+	if (r == -EACCES || (r == -EROFS && geteuid()))
+		return state_read_hook_from_outside(view, state, hook);
 	if (!r)
 		r = object_read_link(link_fd, &state->links[hook]);
-	/* The pin is something else: the link itself has none. Or a read-only bpffs hides it. */
-	if (r == -EBADMSG || r == -EROFS)
+	/* The pin is something else: the link itself has none. */
+	if (r == -EBADMSG)
 		return 0;
-	if (r)
+	if (r && r != -EROFS)
 		return r;
 	state->hooks[hook] = STATE_DETACHED;
+	if (r)
+		return r;
 	if (!state->links[hook].cgroup_id)
 		return 0;
 	r = cgroupfs_exists(view->root_fd, state->links[hook].cgroup_id, &exists);
 	if (r || !exists)
 		return r;
 	state->hooks[hook] = STATE_OTHER_PROGRAM;
-	r = object_open(&view->pins, state->attached, hook_infos[hook].program_pin, &program_fd);
+	r = object_open_to_read(&view->pins, state->attached, hook_infos[hook].program_pin,
+				&program_fd);
 	if (r == -ENOENT)
 		return 0;
 	if (r)
@@ -86,12 +96,18 @@ static const struct found_link *state_find_link(const struct state_view *view,
 static int state_read_hook(const struct state_view *view, struct state *state, int hook)
 {
 	const struct found_link *link = state_find_link(view, state, hook);
-	bool exists = false;
+	bool exists = false, hidden;
 	int r = 0;
 
 	state->hooks[hook] = STATE_NO_LINK;
 	if (view->pins.fd >= 0)
 		r = state_read_pinned_hook(view, state, hook);
+	/* The kernel opens a link's pin for writing alone; what is attached tells as well. */
+	hidden = r == -EROFS && view->found_all;
+	if (hidden) {
+		state_note(state, STATE_STUCK);
+		r = 0;
+	}
 	if (r || state->hooks[hook] == STATE_IN_FORCE || !link)
 		return r;
 	r = cgroupfs_exists(view->root_fd, link->cgroup_id, &exists);
@@ -103,7 +119,8 @@ static int state_read_hook(const struct state_view *view, struct state *state, i
 		.program_id = link->program_id,
 		.cgroup_id = link->cgroup_id,
 	};
-	state_note(state, STATE_PINS);
+	if (!hidden)
+		state_note(state, STATE_PINS);
 	return 0;
 }
 
@@ -244,24 +261,26 @@ static int state_read_counters(const struct state_view *view, struct state *stat
 	return object_sum_counters(fd, &state->counters);
 }
 
-/* By the pinned gate; where there is none, by that of the programs. */
+/* By the pinned gate, if it is that of the programs; else by theirs. */
 static int state_read_generation(const struct state_view *view, struct state *state)
 {
+	const struct found_link *link = view->link;
 	enum object_gate gate = OBJECT_GATE_STRAY;
 	uint64_t generation = 0;
 	int r = -ENOENT;
 
-	if (view->pins.fd >= 0)
+	if (view->pins.fd >= 0 && (!link || link->gate_id == view->pinned_gate))
 		r = object_read_generation(&view->pins, &generation, &gate);
 	if (!r && gate != OBJECT_GATE_STRAY) {
 		state->policy.generation = generation;
 		state->gate_open = gate == OBJECT_GATE_OPEN;
 		return 0;
 	}
-	if (!view->link || view->link->gate == SMTPWARD_GATE_OPEN)
+	if (!link || (link->gate == SMTPWARD_GATE_OPEN && !link->generation))
 		return r ? r : -ENODATA;
 	/* Programs that the gate does not name decide for themselves: see bpf/gate.h. */
-	state->policy.generation = view->link->generation ?: view->link->gate;
+	state->policy.generation = link->generation ?: link->gate;
+	state->gate_open = link->gate == SMTPWARD_GATE_OPEN;
 	state_note(state, STATE_PINS);
 	return 0;
 }
@@ -384,11 +403,13 @@ static int state_read_all(struct state_view *view, struct state *state)
 	return state_read_troubles(view, state);
 }
 
-int state_read_once(const char *path, bool try, struct state *ret_state, struct reason *reason)
+int state_read_once(const char *path, bool try, struct object_hooks *hooks, struct state *ret_state,
+		    struct reason *reason)
 {
 	_cleanup_(state_view_close) struct state_view view = {
 		.pins = PINS_CLOSED,
 		.root_fd = -1,
+		.hooks = hooks,
 	};
 	_cleanup_(state_clear) struct state state = { 0 };
 	int r = state_view_open(path, try, &view, reason);
@@ -402,6 +423,11 @@ int state_read_once(const char *path, bool try, struct state *ret_state, struct 
 	if (r == -EPROTO)
 		return reason_set(reason, r, OBJECT_FOREIGN_TEXT, path, state.policy.abi,
 				  SMTPWARD_ABI);
+	if (r == -ENOLINK)
+		return reason_set(reason, r,
+				  "%s/generation-%" PRIu64 "/iter_hooks is gone, and who is not "
+				  "root sees no hook without it: 'smtpward load' puts it back",
+				  path, state.attached);
 	if (r == -EACCES)
 		return reason_set(
 			reason, r,

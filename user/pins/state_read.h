@@ -5,7 +5,8 @@
 
 #include "pins/state.h"
 
-/* As state_read(), which says more. */
-int state_read_once(const char *path, bool try, struct state *ret_state, struct reason *reason);
+/* As state_read() and state_watch(), which say more. */
+int state_read_once(const char *path, bool try, struct object_hooks *hooks, struct state *ret_state,
+		    struct reason *reason);
 
 #endif /* SMTPWARD_STATE_READ_H */

@@ -59,14 +59,28 @@ static bool state_pins_links(const struct state_view *view, const struct state *
 	return true;
 }
 
+/* Whether the rights are as the load gave them; where it gave none, there is nothing to keep. */
+static int state_read_shared(const struct state_view *view, struct state *state)
+{
+	bool shared = true;
+	int r = 0;
+
+	if (view->pins.fd >= 0 && state->origin.reader)
+		r = pins_is_shared(&view->pins, state->attached, state->origin.reader, &shared);
+	if (!r && !shared)
+		state_note(state, STATE_READER);
+	return r;
+}
+
 int state_read_troubles(const struct state_view *view, struct state *state)
 {
 	bool kept = true, pinned = view->pins.fd >= 0 && state_pins_links(view, state);
 	int r = pinned ? state_pins_maps(view, state, &pinned) : 0;
 
+	if (!r)
+		r = state_read_shared(view, state);
 	if (r)
 		return r;
-
 	if (state->origin.flags & SMTPWARD_ORIGIN_KEPT)
 		state_note(state, STATE_KEPT);
 	if (state->policy.attached_to != CGROUPFS_ROOT_ID &&
@@ -87,10 +101,12 @@ int state_read_troubles(const struct state_view *view, struct state *state)
 		    found_is_of(link, view->pins.path, view->root_id))
 			state_note(state, STATE_COVERED);
 	}
-	/* The second set is root's, and is not asked for where the first one is not whole. */
-	if (!geteuid() && !(state->troubles & 1U << STATE_PINS))
-		r = keep_is_whole(&view->pins, state->attached, &kept);
-	if (!kept)
+	/*
+	 * The second set is root's, and is not asked for where the first one is not whole, or
+	 * cannot be opened.
+	 */
+	if (!geteuid() && !(state->troubles & (1U << STATE_PINS | 1U << STATE_STUCK)) &&
+	    (keep_is_whole(&view->pins, state->attached, &kept) || !kept))
 		state_note(state, STATE_UNKEPT);
-	return r;
+	return 0;
 }

@@ -20,21 +20,34 @@ static const struct found_link *state_find_gate(const struct state_view *view, u
 	return NULL;
 }
 
-/* The links of the pinned gate; without such, those that say they belong here. */
+/* Of those that say they belong here. */
+static const struct found_link *state_find_ours(const struct state_view *view, bool open)
+{
+	for (size_t i = 0; i < view->found.n; i++) {
+		const struct found_link *link = &view->found.links[i];
+
+		if ((link->gate == SMTPWARD_GATE_OPEN) == open &&
+		    found_is_of(link, view->pins.path, view->root_id))
+			return link;
+	}
+	return NULL;
+}
+
+/*
+ * The links of the pinned gate; without such, those that say they belong here. Of these, ones that
+ * let pass count only beside pins: without, an unload has come to its end but for them.
+ */
 static void state_choose_link(struct state_view *view)
 {
 	_cleanup_close_ int fd = -1;
-	uint32_t id;
 
-	if (view->pins.fd >= 0 && !object_open_gate(&view->pins, OBJECT_READS, &fd, &id))
-		view->link = state_find_gate(view, id);
-	for (size_t i = 0; i < view->found.n && !view->link; i++) {
-		const struct found_link *link = &view->found.links[i];
-
-		if (link->gate != SMTPWARD_GATE_OPEN &&
-		    found_is_of(link, view->pins.path, view->root_id))
-			view->link = link;
-	}
+	if (view->pins.fd >= 0 &&
+	    !object_open_gate(&view->pins, OBJECT_READS, &fd, &view->pinned_gate))
+		view->link = state_find_gate(view, view->pinned_gate);
+	if (!view->link)
+		view->link = state_find_ours(view, false);
+	if (!view->link && view->pins.fd >= 0)
+		view->link = state_find_ours(view, true);
 }
 
 /*
@@ -55,6 +68,7 @@ static int state_view_find(struct state_view *view)
 	r = found_read(&view->found);
 	if (r)
 		return r == -EPERM ? 0 : r;
+	view->found_all = true;
 	r = keep_claim(&view->pins, &view->found);
 	if (r)
 		return r;
@@ -105,7 +119,7 @@ bool state_is_pinned(const struct state_view *view, const struct state *state, c
 	bool same = false;
 
 	return view->pins.fd >= 0 &&
-	       !object_open(&view->pins, state->policy.generation, name, &pinned) &&
+	       !object_open_to_read(&view->pins, state->policy.generation, name, &pinned) &&
 	       !object_compare(fd, pinned, &same) && same;
 }
 

@@ -3,6 +3,9 @@
 #ifndef SMTPWARD_STATE_VIEW_H
 #define SMTPWARD_STATE_VIEW_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "pins/found.h"
 #include "pins/pins.h"
 #include "pins/state.h"
@@ -11,10 +14,13 @@
 struct state_view {
 	struct pins pins; /* closed where there are none */
 	struct found found;
+	bool found_all; /* of who has the right to ids: what is not there is not attached */
 	const struct found_link *link; /* one of the policy's in question; NULL: none is known */
+	uint32_t pinned_gate;	       /* the id of the pinned map_gate; 0: there is none */
 	uint64_t root_id;	       /* of the v2 root as it is seen here */
 	int root_fd;
-	uint32_t fallback_program; /* of what a trial went back to; 0: it is not known */
+	uint32_t fallback_program;  /* of what a trial went back to; 0: it is not known */
+	struct object_hooks *hooks; /* the caller's */
 };
 
 /* Without a pin directory, or with one that is not ours, what is attached decides. */
@@ -27,7 +33,7 @@ void state_note(struct state *state, enum state_trouble trouble);
 const struct found_link *state_find_program(const struct state_view *view,
 					    const struct state *state);
 
-/* Whether the pin of this name is of this map, program or link. */
+/* Whether the pin of this name is of this map. */
 bool state_is_pinned(const struct state_view *view, const struct state *state, const char *name,
 		     int fd);
 

@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/macro.h"
 #include "base/verdict_word.h"
 #include "policy/policy_parse.h"
 #include "policy/policy_until.h"
@@ -31,7 +32,7 @@ static int rule_add_path(struct policy_parser *parser, const char *path, size_t 
 		return -ENOMEM;
 	if (*found != copy)
 		return 0;
-	copy = NULL; /* the tree's */
+	TAKE_PTR(copy); /* the tree's */
 	parser->n_segments += segments;
 	return 0;
 }
@@ -159,13 +160,29 @@ static const struct {
 	[POLICY_PORT] = { sizeof(uint16_t), rule_compare_port },
 };
 
-static int (*const parsers[SMTPWARD_CONDITIONS_N])(struct policy_parser *parser,
-						   const struct policy_line *line,
-						   const struct policy_word *word, void *item) = {
-	[SMTPWARD_UNIT] = rule_parse_unit, [SMTPWARD_CGROUP] = rule_parse_cgroup,
-	[SMTPWARD_USER] = rule_parse_user, [SMTPWARD_GROUP] = rule_parse_group,
-	[SMTPWARD_TO] = rule_parse_to,	   [SMTPWARD_PORT] = rule_parse_port,
-};
+/* A switch and not a table: of a condition without a parser the compiler tells. */
+static int rule_parse_value(struct policy_parser *parser, const struct policy_line *line,
+			    enum smtpward_condition condition, const struct policy_word *word,
+			    void *item)
+{
+	switch (condition) {
+	case SMTPWARD_UNIT:
+		return rule_parse_unit(parser, line, word, item);
+	case SMTPWARD_CGROUP:
+		return rule_parse_cgroup(parser, line, word, item);
+	case SMTPWARD_USER:
+		return rule_parse_user(parser, line, word, item);
+	case SMTPWARD_GROUP:
+		return rule_parse_group(parser, line, word, item);
+	case SMTPWARD_TO:
+		return rule_parse_to(parser, line, word, item);
+	case SMTPWARD_PORT:
+		return rule_parse_port(parser, line, word, item);
+	case SMTPWARD_CONDITIONS_N:
+		break;
+	}
+	return -EINVAL;
+}
 
 static void rule_keep(void *item)
 {
@@ -235,7 +252,8 @@ static int rule_parse_condition(struct policy_parser *parser, struct policy_line
 	/* The rule owns the list before it is filled: a zeroed item is one to let go. */
 	rule->values[condition] = (struct policy_values){ .items = items, .n = list.n };
 	for (size_t i = 0; i < list.n; i++) {
-		r = parsers[condition](parser, line, &list.first[2 * i], items + i * item_size);
+		r = rule_parse_value(parser, line, condition, &list.first[2 * i],
+				     items + i * item_size);
 		if (!r)
 			r = rule_check_local(parser, line, &list.first[2 * i], kind, rule,
 					     items + i * item_size);

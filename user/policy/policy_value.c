@@ -276,15 +276,16 @@ static int value_check_lookup(const char *word, const char *what, const char *fi
 	return -EINVAL;
 }
 
-int policy_value_user(const char *word, const struct policy_source *source,
-		      struct policy_id *ret_id, struct reason *reterr)
+static int value_parse_id(const char *word, const char *what, const char *file, void *userdata,
+			  int (*lookup)(void *userdata, const char *name, uint32_t *ret_id),
+			  struct policy_id *ret_id, struct reason *reterr)
 {
 	struct policy_id id = { 0 };
-	int r = value_parse_id_number(word, "user", &id.id, reterr);
+	int r = value_parse_id_number(word, what, &id.id, reterr);
 
 	if (r > 0) {
-		r = source->user(source->userdata, word, &id.id);
-		r = value_check_lookup(word, "user", source->users, r, id.id, reterr);
+		r = lookup(userdata, word, &id.id);
+		r = value_check_lookup(word, what, file, r, id.id, reterr);
 		if (!r)
 			r = value_copy_word(word, &id.name);
 	}
@@ -294,22 +295,18 @@ int policy_value_user(const char *word, const struct policy_source *source,
 	return 0;
 }
 
+int policy_value_user(const char *word, const struct policy_source *source,
+		      struct policy_id *ret_id, struct reason *reterr)
+{
+	return value_parse_id(word, "user", source->users, source->userdata, source->user, ret_id,
+			      reterr);
+}
+
 int policy_value_group(const char *word, const struct policy_source *source,
 		       struct policy_id *ret_id, struct reason *reterr)
 {
-	struct policy_id id = { 0 };
-	int r = value_parse_id_number(word, "group", &id.id, reterr);
-
-	if (r > 0) {
-		r = source->group(source->userdata, word, &id.id);
-		r = value_check_lookup(word, "group", source->groups, r, id.id, reterr);
-		if (!r)
-			r = value_copy_word(word, &id.name);
-	}
-	if (r < 0)
-		return r;
-	*ret_id = id;
-	return 0;
+	return value_parse_id(word, "group", source->groups, source->userdata, source->group,
+			      ret_id, reterr);
 }
 
 /* The last colon is the one before the number, whatever a name has. */
