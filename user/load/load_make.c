@@ -6,6 +6,7 @@
 #include "load/load_steps.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -55,6 +56,24 @@ static int make_reuse_maps(struct load *load, struct reason *reason)
 	return 0;
 }
 
+/*
+ * Names in the kernel are what our programs and maps are found by. libbpf leaves them out if its
+ * probe for them fails, for whatever reason.
+ */
+static int make_check_names(const struct load *load, struct reason *reason)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(loader_map(load->loader, "map_policy"), &info, &size))
+		return reason_errno(reason, -errno, "cannot ask for the name of a map");
+	if (strcmp(info.name, "map_policy"))
+		return reason_set(reason, -EIO,
+				  "the kernel has kept no names of the maps, which they are found "
+				  "by: try again");
+	return 0;
+}
+
 static int make_load_programs(struct load *load, struct reason *reason)
 {
 	struct loader_options options = {
@@ -80,7 +99,8 @@ static int make_load_programs(struct load *load, struct reason *reason)
 	r = make_reuse_maps(load, reason);
 	if (r)
 		return r;
-	return loader_load(load->loader, reason);
+	r = loader_load(load->loader, reason);
+	return r ? r : make_check_names(load, reason);
 }
 
 /* Pinning. */
