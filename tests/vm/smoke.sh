@@ -221,7 +221,7 @@ test_tracker() {
 	connects 0 /system.slice/mta@2.service 0:0 127.0.0.1 25
 }
 
-# What this kernel has of what is used; in the output, for the table in the README.
+# What this kernel has of what is used; in the output, for the table in smtpward(8).
 test_features() {
 	check 'nothing is loaded' status 3 sh -c "$smtpward status -v >/tmp/features 2>/dev/null"
 	sed -n -e 's/^feature /# feature /p' /tmp/features
