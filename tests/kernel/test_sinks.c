@@ -44,15 +44,24 @@ static void attempts(unsigned int n)
 		assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
 }
 
-static unsigned int count_lines(const char *name)
+/* ret_size: of those lines, or NULL. */
+static unsigned int count_lines(const char *name, off_t *ret_size)
 {
 	_cleanup_fclose_ FILE *file = fopen(name, "re");
 	_cleanup_free_ char *line = NULL;
 	unsigned int n = 0;
+	off_t bytes = 0;
 	size_t size = 0;
+	ssize_t len;
 
-	while (file && getline(&line, &size, file) > 0)
-		n += strstr(line, " verdict=deny ") && strchr(line, '\n');
+	while (file && (len = getline(&line, &size, file)) > 0) {
+		if (!strstr(line, " verdict=deny ") || line[len - 1] != '\n')
+			continue;
+		n++;
+		bytes += len;
+	}
+	if (ret_size)
+		*ret_size = bytes;
 	return n;
 }
 
@@ -60,9 +69,9 @@ static void wait_for_lines(const char *name, unsigned int n)
 {
 	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 
-	while (count_lines(name) != n)
+	while (count_lines(name, NULL) != n)
 		if (!pause_until(deadline))
-			fail_msg("%s has %u lines, not %u", name, count_lines(name), n);
+			fail_msg("%s has %u lines, not %u", name, count_lines(name, NULL), n);
 }
 
 static void test_several(void **state)
@@ -79,7 +88,31 @@ static void test_several(void **state)
 	log_line(&log, " verdict=deny ", 2);
 	log_end(&log, SIGTERM);
 	assert_int_equal(log_count(&log, "missed"), 0);
-	assert_int_equal(count_lines(path), 3);
+	assert_int_equal(count_lines(path, NULL), 3);
+}
+
+static int close_standard(void *arg)
+{
+	return close_range(STDIN_FILENO, STDERR_FILENO, 0);
+}
+
+/* Nothing is open: what has a line in the file is an attempt, and nothing else is there. */
+static void test_nothing_is_open(void **state)
+{
+	const char *argv[] = { "smtpward", "log",  "--pins", fixture.pins, "--to", path,
+			       "--to",	   "json", "--to",   "stderr",	   NULL };
+	_cleanup_(log_close) struct log log;
+	struct stat st;
+	off_t size = 0;
+
+	begin();
+	log_start_run(&log, argv, close_standard);
+	attempts(3);
+	wait_for_lines(path, 3);
+	log_end(&log, SIGTERM);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(count_lines(path, &size), 3);
+	assert_int_equal(size, st.st_size);
 }
 
 #define MANY 30
@@ -185,7 +218,7 @@ static void test_reopen(void **state)
 	wait_for_lines(path, 1);
 	log_end(&log, SIGTERM);
 	assert_int_equal(log_count(&log, "smtpward: "), 2);
-	assert_int_equal(count_lines(put_away), 2);
+	assert_int_equal(count_lines(put_away, NULL), 2);
 }
 
 /* Of terminals of our own: a guest may have none. */
@@ -240,8 +273,8 @@ static void test_terminal_is_stopped(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_several), TEST(test_one_is_stopped),	    TEST(test_one_goes_on),
-		TEST(test_reopen),  TEST(test_terminal_is_stopped),
+		TEST(test_several),	TEST(test_nothing_is_open), TEST(test_one_is_stopped),
+		TEST(test_one_goes_on), TEST(test_reopen),	    TEST(test_terminal_is_stopped),
 	};
 
 	return cmocka_run_group_tests_name("sinks", tests, fixture_setup, fixture_teardown);

@@ -102,7 +102,7 @@ int sink_stream_open(int fd, bool json, struct sink **ret);
 
 /*
  * Another descriptor of the same terminal or pipe, of our own, with which nothing blocks; or
- * -errno, -EINVAL where it is neither of the two.
+ * -errno, -EINVAL where it is neither of the two, -EBADF where nothing can be written to fd.
  */
 int sink_stream_own(int fd);
 
