@@ -4,6 +4,7 @@
  * be opened again; a terminal that is stopped.
  */
 #include "fixture.h"
+#include "fixture_drain.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -268,13 +269,53 @@ static void test_terminal_is_stopped(void **state)
 	log_end(&log, SIGTERM);
 }
 
+#define SLOW_LINES 6
+
+/* For as long as it takes lines it is waited for, however long that is in all. */
+static void test_slow_end(void **state)
+{
+	const unsigned int patience = 600 * (unsigned int)fixture_slow();
+	struct slow_drain drain = { .every_ms = patience / 2,
+				    .takes = SLOW_LINES,
+				    .patience_ms = patience };
+
+	begin();
+	attempts(SLOW_LINES);
+	assert_int_equal(drain_slowly(fixture.pins, &drain), 0);
+	assert_int_equal(drain.taken, SLOW_LINES);
+}
+
+static void assert_ends(unsigned int takes, const char *what)
+{
+	struct slow_drain drain = { .takes = takes, .patience_ms = 200 };
+	char text[128];
+
+	snprintf(text, sizeof(text), "the last %s no line: nobody takes it", what);
+	assert_int_equal(drain_slowly(fixture.pins, &drain), -ETIMEDOUT);
+	assert_string_equal(drain.reason.text, text);
+}
+
+/* What has no line in the end: records, of which one was taken, sums, or both. */
+static void test_words_of_the_end(void **state)
+{
+	begin();
+	attempts(2);
+	assert_ends(1, "records have");
+	policy_unload();
+	policy_load("limit 1/h burst 2\n");
+	attempts(5);
+	assert_ends(1, "records and sums have");
+	assert_ends(1, "sums have");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
 
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_several),	TEST(test_nothing_is_open), TEST(test_one_is_stopped),
-		TEST(test_one_goes_on), TEST(test_reopen),	    TEST(test_terminal_is_stopped),
+		TEST(test_several),	TEST(test_nothing_is_open),  TEST(test_one_is_stopped),
+		TEST(test_one_goes_on), TEST(test_reopen),	     TEST(test_terminal_is_stopped),
+		TEST(test_slow_end),	TEST(test_words_of_the_end),
 	};
 
 	return cmocka_run_group_tests_name("sinks", tests, fixture_setup, fixture_teardown);
