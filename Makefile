@@ -78,7 +78,8 @@ SOURCES := $(sort $(shell find user -name '*.c'))
 OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 
 # Each test_*.c is a program: of the unit with all of the product but its main(),
-# of the kernel with the fixtures of tests/kernel and the product as a process.
+# of the kernel with the fixtures of tests/kernel, the product as a process and, out of the
+# archive, its reader of lines.
 UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c \
 	tests/upgrade/test_*.c))
@@ -111,7 +112,7 @@ $(OUT)/libsmtpward.a: $(filter-out %/main.o,$(OBJECTS))
 $(UNIT_TESTS): %: %.o $(OUT)/libsmtpward.a
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
 
-$(KERNEL_TESTS): %: %.o $(FIXTURES)
+$(KERNEL_TESTS): %: %.o $(FIXTURES) $(OUT)/libsmtpward.a
 	$(CC) $(CFLAGS) $(LINK_FLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIB_FLAGS)
 
 $(OUT)/tests/%.o: tests/%.c Makefile

@@ -55,11 +55,26 @@
 
 #define KERNEL_STRUCT __attribute__((preserve_access_index))
 
+/* ids of users and groups */
+
+typedef struct {
+	__u32 val;
+} KERNEL_STRUCT kuid_t;
+
+typedef struct {
+	__u32 val;
+} KERNEL_STRUCT kgid_t;
+
 /* cgroups */
+
+struct kernfs_iattrs {
+	kuid_t ia_uid;
+} KERNEL_STRUCT;
 
 struct kernfs_node {
 	const char *name;
 	__u64 id;
+	struct kernfs_iattrs *iattr; /* NULL: all as it was made by root */
 } KERNEL_STRUCT;
 
 struct cgroup_subsys_state {
@@ -105,6 +120,7 @@ struct cgroup {
 	struct cgroup_root *root;
 	struct cgroup_bpf bpf;
 	struct cgroup *ancestors[0]; /* by level; from 6.1 on */
+	__u64 ancestor_ids[0];	     /* the same before */
 } KERNEL_STRUCT;
 
 struct css_set {
@@ -151,14 +167,6 @@ struct mm_struct {
 } KERNEL_STRUCT;
 
 /* tasks */
-
-typedef struct {
-	__u32 val;
-} KERNEL_STRUCT kuid_t;
-
-typedef struct {
-	__u32 val;
-} KERNEL_STRUCT kgid_t;
 
 struct cred {
 	kuid_t uid;

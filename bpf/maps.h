@@ -2,14 +2,14 @@
 /*
  * Every map and every constant of the programs.
  *
- * What lasts from policy to policy: the gate, the ring buffer, the callers, the
- * readers' notes, the counters and the local addresses; a new load goes on with the
- * pinned ones. All other
- * maps belong to one generation and are filled before its programs decide anything.
- * Sizes that depend on the policy or the machine are set by the loader.
+ * What lasts from policy to policy: the gate, the ring buffer, the tenants, the callers,
+ * the readers' notes, the counters and the local addresses; a new load goes on with the
+ * pinned ones. All other maps belong to one generation and are filled before its programs decide
+ * anything. Sizes that depend on the policy or the machine are set by the loader.
  *
  * A full map never opens anything. map_events: the attempt is counted as lost.
- * map_callers: the attempt falls under map_callers_rest, one limit for all such.
+ * map_callers: the attempt falls under the limit that the tenant's users without an entry share.
+ * map_tenants: the cgroup is of the tenant above it.
  * map_inherited: map_tracker says so, and the rules of a cgroup without an entry are
  * looked for further up. map_cgroups: map_tracker says so, and a connect from a cgroup
  * without an entry is refused where a rule that asks for a cgroup could refuse it.
@@ -50,14 +50,31 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, struct smtpward_caller_key);
-	__type(value, struct smtpward_caller);
+	__type(value, struct smtpward_caller_counts);
 } map_callers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct smtpward_tenant);
+} map_tenants SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SMTPWARD_LEVELS_ENTRIES);
+	__type(key, __u32);
+	__type(value, __u64);
+} map_levels SEC(".maps");
+
+/* Attempts that no tenant is found for: not even the root has its entry, which cannot be. */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct smtpward_caller);
+	__type(value, struct smtpward_caller_counts);
 } map_callers_rest SEC(".maps");
 
 struct {
@@ -283,6 +300,9 @@ const volatile __u32 reject; /* errno, 0 where the kernel's own EPERM is meant *
 const volatile __u32 log_verdicts;
 const volatile __u64 limit_interval_ns;
 const volatile __u64 limit_window_ns; /* how far ahead of the clock a burst may run */
+const volatile __u64 events_size;     /* bytes that map_events has room for */
+const volatile __u64 tenant_interval_ns;
+const volatile __u64 tenant_window_ns;
 
 /* Whether bpf_get_current_task_btf() is for connect hooks: see task.h. */
 const volatile bool typed_task;

@@ -10,6 +10,8 @@
 #ifndef SMTPWARD_BPF_PATHS_H
 #define SMTPWARD_BPF_PATHS_H
 
+#include <smtpward/match.h>
+
 #include "task.h"
 
 /*
@@ -19,8 +21,8 @@
 #define PATHS_LEVELS 32
 #define PATHS_LEVELS_SKIPPED 512
 
-/* The levels next to the root whose names always fit: a slice, and what is in it. */
-#define PATHS_TOP 2
+/* The levels next to the root that the unit is looked for in: slices are root's to make. */
+#define PATHS_TOP 8
 
 #define PATHS_EXE_STEPS 40
 
@@ -34,7 +36,8 @@ static __always_inline bool paths_append(char *list, __u32 size, __u32 *len, con
 	__u32 used = READ_ONCE(*len);
 	long got;
 
-	if (used > size - SMTPWARD_NAME_SIZE - keep_free)
+	/* The second for the verifier, which knows nothing of keep_free. */
+	if (used + keep_free > size - SMTPWARD_NAME_SIZE || used > size - SMTPWARD_NAME_SIZE)
 		return false;
 	got = bpf_probe_read_kernel_str(list + used, SMTPWARD_NAME_SIZE, name);
 	if (got <= 1)
@@ -43,76 +46,169 @@ static __always_inline bool paths_append(char *list, __u32 size, __u32 *len, con
 	return true;
 }
 
+/* Whether a name of this length, without its NUL, is a slice's. It has SMTPWARD_NAME_SIZE bytes. */
+static __always_inline bool paths_is_slice(const char *name, __u32 len)
+{
+	static const char suffix[] = SMTPWARD_SLICE_SUFFIX;
+
+	if (len < SMTPWARD_SLICE_SUFFIX_LEN)
+		return false;
+	len -= SMTPWARD_SLICE_SUFFIX_LEN;
+	for (int i = 0; i < SMTPWARD_SLICE_SUFFIX_LEN; i++)
+		if (name[(len + i) & (SMTPWARD_NAME_SIZE - 1)] != suffix[i])
+			return false;
+	return true;
+}
+
+/* The names of a cgroup, in a record or in a tenant's entry. */
+struct paths_list {
+	char *names; /* SMTPWARD_CGROUP_SIZE */
+	__u32 *len;
+	__u32 *flags;
+};
+
+/*
+ * The level of the root that paths start from: the first of a container may lie anywhere. What
+ * lies deeper than the levels that are looked at counts as the hierarchy's own root.
+ */
+static __always_inline int paths_root_level(struct cgroup *cgroup)
+{
+	int level = 0;
+
+	if (root_cgroup == SMTPWARD_ROOT_CGROUP)
+		return 0;
+	if (cgroup)
+		level = BPF_CORE_READ(cgroup, level);
+	for (int i = 0; i < PATHS_LEVELS && i <= level; i++)
+		if (task_ancestor_id(cgroup, i) == root_cgroup)
+			return i;
+	return 0;
+}
+
 /* 0 at the root that paths start from, and past all cgroups; otherwise more. */
-static __always_inline int paths_cgroup_level(struct cgroup *cgroup)
+static __always_inline int paths_cgroup_level(struct cgroup *cgroup, int root_level)
 {
 	if (!cgroup || BPF_CORE_READ(cgroup, kn, id) == root_cgroup)
 		return 0;
-	return BPF_CORE_READ(cgroup, level);
+	return BPF_CORE_READ(cgroup, level) - root_level;
 }
 
-static __always_inline void paths_cgroup_append(struct smtpward_event *event, struct cgroup *cgroup,
-						__u32 keep_free)
+static __always_inline bool paths_cgroup_append(const struct paths_list *list,
+						struct cgroup *cgroup, __u32 keep_free)
 {
 	const char *name = BPF_CORE_READ(cgroup, kn, name);
 
-	if (!paths_append(event->cgroup, sizeof(event->cgroup), &event->cgroup_len, name,
-			  keep_free))
-		event->flags |= SMTPWARD_CGROUP_CUT;
+	return paths_append(list->names, SMTPWARD_CGROUP_SIZE, list->len, name, keep_free);
 }
 
-/* Writes the names below the top as far as there is room; returns where it stopped. */
-static __always_inline struct cgroup *paths_cgroup_low(struct smtpward_event *event,
-						       struct cgroup *cgroup)
+/* All names. False: there is no room for them. */
+static __always_inline bool paths_cgroup_whole(const struct paths_list *list, struct cgroup *cgroup)
 {
 	for (int i = 0; i < PATHS_LEVELS; i++) {
-		if (paths_cgroup_level(cgroup) <= PATHS_TOP)
-			return cgroup;
-		paths_cgroup_append(event, cgroup, PATHS_TOP * SMTPWARD_NAME_SIZE);
-		if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT)
-			break;
+		if (!cgroup || BPF_CORE_READ(cgroup, kn, id) == root_cgroup)
+			return true;
+		if (!paths_cgroup_append(list, cgroup, 0))
+			return false;
 		cgroup = task_cgroup_parent(cgroup);
 	}
-	return cgroup;
+	return false;
 }
 
 /*
- * Without that list it is from css to css, one read a level: the longest loop by far, and
- * what the verifier has to go through at every load.
+ * The lowest of the levels that the unit is looked for in. Without a list of all above a cgroup it
+ * is from css to css, one read a level: the longest loop by far, and what the verifier has to go
+ * through at every load.
  */
-static __always_inline struct cgroup *paths_cgroup_skip(struct smtpward_event *event,
-							struct cgroup *cgroup)
+static __always_inline struct cgroup *paths_cgroup_above(struct cgroup *cgroup, int root_level)
 {
+	const int levels = paths_cgroup_level(cgroup, root_level) - PATHS_TOP;
 	struct cgroup_subsys_state *css = &cgroup->self;
-	int levels = cgroup ? BPF_CORE_READ(cgroup, level) - PATHS_TOP : 0;
 
 	if (levels <= 0)
 		return cgroup;
-	event->flags |= SMTPWARD_CGROUP_CUT;
 	if (bpf_core_field_exists(cgroup->ancestors))
-		return BPF_CORE_READ(cgroup, ancestors[PATHS_TOP]);
+		return task_ancestor(cgroup, root_level + PATHS_TOP);
 	for (int i = 0; i < PATHS_LEVELS_SKIPPED && i < levels; i++)
 		css = BPF_CORE_READ(css, parent);
 	return BPF_CORE_READ(css, cgroup);
 }
 
-static __always_inline void paths_cgroup(struct smtpward_event *event, struct task_struct *task)
-{
-	struct cgroup *cgroup = task_cgroup(task);
+/* What is kept of a path whatever else is left out: all down to the unit, and two names. */
+struct paths_top {
+	struct cgroup *cgroup; /* the lowest; NULL: it is too far up */
+	__u32 names;
+	__u32 size; /* of the names, with their NULs */
+};
 
-	cgroup = paths_cgroup_low(event, cgroup);
-	cgroup = paths_cgroup_skip(event, cgroup);
-	if (READ_ONCE(event->flags) & SMTPWARD_CGROUP_CUT) {
-		if (paths_cgroup_level(cgroup) != PATHS_TOP)
-			return;
-		event->flags |= SMTPWARD_CGROUP_TOP;
-	}
+/* The list's end is scratch space, which is written to afterwards. */
+static __always_inline void paths_cgroup_top(const struct paths_list *list, struct cgroup *cgroup,
+					     int root_level, struct paths_top *ret)
+{
+	char *name = list->names + SMTPWARD_CGROUP_SIZE - SMTPWARD_NAME_SIZE;
+	struct cgroup *below = NULL;
+	__u32 size_below = 0;
+
+	cgroup = paths_cgroup_above(cgroup, root_level);
+	ret->cgroup = cgroup;
 	for (int i = 0; i < PATHS_TOP; i++) {
-		if (!paths_cgroup_level(cgroup))
+		const int level = paths_cgroup_level(cgroup, root_level);
+		long got;
+
+		if (level <= 0)
 			return;
-		paths_cgroup_append(event, cgroup, 0);
+		got = bpf_probe_read_kernel_str(name, SMTPWARD_NAME_SIZE,
+						BPF_CORE_READ(cgroup, kn, name));
+		if (got <= 1 || level > PATHS_TOP) {
+			ret->cgroup = NULL;
+			return;
+		}
+		/* The one nearest to the root that is no slice is the unit. */
+		if (!paths_is_slice(name, got - 1)) {
+			ret->cgroup = level == 1 && below ? below : cgroup;
+			ret->names = level == 1 && below;
+			ret->size = level == 1 ? size_below : 0;
+		}
+		ret->names++;
+		ret->size += got;
+		below = cgroup;
+		size_below = got;
 		cgroup = task_cgroup_parent(cgroup);
 	}
+}
+
+/* As many names as there is room for, and those of the top. */
+static __always_inline void paths_cgroup_cut(const struct paths_list *list, struct cgroup *cgroup)
+{
+	struct paths_top top = { .names = 0 };
+	int root_level;
+
+	/* Read back, or the verifier would follow each level that the root may have to the end. */
+	WRITE_ONCE(*list->len, paths_root_level(cgroup));
+	root_level = READ_ONCE(*list->len) & (PATHS_LEVELS - 1);
+	WRITE_ONCE(*list->len, 0);
+	*list->flags |= SMTPWARD_CGROUP_CUT;
+	paths_cgroup_top(list, cgroup, root_level, &top);
+	for (int i = 0; i < PATHS_LEVELS; i++) {
+		if (paths_cgroup_level(cgroup, root_level) <= (int)top.names ||
+		    !paths_cgroup_append(list, cgroup, top.size + SMTPWARD_NAME_SIZE))
+			break;
+		cgroup = task_cgroup_parent(cgroup);
+	}
+	if (!top.cgroup)
+		return;
+	*list->flags |= SMTPWARD_CGROUP_TOP | top.names << SMTPWARD_CGROUP_TOP_SHIFT;
+	for (int i = 0; i < PATHS_TOP; i++) {
+		if (!paths_cgroup_level(top.cgroup, root_level))
+			return;
+		paths_cgroup_append(list, top.cgroup, 0);
+		top.cgroup = task_cgroup_parent(top.cgroup);
+	}
+}
+
+static __always_inline void paths_cgroup(const struct paths_list *list, struct cgroup *cgroup)
+{
+	if (!paths_cgroup_whole(list, cgroup))
+		paths_cgroup_cut(list, cgroup);
 }
 
 static __always_inline struct mount *paths_mount(struct vfsmount *vfsmount)
@@ -123,18 +219,20 @@ static __always_inline struct mount *paths_mount(struct vfsmount *vfsmount)
 /* The path of a task's executable from the root of its mount tree. */
 static __always_inline void paths_exe(struct smtpward_event *event, struct task_struct *task)
 {
-	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+	struct mm_struct *mm = TASK_READ(task, mm);
+	struct file *file = TASK_READ(mm, exe_file);
 	struct vfsmount *vfsmount;
 	struct dentry *dentry, *root;
 	struct mount *mount;
 
 	if (!file)
 		return;
-	READ_NEAR(&vfsmount, &dentry, file, struct file, f_path.mnt, f_path.dentry);
-	mount = paths_mount(vfsmount);
-	root = BPF_CORE_READ(vfsmount, mnt_root);
-	if (!BPF_CORE_READ(dentry, d_hash.pprev))
+	vfsmount = TASK_READ(file, f_path.mnt);
+	dentry = TASK_READ(file, f_path.dentry);
+	root = TASK_READ(vfsmount, mnt_root);
+	if (!TASK_READ(dentry, d_hash.pprev))
 		event->flags |= SMTPWARD_EXE_DELETED;
+	mount = paths_mount(vfsmount);
 	for (int i = 0; i < PATHS_EXE_STEPS; i++) {
 		struct dentry *parent;
 		const char *name;

@@ -2,121 +2,156 @@
 /*
  * The record of an attempt: who gets one, and what it says.
  *
- * Lines are limited by cgroup and effective user before the ring buffer, so that a
- * flood costs a counter and hides nobody else. Every attempt that the policy logs
- * ends in exactly one of: a record, suppressed, lost.
+ * Lines are limited by tenant and effective user, and by tenant, before the ring buffer, so
+ * that a flood costs a counter and hides nobody else, whatever cgroups and users it comes from.
+ * Every attempt that the policy logs ends in exactly one of: a record, suppressed, lost.
  */
 #ifndef SMTPWARD_BPF_RECORD_H
 #define SMTPWARD_BPF_RECORD_H
 
-#include "paths.h"
 #include "decide.h"
+#include "paths.h"
+#include "tenant.h"
+
+/* What a record takes of map_events: with the kernel's header, in multiples of 8. */
+#define RECORD_SIZE ((sizeof(struct smtpward_event) + 8 + 7) / 8 * 8)
 
 /*
  * What a new entry starts from: nothing but its time of birth, which the last CPU that
  * was here wrote. Any of these times will do, so long as the entry has one from the start.
  */
-static struct smtpward_caller caller_newborn;
+static struct smtpward_caller_counts caller_newborn;
 
-/* The entry of this caller alone, NULL where it has none. */
-static __always_inline struct smtpward_caller *record_own_entry(const struct caller *caller)
+/* Whether one more user of the tenant has an entry; the reader counts those that it forgot. */
+static __always_inline bool record_has_user_room(const struct smtpward_caller_key *user,
+						 const struct smtpward_tenant *tenant)
 {
-	struct smtpward_caller_key key = {
-		.cgroup_id = caller->cgroup_id,
-		.euid = caller->euid,
-	};
+	const struct smtpward_caller_key key = { .cgroup_id = user->cgroup_id, .shared = 1 };
+	const struct smtpward_reported *reported;
+	__u32 users = READ_ONCE(tenant->users);
 
-	return bpf_map_lookup_elem(&map_callers, &key);
+	if (users < SMTPWARD_TENANT_USERS)
+		return true;
+	reported = bpf_map_lookup_elem(&map_reported, &key);
+	return reported && users - READ_ONCE(reported->forgotten) < SMTPWARD_TENANT_USERS;
 }
 
-/* The entry of (cgroup, user), or the one that all share which found the map full. */
-static __always_inline struct smtpward_caller *record_caller(const struct caller *caller)
+/* NULL where the user gets no entry: the tenant has too many, or map_callers is full. */
+static __always_inline struct smtpward_caller_counts *
+record_make_user(const struct smtpward_caller_key *key, struct smtpward_tenant *tenant)
 {
-	struct smtpward_caller_key key = {
-		.cgroup_id = caller->cgroup_id,
-		.euid = caller->euid,
-	};
-	struct smtpward_caller *entry = record_own_entry(caller);
-
-	if (entry)
-		return entry;
+	if (!record_has_user_room(key, tenant))
+		return NULL;
+	WRITE_ONCE(caller_newborn.born_ns, bpf_ktime_get_ns());
 	/* Where another CPU was first this fails, and its entry is as good. */
-	WRITE_ONCE(caller_newborn.counts.born_ns, bpf_ktime_get_ns());
-	bpf_map_update_elem(&map_callers, &key, &caller_newborn, BPF_NOEXIST);
-	entry = record_own_entry(caller);
-	if (entry)
-		return entry;
-	COUNT(callers_full);
-	return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
+	if (!bpf_map_update_elem(&map_callers, key, &caller_newborn, BPF_NOEXIST))
+		__sync_fetch_and_add(&tenant->users, 1);
+	return bpf_map_lookup_elem(&map_callers, key);
 }
 
 /*
- * Whether the limit lets one more line through. next_ns runs ahead of the clock by
- * one interval a line, up to the window. Two CPUs at once may let a line too many
- * through; neither loses count. The reader's group may write next_ns too: what is further
- * ahead than a program puts it holds nobody's lines back.
+ * The counts of a user who has no entry. A task that was moved while it called may be of a tenant
+ * that there is not: key then has the root.
  */
-static __always_inline bool record_within_limit(struct smtpward_caller *entry)
+static __always_inline struct smtpward_caller_counts *
+record_other_counts(struct smtpward_caller_key *key)
 {
-	__u64 now = bpf_ktime_get_ns();
-	__u64 next = READ_ONCE(entry->counts.next_ns);
+	struct smtpward_tenant *tenant = bpf_map_lookup_elem(&map_tenants, &key->cgroup_id);
+	struct smtpward_caller_counts *counts;
+
+	if (!tenant) {
+		key->cgroup_id = root_cgroup;
+		tenant = bpf_map_lookup_elem(&map_tenants, &key->cgroup_id);
+	}
+	if (!tenant)
+		return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
+	counts = record_make_user(key, tenant);
+	if (counts)
+		return counts;
+	COUNT(callers_full);
+	return &tenant->shared.counts;
+}
+
+/*
+ * What one more line makes of a next_ns; 0 where the limit lets none through. next_ns runs
+ * ahead of the clock by one interval a line, up to the window. Two CPUs at once may let a line
+ * too many through; neither loses count. The reader's group may write next_ns too: what is
+ * further ahead than a program puts it holds nobody's lines back.
+ */
+static __always_inline __u64 record_next_ns(const __u64 *next_ns, __u64 now, __u64 interval_ns,
+					    __u64 window_ns)
+{
+	__u64 next = READ_ONCE(*next_ns);
 
 	if (next < now)
 		next = now;
-	if (next - now > limit_window_ns + limit_interval_ns)
+	if (next - now > window_ns + interval_ns)
 		next = now;
-	if (next - now > limit_window_ns)
-		return false;
-	WRITE_ONCE(entry->counts.next_ns, next + limit_interval_ns);
-	return true;
+	return next - now > window_ns ? 0 : next + interval_ns;
 }
 
 /*
- * The cgroup's names as an earlier record of this caller had them: they never change,
- * for cgroup v2 has no rename, and no id is used twice. False where there are none.
+ * Whether map_events has room for one more record of this tenant: it has no more there than it
+ * leaves free. So who has nothing there finds room: N tenants that write all they can at the same
+ * time leave 1 / (N + 1) of it, and each that comes behind others half of what they have left,
+ * which is enough for a dozen. How many records are there is known from above:
+ * those since the mark, and those of the time before, until the reader comes by the mark.
  */
-static __always_inline bool record_copy_names(struct smtpward_event *event,
-					      const struct smtpward_caller *entry)
+static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 {
-	__u32 flags = READ_ONCE(entry->flags);
-	__u64 len = READ_ONCE(entry->cgroup_len);
+	const __u64 read = bpf_ringbuf_query(&map_events, BPF_RB_CONS_POS);
+	const __u64 written = bpf_ringbuf_query(&map_events, BPF_RB_PROD_POS);
+	const __u64 used = written - read;
+	__u64 before = READ_ONCE(tenant->records_before);
+	__u64 since = READ_ONCE(tenant->records_since);
 
-	if (!(flags & SMTPWARD_CALLER_NAMED) || len > sizeof(event->cgroup))
+	if (read >= READ_ONCE(tenant->mark)) {
+		before = since;
+		since = 0;
+		WRITE_ONCE(tenant->mark, written);
+		WRITE_ONCE(tenant->records_before, before);
+	}
+	if (used > events_size || (before + since + 1) * RECORD_SIZE > events_size - used)
 		return false;
-	bpf_probe_read_kernel(event->cgroup, len, entry->cgroup);
+	WRITE_ONCE(tenant->records_since, since + 1);
+	return true;
+}
+
+/* The names as the tenant's entry has them, for a cgroup that is the tenant. */
+static __always_inline bool record_copy_names(struct smtpward_event *event, __u64 tenant_id,
+					      const struct smtpward_caller *named)
+{
+	const __u64 len = READ_ONCE(named->cgroup_len);
+	const __u32 flags = READ_ONCE(named->flags);
+
+	if (event->cgroup_id != tenant_id || !(flags & SMTPWARD_CALLER_NAMED) ||
+	    len > sizeof(event->cgroup))
+		return false;
+	bpf_probe_read_kernel(event->cgroup, len, named->cgroup);
 	event->cgroup_len = len;
-	event->flags = flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
+	event->flags = flags & SMTPWARD_CGROUP_FLAGS;
 	return true;
 }
 
-/* The entry keeps the cgroup's names, also for the lines that sum up what was held back. */
-static __always_inline void record_name_caller(struct smtpward_caller *entry,
-					       const struct smtpward_event *event)
+/* A record on its way, and whose it is. */
+struct record {
+	struct smtpward_event *event;
+	struct smtpward_caller_key key;
+	const struct smtpward_tenant *tenant;
+};
+
+static __always_inline void record_fill_cgroup(const struct record *record,
+					       struct task_struct *task)
 {
-	__u32 flags = event->flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
+	struct smtpward_event *event = record->event;
+	const struct paths_list list = {
+		.names = event->cgroup,
+		.len = &event->cgroup_len,
+		.flags = &event->flags,
+	};
 
-	bpf_probe_read_kernel(entry->cgroup, sizeof(entry->cgroup), event->cgroup);
-	WRITE_ONCE(entry->cgroup_len, event->cgroup_len);
-	WRITE_ONCE(entry->flags, flags | SMTPWARD_CALLER_NAMED);
-}
-
-/*
- * The entry is looked up again, and not kept over the loops that write the names: the
- * verifier would go through them once for every kind of entry that it may be.
- */
-static __always_inline void record_fill_cgroup(struct smtpward_event *event,
-					       struct task_struct *task,
-					       const struct caller *caller,
-					       const struct smtpward_caller *entry)
-{
-	struct smtpward_caller *own;
-
-	if (record_copy_names(event, entry))
-		return;
-	paths_cgroup(event, task);
-	own = record_own_entry(caller);
-	if (own)
-		record_name_caller(own, event);
+	if (!record_copy_names(event, record->key.cgroup_id, &record->tenant->shared))
+		paths_cgroup(&list, task_cgroup(task));
 }
 
 static __always_inline __u32 record_netns(const struct task_struct *task)
@@ -127,10 +162,10 @@ static __always_inline __u32 record_netns(const struct task_struct *task)
 	return TASK_READ(net, ns.inum);
 }
 
-static __always_inline void record_fill_task(struct smtpward_event *event,
-					     const struct caller *caller,
-					     const struct smtpward_caller *entry)
+static __always_inline void record_fill_task(const struct record *record,
+					     const struct caller *caller)
 {
+	struct smtpward_event *event = record->event;
 	const struct cred *cred = caller->cred;
 	struct task_struct *task = task_current();
 	struct task_struct *parent = TASK_READ(task, real_parent);
@@ -145,15 +180,16 @@ static __always_inline void record_fill_task(struct smtpward_event *event,
 	event->netns = record_netns(task);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
-	record_fill_cgroup(event, task, caller, entry);
+	record_fill_cgroup(record, task);
 	paths_exe(event, task);
 }
 
-static __always_inline void record_fill(struct smtpward_event *event, const struct flow *flow,
+static __always_inline void record_fill(const struct record *record, const struct flow *flow,
 					const struct caller *caller,
-					const struct decision *decision,
-					const struct smtpward_caller *entry)
+					const struct decision *decision)
 {
+	struct smtpward_event *event = record->event;
+
 	event->time_ns = bpf_ktime_get_boot_ns();
 	event->generation = generation;
 	event->cgroup_id = caller->cgroup_id;
@@ -166,33 +202,64 @@ static __always_inline void record_fill(struct smtpward_event *event, const stru
 	event->euid = caller->euid;
 	event->cgroup_len = 0;
 	event->exe_len = 0;
-	record_fill_task(event, caller, entry);
+	record_fill_task(record, caller);
+}
+
+/*
+ * A line needs the allowance of the user, that of the tenant, and room. Where one is lacking, the
+ * attempt is counted: false. Of a flood the first look is all.
+ */
+static __always_inline bool record_reserve(struct record *record)
+{
+	struct smtpward_caller_counts *counts = bpf_map_lookup_elem(&map_callers, &record->key);
+	const __u64 now = bpf_ktime_get_ns();
+	struct smtpward_event *event = NULL;
+	struct smtpward_tenant *tenant;
+	__u64 next, of_all = 0;
+
+	if (!counts)
+		counts = record_other_counts(&record->key);
+	if (!counts) {
+		COUNT(broken);
+		return false;
+	}
+	count(&counts->attempts);
+	next = record_next_ns(&counts->next_ns, now, limit_interval_ns, limit_window_ns);
+	tenant = next ? bpf_map_lookup_elem(&map_tenants, &record->key.cgroup_id) : NULL;
+	if (tenant)
+		of_all =
+			record_next_ns(&tenant->next_ns, now, tenant_interval_ns, tenant_window_ns);
+	if (!tenant || !of_all) {
+		count(&counts->suppressed);
+		COUNT(suppressed);
+		return false;
+	}
+	WRITE_ONCE(counts->next_ns, next);
+	WRITE_ONCE(tenant->next_ns, of_all);
+	if (record_has_room(tenant))
+		event = bpf_ringbuf_reserve(&map_events, sizeof(*event), 0);
+	if (!event) {
+		count(&counts->lost);
+		COUNT(lost);
+		return false;
+	}
+	record->event = event;
+	record->tenant = tenant;
+	return true;
 }
 
 static __always_inline void record_attempt(const struct flow *flow, const struct caller *caller,
 					   const struct decision *decision)
 {
-	struct smtpward_caller *entry = record_caller(caller);
-	struct smtpward_event *event;
+	struct record record = {
+		.key.cgroup_id = tenant_of_caller(caller->cgroup_id),
+		.key.euid = caller->euid,
+	};
 
-	if (!entry) {
-		COUNT(broken);
+	if (!record_reserve(&record))
 		return;
-	}
-	count(&entry->counts.attempts);
-	if (!record_within_limit(entry)) {
-		count(&entry->counts.suppressed);
-		COUNT(suppressed);
-		return;
-	}
-	event = bpf_ringbuf_reserve(&map_events, sizeof(*event), 0);
-	if (!event) {
-		count(&entry->counts.lost);
-		COUNT(lost);
-		return;
-	}
-	record_fill(event, flow, caller, decision, entry);
-	bpf_ringbuf_submit(event, 0);
+	record_fill(&record, flow, caller, decision);
+	bpf_ringbuf_submit(record.event, 0);
 	COUNT(recorded);
 }
 

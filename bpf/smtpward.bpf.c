@@ -5,10 +5,10 @@
  *   connect(2) -> gate.h    does this generation decide?
  *                 flow.h    a TCP connect to a guarded port? everything else passes here
  *                 decide.h  the first rule that matches; none: deny
- *                 record.h   within the limit: a record in map_events
+ *                 record.h  within the limits of user and tenant: a record in map_events
  *              -> verdict
  *
- *   mkdir, rmdir of a cgroup -> tracker.h keeps map_cgroups
+ *   mkdir, rmdir of a cgroup -> tracker.h keeps map_cgroups, tenant.h map_tenants
  *
  *   read(2) of iter_hooks -> attached.h  what of this is attached?
  *
@@ -19,6 +19,7 @@
 
 #include <bpf/bpf_tracing.h>
 
+#include "tenant.h"
 #include "tracker.h"
 #include "record.h"
 #include "flow.h"
@@ -85,14 +86,21 @@ int smtpward_conn6(struct bpf_sock_addr *ctx)
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(smtpward_mkdir, struct cgroup *cgroup)
 {
-	tracker_made(cgroup);
+	if (!tracker_is_ours(cgroup))
+		return 0;
+	if (asks_cgroup)
+		tracker_made(cgroup);
+	tenant_made(cgroup);
 	return 0;
 }
 
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(smtpward_rmdir, struct cgroup *cgroup)
 {
+	if (!tracker_is_ours(cgroup))
+		return 0;
 	tracker_removed(cgroup);
+	tenant_removed(cgroup);
 	return 0;
 }
 

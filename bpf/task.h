@@ -53,4 +53,31 @@ static __always_inline struct cgroup *task_cgroup_parent(struct cgroup *cgroup)
 	return BPF_CORE_READ(cgroup, self.parent, cgroup);
 }
 
+/* From 6.1 on: the cgroup at a level, which is not over this one's own, at or above this one. */
+static __always_inline struct cgroup *task_ancestor(struct cgroup *cgroup, int level)
+{
+	struct cgroup *ancestor = NULL;
+
+	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+			      (const void *)__builtin_preserve_access_index(&cgroup->ancestors) +
+				      level * sizeof(ancestor));
+	return ancestor;
+}
+
+/* The id of that cgroup, on every kernel. */
+static __always_inline __u64 task_ancestor_id(struct cgroup *cgroup, int level)
+{
+	struct cgroup *ancestor;
+	__u64 id = 0;
+
+	if (bpf_core_field_exists(cgroup->ancestors)) {
+		ancestor = task_ancestor(cgroup, level);
+		return BPF_CORE_READ(ancestor, kn, id);
+	}
+	bpf_probe_read_kernel(&id, sizeof(id),
+			      (const void *)__builtin_preserve_access_index(&cgroup->ancestor_ids) +
+				      level * sizeof(id));
+	return id;
+}
+
 #endif /* SMTPWARD_BPF_TASK_H */

@@ -13,6 +13,7 @@
 #include <smtpward/match.h>
 
 #include "maps.h"
+#include "paths.h"
 
 /* Too large for the stack. One entry: cgroup_mutex lets one mkdir in at a time. */
 struct tracker_scratch {
@@ -21,6 +22,7 @@ struct tracker_scratch {
 	struct smtpward_segments match;
 	struct smtpward_cgroup child;
 	struct smtpward_segments completed;
+	struct smtpward_tenant tenant; /* see tenant.h */
 };
 
 struct {
@@ -77,17 +79,14 @@ static __always_inline bool tracker_match_name(struct tracker_scratch *scratch, 
 	return true;
 }
 
+static __always_inline struct tracker_scratch *tracker_room(void)
+{
+	return bpf_map_lookup_elem(&map_scratch, &(const __u32){ 0 });
+}
+
 static __always_inline int tracker_is_slice(const struct tracker_scratch *scratch, __u32 len)
 {
-	static const char suffix[] = SMTPWARD_SLICE_SUFFIX;
-
-	if (len < SMTPWARD_SLICE_SUFFIX_LEN)
-		return 0;
-	len -= SMTPWARD_SLICE_SUFFIX_LEN;
-	for (int i = 0; i < SMTPWARD_SLICE_SUFFIX_LEN; i++)
-		if (scratch->forward.text[(len + i) & (SMTPWARD_NAME_SIZE - 1)] != suffix[i])
-			return 0;
-	return 1;
+	return paths_is_slice(scratch->forward.text, len);
 }
 
 /* Unites into the cgroup the rules of every path and unit that is complete. */
@@ -132,9 +131,10 @@ static __always_inline void tracker_inherit(__u64 id, const struct smtpward_rule
 		tracker_missing(SMTPWARD_TRACKER_INHERITED);
 }
 
-static __always_inline bool tracker_is_v2(struct cgroup *cgroup)
+/* Of cgroup v2, and not its root. */
+static __always_inline bool tracker_is_ours(struct cgroup *cgroup)
 {
-	return cgroup->root->hierarchy_id == 0;
+	return cgroup->root->hierarchy_id == 0 && cgroup->self.parent;
 }
 
 /* The child's state from its parent's, which is in scratch->child then. False: not known. */
@@ -159,8 +159,6 @@ static __always_inline void tracker_made(struct cgroup *cgroup)
 	struct tracker_scratch *scratch;
 	struct smtpward_cgroup *parent;
 
-	if (!tracker_is_v2(cgroup) || !cgroup->self.parent)
-		return;
 	parent_id = cgroup->self.parent->cgroup->kn->id;
 	parent = bpf_map_lookup_elem(&map_cgroups, &parent_id);
 	if (!parent) {
@@ -169,7 +167,7 @@ static __always_inline void tracker_made(struct cgroup *cgroup)
 			tracker_inherit(id, inherited);
 		return;
 	}
-	scratch = bpf_map_lookup_elem(&map_scratch, &(const __u32){ 0 });
+	scratch = tracker_room();
 	if (!scratch || !tracker_enter(scratch, cgroup, parent)) {
 		tracker_lost();
 		return;
@@ -187,8 +185,6 @@ static __always_inline void tracker_removed(struct cgroup *cgroup)
 	__u64 id = cgroup->kn->id;
 
 	/* It is in one of them or in none: not being there is no error. */
-	if (!tracker_is_v2(cgroup))
-		return;
 	if (bpf_map_delete_elem(&map_cgroups, &id))
 		bpf_map_delete_elem(&map_inherited, &id);
 }

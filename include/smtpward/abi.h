@@ -8,8 +8,8 @@
  *
  * What outlives SMTPWARD_ABI, so that any version can take over from any other: the
  * names of the maps, all of map_gate, the first four bytes of map_policy, the keys of
- * map_callers and map_reported and the counts that their values begin with, and that
- * a record of map_events is one attempt.
+ * map_callers and map_reported, the counts that their values and those of map_tenants begin
+ * with, and that a record of map_events is one attempt.
  */
 #ifndef SMTPWARD_ABI_H
 #define SMTPWARD_ABI_H
@@ -18,7 +18,13 @@
 
 #include <smtpward/hooks.h>
 
-#define SMTPWARD_ABI 1
+#define SMTPWARD_ABI 2
+
+/* The first ABI with struct smtpward_event as it is here: its records have lines, too. */
+#define SMTPWARD_ABI_EVENT 1
+
+/* The last ABI with struct smtpward_caller in map_callers: its entries have names of their own. */
+#define SMTPWARD_ABI_CALLER 1
 
 /* Limits of a policy. Stated in smtpward.conf(5); too much is an error there. */
 #define SMTPWARD_RULES_MAX 256
@@ -156,15 +162,18 @@ struct smtpward_host {
 	__u32 netns;	  /* inode number of the host's network namespace, 0 where none asks */
 };
 
+/* The id of the cgroup hierarchy's own root, by cgroup_setup_root() in kernel/cgroup/cgroup.c. */
+#define SMTPWARD_ROOT_CGROUP 1
+
 /*
- * map_callers, by cgroup and effective user: the limit on lines and what it held
- * back. All counts only grow while the entry lives. The reader of map_events removes
- * entries that were idle for long and whose counts have all had their line.
+ * map_callers, by tenant and effective user: the limit on lines and what it held back. All
+ * counts only grow while the entry lives. The reader of map_events removes entries of tenants
+ * that are gone, and entries that were idle for long, once their counts have had their line.
  */
 struct smtpward_caller_key {
-	__u64 cgroup_id;
+	__u64 cgroup_id; /* of the tenant */
 	__u32 euid;
-	__u32 pad;
+	__u32 shared; /* 1: of all users without an entry of their own; euid is 0 */
 };
 
 /* The names from a cgroup or a file up to the root: see struct smtpward_event. */
@@ -179,6 +188,7 @@ struct smtpward_caller_counts {
 	__u64 lost;	  /* of these, found no room in map_events */
 };
 
+/* Counts, and whose they are. */
 struct smtpward_caller {
 	struct smtpward_caller_counts counts;
 	__u32 cgroup_len;
@@ -187,14 +197,48 @@ struct smtpward_caller {
 };
 
 /*
- * map_reported, by the same keys: what of the counts of map_callers has had its
- * line. Written by the reader of map_events alone, so that a new reader goes on
- * where the last one was. The all-zero key is map_callers_rest.
+ * map_tenants, by cgroup id: the cgroups that share one limit with all below them, ten times
+ * that of a user. A cgroup without an entry is of the tenant that the deepest of its first
+ * SMTPWARD_TENANT_LEVELS levels with an entry is. The root has an entry, and no other cgroup is a
+ * tenant, from when all cgroups that were there before have theirs.
+ *
+ * Who makes cgroups and user ids without end makes no entry here: see bpf/tenant.h. So every
+ * tenant has the counts in its entry for what finds no room elsewhere.
+ */
+#define SMTPWARD_TENANT_LEVELS 16
+#define SMTPWARD_TENANT_USERS 1024 /* with an entry in map_callers, each; more share one */
+#define SMTPWARD_TENANT_TIMES 10   /* the limit of one user */
+
+#define SMTPWARD_TENANT_USER_SLICE (1U << 0) /* user-N.slice: all below it is of this tenant */
+
+struct smtpward_tenant {
+	struct smtpward_caller shared; /* of the users without an entry of their own; the names */
+	__u64 next_ns;		       /* as in the counts: of all users together */
+	__u64 gone_ns;	      /* CLOCK_MONOTONIC: since when the cgroup is; 0: it is there */
+	__u64 mark;	      /* bytes since map_events was made: see record.h */
+	__u32 records_before; /* made before the mark, and not known to be read */
+	__u32 records_since;
+	__u32 users; /* that ever got an entry in map_callers */
+	__u32 flags; /* SMTPWARD_TENANT_* */
+};
+
+/*
+ * map_levels, by the last bits of a cgroup's id: that id, and the level of its tenant, or 0 for
+ * the root's. Both never change for a cgroup that is there. An entry makes room for the next.
+ */
+#define SMTPWARD_LEVELS_ENTRIES 4096
+#define SMTPWARD_LEVEL_BITS 5
+
+/*
+ * map_reported, by the same keys: what of the counts of map_callers, and for the key `shared` of
+ * map_tenants, has had its line. Written by the reader of map_events alone, so that a new reader
+ * goes on where the last one was. The all-zero key is map_callers_rest.
  */
 struct smtpward_reported {
 	__u64 born_ns; /* of the entry that this is about */
 	__u64 suppressed;
 	__u64 lost;
+	__u64 forgotten; /* `shared`: users whose entries made room since */
 };
 
 /*
@@ -244,10 +288,12 @@ struct smtpward_counters {
 	__u64 recorded;	     /* records put into map_events */
 	__u64 suppressed;    /* attempts held back by the limit */
 	__u64 lost;	     /* attempts that found map_events full */
-	__u64 callers_full;  /* attempts that found map_callers full: one limit for all of them */
+	__u64 callers_full;  /* attempts of users that share a limit with others of their tenant */
 	__u64 cgroups_full;  /* cgroups that map_cgroups had no room for */
 	__u64 cgroup_unsure; /* refused because of such a cgroup: a rule for it may deny */
 	__u64 broken; /* refused, or not recorded, because the program's own state failed it */
+	__u64 tenants_full; /* cgroups that map_tenants had no room for: not tenants of their own */
+	__u64 tenants_gone; /* tenants that are gone and whose counts stayed for the reader */
 };
 
 /*
@@ -287,7 +333,7 @@ struct smtpward_policy_info {
 	__u32 abi;
 	__u32 mode; /* SMTPWARD_DENY: enforce, SMTPWARD_AUDIT: audit */
 	__u64 generation;
-	__u64 loaded_at;   /* CLOCK_REALTIME, seconds */
+	__u64 loaded_at;   /* CLOCK_REALTIME, seconds, as it was set then; see loaded_ns */
 	__u64 attached_to; /* id of the cgroup that the links are attached to */
 	__u64 root;	   /* id of the cgroup v2 root that paths start from */
 	__u32 rules;
@@ -325,6 +371,7 @@ struct smtpward_origin {
 	__u64 trial_ends_ns;	       /* CLOCK_BOOTTIME of the first time namespace */
 	__u64 trial_fallback;	       /* the generation that follows then; 0: nothing does */
 	__u8 hash[SMTPWARD_HASH_SIZE]; /* SHA-256 of the policy's canonical text */
+	__u64 loaded_ns; /* CLOCK_BOOTTIME of the first time namespace: since when it is loaded */
 };
 
 /*
@@ -357,14 +404,18 @@ struct smtpward_rule_info {
  * cgroup and exe are lists of names, the last one first, each with its NUL: what
  * user space prints as "/system.slice/cron.service" is here "cron.service",
  * "system.slice". Where a list does not fit its array, flags say so: the cgroup
- * list then leaves out names in the middle, never the two next to the root; the
- * exe list leaves out the names nearest to the root.
+ * list then leaves out names in the middle, never the unit, what is above it, or the two
+ * names next to the root; the exe list leaves out the names nearest to the root.
  */
 #define SMTPWARD_COMM_SIZE 16
 
 #define SMTPWARD_CGROUP_CUT (1U << 0)
-#define SMTPWARD_CGROUP_TOP \
-	(1U << 1) /* cut, and the list's end is the two names next to the root */
+/* Cut, and the list's end is the names next to the root: as many as TOP_NAMES says, or two if 0. */
+#define SMTPWARD_CGROUP_TOP (1U << 1)
+#define SMTPWARD_CGROUP_TOP_SHIFT 16
+#define SMTPWARD_CGROUP_TOP_NAMES (15U << SMTPWARD_CGROUP_TOP_SHIFT)
+#define SMTPWARD_CGROUP_FLAGS \
+	(SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP | SMTPWARD_CGROUP_TOP_NAMES)
 #define SMTPWARD_EXE_CUT (1U << 2)
 #define SMTPWARD_EXE_DELETED (1U << 3)
 #define SMTPWARD_CALLER_NAMED (1U << 4) /* of a caller: its cgroup's names are known */
@@ -405,12 +456,13 @@ _Static_assert(sizeof(struct smtpward_prefix) == 20, "ABI");
 _Static_assert(sizeof(struct smtpward_host) == 8, "ABI");
 _Static_assert(sizeof(struct smtpward_caller_key) == 16, "ABI");
 _Static_assert(sizeof(struct smtpward_caller) == 1072, "ABI");
-_Static_assert(sizeof(struct smtpward_reported) == 24, "ABI");
-_Static_assert(sizeof(struct smtpward_note) == 160, "ABI");
-_Static_assert(sizeof(struct smtpward_counters) == 80, "ABI");
+_Static_assert(sizeof(struct smtpward_tenant) == 1112, "ABI");
+_Static_assert(sizeof(struct smtpward_reported) == 32, "ABI");
+_Static_assert(sizeof(struct smtpward_note) == 168, "ABI");
+_Static_assert(sizeof(struct smtpward_counters) == 96, "ABI");
 _Static_assert(sizeof(struct smtpward_clock) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
-_Static_assert(sizeof(struct smtpward_origin) == 4616, "ABI");
+_Static_assert(sizeof(struct smtpward_origin) == 4624, "ABI");
 _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");

@@ -9,58 +9,82 @@
 # for, by the kernel's counters and by what is in the file at the end.
 
 declare -A flood_titles=([one]='one cgroup' [two]='two cgroups' [each]='a record each')
-floods=(file/one file/two file/each syslog/one syslog/two syslog/each)
+floods=(file/one file/two file/each syslog/one syslog/two syslog/each journal/one journal/two
+	journal/each)
 
 part_flood() {
 	local round flood
 
 	start_rsyslogd
+	start_journald
 	for ((round = 0; round < $(rounds_of 25); round++)); do
 		for flood in $(shuffled "${floods[@]}"); do
 			time_flood "${flood%/*}" "${flood#*/}" "$round"
 		done
 	done
-	kill "$rsyslogd_pid"
-	wait "$rsyslogd_pid" || true
+	kill "$rsyslogd_pid" "$journald_pid"
+	wait "$rsyslogd_pid" "$journald_pid" || true
 }
 
-start_rsyslogd() {
-	local i
+# Both daemons as Debian ships them: rsyslogd writes to /var/log/auth.log.
 
-	cat >"$work/rsyslog.conf" <<-CONF
-		module(load="imuxsock" SysSock.RateLimit.Interval="0")
-		authpriv.* action(type="omfile" file="$work/tmp/syslog")
-	CONF
-	in_cgroup rsyslogd.service rsyslogd -n -f "$work/rsyslog.conf" -i "$work/rsyslogd.pid" >"$work/said" 2>&1 &
+start_rsyslogd() {
+	in_cgroup rsyslogd.service rsyslogd -n -i "$work/rsyslogd.pid" >"$work/said" 2>&1 &
 	rsyslogd_pid=$!
 	children+=("$rsyslogd_pid")
+	listens rsyslogd /dev/log
+}
+
+# systemd tells it of a service's own settings by such links: here, those of smtpward.service.
+start_journald() {
+	local units=/run/systemd/units
+
+	mkdir -p /run/systemd/journal "$units"
+	ln -s "$(setting LogRateLimitIntervalSec)000000" "$units/log-rate-limit-interval:logger.service"
+	ln -s "$(setting LogRateLimitBurst)" "$units/log-rate-limit-burst:logger.service"
+	in_cgroup journald.service /lib/systemd/systemd-journald >"$work/said" 2>&1 &
+	journald_pid=$!
+	children+=("$journald_pid")
+	listens journald /run/systemd/journal/socket
+}
+
+setting() { # NAME: a number
+	sed -n "s/^$1=\([0-9]*\)\$/\1/p" "$top/scripts/install/systemd/smtpward.service"
+}
+
+listens() { # DAEMON SOCKET
+	local i
+
 	for ((i = 0; i < 100; i++)); do
-		[ ! -S /dev/log ] || return 0
+		[ ! -S "$2" ] || return 0
 		sleep 0.1
 	done
-	die "rsyslogd does not listen: $(cat "$work/said")"
+	die "$1 does not listen: $(cat "$work/said")"
 }
 
 time_flood() { # SINK KIND ROUND
-	local lines=$work/tmp/$1 sink=syslog policy=default second=denied before used series=$1/$2
+	local lines=$work/tmp/$1 sink=$1 policy=default second=denied before used series=$1/$2
 
-	[ "$1" = syslog ] || sink=$lines
+	case $1 in
+	file) sink=$lines ;;
+	syslog) lines=/var/log/auth.log ;;
+	esac
 	[ "$2" != each ] || policy=loud
 	[ "$2" != two ] || second=idle
 	mkdir -p "$cgroup/idle.service"
 	: >"$lines"
 	load "$policy"
 	start_log "$sink" "$work/said"
-	before=$(cpu_of logger rsyslogd)
+	before=$(cpu_of logger rsyslogd journald)
 	order flood 1 "$cgroup/denied.service" "$cgroup/$second.service"
 	sample "rate/$series" "$3" $((answer[0] * 1000000 / (answer[1] / 1000)))
-	lines_arrive "$lines" "$(counter recorded)"
+	lines_arrive "$1" "$lines" "$(counter recorded)"
 	end_log
-	used=$(($(cpu_of logger rsyslogd) - before))
+	used=$(($(cpu_of logger rsyslogd journald) - before))
 	sample "cpu/$series" "$3" "$(awk -v u="$used" -v ns="${answer[1]}" 'BEGIN { print u * 1e5 / ns }')"
 	sample "per-line/$series" "$3" \
 		"$(awk -v u="$used" -v n="$(counter recorded)" 'BEGIN { print u / n }')"
-	account "$series" "$3" "${answer[0]}" "$lines"
+	account "$series" "$3" "${answer[0]}" "$1" "$lines"
 	unload
 }
 
@@ -73,17 +97,24 @@ cpu_of() { # CGROUP...
 	done | awk '$1 == "usage_usec" { n += $2 } END { printf "%d", n }'
 }
 
-lines_arrive() { # FILE COUNT
+# What this log has written, into FILE if it is not there by itself.
+take_lines() { # SINK FILE
+	[ "$1" != journal ] ||
+		journalctl --quiet --no-pager --output=cat "_PID=$log_pid" SYSLOG_IDENTIFIER=smtpward >"$2"
+}
+
+lines_arrive() { # SINK FILE COUNT
 	local i
 
 	for ((i = 0; i < 600; i++)); do
-		[ "$(grep -c ' verdict=' "$1")" -lt "$2" ] || return 0
+		take_lines "$1" "$2"
+		[ "$(grep -c ' verdict=' "$2")" -lt "$3" ] || return 0
 		sleep 0.1
 	done
-	die "of $2 lines only $(grep -c ' verdict=' "$1") are in the file"
+	die "of $3 lines only $(grep -c ' verdict=' "$2") are in the $1"
 }
 
-account() { # SERIES ROUND ATTEMPTS FILE
+account() { # SERIES ROUND ATTEMPTS SINK FILE
 	local recorded suppressed lost
 
 	recorded=$(counter recorded)
@@ -91,7 +122,7 @@ account() { # SERIES ROUND ATTEMPTS FILE
 	lost=$(counter lost)
 	[ $((recorded + suppressed + lost)) -eq "$3" ] ||
 		die "$1: $3 attempts, but $recorded + $suppressed + $lost in the kernel's counters"
-	accounted "$4" "$recorded $suppressed $lost" ||
+	accounted "$4" "$5" "$recorded $suppressed $lost" ||
 		die "$1: not the same in the file: $recorded lines, $suppressed suppressed, $lost lost"
 	sample "lines/$1" "$2" "$recorded"
 	sample "suppressed/$1" "$2" "$suppressed"
@@ -99,11 +130,12 @@ account() { # SERIES ROUND ATTEMPTS FILE
 }
 
 # Whether the file says the same. Through syslog the sums come last, and maybe a while later.
-accounted() { # FILE SUMS
+accounted() { # SINK FILE SUMS
 	local i
 
 	for ((i = 0; i < 100; i++)); do
-		[ "$(sums_of "$1")" != "$2" ] || return 0
+		take_lines "$1" "$2"
+		[ "$(sums_of "$2")" != "$3" ] || return 0
 		sleep 0.1
 	done
 	return 1
@@ -125,9 +157,9 @@ rows_flood() {
 		show "lines/$flood" - - "$title: lines"
 		show "suppressed/$flood" - - "$title: suppressed"
 		show "lost/$flood" - - "$title: lost"
-		show "cpu/$flood" % - "$title: CPU of log and rsyslogd, of one CPU in the flood's time"
+		show "cpu/$flood" % - "$title: CPU of log and daemon, of one CPU in the flood's time"
 		[[ $flood != */each ]] ||
-			show "per-line/$flood" us - "$title: CPU of log and rsyslogd, by line"
+			show "per-line/$flood" us - "$title: CPU of log and daemon, by line"
 	done
 }
 

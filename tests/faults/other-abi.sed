@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Makes include/smtpward/abi.h that of another ABI: another number, and other layouts
-# of all that may change with it. What outlives the ABI stays (see abi.h).
-s/^#define SMTPWARD_ABI 1$/#define SMTPWARD_ABI 99/
+# of all that may change with it. What outlives the ABI stays (see abi.h), and so do records: the
+# higher number reads those of the lower one, which does not know what the others would be.
+s/^#define SMTPWARD_ABI 2$/#define SMTPWARD_ABI 99/
 /^struct smtpward_counters {$/a\	__u64 other;
-/^struct smtpward_event {$/a\	__u64 other;
 /^	struct smtpward_caller_counts counts;$/a\	__u64 other;
 /^struct smtpward_note {$/a\	__u64 other;
 /^struct smtpward_cgroup {$/a\	__u64 other;
-s/\(sizeof(struct smtpward_event) == \)1912/\11920/
 s/\(sizeof(struct smtpward_caller) == \)1072/\11080/
-s/\(sizeof(struct smtpward_counters) == \)80/\188/
-s/\(sizeof(struct smtpward_note) == \)160/\1168/
+s/\(sizeof(struct smtpward_tenant) == \)1112/\11120/
+s/\(sizeof(struct smtpward_counters) == \)96/\1104/
+s/\(sizeof(struct smtpward_note) == \)168/\1176/
 s/\(sizeof(struct smtpward_cgroup) == \)232/\1240/
 
 # And user/pins/counter.c, which has a row for each.

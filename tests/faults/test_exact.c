@@ -2,7 +2,8 @@
 /*
  * Exact accounting: two processes flood, the logger is killed by SIGKILL at random
  * moments and started again, the sink is missing, full, replaced. At the end lines +
- * suppressed + lost are the attempts that the attackers counted, to the last one.
+ * suppressed + lost are the attempts that the attackers counted, to the last one, and each line
+ * and sum has the name of its tenant. The tests together kill it over a hundred times.
  *
  * SMTPWARD_TEST_SECONDS is how long each flood goes on, SMTPWARD_TEST_KILLS how often
  * the logger is killed meanwhile.
@@ -32,7 +33,7 @@ static int seconds(void)
 
 static int kills(void)
 {
-	return fixture_number("SMTPWARD_TEST_KILLS", 10);
+	return fixture_number("SMTPWARD_TEST_KILLS", 15);
 }
 
 /* The attackers. */
@@ -267,6 +268,10 @@ static void flood_and_kill(struct scene *scene)
 	}
 	read_the_rest(scene);
 	assert_exact(&scene->tally, attempts);
+	for (int i = 0; i < ATTACKERS; i++) {
+		snprintf(name, sizeof(name), "flood%d.service", i);
+		assert_int_equal(tally_of_unit(&scene->tally, name), shared->attempts[i]);
+	}
 	tally_free(&scene->tally);
 }
 

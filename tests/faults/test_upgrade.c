@@ -8,6 +8,7 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -37,8 +38,8 @@ static int attempts(void *arg)
 	return wrong;
 }
 
-/* What load wrote to the syslog socket: a few sums, for which there is room. */
-static uint64_t written(int syslog)
+/* What load wrote to the syslog socket, for which there is room. */
+static uint64_t written_lines(int syslog, uint64_t *ret_lines)
 {
 	struct tally tally;
 	uint64_t sum;
@@ -46,8 +47,16 @@ static uint64_t written(int syslog)
 	tally_init(&tally);
 	tally_datagrams(&tally, syslog);
 	sum = tally_sum(&tally);
+	*ret_lines = tally.lines;
 	tally_free(&tally);
 	return sum;
+}
+
+static uint64_t written(int syslog)
+{
+	uint64_t lines;
+
+	return written_lines(syslog, &lines);
 }
 
 static void log_begin(struct log *log)
@@ -81,12 +90,15 @@ static void assert_one_generation(void)
 	assert_int_equal(stat(path, &st), 0);
 }
 
-/* Nobody reads: the load that takes over writes what there is. */
+/*
+ * Nobody reads: the load that takes over writes what there is, with a line for each record of an
+ * older version whose records are like its own.
+ */
 static void takes_over(const char *before, const char *after)
 {
 	_cleanup_close_ int syslog = syslog_bind();
 	_cleanup_(log_close) struct log log = { 0 };
-	uint64_t sum, all;
+	uint64_t sum, lines, all;
 
 	cgroup_make("third");
 	load_with(before);
@@ -95,9 +107,13 @@ static void takes_over(const char *before, const char *after)
 	load_with(after);
 	assert_non_null(strstr(run.err, "took over from a smtpward of ABI"));
 	assert_one_generation();
-	sum = written(syslog);
+	sum = written_lines(syslog, &lines);
 	fire_end();
 	assert_true(sum >= RECORDED);
+	if (before == ours)
+		assert_true(lines >= BURST);
+	else
+		assert_int_equal(lines, 0);
 	assert_int_equal(child_run(CHILD_IN("third"), attempts, NULL), 0);
 	all = RECORDED + fire->refused_right + RECORDED;
 
@@ -216,11 +232,20 @@ static void test_foreign_policy(void **state)
 	policy_unload();
 }
 
+/* As many datagrams may wait: a line for each record, of each caller. */
+static void set_queue(void)
+{
+	_cleanup_close_ int fd = open("/proc/sys/net/unix/max_dgram_qlen", O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(write(fd, "512", 3), 3);
+}
+
 static int setup(void **state)
 {
 	fire_setup();
 	if (fixture_setup(state))
 		return -1;
+	set_queue();
 	syslog_make_dev();
 	ours = fixture.binary;
 	snprintf(other, sizeof(other), "%.*s/other-abi/smtpward",

@@ -414,6 +414,8 @@ static void check_same_ruleset(const struct policy *policy, const struct policy 
 	assert_same(a, b, log);
 	assert_same(a, b, limit_interval_ns);
 	assert_same(a, b, limit_window_ns);
+	assert_same(a, b, tenant_interval_ns);
+	assert_same(a, b, tenant_window_ns);
 }
 
 /* What is kept of a policy says the same as it, and is kept the same. */

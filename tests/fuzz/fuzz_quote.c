@@ -27,6 +27,9 @@ static void check_back(const char *quoted, size_t len, const uint8_t *data, size
 	fuzz_assert(back);
 	fuzz_assert(fuzz_unquote(quoted, len, back) == size);
 	fuzz_assert(!size || !memcmp(back, data, size));
+	fuzz_assert(quote_length((const char *)data, size) == len);
+	fuzz_assert(quote_undo(quoted, len, back) == (ssize_t)size);
+	fuzz_assert(!size || !memcmp(back, data, size));
 }
 
 /* The last size bytes of the block: what is written behind them is ASan's to see. */
@@ -52,6 +55,24 @@ static void check_size(char *block, size_t block_size, size_t size, size_t need,
 	check_back(dst, len, data, data_size);
 }
 
+/* As quoted text: what is taken back is what gives that text. */
+static void check_undo(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ char *quoted = fuzz_copy(data, size), *bytes = malloc(size + 1);
+	_cleanup_free_ char *again = NULL;
+	ssize_t len;
+
+	fuzz_assert(bytes);
+	len = quote_undo(quoted, size, bytes);
+	if (len < 0) {
+		fuzz_assert(len == -EBADMSG);
+		return;
+	}
+	again = malloc(QUOTE_SIZE(len));
+	fuzz_assert(again && quote_text(bytes, len, again, QUOTE_SIZE(len)) == (ssize_t)size);
+	fuzz_assert(!size || !memcmp(again, data, size));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const size_t need = needed(data, size), most = need + 2;
@@ -61,5 +82,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_assert(need <= QUOTE_SIZE(size));
 	for (size_t room = 0; room <= most; room++)
 		check_size(block, most, room, need, data, size);
+	check_undo(data, size);
 	return 0;
 }

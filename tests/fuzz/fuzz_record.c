@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From a record to its two lines. A second opinion, slow and simple, says which
- * records there can be and what the lines say of them; a strict reader takes both
- * lines apart again.
+ * records there can be and what the lines say of them; a strict reader of its own takes
+ * both lines apart again, and the product's reader has to find the same in the text.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,17 +12,21 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "fuzz.h"
-#include "line/line.h"
+#include "line/line_fields.h"
+#include "line/line_parse.h"
 
-#define FIELDS_MAX 18
+#define FIELDS_MAX 19
 #define NAMES_MAX (SMTPWARD_CGROUP_SIZE / 2)
 
 /* What a line has to say, in order. */
 
 enum kind {
-	NUMBER,
+	NUMBER, /* with a text: text has that, and JSON the number */
+	NONE,
 	WORD,
+	TIME,
 	STRING,
+	PATH, /* may be shortened */
 };
 
 struct field {
@@ -38,7 +42,7 @@ struct field {
 struct expected {
 	struct field fields[FIELDS_MAX];
 	size_t n;
-	uint64_t time;
+	const char *kind; /* in JSON */
 };
 
 static struct field *expect(struct expected *line, const char *name, enum kind kind)
@@ -75,6 +79,12 @@ static void expect_word(struct expected *line, const char *name, const char *wor
 	field_add_text(expect(line, name, WORD), word);
 }
 
+static void expect_begin(struct expected *line, uint64_t time)
+{
+	expect_number(line, "v", 2);
+	expect(line, "time", TIME)->number = time;
+}
+
 static void expect_comm(struct expected *line, const char *name, const char *comm)
 {
 	field_add(expect(line, name, STRING), comm, strnlen(comm, SMTPWARD_COMM_SIZE));
@@ -86,6 +96,9 @@ struct names {
 	const char *items[NAMES_MAX]; /* the first one is next to the root */
 	size_t n;
 	size_t gap; /* names are missing before this one; over n: none are */
+	bool odd;   /* there are none, but the first so many of these bytes */
+	const char *bytes;
+	size_t len;
 };
 
 /* False where a name is empty, has a slash in it or no end. */
@@ -106,34 +119,49 @@ static bool names_split(const char *list, size_t len, struct names *ret)
 	return true;
 }
 
-static bool cgroup_names(const char *list, size_t len, uint32_t flags, struct names *ret)
+/* Up to the last byte that is no NUL, or the end of the array. */
+static void names_odd(const char *list, size_t len, size_t size, struct names *ret)
 {
-	if (len > SMTPWARD_CGROUP_SIZE || !names_split(list, len, ret))
-		return false;
-	if (flags & SMTPWARD_CGROUP_CUT)
-		ret->gap = flags & SMTPWARD_CGROUP_TOP ? 2 : 0;
-	if (flags & SMTPWARD_CGROUP_TOP)
-		return flags & SMTPWARD_CGROUP_CUT && ret->n >= 2;
-	return true;
+	*ret = (struct names){ .odd = true, .bytes = list, .len = len < size ? len : size };
+	while (ret->len && !list[ret->len - 1])
+		ret->len--;
 }
 
-static bool exe_names(const char *list, size_t len, uint32_t flags, struct names *ret)
+static void cgroup_names(const char *list, size_t len, uint32_t flags, struct names *ret)
 {
+	bool cut = flags & SMTPWARD_CGROUP_CUT, top = flags & SMTPWARD_CGROUP_TOP;
+	size_t kept = flags >> 16;
+
+	if (top && !kept)
+		kept = 2;
+	if (len > SMTPWARD_CGROUP_SIZE || !names_split(list, len, ret) || (kept && !(top && cut)) ||
+	    ret->n < kept)
+		names_odd(list, len, SMTPWARD_CGROUP_SIZE, ret);
+	else if (cut)
+		ret->gap = kept;
+}
+
+static void exe_names(const char *list, size_t len, uint32_t flags, struct names *ret)
+{
+	bool cut = flags & SMTPWARD_EXE_CUT;
+
 	if (len > SMTPWARD_EXE_SIZE)
-		return false;
-	if (!names_split(list, len, ret)) {
-		/* memfd_create(2) takes slashes; it is then the only name. */
-		if (strnlen(list, len) != len - 1 || strncmp(list, "memfd:", 6))
-			return false;
-		*ret = (struct names){ .items = { list }, .n = 1, .gap = SIZE_MAX };
-	}
-	if (flags & SMTPWARD_EXE_CUT)
-		ret->gap = 0;
-	return true;
+		names_odd(list, len, SMTPWARD_EXE_SIZE, ret);
+	else if (names_split(list, len, ret))
+		ret->gap = cut ? 0 : SIZE_MAX;
+	else if (len > 1 && strnlen(list, len) == len - 1) /* in no directory: slashes too */
+		*ret = (struct names){ .items = { list }, .n = 1, .gap = cut ? 0 : SIZE_MAX };
+	else
+		names_odd(list, len, SMTPWARD_EXE_SIZE, ret);
 }
 
 static void expect_path(struct field *field, const struct names *names)
 {
+	if (names->odd) {
+		field_add_text(field, "?");
+		field_add(field, names->bytes, names->len);
+		return;
+	}
 	for (size_t i = 0; i <= names->n; i++) {
 		if (i == names->gap)
 			field_add_text(field, "/...");
@@ -151,16 +179,21 @@ static bool ends_in_slice(const char *name)
 	return len >= 6 && !strcmp(name + len - 6, ".slice");
 }
 
-static void expect_cgroup(struct expected *line, const struct names *names)
+static void expect_unit(struct expected *line, const struct names *names)
 {
-	struct field *unit = expect(line, "unit", STRING);
-	struct field *path = expect(line, "cgroup", STRING);
+	struct field *unit = expect(line, "unit", PATH);
 	size_t i = 0;
 
 	while (i < names->n && i < names->gap && ends_in_slice(names->items[i]))
 		i++;
 	if (i < names->n && i < names->gap)
 		field_add_text(unit, names->items[i]);
+}
+
+static void expect_cgroup(struct expected *line, const struct names *names)
+{
+	struct field *path = expect(line, "cgroup", PATH);
+
 	expect_path(path, names);
 	if (!path->len)
 		field_add_text(path, "/");
@@ -185,58 +218,72 @@ static bool expect_event(const struct smtpward_event *event, int64_t offset, str
 	struct names cgroup, exe;
 	struct field *field;
 
-	if (event->verdict > 2 || event->rule > 256 || event->flags > 15 ||
-	    !cgroup_names(event->cgroup, event->cgroup_len, event->flags, &cgroup) ||
-	    !exe_names(event->exe, event->exe_len, event->flags, &exe))
+	if (event->verdict > 2 || event->rule > 256 || event->flags & ~0xf000fU)
 		return false;
-	line->time = event->time_ns + (uint64_t)offset;
+	cgroup_names(event->cgroup, event->cgroup_len, event->flags, &cgroup);
+	exe_names(event->exe, event->exe_len, event->flags, &exe);
+	line->kind = "attempt";
+	expect_begin(line, event->time_ns + (uint64_t)offset);
 	expect_word(line, "verdict", verdicts[event->verdict]);
+	field = expect(line, "rule", NUMBER);
 	if (event->rule == 256)
-		expect_word(line, "rule", "default");
+		field_add_text(field, "default");
 	else
-		expect_number(line, "rule", event->rule + 1);
+		field->number = event->rule + 1;
+	expect_unit(line, &cgroup);
+	expect_number(line, "euid", event->euid);
 	expect_destination(line, event->address);
 	expect_number(line, "dport", event->port);
 	expect_number(line, "uid", event->uid);
-	expect_number(line, "euid", event->euid);
 	expect_number(line, "gid", event->egid);
-	expect_number(line, "auid", event->auid);
+	if (event->auid == UINT32_MAX)
+		expect(line, "auid", NONE);
+	else
+		expect_number(line, "auid", event->auid);
 	expect_number(line, "pid", event->pid);
 	expect_number(line, "ppid", event->ppid);
 	expect_number(line, "netns", event->netns);
 	expect_number(line, "cgid", event->cgroup_id);
-	expect_cgroup(line, &cgroup);
-	field = expect(line, "exe", STRING);
+	field = expect(line, "exe", PATH);
 	expect_path(field, &exe);
 	if (event->flags & SMTPWARD_EXE_DELETED)
 		field_add_text(field, " (deleted)");
 	expect_comm(line, "parent", event->parent);
 	expect_comm(line, "comm", event->comm);
+	expect_cgroup(line, &cgroup);
 	return true;
 }
 
 /* What the line says of a caller; nothing is known of one that is NULL. */
 static bool expect_caller(const struct smtpward_caller_key *key,
 			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
-			  struct expected *line)
+			  uint64_t time, struct expected *line)
 {
 	struct names cgroup;
+	bool named = false;
 
-	if (caller && (caller->flags & ~0x13U ||
-		       !cgroup_names(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup)))
-		return false;
+	if (caller) {
+		if (caller->flags & ~0xf0013U)
+			return false;
+		cgroup_names(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
+		named = caller->flags & SMTPWARD_CALLER_NAMED;
+	}
+	line->kind = "summary";
+	expect_begin(line, time);
 	expect_number(line, "suppressed", suppressed);
 	expect_number(line, "lost", lost);
-	if (caller) {
+	if (named)
+		expect_unit(line, &cgroup);
+	else
+		expect(line, "unit", PATH);
+	if (caller && !key->shared) {
 		expect_number(line, "euid", key->euid);
 		expect_number(line, "cgid", key->cgroup_id);
 	}
-	if (caller && caller->flags & SMTPWARD_CALLER_NAMED) {
+	if (named)
 		expect_cgroup(line, &cgroup);
-	} else {
-		expect(line, "unit", STRING);
-		expect(line, "cgroup", STRING);
-	}
+	else
+		expect(line, "cgroup", PATH);
 	return true;
 }
 
@@ -258,22 +305,85 @@ static const char *read_number(const char *at, uint64_t number)
 	return end;
 }
 
-static const char *read_string(const char *at, struct field *field)
+/*
+ * A path of which something is left out in the middle: begin and end are right, and it has as
+ * much as each path has in any case. Then it is what the rest of the line has to say of it.
+ */
+static void take_shortened(struct field *field, const char *back, size_t len)
+{
+	const char *mark = memmem(back, len, "/.../", 5);
+
+	for (; mark; mark = memmem(mark + 1, len - (mark + 1 - back), "/.../", 5)) {
+		size_t head = mark - back, tail = len - head - 5;
+
+		if (head + tail >= field->len || memcmp(back, field->text, head) != 0 ||
+		    memcmp(mark + 5, field->text + field->len - tail, tail) != 0)
+			continue;
+		/* Up to the slashes next to the mark, which it brings itself. */
+		fuzz_assert(head >= LINE_PATH_LEAST / 8 - 8 || field->text[head] == '/');
+		fuzz_assert(tail >= LINE_PATH_LEAST / 8 - 8 ||
+			    field->text[field->len - tail - 1] == '/');
+		memcpy(field->text, back, len);
+		field->len = len;
+		return;
+	}
+	fuzz_fail("a path is neither whole nor shortened");
+}
+
+static const char *read_string(const char *at, struct field *field, bool *shortened)
 {
 	char back[4 * sizeof(field->text)];
 	const char *end;
+	size_t len;
 
 	at = read_text(at, "\"", 1);
 	end = strchr(at, '"');
 	fuzz_assert(end && (size_t)(end - at) <= sizeof(back));
-	fuzz_assert(fuzz_unquote(at, end - at, back) == field->len);
-	fuzz_assert(!memcmp(back, field->text, field->len));
+	len = fuzz_unquote(at, end - at, back);
+	if (len == field->len && !memcmp(back, field->text, len))
+		return end + 1;
+	fuzz_assert(field->kind == PATH);
+	take_shortened(field, back, len);
+	*shortened = true;
 	return end + 1;
+}
+
+static void check_time(const char *text, uint64_t time)
+{
+	unsigned int micro = 0;
+	struct tm tm = { 0 };
+	int end = 0;
+
+	fuzz_assert(sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ%n", &tm.tm_year, &tm.tm_mon,
+			   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &micro, &end) == 7);
+	fuzz_assert(end == LINE_TIME_SIZE - 1);
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	fuzz_assert((uint64_t)timegm(&tm) * 1000000 + micro == time / 1000);
+}
+
+static const char *read_value(const char *at, struct field *field, bool *shortened)
+{
+	switch (field->kind) {
+	case NUMBER:
+		return field->len ? read_text(at, field->text, field->len)
+				  : read_number(at, field->number);
+	case NONE:
+		return read_text(at, "-", 1);
+	case WORD:
+		return read_text(at, field->text, field->len);
+	case TIME:
+		check_time(at, field->number);
+		return at + LINE_TIME_SIZE - 1;
+	default:
+		return read_string(at, field, shortened);
+	}
 }
 
 static void read_line(const char *line, size_t len, struct expected *expected)
 {
 	const char *at = line;
+	bool shortened = false;
 
 	for (size_t i = 0; i < len; i++)
 		fuzz_assert(line[i] >= 0x20 && line[i] <= 0x7e);
@@ -285,16 +395,37 @@ static void read_line(const char *line, size_t len, struct expected *expected)
 			at = read_text(at, " ", 1);
 		at = read_text(at, field->name, strlen(field->name));
 		from = at = read_text(at, "=", 1);
-		if (field->kind == NUMBER)
-			at = read_number(at, field->number);
-		else if (field->kind == WORD)
-			at = read_text(at, field->text, field->len);
-		else
-			at = read_string(at, field);
-		field->value = from + (field->kind == STRING);
-		field->value_len = at - from - 2 * (field->kind == STRING);
+		at = read_value(at, field, &shortened);
+		field->value = from + (field->kind >= STRING);
+		field->value_len = at - from - 2 * (field->kind >= STRING);
 	}
 	fuzz_assert(at == line + len && !*at);
+	/* Nothing is left out of a line that is much shorter than it may be. */
+	fuzz_assert(!shortened || len > 7000);
+}
+
+/* What the product's reader makes of it. */
+static void check_parsed(const char *text, size_t len, const struct expected *expected)
+{
+	static struct line_parsed got;
+	_cleanup_free_ char *exact = fuzz_copy(text, len);
+	struct reason reason;
+
+	if (line_parse(exact, len, &got, &reason))
+		fuzz_fail("%s", reason.text);
+	fuzz_assert(got.n == expected->n);
+	for (size_t i = 0; i < got.n; i++) {
+		const struct field *field = &expected->fields[i];
+
+		fuzz_assert(!strcmp(got.fields[i].name, field->name));
+		if (field->kind == NUMBER)
+			fuzz_assert(got.fields[i].kind == LINE_NUMBER &&
+				    got.fields[i].number == field->number);
+		if (field->kind != WORD && field->kind < STRING)
+			continue;
+		fuzz_assert(got.fields[i].len == field->len);
+		fuzz_assert(!memcmp(got.fields[i].text, field->text, field->len));
+	}
 }
 
 /* A line is written whole or not at all. */
@@ -318,27 +449,21 @@ static void check_room(const struct line *line, const char *text, size_t len)
 
 /* JSON. */
 
-static void check_time(const char *text, uint64_t time)
-{
-	unsigned int micro = 0;
-	struct tm tm = { 0 };
-	int end = 0;
-
-	fuzz_assert(strlen(text) == LINE_TIME_SIZE - 1);
-	fuzz_assert(sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ%n", &tm.tm_year, &tm.tm_mon,
-			   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &micro, &end) == 7);
-	fuzz_assert(!text[end]);
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	fuzz_assert((uint64_t)timegm(&tm) * 1000000 + micro == time / 1000);
-}
-
-/* The number as such, as far as JSON has it here, or what stands in the line of text. */
+/* A number is one, as near as JSON has it here; the rest is what stands in the line of text. */
 static void check_value(const json_t *value, const struct field *field)
 {
+	if (field->kind == NONE) {
+		fuzz_assert(json_is_null(value));
+		return;
+	}
 	if (field->kind == NUMBER && field->number <= INT64_MAX) {
 		fuzz_assert(json_is_integer(value));
 		fuzz_assert((uint64_t)json_integer_value(value) == field->number);
+		return;
+	}
+	if (field->kind == NUMBER) {
+		fuzz_assert(json_is_real(value));
+		fuzz_assert(json_real_value(value) == (double)field->number);
 		return;
 	}
 	fuzz_assert(json_is_string(value) && json_string_length(value) == field->value_len);
@@ -353,9 +478,8 @@ static void read_json(const char *text, const struct expected *expected)
 	for (const char *byte = text; *byte; byte++)
 		fuzz_assert(*byte >= 0x20 && *byte <= 0x7e);
 	fuzz_assert(json_is_object(object) && at);
-	fuzz_assert(!strcmp(json_object_iter_key(at), "time"));
-	fuzz_assert(json_is_string(json_object_iter_value(at)));
-	check_time(json_string_value(json_object_iter_value(at)), expected->time);
+	fuzz_assert(!strcmp(json_object_iter_key(at), "kind"));
+	fuzz_assert(!strcmp(json_string_value(json_object_iter_value(at)), expected->kind));
 	for (size_t i = 0; i < expected->n; i++) {
 		at = json_object_iter_next(object, at);
 		fuzz_assert(at && !strcmp(json_object_iter_key(at), expected->fields[i].name));
@@ -381,6 +505,7 @@ static void check_lines(bool valid, int r, const struct line *line, struct expec
 	len = line_to_text(line, text, sizeof(text));
 	fuzz_assert(len > 0 && len < LINE_TEXT_SIZE);
 	read_line(text, len, expected);
+	check_parsed(text, len, expected);
 	check_room(line, text, len);
 	fuzz_assert(!line_to_json(line, &json));
 	read_json(json, expected);
@@ -418,7 +543,6 @@ static void fuzz_event(const struct smtpward_event *event, size_t size, int64_t 
 
 	fuzz_assert(expected);
 	memset(&line, 0xa5, sizeof(line));
-	expect_number(expected, "v", 1);
 	valid = size == sizeof(*event) && expect_event(event, offset, expected);
 	check_lines(valid, line_from_event(record, size, offset, &line), &line, expected);
 	free(expected);
@@ -445,7 +569,7 @@ static void take_event(struct input *input)
 	input_bytes(input, &event, offsetof(struct smtpward_event, cgroup));
 	event.verdict %= 4;
 	event.rule %= SMTPWARD_RULE_NONE + 2;
-	event.flags %= 1U << 5;
+	event.flags &= 0xf001fU;
 	event.cgroup_len = take_list(input, tidy, event.cgroup, sizeof(event.cgroup));
 	event.exe_len = take_list(input, tidy, event.exe, sizeof(event.exe));
 	fuzz_event(&event, sizeof(event), offset);
@@ -459,19 +583,20 @@ static void take_caller(struct input *input)
 	struct smtpward_caller_key key = { 0 };
 	struct smtpward_caller caller = { 0 };
 	struct line line;
+	uint64_t time;
 	bool valid;
 
 	fuzz_assert(expected);
 	memset(&line, 0xa5, sizeof(line));
-	expected->time = input_number(input);
+	time = input_number(input);
 	input_bytes(input, &key, sizeof(key));
+	key.shared %= 2;
 	input_bytes(input, &caller, offsetof(struct smtpward_caller, cgroup));
-	caller.flags %= 1U << 6;
+	caller.flags &= 0xf003fU;
 	caller.cgroup_len = take_list(input, tidy, caller.cgroup, sizeof(caller.cgroup));
-	expect_number(expected, "v", 1);
-	valid = expect_caller(&key, &caller, suppressed, lost, expected);
-	check_lines(valid, line_from_caller(&key, &caller, suppressed, lost, expected->time, &line),
-		    &line, expected);
+	valid = expect_caller(&key, &caller, suppressed, lost, time, expected);
+	check_lines(valid, line_from_caller(&key, &caller, suppressed, lost, time, &line), &line,
+		    expected);
 	free(expected);
 }
 
@@ -480,13 +605,13 @@ static void take_anyone(struct input *input)
 	struct expected *expected = calloc(1, sizeof(*expected));
 	uint64_t suppressed = input_number(input), lost = input_number(input);
 	struct line line;
+	uint64_t time;
 
 	fuzz_assert(expected);
 	memset(&line, 0xa5, sizeof(line));
-	expected->time = input_number(input);
-	expect_number(expected, "v", 1);
-	expect_caller(NULL, NULL, suppressed, lost, expected);
-	line_from_anyone(suppressed, lost, expected->time, &line);
+	time = input_number(input);
+	expect_caller(NULL, NULL, suppressed, lost, time, expected);
+	line_from_anyone(suppressed, lost, time, &line);
 	check_lines(true, 0, &line, expected);
 	free(expected);
 }
@@ -497,15 +622,17 @@ static void take_alert(struct input *input)
 	bool healed = input_below(input, 2);
 	char alert[2 * SMTPWARD_CGROUP_SIZE] = "";
 	struct line line;
+	uint64_t time;
 
 	fuzz_assert(expected);
 	memset(&line, 0xa5, sizeof(line));
-	expected->time = input_number(input);
+	time = input_number(input);
 	input_bytes(input, alert, sizeof(alert) - 1);
-	expect_number(expected, "v", 1);
+	expected->kind = "alert";
+	expect_begin(expected, time);
 	field_add(expect(expected, "alert", STRING), alert, strnlen(alert, LINE_PATH_SIZE - 1));
 	expect_word(expected, "healed", healed ? "yes" : "no");
-	line_from_alert(alert, healed, expected->time, &line);
+	line_from_alert(alert, healed, time, &line);
 	check_lines(true, 0, &line, expected);
 	free(expected);
 }

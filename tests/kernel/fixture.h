@@ -308,12 +308,20 @@ struct line {
 	} fields[LINE_FIELDS];
 };
 
-void line_parse(const char *text, struct line *ret);	  /* of FILE and stderr; asserts */
-void line_parse_json(const char *text, struct line *ret); /* asserts */
+void line_read(const char *text, struct line *ret);	 /* of FILE and stderr; asserts */
+void line_read_json(const char *text, struct line *ret); /* asserts */
 const struct line_field *line_field(const struct line *line, const char *name); /* asserts */
 void line_assert(const struct line *line, const char *name, const char *value);
 void line_assert_number(const struct line *line, const char *name, uint64_t number);
 uint64_t line_number(const struct line *line, const char *name); /* 0 where it is not there */
+
+/*
+ * fixture_line.c: each field as the product's strict reader has it, by name and bytes; false,
+ * and why, where it takes no such line.
+ */
+bool line_strict(const char *text, size_t len,
+		 void (*each)(void *userdata, const char *name, const char *value, size_t len),
+		 void *userdata, char *why, size_t size);
 
 /* fixture_fire.c: connects without pause, while a policy takes over from another. */
 
@@ -344,16 +352,24 @@ void fire_end(void); /* asserts that each connect got what it should */
 /* Each attempt has an address of its own: 2001:db8::, the attacker, the number. */
 struct sockaddr_in6 tally_address(uint16_t attacker, uint32_t number);
 
+/* Those that come first are told apart. */
+#define TALLY_UNITS 8
+
 /* What the lines say in sum. */
 struct tally {
 	uint64_t lines, suppressed, lost;
-	uint64_t twice;			/* lines of an attempt that has one already */
+	uint64_t twice; /* lines of an attempt that has one already */
+	struct tally_unit {
+		char name[64];
+		uint64_t attempts; /* in lines and sums with this name */
+	} units[TALLY_UNITS];
 	uint8_t *seen[TALLY_ATTACKERS]; /* a bit an attempt */
 };
 
 void tally_init(struct tally *tally); /* asserts */
 void tally_free(struct tally *tally);
 uint64_t tally_sum(const struct tally *tally);
+uint64_t tally_of_unit(const struct tally *tally, const char *name);
 /* Asserts that it is one line and a whole one. */
 void tally_line(struct tally *tally, const char *text);
 void tally_datagrams(struct tally *tally, int fd); /* all that wait; fd does not block */

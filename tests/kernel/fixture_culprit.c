@@ -113,9 +113,9 @@ void read_one_line(enum log_sink sink, struct line *line)
 	log_start(&log, sink);
 	text = log_line(&log, "verdict", 0);
 	if (sink == LOG_JSON)
-		line_parse_json(text, line);
+		line_read_json(text, line);
 	else
-		line_parse(text, line);
+		line_read(text, line);
 	log_end(&log, SIGTERM);
 	assert_int_equal(log_count(&log, ""), 1);
 }

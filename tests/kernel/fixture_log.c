@@ -236,10 +236,10 @@ void log_close(struct log *log)
 	*log = (struct log){ .fd = -1, .notify = -1 };
 }
 
-/* Quoted text back into bytes; up to the closing quote where there is one. */
-static const char *unquote(const char *from, struct line_field *field)
+/* Quoted text back into bytes. */
+static void unquote(const char *from, struct line_field *field)
 {
-	while (*from && *from != '"') {
+	while (*from) {
 		unsigned int byte = (unsigned char)*from++;
 
 		if (byte < 0x20 || byte > 0x7e)
@@ -253,41 +253,36 @@ static const char *unquote(const char *from, struct line_field *field)
 		field->value[field->len++] = (char)byte;
 	}
 	field->value[field->len] = '\0';
-	return from;
 }
 
-void line_parse(const char *text, struct line *ret)
+static void add_field(void *userdata, const char *name, const char *value, size_t len)
+{
+	struct line *line = userdata;
+	struct line_field *field = &line->fields[line->n++];
+
+	assert_true(line->n <= LINE_FIELDS);
+	assert_true(strlen(name) < sizeof(field->name) && len < sizeof(field->value));
+	memset(field, 0, sizeof(*field));
+	memcpy(field->name, name, strlen(name));
+	memcpy(field->value, value, len);
+	field->len = len;
+}
+
+void line_read(const char *text, struct line *ret)
 {
 	const char *at = strstr(text, "]: ");
+	char why[768];
 
 	assert_non_null(at);
+	at += 3;
 	ret->n = 0;
-	for (at += 3; *at; at += *at == ' ') {
-		struct line_field *field = &ret->fields[ret->n++];
-		size_t len = strcspn(at, "= ");
-
-		assert_true(ret->n <= LINE_FIELDS);
-		memset(field, 0, sizeof(*field));
-		if (at[len] != '=' || len >= sizeof(field->name))
-			fail_msg("no field where one should be: %s", at);
-		memcpy(field->name, at, len);
-		at += len + 1;
-		if (*at == '"') {
-			at = unquote(at + 1, field);
-			if (*at++ != '"' || (*at && *at != ' '))
-				fail_msg("a string does not end well: %s", text);
-			continue;
-		}
-		field->len = strcspn(at, " ");
-		assert_true(field->len < sizeof(field->value));
-		memcpy(field->value, at, field->len);
-		at += field->len;
-	}
+	if (!line_strict(at, strlen(at), add_field, ret, why, sizeof(why)))
+		fail_msg("%s: %s", why, text);
 }
 
 static bool is_quoted_field(const char *name)
 {
-	static const char *const names[] = { "unit", "cgroup", "exe", "parent", "comm" };
+	static const char *const names[] = { "unit", "cgroup", "exe", "parent", "comm", "alert" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i], name))
@@ -295,7 +290,7 @@ static bool is_quoted_field(const char *name)
 	return false;
 }
 
-void line_parse_json(const char *text, struct line *ret)
+void line_read_json(const char *text, struct line *ret)
 {
 	json_error_t error;
 	json_auto_t *json = json_loads(text, 0, &error);
@@ -315,6 +310,8 @@ void line_parse_json(const char *text, struct line *ret)
 			field->len = (size_t)snprintf(field->value, sizeof(field->value),
 						      "%" JSON_INTEGER_FORMAT,
 						      json_integer_value(value));
+		else if (json_is_null(value))
+			field->len = (size_t)snprintf(field->value, sizeof(field->value), "null");
 		else if (is_quoted_field(name))
 			unquote(json_string_value(value), field);
 		else

@@ -22,6 +22,14 @@ uint64_t tally_sum(const struct tally *tally)
 	return tally->lines + tally->suppressed + tally->lost;
 }
 
+uint64_t tally_of_unit(const struct tally *tally, const char *name)
+{
+	for (int i = 0; i < TALLY_UNITS; i++)
+		if (!strcmp(tally->units[i].name, name))
+			return tally->units[i].attempts;
+	return 0;
+}
+
 void tally_init(struct tally *tally)
 {
 	memset(tally, 0, sizeof(*tally));
@@ -36,6 +44,20 @@ void tally_free(struct tally *tally)
 {
 	for (int i = 0; i < TALLY_ATTACKERS; i++)
 		munmap(tally->seen[i], NUMBERED_MAX / 8);
+}
+
+static void tally_unit(struct tally *tally, const char *name, uint64_t attempts)
+{
+	for (int i = 0; i < TALLY_UNITS; i++) {
+		struct tally_unit *unit = &tally->units[i];
+
+		if (!unit->attempts)
+			snprintf(unit->name, sizeof(unit->name), "%.63s", name);
+		if (strcmp(unit->name, name) != 0)
+			continue;
+		unit->attempts += attempts;
+		return;
+	}
 }
 
 static void tally_attempt(struct tally *tally, const char *address)
@@ -59,15 +81,17 @@ static void tally_attempt(struct tally *tally, const char *address)
 /* A line that is cut off, or two in one, is none that the strict reader takes. */
 void tally_line(struct tally *tally, const char *text)
 {
+	const uint64_t before = tally_sum(tally);
 	struct line line;
 
-	line_parse(text, &line);
-	line_assert_number(&line, "v", 1);
+	line_read(text, &line);
 	for (size_t i = 0; i < line.n; i++)
 		if (!strcmp(line.fields[i].name, "verdict"))
 			tally_attempt(tally, line_field(&line, "dst")->value);
 	tally->suppressed += line_number(&line, "suppressed");
 	tally->lost += line_number(&line, "lost");
+	if (tally_sum(tally) != before)
+		tally_unit(tally, line_field(&line, "unit")->value, tally_sum(tally) - before);
 }
 
 void tally_datagrams(struct tally *tally, int fd)

@@ -334,9 +334,9 @@ static void test_256th_rule_in_the_line(void **state)
 	assert_int_equal(attempt_in(WEB, NET_OUTSIDE4, 25), EPERM);
 	assert_int_equal(attempt_in(MAIL, NET_OUTSIDE4, 25), EPERM);
 	log_start(&log, LOG_STDERR);
-	line_parse(log_line(&log, "verdict=", 0), &line);
+	line_read(log_line(&log, "verdict=", 0), &line);
 	line_assert(&line, "rule", "256");
-	line_parse(log_line(&log, "verdict=", 1), &line);
+	line_read(log_line(&log, "verdict=", 1), &line);
 	line_assert(&line, "rule", "default");
 	log_end(&log, SIGTERM);
 }
@@ -370,11 +370,11 @@ static void test_audit_rule(void **state)
 	assert_int_equal(status_counter("allowed"), 1);
 	assert_int_equal(status_counter("denied"), 1);
 	log_start(&log, LOG_STDERR);
-	line_parse(log_line(&log, "verdict=", 0), &line);
+	line_read(log_line(&log, "verdict=", 0), &line);
 	line_assert(&line, "verdict", "audit");
 	line_assert(&line, "rule", "1");
 	line_assert(&line, "unit", WEB);
-	line_parse(log_line(&log, "verdict=", 1), &line);
+	line_read(log_line(&log, "verdict=", 1), &line);
 	line_assert(&line, "verdict", "deny");
 	log_end(&log, SIGTERM);
 	assert_int_equal(log_count(&log, "verdict="), 2);
@@ -393,10 +393,10 @@ static void test_mode_audit(void **state)
 	assert_int_equal(status_counter("audited"), 2);
 	assert_int_equal(status_counter("denied"), 0);
 	log_start(&log, LOG_STDERR);
-	line_parse(log_line(&log, "verdict=", 0), &line);
+	line_read(log_line(&log, "verdict=", 0), &line);
 	line_assert(&line, "verdict", "audit");
 	line_assert(&line, "rule", "2");
-	line_parse(log_line(&log, "verdict=", 1), &line);
+	line_read(log_line(&log, "verdict=", 1), &line);
 	line_assert(&line, "verdict", "audit");
 	line_assert(&line, "rule", "default");
 	line_assert(&line, "dst", NET_OUTSIDE6);
@@ -415,7 +415,7 @@ static void test_log_setting(void **state)
 	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), EPERM);
 	assert_int_equal(attempt_in(MAIL, NET_OUTSIDE4, 25), 0);
 	log_start(&log, LOG_STDERR);
-	line_parse(log_line(&log, "verdict=", 0), &line);
+	line_read(log_line(&log, "verdict=", 0), &line);
 	line_assert(&line, "verdict", "allow");
 	line_assert(&line, "rule", "1");
 	log_end(&log, SIGTERM);

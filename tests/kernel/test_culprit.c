@@ -7,34 +7,37 @@
 #include "fixture_culprit.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-static const char all_fields[] = "v verdict rule dst dport uid euid gid auid pid ppid netns cgid "
-				 "unit cgroup exe parent comm";
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+static const char all_fields[] = "v time verdict rule unit euid dst dport uid gid auid pid ppid "
+				 "netns cgid exe parent comm cgroup";
 
 static void assert_order(const struct line *line, const char *expected)
 {
 	char names[256] = "";
 
 	for (size_t i = 0; i < line->n; i++)
-		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
-			 i ? " " : "", line->fields[i].name);
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? " " : "",
+			 line->fields[i].name);
 	assert_string_equal(names, expected);
 }
 
 static void assert_every_field(const struct line *line, const struct crime *crime)
 {
-	line_assert(line, "v", "1");
+	line_assert(line, "v", "2");
 	line_assert(line, "verdict", "deny");
-	line_assert(line, "rule", "default");
 	line_assert(line, "dst", NET_OUTSIDE4);
 	line_assert(line, "dport", "25");
 	line_assert_number(line, "uid", crime->uid);
 	line_assert_number(line, "euid", crime->euid);
 	line_assert_number(line, "gid", crime->egid);
-	line_assert(line, "auid", crime->facts->auid_set ? "1000" : "4294967295");
 	line_assert_number(line, "pid", (uint64_t)crime->facts->pid);
 	line_assert_number(line, "ppid", (uint64_t)crime->facts->ppid);
 	line_assert_number(line, "netns", crime->facts->netns);
@@ -44,6 +47,19 @@ static void assert_every_field(const struct line *line, const struct crime *crim
 	line_assert(line, "exe", below_dir("php8.2"));
 	line_assert(line, "parent", "apache2");
 	line_assert(line, "comm", "php8.2");
+}
+
+/* What text has a word for and JSON another value; and the kind, which text has no field for. */
+static void assert_by_form(const struct line *line, const struct crime *crime, bool json)
+{
+	char names[256];
+
+	line_assert(line, "rule", json ? "0" : "default");
+	line_assert(line, "auid", crime->facts->auid_set ? "1000" : json ? "null" : "-");
+	if (json)
+		line_assert(line, "kind", "attempt");
+	snprintf(names, sizeof(names), "%s%s", json ? "kind " : "", all_fields);
+	assert_order(line, names);
 }
 
 static void load_policy(void)
@@ -58,7 +74,9 @@ static void test_every_field(void **state)
 		.cgroup = "system.slice/apache2.service/worker",
 		.parent = "apache2",
 		.exe = below_dir("php8.2"),
-		.uid = 33, .euid = 34, .egid = 44,
+		.uid = 33,
+		.euid = 34,
+		.egid = 44,
 		.own_netns = true,
 	};
 	struct line line;
@@ -70,8 +88,7 @@ static void test_every_field(void **state)
 		assert_int_not_equal(crime.facts->netns, netns_number());
 		read_one_line(sinks[i], &line);
 		assert_every_field(&line, &crime);
-		if (sinks[i] != LOG_JSON)
-			assert_order(&line, all_fields);
+		assert_by_form(&line, &crime, sinks[i] == LOG_JSON);
 	}
 	unlink(crime.exe);
 }
@@ -96,6 +113,70 @@ static void test_time(void **state)
 			 (int)(said - crime.facts->when));
 }
 
+/* For children: the clock that records have is ten days ahead of the kernel's. */
+static void move_clock(void)
+{
+	static const char offset[] = "boottime 864000 0";
+	_cleanup_close_ int fd = -1;
+
+	if (unshare(CLONE_NEWTIME))
+		fixture_skip("this kernel has no time namespaces");
+	fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, offset, strlen(offset)), strlen(offset));
+}
+
+static uint64_t micro_of(const char *time)
+{
+	struct tm tm = { 0 };
+	const char *fraction = strptime(time, "%Y-%m-%dT%H:%M:%S.", &tm);
+
+	assert_non_null(fraction);
+	return (uint64_t)timegm(&tm) * 1000000 + strtoul(fraction, NULL, 10);
+}
+
+static uint64_t micro_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* To the microsecond, also if the log is in a time namespace of its own. */
+static void assert_time_in(const char *by, uint64_t before)
+{
+	const uint64_t after = micro_now();
+	struct line line;
+	uint64_t said;
+
+	read_one_line(LOG_FILE, &line);
+	said = micro_of(line_field(&line, "time")->value);
+	/* The two clocks are compared while others may run. */
+	if (said + 50000 < before || said > after + 50000)
+		fail_msg("%s: %s is not within %llu to %llu us", by,
+			 line_field(&line, "time")->value, (unsigned long long)before,
+			 (unsigned long long)after);
+}
+
+static void test_time_namespace(void **state)
+{
+	_cleanup_close_ int own = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
+	struct crime crime = { .cgroup = "x" };
+	uint64_t before = micro_now();
+
+	load_policy();
+	commit_and_vanish(&crime);
+	assert_time_in("here", before);
+	if (own < 0)
+		fixture_skip("this kernel has no time namespaces");
+	before = micro_now();
+	commit_and_vanish(&crime);
+	move_clock();
+	assert_time_in("in a time namespace", before);
+	assert_int_equal(setns(own, CLONE_NEWTIME), 0);
+}
+
 static void assert_exe(struct crime *crime, const char *expected)
 {
 	struct line line;
@@ -108,7 +189,8 @@ static void assert_exe(struct crime *crime, const char *expected)
 
 static void test_exe_deleted(void **state)
 {
-	struct crime crime = { .exe = below_dir("gone"), .deed = "unlink",
+	struct crime crime = { .exe = below_dir("gone"),
+			       .deed = "unlink",
 			       .deed_path = below_dir("gone") };
 	char expected[PATH_MAX];
 
@@ -141,6 +223,36 @@ static void test_exe_memfd(void **state)
 	assert_memfd_exe("a b\" comm=\"postfix\n", "/memfd:a b\" comm=\"postfix\n (deleted)");
 }
 
+/*
+ * A program out of shared memory that nobody named: the kernel's own name for that has a slash,
+ * and its record is kept all the same.
+ */
+static void test_exe_shared_memory(void **state)
+{
+	_cleanup_close_ int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	const unsigned long page = (unsigned long)sysconf(_SC_PAGESIZE);
+	char path[64];
+	struct crime crime = { .exe = path };
+	unsigned long size;
+	struct stat st;
+	char *memory;
+
+	load_policy();
+	assert_int_equal(fstat(self, &st), 0);
+	size = ((unsigned long)st.st_size + page - 1) / page * page;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	for (ssize_t at = 0, got; at < st.st_size; at += got) {
+		got = pread(self, memory + at, (size_t)(st.st_size - at), at);
+		assert_true(got > 0);
+	}
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)memory,
+		 (unsigned long)memory + size);
+	assert_exe(&crime, "/dev/zero (deleted)");
+	munmap(memory, size);
+}
+
 static void test_exe_in_mounts(void **state)
 {
 	struct crime crime = { .exe = below_dir("bound/mail\x1b\"er") };
@@ -162,7 +274,8 @@ static void test_exe_in_mounts(void **state)
 	crime = (struct crime){ .exe = below_dir("cover") };
 	assert_exe(&crime, below_dir("cover"));
 	/* What a chroot hides of the path is said all the same. */
-	crime = (struct crime){ .exe = below_dir("real/inner"), .deed = "chroot",
+	crime = (struct crime){ .exe = below_dir("real/inner"),
+				.deed = "chroot",
 				.deed_path = below_dir("real") };
 	assert_exe(&crime, below_dir("real/inner"));
 	assert_int_equal(umount(below_dir("cover")), 0);
@@ -223,9 +336,11 @@ static int tests(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_every_field, fixture_tidy),
 		cmocka_unit_test_teardown(test_time, fixture_tidy),
+		cmocka_unit_test_teardown(test_time_namespace, fixture_tidy),
 		cmocka_unit_test_teardown(test_destinations, fixture_tidy),
 		cmocka_unit_test_teardown(test_exe_deleted, fixture_tidy),
 		cmocka_unit_test_teardown(test_exe_memfd, fixture_tidy),
+		cmocka_unit_test_teardown(test_exe_shared_memory, fixture_tidy),
 		cmocka_unit_test_teardown(test_exe_in_mounts, fixture_tidy),
 		cmocka_unit_test_teardown(test_exe_too_long, fixture_tidy),
 	};

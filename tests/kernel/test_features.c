@@ -10,6 +10,8 @@
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -35,13 +37,26 @@ static bool is_available(const json_t *status, const char *name)
 	return json_is_true(value);
 }
 
+static json_t *features_json(void)
+{
+	json_t *status;
+
+	smtpward("status", "-v", "--json", "--pins", fixture.pins, NULL);
+	status = json_loads(run.out, 0, NULL);
+	if (!status)
+		fail_msg("status -v --json: %s%s", run.out, run.err);
+	return status;
+}
+
 static void assert_used(const char *name, bool used)
 {
-	json_auto_t *status = status_json();
+	json_auto_t *status = features_json();
 
 	if (json_is_true(feature(status, name, "in_use")) != used)
 		fail_msg("%s is %sin use", name, used ? "not " : "");
 }
+
+static uint32_t refusal = SECCOMP_RET_ERRNO | EINVAL;
 
 static int without(void *arg)
 {
@@ -51,7 +66,7 @@ static int without(void *arg)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, *command, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, refusal),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog program = { ARRAY_SIZE(filter), filter };
@@ -70,7 +85,7 @@ static int load_without(unsigned int command, const char *policy)
 
 static bool is_available_without(unsigned int command, const char *name)
 {
-	const char *argv[] = { "smtpward", "status", "--json", "--pins", fixture.pins, NULL };
+	const char *argv[] = { "smtpward", "status", "-v", "--json", "--pins", fixture.pins, NULL };
 	json_auto_t *status = NULL;
 
 	smtpward_child(argv, without, &command);
@@ -82,7 +97,7 @@ static bool is_available_without(unsigned int command, const char *name)
 
 static void test_nothing_loaded(void **state)
 {
-	json_auto_t *status = status_json();
+	json_auto_t *status = features_json();
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_false(json_is_true(feature(status, names[i], "in_use")));
@@ -104,26 +119,60 @@ static void assert_status(const char *line)
 static void test_plain_policy(void **state)
 {
 	policy_load("deny\n");
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 6; i++)
 		assert_used(names[i], true);
-	assert_used("tracker", false);
 	assert_used("reject", false);
-	assert_status("tracker   not in use");
+	assert_status("tracker   in force");
 }
 
-static void test_tracker(void **state)
+static void lose_tracker(void)
+{
+	assert_int_equal(umount2("/run/smtpward/keep", MNT_DETACH), 0);
+	bpf_link_unpin("policy/link_cgroup_mkdir");
+}
+
+/* Without it rules that go by cgroups would be wrong; all others hold, and limits do not. */
+static void test_tracker_is_gone(void **state)
 {
 	policy_load("allow unit a.service\n");
-	assert_used("tracker", true);
 	assert_status("tracker   in force");
+	lose_tracker();
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 3);
+	assert_non_null(strstr(run.out, "not enforcing: the cgroup tracker is gone"));
 	policy_load("deny\n");
-	assert_used("tracker", false);
+	assert_status("tracker   in force");
+	lose_tracker();
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 4);
+	assert_non_null(strstr(run.out, "tracker   not attached"));
+	assert_non_null(strstr(run.out, "a new cgroup shares the limit on lines"));
+	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), EPERM);
+	policy_load("deny\n");
+	assert_status("tracker   in force");
+}
+
+/* Who only asks what is in force has no program loaded for it, and is told of no feature. */
+static void test_asks_nothing(void **state)
+{
+	const char *argv[] = { "smtpward", "status", NULL, "--pins", fixture.pins, NULL };
+	static const char *const ways[] = { "--json", "-q", "--expect=enforce" };
+	unsigned int command = BPF_PROG_LOAD;
+
+	policy_load("allow unit a.service\n");
+	refusal = SECCOMP_RET_KILL_PROCESS;
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		argv[2] = ways[i];
+		assert_int_equal(smtpward_child(argv, without, &command), 0);
+		assert_null(strstr(run.out, "ringbuf"));
+	}
+	argv[2] = "-v";
+	assert_int_equal(smtpward_child(argv, without, &command), 256 + SIGSYS);
+	refusal = SECCOMP_RET_ERRNO | EINVAL;
 }
 
 /* The answer is what a load comes to. */
 static void test_reject(void **state)
 {
-	json_auto_t *status = status_json();
+	json_auto_t *status = features_json();
 	const char *policy = policy_write("reject ECONNREFUSED\n");
 
 	if (is_available(status, "reject")) {
@@ -139,7 +188,7 @@ static void test_reject(void **state)
 /* The answer is whether the task has what a record takes its auid from. */
 static void test_auid(void **state)
 {
-	json_auto_t *status = status_json();
+	json_auto_t *status = features_json();
 
 	assert_int_equal(is_available(status, "auid"), !access("/proc/self/loginuid", F_OK));
 	policy_load("deny\n");
@@ -149,7 +198,7 @@ static void test_auid(void **state)
 /* In use where it is there and a rule ends. */
 static void test_tai(void **state)
 {
-	json_auto_t *status = status_json();
+	json_auto_t *status = features_json();
 
 	policy_load("allow until 2099-01-01T00:00Z\n");
 	assert_used("tai", is_available(status, "tai"));
@@ -173,7 +222,7 @@ static void test_lacking(void **state)
 	const char *policy;
 
 	policy_load("deny\n");
-	policy = policy_write("allow unit a.service\n");
+	policy = policy_write("mode audit\nallow unit a.service\n");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_false(is_available_without(cases[i].command, cases[i].name));
 		if (!cases[i].words)
@@ -182,7 +231,6 @@ static void test_lacking(void **state)
 		if (!strstr(run.err, cases[i].words))
 			fail_msg("no '%s' in: %s", cases[i].words, run.err);
 	}
-	assert_used("tracker", false);
 	assert_int_equal(attempt_in("", NET_OUTSIDE4, 25), EPERM);
 }
 
@@ -191,8 +239,13 @@ static void test_lacking(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing_loaded), TEST(test_plain_policy), TEST(test_tracker),
-		TEST(test_reject),	   TEST(test_auid),	    TEST(test_tai),
+		TEST(test_nothing_loaded),
+		TEST(test_plain_policy),
+		TEST(test_tracker_is_gone),
+		TEST(test_asks_nothing),
+		TEST(test_reject),
+		TEST(test_auid),
+		TEST(test_tai),
 		TEST(test_lacking),
 	};
 

@@ -83,10 +83,102 @@ static void test_load_over_load(void **state)
 	assert_refuses_mail();
 	assert_int_equal(status(), ENFORCING);
 	json = status_json();
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "policy"),
-							    "generation")),
-			 2);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(json, "policy"), "generation")),
+		2);
 	assert_int_equal(status_counter("denied"), 4);
+}
+
+/* What is not UTF-8 is quoted as in lines, and nothing is left out for it. */
+static void test_json_of_odd_text(void **state)
+{
+	json_auto_t *json = NULL;
+	const char *text;
+	char file[160];
+	json_t *rules;
+
+	snprintf(file, sizeof(file), "%s/caf\xc3\xa9\xff.conf", fixture.dir);
+	assert_int_equal(rename(policy_write("allow cgroup /\xff\xfe\n"
+					     "allow unit caf\xc3\xa9.service\n"),
+				file),
+			 0);
+	assert_int_equal(policy_load_file(file), 0);
+	json = status_json();
+	rules = json_object_get(json, "rules");
+	assert_int_equal(json_array_size(rules), 2);
+	text = json_string_value(json_object_get(json_array_get(rules, 0), "text"));
+	assert_string_equal(text, "allow cgroup /\\xff\\xfe");
+	text = json_string_value(json_object_get(json_array_get(rules, 1), "text"));
+	assert_string_equal(text, "allow unit caf\\xc3\\xa9.service");
+	text = json_string_value(json_object_get(json_array_get(rules, 1), "file"));
+	assert_non_null(strstr(text, "/caf\\xc3\\xa9\\xff.conf"));
+	text = json_string_value(json_object_get(json_object_get(json, "policy"), "config"));
+	assert_non_null(strstr(text, "/caf\\xc3\\xa9\\xff.conf"));
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_null(strstr(run.out, "\xff.conf"));
+	assert_non_null(strstr(run.out, "/caf\\xc3\\xa9\\xff.conf: 2 rules"));
+	assert_non_null(strstr(run.out, "/caf\\xc3\\xa9\\xff.conf:2\n"));
+	unlink(file);
+}
+
+/* Wherever the text of a rule is cut, the last escape in it is whole. */
+static void test_cut_rule(void **state)
+{
+	json_auto_t *json = NULL;
+	char rules[4 * 900] = "";
+	size_t used = 0;
+
+	for (int pad = 0; pad < 4; pad++) {
+		used += snprintf(rules + used, sizeof(rules) - used, "allow cgroup \"/%.*s", pad,
+				 "aaa");
+		for (int i = 0; i < 180; i++)
+			used += snprintf(rules + used, sizeof(rules) - used, "\\x01");
+		used += snprintf(rules + used, sizeof(rules) - used, "\"\n");
+	}
+	policy_load("%s", rules);
+	json = status_json();
+	for (size_t i = 0; i < 4; i++) {
+		json_t *rule = json_array_get(json_object_get(json, "rules"), i);
+		const char *text = json_string_value(json_object_get(rule, "text"));
+		const char *last = strrchr(text, '\\');
+
+		assert_true(json_is_true(json_object_get(rule, "truncated")));
+		assert_non_null(last);
+		assert_string_equal(last, "\\x5cx01");
+	}
+}
+
+/* The number of a thing, and its word. */
+static void test_one_rule(void **state)
+{
+	policy_load("allow to 127.0.0.1\n");
+	assert_non_null(strstr(run.err, ": 1 rule, in force until"));
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.out, ": 1 rule, port 25, mode enforce"));
+	policy_load("ports 25, 26\nallow to 127.0.0.1\nallow to ::1\n");
+	assert_non_null(strstr(run.err, ": 2 rules, in force until"));
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.out, ": 2 rules, ports 25, 26, mode enforce"));
+}
+
+/* The exit status is all that is asked for, and all that there is. */
+static void assert_quiet(int status, const char *argument)
+{
+	assert_int_equal(smtpward("status", "-q", "--pins", fixture.pins, argument, NULL), status);
+	assert_string_equal(run.out, "");
+	assert_string_equal(run.err, "");
+}
+
+static void test_quiet(void **state)
+{
+	assert_quiet(3, NULL);
+	assert_quiet(3, "--json");
+	policy_load("allow to 127.0.0.1\n");
+	assert_quiet(0, NULL);
+	assert_quiet(0, "--json");
+	policy_load("mode audit\n");
+	assert_quiet(3, NULL);
+	assert_quiet(0, "--expect=audit");
 }
 
 /* A wrong policy changes nothing, and says where it is wrong. */
@@ -98,7 +190,7 @@ static int go_to(void *folder)
 /* status is asked from anywhere: what it names is there from any directory. */
 static void assert_loads_from(char *folder, const char *file)
 {
-	const char *const argv[] = { "smtpward", "load",       "-c",	 file, "--cgroup",
+	const char *const argv[] = { "smtpward",       "load",	 "-c",	       file, "--cgroup",
 				     fixture.attached, "--pins", fixture.pins, NULL };
 	json_auto_t *json = NULL;
 	json_t *rules;
@@ -172,8 +264,8 @@ static bool hook_in_force(const char *hook)
 {
 	json_auto_t *json = status_json();
 
-	return json_is_true(json_object_get(json_object_get(json_object_get(json, "hooks"), hook),
-					    "in_force"));
+	return json_is_true(
+		json_object_get(json_object_get(json_object_get(json, "hooks"), hook), "in_force"));
 }
 
 static void detach_link(const char *name)
@@ -214,9 +306,15 @@ static void remove_pin(const char *name)
 static void test_removed_pins(void **state)
 {
 	static const char *const names[] = {
-		"link_connect4", "link_connect6", "policy/link_cgroup_mkdir",
-		"policy/link_cgroup_rmdir", "policy/prog_connect4", "policy/map_cgroups",
-		"policy/map_tracker", "policy/map_policy", "policy/map_host",
+		"link_connect4",
+		"link_connect6",
+		"policy/link_cgroup_mkdir",
+		"policy/link_cgroup_rmdir",
+		"policy/prog_connect4",
+		"policy/map_cgroups",
+		"policy/map_tracker",
+		"policy/map_policy",
+		"policy/map_host",
 		"policy/map_local",
 	};
 
@@ -355,8 +453,10 @@ static int without_syslog(void *arg)
 
 static void start_run(struct log *log, const char *policy, const char *trial)
 {
-	const char *argv[] = { "smtpward", "run",	     "-c",     policy_write("%s", policy),
-			       "--cgroup", fixture.attached, "--pins", fixture.pins,
+	const char *argv[] = { "smtpward", "run",
+			       "-c",	   policy_write("%s", policy),
+			       "--cgroup", fixture.attached,
+			       "--pins",   fixture.pins,
 			       trial,	   NULL };
 
 	log_start_run(log, argv, without_syslog);
@@ -519,8 +619,12 @@ static void test_unload_has_happened(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_cut_rule, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_and_unload, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_over_load, fixture_tidy),
+		cmocka_unit_test_teardown(test_json_of_odd_text, fixture_tidy),
+		cmocka_unit_test_teardown(test_one_rule, fixture_tidy),
+		cmocka_unit_test_teardown(test_quiet, fixture_tidy),
 		cmocka_unit_test_teardown(test_relative_path, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_of_a_wrong_policy, fixture_tidy),
 		cmocka_unit_test_teardown(test_mode_audit_is_not_enforcing, fixture_tidy),

@@ -168,6 +168,43 @@ static void test_deep(void **state)
 	assert_deep(500, 1);
 }
 
+/*
+ * Below slices, whoever owns the unit makes what hides it: the unit stays in the line, and all
+ * above it. So does the container's own name where the unit is its engine's cgroup.
+ */
+static void test_unit_is_kept(void **state)
+{
+	static const struct {
+		const char *top; /* below the base, which is a slice */
+		const char *unit;
+	} rows[] = {
+		{ "user-1000.slice/user@1000.service", "user@1000.service" },
+		{ "a.slice/a-b.slice/cri-1.scope", "cri-1.scope" },
+		{ "a.slice/b.slice/c.slice/d.slice/e.slice/f.slice/g.service", "g.service" },
+		{ "x.service", "x.service" },
+	};
+	static const unsigned int nested[][2] = { { 2, 240 }, { 5, 255 }, { 31, 3 }, { 200, 20 } };
+	char path[8192], expected[256];
+	struct crime crime = { .cgroup = path };
+	struct line line;
+
+	load_policy();
+	for (size_t i = 0; i < ARRAY_SIZE(rows) * ARRAY_SIZE(nested); i++) {
+		const unsigned int *below = nested[i % ARRAY_SIZE(nested)];
+		const char *top = rows[i / ARRAY_SIZE(nested)].top;
+		char *end = stpcpy(path, top);
+
+		for (unsigned int level = 0; level < below[0]; level++)
+			end += sprintf(end, "/%0*u", (int)below[1], level);
+		commit_and_vanish(&crime);
+		read_one_line(LOG_FILE, &line);
+		strcpy(expected, below_base(top));
+		if (strncmp(line_field(&line, "cgroup")->value, expected, strlen(expected)))
+			fail_msg("row %zu: cgroup is '%s'", i, line_field(&line, "cgroup")->value);
+		line_assert(&line, "unit", rows[i / ARRAY_SIZE(nested)].unit);
+	}
+}
+
 /* In the struct itself, or in one without a name that is in it. */
 static bool has_member(const struct btf *btf, __u32 id, const char *name)
 {
@@ -230,6 +267,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_long_names, fixture_tidy),
 		cmocka_unit_test_teardown(test_too_long_names, fixture_tidy),
 		cmocka_unit_test_teardown(test_deep, fixture_tidy),
+		cmocka_unit_test_teardown(test_unit_is_kept, fixture_tidy),
 		cmocka_unit_test_teardown(test_too_deep, fixture_tidy),
 	};
 

@@ -275,6 +275,11 @@ static void test_frozen_callers(void **state)
 	frozen("map_callers");
 }
 
+static void test_frozen_tenants(void **state)
+{
+	frozen("map_tenants");
+}
+
 static void test_frozen_reported(void **state)
 {
 	frozen("map_reported");
@@ -449,7 +454,7 @@ static void test_full_reported(void **state)
 /* All allowances are used up for ever. */
 static int use_up(void *arg)
 {
-	static struct smtpward_caller caller;
+	struct smtpward_caller_counts counts;
 	struct smtpward_caller_key key;
 	int fd;
 	int r = open_as_reader("map_callers", &fd);
@@ -457,9 +462,9 @@ static int use_up(void *arg)
 	if (r || bpf_map_get_next_key(fd, NULL, &key))
 		return r ?: -errno;
 	do {
-		r = bpf_map_lookup_elem(fd, &key, &caller);
-		caller.counts.next_ns = UINT64_MAX;
-		r = r ?: bpf_map_update_elem(fd, &key, &caller, BPF_EXIST);
+		r = bpf_map_lookup_elem(fd, &key, &counts);
+		counts.next_ns = UINT64_MAX;
+		r = r ?: bpf_map_update_elem(fd, &key, &counts, BPF_EXIST);
 	} while (!r && !bpf_map_get_next_key(fd, &key, &key));
 	return r;
 }
@@ -494,6 +499,7 @@ static int tests(void)
 		TEST(test_old_note),
 		TEST(test_frozen_events),
 		TEST(test_frozen_callers),
+		TEST(test_frozen_tenants),
 		TEST(test_frozen_reported),
 		TEST(test_frozen_note),
 		TEST(test_frozen_and_boot),

@@ -662,6 +662,34 @@ static void test_guest_untold(void **state)
 	assert_refused();
 }
 
+/* UTC of 2026-01-02T03:04:05..., within a minute or so. */
+static void assert_about(const char *text, time_t when)
+{
+	struct tm tm = { 0 };
+	time_t said;
+
+	assert_non_null(strptime(text, "%Y-%m-%dT%H:%M:%S", &tm));
+	said = timegm(&tm);
+	if (said < when - 60 || said > when + 60)
+		fail_msg("%s is %lld s off", text, (long long)(said - when));
+}
+
+/* What was before the clock was set has the time by the clock that is set. */
+static void assert_times_are(time_t when)
+{
+	_cleanup_(log_close) struct log log = { 0 };
+	json_auto_t *json = status_json();
+	struct line line;
+
+	assert_about(
+		json_string_value(json_object_get(json_object_get(json, "policy"), "loaded_at")),
+		when);
+	log_start(&log, LOG_FILE);
+	line_read(log_line(&log, "verdict=deny", 0), &line);
+	assert_about(line_field(&line, "time")->value, when);
+	log_end(&log, SIGTERM);
+}
+
 static void test_guest_set_late(void **state)
 {
 	const time_t now = time(NULL);
@@ -675,6 +703,7 @@ static void test_guest_set_late(void **state)
 	assert_int_equal(attempt_in("b.service", NET_OUTSIDE4, 25), 0);
 	assert_said(status_text(), "matches nothing while the clock is not set");
 	guest_set(now);
+	assert_times_are(now);
 	guest_stepped();
 	assert_passes();
 	guest_set(NOT_SET);
@@ -683,6 +712,25 @@ static void test_guest_set_late(void **state)
 	guest_set(now);
 	guest_stepped();
 	assert_passes();
+}
+
+/* Of a log that runs while the clock is stepped, ahead and back: by the clock as it is then. */
+static void test_guest_lines(void **state)
+{
+	static const time_t steps[] = { 0, 2 * DAY, -DAY };
+	_cleanup_(log_close) struct log log = { 0 };
+	const time_t now = time(NULL);
+	struct line line;
+
+	load("deny\n");
+	log_start(&log, LOG_FILE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
+		guest_set(now + steps[i]);
+		assert_refused();
+		line_read(log_line(&log, "verdict=deny", i), &line);
+		assert_about(line_field(&line, "time")->value, now + steps[i]);
+	}
+	log_end(&log, SIGTERM);
 }
 
 /* What an NTP daemon tells the kernel of TAI, after the load: ends come sooner until then. */
@@ -713,8 +761,8 @@ static void test_guest_tai(void **state)
 #function " before 6.1", function, begin, end, &before_tai \
 	}
 #define TEST(function) BOTH(function, begin, fixture_tidy)
-#define ONCE(function)                                           \
-	{                                                        \
+#define ONCE(function)                                         \
+	{                                                      \
 #function, function, begin, fixture_tidy, NULL \
 	}
 #define GUEST_TEST(function) BOTH(function, guest_begin, guest_end)
@@ -739,6 +787,7 @@ static const struct CMUnitTest all[] = {
 	GUEST_TEST(test_guest_steps),
 	GUEST_TEST(test_guest_untold),
 	GUEST_TEST(test_guest_set_late),
+	{ "test_guest_lines", test_guest_lines, guest_begin, guest_end, NULL },
 	GUEST_TEST(test_guest_tai),
 };
 

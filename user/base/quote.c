@@ -7,6 +7,12 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
+
+static const char quote_hex[] = "0123456789abcdef";
+
+/* Of \xNN. */
+#define QUOTE_ESCAPE 4
 
 static bool quote_plain(unsigned char byte)
 {
@@ -15,14 +21,13 @@ static bool quote_plain(unsigned char byte)
 
 ssize_t quote_text(const char *src, size_t len, char *dst, size_t size)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t used = 0;
 
 	if (size == 0)
 		return -ENOSPC;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = src[i];
-		size_t need = quote_plain(byte) ? 1 : 4;
+		size_t need = quote_plain(byte) ? 1 : QUOTE_ESCAPE;
 
 		if (size - used <= need) /* the NUL as well */
 			return -ENOSPC;
@@ -32,9 +37,54 @@ ssize_t quote_text(const char *src, size_t len, char *dst, size_t size)
 		}
 		dst[used++] = '\\';
 		dst[used++] = 'x';
-		dst[used++] = hex[byte >> 4];
-		dst[used++] = hex[byte & 0xf];
+		dst[used++] = quote_hex[byte >> 4];
+		dst[used++] = quote_hex[byte & 0xf];
 	}
 	dst[used] = '\0';
 	return used;
+}
+
+size_t quote_length(const char *src, size_t len)
+{
+	size_t quoted = 0;
+
+	for (size_t i = 0; i < len; i++)
+		quoted += quote_plain((unsigned char)src[i]) ? 1 : QUOTE_ESCAPE;
+	return quoted;
+}
+
+/* The byte that an escape stands for, or -1. */
+static int quote_undo_escape(const char *src, size_t len)
+{
+	const char *high, *low;
+	int byte;
+
+	if (len < QUOTE_ESCAPE || src[0] != '\\' || src[1] != 'x')
+		return -1;
+	high = memchr(quote_hex, src[2], sizeof(quote_hex) - 1);
+	low = memchr(quote_hex, src[3], sizeof(quote_hex) - 1);
+	if (!high || !low)
+		return -1;
+	byte = (int)((high - quote_hex) << 4 | (low - quote_hex));
+	return quote_plain((unsigned char)byte) ? -1 : byte;
+}
+
+ssize_t quote_undo(const char *src, size_t len, char *dst)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		int byte;
+
+		if (quote_plain((unsigned char)src[i])) {
+			dst[used++] = src[i];
+			continue;
+		}
+		byte = quote_undo_escape(src + i, len - i);
+		if (byte < 0)
+			return -EBADMSG;
+		dst[used++] = (char)byte;
+		i += QUOTE_ESCAPE - 1;
+	}
+	return (ssize_t)used;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Text that somebody else chose, made safe to stand between two double quotes on
- * one line of a log or a terminal: the one place that says which bytes are not
+ * one line of a log or a terminal, and back: the one place that says which bytes are not
  * written as they are.
  */
 #ifndef SMTPWARD_QUOTE_H
@@ -20,5 +20,15 @@
  * length, or -ENOSPC where size is under what it needs.
  */
 ssize_t quote_text(const char *src, size_t len, char *dst, size_t size);
+
+/* How long that is, without the NUL. */
+size_t quote_length(const char *src, size_t len);
+
+/*
+ * Back into the bytes: len characters of quoted text, without the quotes around them. dst has
+ * room for len bytes and gets no NUL. Returns how many bytes there are, or -EBADMSG where
+ * quote_text() does not write such a text: an escape that need not be is none.
+ */
+ssize_t quote_undo(const char *src, size_t len, char *dst);
 
 #endif /* SMTPWARD_QUOTE_H */

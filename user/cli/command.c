@@ -123,14 +123,34 @@ static enum command_result command_empty_argument(const struct command *command,
 	return command_bad_usage(command);
 }
 
-static void command_set_member(const struct option_spec *option, void *config)
+static enum command_result command_add_item(const struct command *command,
+					    const struct option_spec *option,
+					    struct option_list *list)
+{
+	if (list->n == OPTION_LIST_MAX) {
+		msg_error("--%s stands more than %d times", option->name, OPTION_LIST_MAX);
+		return command_bad_usage(command);
+	}
+	list->items[list->n++] = optarg;
+	return COMMAND_DONE;
+}
+
+static enum command_result command_set_member(const struct command *command,
+					      const struct option_spec *option, void *config)
 {
 	char *member = (char *)config + option->offset;
 
-	if (option->kind == OPTION_FLAG)
+	switch (option->kind) {
+	case OPTION_FLAG:
 		*(bool *)member = true;
-	else
+		break;
+	case OPTION_STRING:
 		*(const char **)member = optarg;
+		break;
+	case OPTION_LIST:
+		return command_add_item(command, option, (struct option_list *)member);
+	}
+	return COMMAND_DONE;
 }
 
 /* COMMAND_DONE with *ret_help, or COMMAND_BAD_INPUT after a message. */
@@ -139,6 +159,7 @@ static enum command_result command_parse(const struct command *command, int argc
 {
 	struct option longs[OPTIONS_MAX + N_COMMON + 1] = { 0 };
 	char letters[2 * (OPTIONS_MAX + N_COMMON) + 2];
+	enum command_result result = COMMAND_DONE;
 	int value;
 
 	command_build_tables(command, longs, letters);
@@ -158,7 +179,9 @@ static enum command_result command_parse(const struct command *command, int argc
 		else if (option->letter == 'q')
 			msg_set_level(MSG_WARNING);
 		else
-			command_set_member(option, config);
+			result = command_set_member(command, option, config);
+		if (result != COMMAND_DONE)
+			return result;
 	}
 	if (*ret_help || argc - optind <= command->max_arguments)
 		return COMMAND_DONE;

@@ -23,6 +23,14 @@ enum command_result {
 enum option_kind {
 	OPTION_FLAG,   /* a bool */
 	OPTION_STRING, /* a const char * */
+	OPTION_LIST,   /* a struct option_list: the option may stand several times */
+};
+
+#define OPTION_LIST_MAX 8
+
+struct option_list {
+	const char *items[OPTION_LIST_MAX];
+	size_t n;
 };
 
 struct option_spec {

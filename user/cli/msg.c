@@ -4,13 +4,19 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <bpf/libbpf.h>
 
 #include "pins/lock.h"
+#include "sink/sink.h"
 
 static enum msg_level msg_level = MSG_INFO;
+
+/* What takes messages without waiting, or -1: they go to stderr, and wait. */
+static int msg_fd = -1;
 
 void msg_set_level(enum msg_level level)
 {
@@ -22,11 +28,35 @@ enum msg_level msg_get_level(void)
 	return msg_level;
 }
 
+void msg_never_wait(void)
+{
+	if (msg_fd < 0)
+		msg_fd = sink_stream_own(STDERR_FILENO);
+	/* Neither a terminal nor a pipe, or not to be opened anew. */
+	if (msg_fd < 0)
+		msg_fd = STDERR_FILENO;
+}
+
+static void msg_put(const char *prefix, const char *format, va_list args)
+{
+	char text[PIPE_BUF];
+	int len = snprintf(text, sizeof(text), "smtpward: %s", prefix);
+
+	len += vsnprintf(text + len, sizeof(text) - len, format, args);
+	if ((size_t)len > sizeof(text) - 2)
+		len = sizeof(text) - 2;
+	text[len++] = '\n';
+	/* Nobody is left to be told that this one was not taken. */
+	sink_stream_put(msg_fd, text, len);
+}
+
 static void msg_print(enum msg_level level, const char *prefix, const char *format, va_list args)
 {
 	int saved = errno;
 
-	if (level <= msg_level) {
+	if (level <= msg_level && msg_fd >= 0) {
+		msg_put(prefix, format, args);
+	} else if (level <= msg_level) {
 		flockfile(stderr);
 		fprintf(stderr, "smtpward: %s", prefix);
 		vfprintf(stderr, format, args);

@@ -20,6 +20,12 @@ void msg_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void msg_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void msg_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * From here on a message that nobody reads is dropped, as on a terminal that is stopped: what
+ * goes on meanwhile is more than the message.
+ */
+void msg_never_wait(void);
+
 /* Says who holds a lock that is waited for. */
 void msg_tell_waits(void);
 

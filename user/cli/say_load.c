@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/plural.h"
+#include "base/quote.h"
 #include "base/span.h"
 #include "cli/accounts.h"
 #include "cli/msg.h"
@@ -99,6 +101,21 @@ static enum command_result say_load_find_reader(const char *name, gid_t *ret_gro
 	return COMMAND_DONE;
 }
 
+static void say_load_merged(const struct tenants_merged *merged)
+{
+	const bool one = merged->cgroups == 1;
+	char first[QUOTE_SIZE(sizeof(merged->first))];
+
+	/* Never too long for it. */
+	quote_text(merged->first, strlen(merged->first), first, sizeof(first));
+	msg_info("%" PRIu64 " %s there before the load %s the limit on lines of %" PRIu64
+		 " %s, %s%s: who made %s is not known",
+		 merged->cgroups, one ? "cgroup that was" : "cgroups that were",
+		 one ? "shares" : "share", merged->tenants,
+		 plural(merged->tenants, "tenant", "tenants"), first,
+		 merged->tenants == 1 ? "" : " and others", one ? "it" : "them");
+}
+
 static void say_load_warn(const struct given_policy *given, const char *cgroup,
 			  const struct load_report *report)
 {
@@ -109,6 +126,8 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 		msg_warning("attached to this cgroup namespace's root (cgroup %" PRIu64
 			    "), which is not the machine's: what runs outside of it is not refused",
 			    report->root_id);
+	if (report->merged.cgroups)
+		say_load_merged(&report->merged);
 	/* Else the file is named, which may be what is wrong. */
 	if (report->clock_unset && !given_policy_is_ahead(given))
 		msg_warning("the clock is not set: rules with until match nothing until it is");
@@ -153,9 +172,10 @@ static enum command_result say_load_trial(const struct say_load_request *load,
 			  load->given->name, time, follows);
 		return COMMAND_FAILED;
 	}
-	msg_info("%s: %zu rules, on trial for %s%s; then %s in force, with a process or without. "
+	msg_info("%s: %zu %s, on trial for %s%s; then %s in force, with a process or without. "
 		 "To keep it: smtpward confirm %.12s%s",
-		 load->given->name, load->given->policy->n_rules, time, of_it, follows, hash,
+		 load->given->name, load->given->policy->n_rules,
+		 plural(load->given->policy->n_rules, "rule", "rules"), time, of_it, follows, hash,
 		 pins_option(load->pins).text);
 	return COMMAND_DONE;
 }
@@ -210,9 +230,10 @@ enum command_result say_load_policy(const struct say_load_request *load,
 	else
 		snprintf(until, sizeof(until), "'smtpward unload%s', with a process or without",
 			 pins_option(load->pins).text);
-	msg_info("%s %s: %zu rules, in force until %s",
+	msg_info("%s %s: %zu %s, in force until %s",
 		 ret_report->replaced ? "replaced the policy by" : "loaded", load->given->name,
-		 load->given->policy->n_rules, until);
+		 load->given->policy->n_rules,
+		 plural(load->given->policy->n_rules, "rule", "rules"), until);
 	return COMMAND_DONE;
 }
 

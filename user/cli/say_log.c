@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,9 +13,12 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/plural.h"
 #include "base/span.h"
 #include "cli/msg.h"
 #include "cli/say_load.h"
+#include "cli/say_sinks.h"
+#include "host/boottime.h"
 #include "load/load.h"
 #include "log/leftover.h"
 #include "log/notify.h"
@@ -28,6 +32,8 @@ enum command_result say_log_block_signals(void)
 {
 	sigset_t signals;
 
+	/* Nothing could end who waits with them blocked. */
+	msg_never_wait();
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
@@ -40,8 +46,12 @@ enum command_result say_log_block_signals(void)
 
 void say_log_tell_syslog(void)
 {
-	msg_info("violations go to syslog, facility authpriv: journalctl -f -t smtpward _UID=%u",
-		 geteuid());
+	char self[PATH_MAX];
+	const ssize_t len = readlink("/proc/self/exe", self, sizeof(self));
+
+	/* What journald knows of the sender by the kernel; a tag is the sender's to choose. */
+	msg_info("violations go to syslog, facility authpriv: journalctl -f _UID=%u _EXE=%.*s",
+		 geteuid(), len > 0 ? (int)len : 0, self);
 }
 
 /* The service manager is told no more often. */
@@ -59,10 +69,11 @@ struct say_log_trial {
 
 struct context {
 	const struct say_log_options *options;
+	struct say_sinks *sinks;
 	const char *pins;
 	char state[LOGGER_ALERT_SIZE];	      /* what the last look saw; for the service manager */
 	int trouble;			      /* of the sink */
-	char status[LOGGER_ALERT_SIZE + 256]; /* what the service manager was told last */
+	char status[LOGGER_ALERT_SIZE + 512]; /* what the service manager was told last */
 	unsigned int beats;
 	enum command_result lifted;
 	struct say_log_trial trial;
@@ -76,7 +87,7 @@ struct context {
 static void say_log_trouble(void *userdata, int err)
 {
 	struct context *context = userdata;
-	const char *sink_name = context->options->sink_name;
+	const char *sink_name = say_sinks_name(context->sinks);
 
 	context->trouble = err;
 	if (err)
@@ -150,7 +161,7 @@ static const char *say_log_guess_end(const struct say_log_trial *trial, const st
 	if (!state)
 		return "it was unloaded";
 	if (state->trial.phase == TRIAL_RUNS && state->trial.fallback == trial->is.fallback &&
-	    trial_clock_ns() < trial->is.ends_ns)
+	    boottime_now() < trial->is.ends_ns)
 		return "another policy is on trial in its place";
 	return "another policy was loaded, and this log cannot tell whether the one on trial had "
 	       "been confirmed before";
@@ -169,7 +180,7 @@ static void say_log_end_trial(struct context *context, const struct state *state
 		say_log_tell(context, true, "the trial of %s is over: it was confirmed",
 			     trial->config);
 	else if (same || (state && state->attached == trial->is.fallback) ||
-		 (!state && trial_clock_ns() >= trial->is.ends_ns))
+		 (!state && boottime_now() >= trial->is.ends_ns))
 		say_log_tell_back(context);
 	else
 		say_log_tell(context, true, "the trial of %s is over: %s", trial->config,
@@ -339,15 +350,18 @@ static void say_log_begun(void *userdata)
 static void say_log_beat(void *userdata, const struct drain_report *report)
 {
 	struct context *context = userdata;
-	char status[sizeof(context->status)];
+	char status[sizeof(context->status)], sinks[256];
 
+	say_sinks_follow(context->sinks);
 	if (context->beats++ % BEAT_SECONDS)
 		return;
 	notify_alive();
-	snprintf(status, sizeof(status), "STATUS=%s; %" PRIu64 " lines to %s%s%s", context->state,
-		 report->lines, context->options->sink_name,
+	say_sinks_describe(context->sinks, sinks, sizeof(sinks));
+	snprintf(status, sizeof(status), "STATUS=%s; %" PRIu64 " %s to %s%s%s%s", context->state,
+		 report->lines, plural(report->lines, "line", "lines"),
+		 say_sinks_name(context->sinks),
 		 context->trouble ? ", which takes no more: " : "",
-		 context->trouble ? strerror(-context->trouble) : "");
+		 context->trouble ? strerror(-context->trouble) : "", sinks);
 	if (strcmp(status, context->status) && !notify_send(status))
 		memcpy(context->status, status, sizeof(status));
 }
@@ -377,17 +391,17 @@ static enum command_result say_log_end(const struct context *context, enum logge
 	return context->lifted;
 }
 
-void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_name)
+void say_log_drain_left(const char *pins, struct say_sinks *sinks)
 {
-	const struct say_log_options options = { .sink_name = sink_name };
-	struct context context = { .options = &options, .hooks = OBJECT_HOOKS_CLOSED };
+	struct context context = { .sinks = sinks, .hooks = OBJECT_HOOKS_CLOSED };
 	const struct drain_notices notices = { say_log_trouble, &context };
 	struct drain_report report = { 0 };
 	struct reason reason;
-	int r = leftover_drain(pins ?: PINS_DEFAULT_PATH, sink, &notices, &report, &reason);
+	int r = leftover_drain(pins ?: PINS_DEFAULT_PATH, sinks->sink, &notices, &report, &reason);
 
-	msg_info("from before: %" PRIu64 " lines written to %s, %" PRIu64 " attempts summed up",
-		 report.lines, sink_name, report.summed_up);
+	msg_info("from before: %" PRIu64 " %s written to %s, %" PRIu64 " %s summed up",
+		 report.lines, plural(report.lines, "line", "lines"), say_sinks_name(sinks),
+		 report.summed_up, plural(report.summed_up, "attempt", "attempts"));
 	if (r)
 		msg_warning("not all from before is written: %s; the next load goes on with it",
 			    reason.text);
@@ -466,8 +480,7 @@ static int say_log_wait(struct context *context, struct logger **ret_logger,
 	return 0;
 }
 
-static int say_log_stream(struct context *context, struct sink *sink, enum logger_end *ret_end,
-			  struct reason *reason)
+static int say_log_stream(struct context *context, enum logger_end *ret_end, struct reason *reason)
 {
 	const struct say_log_options *options = context->options;
 	const struct drain_notices notices = { say_log_trouble, context };
@@ -489,31 +502,37 @@ static int say_log_stream(struct context *context, struct sink *sink, enum logge
 	if (r)
 		return r;
 	if (logger)
-		r = logger_run(logger, sink, options->hangup, &notices, &watch, ret_end, reason);
+		r = logger_run(logger, context->sinks->sink, options->hangup, &notices, &watch,
+			       ret_end, reason);
+	say_sinks_end(context->sinks);
 	notify_send(!r && *ret_end == LOGGER_UNLOADED ? "STOPPING=1\nSTATUS=unloaded"
 						      : "STOPPING=1\nSTATUS=stopped");
 	return r;
 }
 
-enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
+enum command_result say_log_run(const struct say_log_options *options, struct say_sinks *sinks,
 				bool *ret_unloaded)
 {
 	struct context context = {
 		.options = options,
+		.sinks = sinks,
 		.pins = reader_view_choose(options->pins),
 		.state = "under change",
 		.lifted = COMMAND_DONE,
 		.hooks = OBJECT_HOOKS_CLOSED,
 	};
-	enum logger_end end;
+	enum logger_end end = LOGGER_STOPPED;
 	struct reason reason;
 	int r;
 
-	r = say_log_stream(&context, sink, &end, &reason);
+	r = say_log_stream(&context, &end, &reason);
 	object_hooks_close(&context.hooks);
 	if (r) {
 		msg_error("cannot log: %s", reason.text);
-		return options->until_alert && say_log_has_nothing(r) ? COMMAND_NO : COMMAND_FAILED;
+		/* A service that failed would be started again, with a load of what was lifted. */
+		return options->until_alert && (say_log_has_nothing(r) || end == LOGGER_UNLOADED)
+			       ? COMMAND_NO
+			       : COMMAND_FAILED;
 	}
 	*ret_unloaded = end == LOGGER_UNLOADED || options->lift_at_end;
 	return say_log_end(&context, end);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What log and run have in common: violations streamed to a sink, with messages. */
+/* What log and run have in common: violations streamed to sinks, with messages. */
 #ifndef SMTPWARD_SAY_LOG_H
 #define SMTPWARD_SAY_LOG_H
 
@@ -8,9 +8,13 @@
 #include "cli/command.h"
 #include "load/load.h"
 #include "log/logger.h"
-#include "sink/sink.h"
 
-/* Blocks the signals that end the logger; before anything that must not be torn. */
+struct say_sinks;
+
+/*
+ * Blocks the signals that end the logger; before anything that must not be torn. No message
+ * waits from then on.
+ */
 enum command_result say_log_block_signals(void);
 
 /*
@@ -18,14 +22,13 @@ enum command_result say_log_block_signals(void);
  * that fails, it says so: the policy is in force all the same, and the next load tries
  * again.
  */
-void say_log_drain_left(const char *pins, struct sink *sink, const char *sink_name);
+void say_log_drain_left(const char *pins, struct say_sinks *sinks);
 
 /* Where to look, for who sees nothing of it here. */
 void say_log_tell_syslog(void);
 
 struct say_log_options {
-	const char *pins;      /* NULL: the default */
-	const char *sink_name; /* what messages call the sink */
+	const char *pins; /* NULL: the default */
 	enum logger_hangup hangup;
 	/* A signal lifts this load before the last lines are written; NULL: nothing is. */
 	const struct load_id *lift_at_end;
@@ -40,7 +43,7 @@ struct say_log_options {
  * Streams until a signal or an unload ends it, and tells a service manager so.
  * *ret_unloaded tells that nothing is in force any more.
  */
-enum command_result say_log_run(const struct say_log_options *options, struct sink *sink,
+enum command_result say_log_run(const struct say_log_options *options, struct say_sinks *sinks,
 				bool *ret_unloaded);
 
 #endif /* SMTPWARD_SAY_LOG_H */

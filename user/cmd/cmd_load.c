@@ -12,6 +12,7 @@
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "cli/say_log.h"
+#include "cli/say_sinks.h"
 #include "cmd/commands.h"
 #include "sink/sink.h"
 
@@ -48,16 +49,11 @@ static const struct option_spec options[] = {
 /* Nobody may be there to read them: a log of this version starts after the load. */
 static void load_write_left(const char *pins)
 {
-	const char *to = sink_default();
-	_cleanup_(sink_freep) struct sink *sink = NULL;
-	int r;
+	const char *const to[] = { sink_default() };
+	_cleanup_(say_sinks_close) struct say_sinks sinks = SAY_SINKS_CLOSED;
 
-	r = sink_open(to, &sink);
-	if (r < 0) {
-		msg_warning("cannot open a place for what was recorded before: %s", strerror(-r));
-		return;
-	}
-	say_log_drain_left(pins, sink, to);
+	if (say_sinks_open(to, ARRAY_SIZE(to), &sinks) == COMMAND_DONE)
+		say_log_drain_left(pins, &sinks);
 }
 
 static enum command_result load_keep_copy(const struct load_config *config, uint64_t try_seconds,

@@ -14,6 +14,7 @@
 #include "cli/say_load.h"
 #include "cli/say_local.h"
 #include "cli/say_log.h"
+#include "cli/say_sinks.h"
 #include "cmd/commands.h"
 #include "pins/instance.h"
 #include "sink/sink.h"
@@ -63,59 +64,38 @@ static enum command_result run_print_policy(const struct given_policy *given)
 }
 
 /* Syslog and a terminal; either alone where the other is not there. */
-static int run_open_sink(struct sink **ret_sink, const char **ret_name)
+static enum command_result run_open_sinks(struct say_sinks *ret_sinks)
 {
-	_cleanup_(sink_freep) struct sink *sink = NULL, *terminal = NULL;
-	const char *name = sink_default();
-	const bool no_syslog = strcmp(name, SINK_SYSLOG);
-	int r;
+	const char *names[] = { sink_default(), SINK_STDERR };
+	const bool no_syslog = strcmp(names[0], SINK_SYSLOG);
 
-	r = sink_open(name, &sink);
-	if (r < 0)
-		return r;
 	if (no_syslog)
 		msg_warning("there is no syslog socket (" SINK_SYSLOG_PATH
 			    "): violations go to stderr alone");
 	else
 		say_log_tell_syslog();
-	*ret_name = name;
-	if (no_syslog || !isatty(STDERR_FILENO)) {
-		*ret_sink = TAKE_PTR(sink);
-		return 0;
-	}
-	r = sink_open(SINK_STDERR, &terminal);
-	if (r < 0)
-		return r;
-	r = sink_tee_open(sink, terminal, ret_sink);
-	if (r < 0)
-		return r;
-	TAKE_PTR(sink);
-	TAKE_PTR(terminal);
-	return 0;
+	return say_sinks_open(names, no_syslog || !isatty(STDERR_FILENO) ? 1 : ARRAY_SIZE(names),
+			      ret_sinks);
 }
 
 static enum command_result run_log_until_ended(const struct run_config *config,
 					       const struct load_report *report, bool *ret_unloaded)
 {
-	_cleanup_(sink_freep) struct sink *sink = NULL;
-	const char *name;
-	int r = run_open_sink(&sink, &name);
+	_cleanup_(say_sinks_close) struct say_sinks sinks = SAY_SINKS_CLOSED;
+	enum command_result result = run_open_sinks(&sinks);
 
-	if (r) {
-		msg_error("cannot open a place for the violations: %s", strerror(-r));
-		return COMMAND_FAILED;
-	}
+	if (result != COMMAND_DONE)
+		return result;
 	if (report->left)
-		say_log_drain_left(config->pins, sink, name);
+		say_log_drain_left(config->pins, &sinks);
 	msg_info("to see one, from another terminal: bash -c ': > /dev/tcp/192.0.2.1/25'");
 	return say_log_run(
 		&(const struct say_log_options){
 			.pins = config->pins,
-			.sink_name = name,
 			.hangup = LOGGER_HANGUP_ENDS,
 			.lift_at_end = config->trial ? &report->id : NULL,
 		},
-		sink, ret_unloaded);
+		&sinks, ret_unloaded);
 }
 
 static enum command_result run_log_and_end(const struct run_config *config,

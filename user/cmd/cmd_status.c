@@ -10,10 +10,14 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/plural.h"
+#include "base/quote.h"
 #include "base/span.h"
 #include "base/verdict_word.h"
 #include "cli/msg.h"
+#include "cli/say_json.h"
 #include "cmd/commands.h"
+#include "host/boottime.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
 #include "pins/counter.h"
@@ -54,6 +58,14 @@ static void status_format_time(uint64_t seconds, char *dst, size_t size)
 	strftime(dst, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* UTC, by the clock as it is set now: a machine may get the time long after the load. */
+static uint64_t status_loaded_at(const struct state *state)
+{
+	if (!state->origin.loaded_ns)
+		return state->policy.loaded_at;
+	return (state->origin.loaded_ns + boottime_to_utc()) / 1000000000;
+}
+
 /* What the policy that decides came with, or nothing where an older version loaded it. */
 static void status_format_hash(const struct state *state, char dst[static POLICY_HASH_TEXT_SIZE])
 {
@@ -62,14 +74,32 @@ static void status_format_hash(const struct state *state, char dst[static POLICY
 		policy_hash_text(state->origin.hash, dst);
 }
 
+struct status_name {
+	char text[QUOTE_SIZE(sizeof(((struct smtpward_policy_info *)0)->config))];
+};
+
+_Static_assert(sizeof(((struct smtpward_rule_info *)0)->file) <=
+		       sizeof(((struct smtpward_policy_info *)0)->config),
+	       "there is room for each name");
+
+/* A file's name as a line has one: it may have any byte in it, and a terminal reads this. */
+static struct status_name status_name(const char *file)
+{
+	const size_t most = sizeof(((struct smtpward_rule_info *)0)->file);
+	struct status_name name = { "" };
+
+	quote_text(file, strnlen(file, most), name.text, sizeof(name.text));
+	return name;
+}
+
 /* The other one of a trial: "FILE, generation 3". */
 static void status_format_other(const struct state *state, char *dst, size_t size)
 {
 	if (!state->trial.fallback)
 		snprintf(dst, size, "nothing");
 	else
-		snprintf(dst, size, "%.*s%sgeneration %" PRIu64, (int)sizeof(state->other.config),
-			 state->other.config, *state->other.config ? ", " : "",
+		snprintf(dst, size, "%s%sgeneration %" PRIu64,
+			 status_name(state->other.config).text, *state->other.config ? ", " : "",
 			 (uint64_t)state->other.generation);
 }
 
@@ -80,7 +110,7 @@ static uint64_t status_trial_ends_at(const struct state *state)
 
 static void status_print_trial(const struct state *state)
 {
-	char other[512], left[SPAN_SIZE], ends[32];
+	char other[sizeof(struct status_name) + 64], left[SPAN_SIZE], ends[32];
 
 	if (state->trial.phase != TRIAL_RUNS)
 		return;
@@ -97,8 +127,9 @@ static void status_print_policy(const struct state *state)
 	const struct smtpward_policy_info *policy = &state->policy;
 	char since[32], hash[POLICY_HASH_TEXT_SIZE];
 
-	status_format_time(policy->loaded_at, since, sizeof(since));
-	printf("policy    %s: %" PRIu32 " rules, ports ", policy->config, policy->rules);
+	status_format_time(status_loaded_at(state), since, sizeof(since));
+	printf("policy    %s: %" PRIu32 " %s, %s ", status_name(policy->config).text, policy->rules,
+	       plural(policy->rules, "rule", "rules"), plural(policy->ports, "port", "ports"));
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
 		printf("%s%u", i ? ", " : "", policy->port[i]);
 	printf(", mode %s, reject %s\n", policy->mode == SMTPWARD_AUDIT ? "audit" : "enforce",
@@ -117,8 +148,6 @@ static void status_print_policy(const struct state *state)
 /* What the policy in force needs, not what the kernel has for another. */
 static bool status_uses_feature(const struct state *state, enum feature feature)
 {
-	if (feature == FEATURE_TRACKER)
-		return state->tracks;
 	if (feature == FEATURE_REJECT)
 		return state->policy.reject != EPERM;
 	if (feature == FEATURE_TAI)
@@ -128,11 +157,19 @@ static bool status_uses_feature(const struct state *state, enum feature feature)
 	return true;
 }
 
+/* Asking for them loads programs, which is too much for who asks every minute: with -v alone. */
+static bool status_lists_features(void)
+{
+	return msg_get_level() >= MSG_DEBUG;
+}
+
 /* state: NULL where nothing is loaded. */
 static void status_print_features(const struct state *state)
 {
 	int answers[FEATURES];
 
+	if (!status_lists_features())
+		return;
 	features_ask_all(answers);
 	for (int i = 0; i < FEATURES; i++) {
 		const char *word = "not there";
@@ -181,7 +218,7 @@ static void status_print_rules(const struct state *state)
 		const struct smtpward_rule_info *rule = &state->rules[i];
 
 		printf("rule %-3u  %s%s  # %s:%u", i + 1, rule->text, rule->truncated ? "..." : "",
-		       rule->file, rule->line);
+		       status_name(rule->file).text, rule->line);
 		status_print_left(rule, now);
 		putchar('\n');
 	}
@@ -195,11 +232,10 @@ static void status_print_text(const struct state *state)
 	status_print_policy(state);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
-	printf("tracker   %s\n", !state->tracks	  ? "not in use"
-				 : state->tracker ? "in force"
-						  : "not attached");
+	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
 	if (state->asks_local)
-		printf("local     %" PRIu64 " addresses and prefixes\n", state->local);
+		printf("local     %" PRIu64 " %s\n", state->local,
+		       plural(state->local, "address or prefix", "addresses and prefixes"));
 	if (state->reader)
 		printf("log       locked by process %d\n", (int)state->reader);
 	else
@@ -210,28 +246,40 @@ static void status_print_text(const struct state *state)
 			printf("%-13s %" PRIu64 "\n", counter_infos[i].name,
 			       counter_value(&state->counters, i));
 	if (state->missing[SMTPWARD_TRACKER_CGROUPS])
-		printf("missing       %" PRIu64 " cgroups that the tracker has no room for\n",
-		       state->missing[SMTPWARD_TRACKER_CGROUPS]);
+		printf("missing       %" PRIu64 " %s that the tracker has no room for\n",
+		       state->missing[SMTPWARD_TRACKER_CGROUPS],
+		       plural(state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroup", "cgroups"));
 	if (state->missing[SMTPWARD_TRACKER_INHERITED])
-		printf("unlisted      %" PRIu64 " cgroups that are covered as those above them\n",
-		       state->missing[SMTPWARD_TRACKER_INHERITED]);
+		printf("unlisted      %" PRIu64 " %s\n", state->missing[SMTPWARD_TRACKER_INHERITED],
+		       plural(state->missing[SMTPWARD_TRACKER_INHERITED],
+			      "cgroup that is covered as those above it",
+			      "cgroups that are covered as those above them"));
 	status_print_rules(state);
 	status_print_features(state);
 }
 
+_Static_assert(SAY_JSON_TEXT_SIZE >= STATE_TROUBLE_SIZE &&
+		       SAY_JSON_TEXT_SIZE >= sizeof(((struct reason *)0)->text) &&
+		       SAY_JSON_TEXT_SIZE >= sizeof(((struct smtpward_rule_info *)0)->text) &&
+		       SAY_JSON_TEXT_SIZE >= sizeof(((struct smtpward_policy_info *)0)->config),
+	       "there is room for each text");
+
 static json_t *status_json_of_features(const struct state *state)
 {
-	json_t *features = json_object();
+	json_t *features;
 	int answers[FEATURES];
 
+	if (!status_lists_features())
+		return json_null();
+	features = json_object();
 	features_ask_all(answers);
 	for (int i = 0; i < FEATURES; i++) {
 		bool used = answers[i] > 0 && state && status_uses_feature(state, (enum feature)i);
 		json_t *available = answers[i] < 0 ? json_null() : json_boolean(answers[i]);
 
-		json_object_set_new(features, feature_infos[i].name,
-				    json_pack("{s:o, s:b}", "available", available, "in_use",
-					      used));
+		features = say_json_set(features, feature_infos[i].name,
+					json_pack("{s:o, s:b}", "available", available, "in_use",
+						  used));
 	}
 	return features;
 }
@@ -257,10 +305,11 @@ static json_t *status_json_of_rules(const struct state *state)
 	for (uint32_t i = 0; i < state->policy.rules; i++) {
 		const struct smtpward_rule_info *rule = &state->rules[i];
 
-		json_array_append_new(
-			rules, json_pack("{s:i, s:s, s:s, s:b, s:s, s:i, s:o, s:o}", "rule", i + 1,
-					 "verdict", verdict_word(rule->verdict), "text", rule->text,
-					 "truncated", rule->truncated != 0, "file", rule->file,
+		rules = say_json_append(
+			rules, json_pack("{s:i, s:s, s:o, s:b, s:o, s:i, s:o, s:o}", "rule", i + 1,
+					 "verdict", verdict_word(rule->verdict), "text",
+					 say_json_text(rule->text), "truncated",
+					 rule->truncated != 0, "file", say_json_text(rule->file),
 					 "line", rule->line, "until", status_json_of_until(rule),
 					 "left", status_json_of_left(rule, now)));
 	}
@@ -284,7 +333,7 @@ static json_t *status_json_of_other(const struct state *state)
 
 	if (!state->trial.fallback && !state_is_lifted(state))
 		return json_null();
-	return json_pack("{s:s, s:I}", "config", other->config, "generation",
+	return json_pack("{s:o, s:I}", "config", say_json_text(other->config), "generation",
 			 (json_int_t)other->generation);
 }
 
@@ -312,13 +361,13 @@ static json_t *status_json_of_policy(const struct state *state)
 	json_t *ports = json_array();
 	char since[32];
 
-	status_format_time(policy->loaded_at, since, sizeof(since));
+	status_format_time(status_loaded_at(state), since, sizeof(since));
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
-		json_array_append_new(ports, json_integer(policy->port[i]));
-	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:b}", "config",
-			 policy->config, "hash", status_json_of_hash(state), "loaded_at", since,
-			 "version", policy->version, "generation", (json_int_t)policy->generation,
-			 "ports", ports, "mode",
+		ports = say_json_append(ports, json_integer(policy->port[i]));
+	return json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:s, s:s, s:I, s:b}", "config",
+			 say_json_text(policy->config), "hash", status_json_of_hash(state),
+			 "loaded_at", since, "version", say_json_text(policy->version),
+			 "generation", (json_int_t)policy->generation, "ports", ports, "mode",
 			 policy->mode == SMTPWARD_AUDIT ? "audit" : "enforce", "reject",
 			 policy_reject_name((int)policy->reject) ?: "?", "cgroup",
 			 (json_int_t)policy->attached_to, "root",
@@ -334,7 +383,7 @@ static json_t *status_json_of_troubles(const struct state *state)
 		if (!(state->troubles & 1U << i))
 			continue;
 		state_describe_trouble(state, i, text, sizeof(text));
-		json_array_append_new(troubles, json_string(text));
+		troubles = say_json_append(troubles, say_json_text(text));
 	}
 	return troubles;
 }
@@ -344,24 +393,22 @@ static json_t *status_json_of_state(const struct state *state)
 	json_t *hooks = json_object(), *counts = json_object();
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
-		json_object_set_new(hooks, hook_infos[hook].name,
-				    json_pack("{s:b, s:s, s:i, s:I}", "in_force",
-					      state->hooks[hook] == STATE_IN_FORCE, "state",
-					      hook_words[state->hooks[hook]], "program",
-					      (int)state->links[hook].program_id, "cgroup",
-					      (json_int_t)state->links[hook].cgroup_id));
+		hooks = say_json_set(hooks, hook_infos[hook].name,
+				     json_pack("{s:b, s:s, s:i, s:I}", "in_force",
+					       state->hooks[hook] == STATE_IN_FORCE, "state",
+					       hook_words[state->hooks[hook]], "program",
+					       (int)state->links[hook].program_id, "cgroup",
+					       (json_int_t)state->links[hook].cgroup_id));
 	for (int i = 0; i < COUNTERS; i++)
-		json_object_set_new(counts, counter_infos[i].name,
-				    json_integer((json_int_t)counter_value(&state->counters, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
+		counts = say_json_set(counts, counter_infos[i].name,
+				      json_integer((json_int_t)counter_value(&state->counters, i)));
+	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
 			 "enforcing", state->enforcing, "summary", state_headline(state),
 			 "degraded", status_json_of_troubles(state), "policy",
 			 status_json_of_policy(state), "trial", status_json_of_trial(state),
-			 "hooks", hooks, "tracker",
-			 state->tracks ? json_boolean(state->tracker) : json_null(),
-			 "cgroups_missing", (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS],
-			 "cgroups_unlisted", (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED],
-			 "local_addresses",
+			 "hooks", hooks, "tracker", state->tracker, "cgroups_missing",
+			 (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
+			 (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED], "local_addresses",
 			 state->asks_local ? json_integer((json_int_t)state->local) : json_null(),
 			 "reader", (int)state->reader, "counters", counts, "rules",
 			 status_json_of_rules(state), "features", status_json_of_features(state));
@@ -378,15 +425,24 @@ static enum command_result status_print_json(json_t *json)
 	return COMMAND_FAILED;
 }
 
+/* -q: the exit status is all that is asked for. */
+static bool status_is_quiet(void)
+{
+	return msg_get_level() < MSG_INFO;
+}
+
 /* Nothing there, or nothing whole: the answer is no, and the reason says why. */
 static enum command_result status_answer_no(const struct status_config *config, const char *why)
 {
 	enum command_result result = COMMAND_DONE;
 
+	if (status_is_quiet())
+		return COMMAND_NO;
 	if (config->json)
-		result = status_print_json(json_pack(
-			"{s:b, s:s, s:o, s:o}", "enforcing", false, "summary", why, "degraded",
-			status_json_of_troubles(NULL), "features", status_json_of_features(NULL)));
+		result = status_print_json(json_pack("{s:b, s:o, s:o, s:o}", "enforcing", false,
+						     "summary", say_json_text(why), "degraded",
+						     status_json_of_troubles(NULL), "features",
+						     status_json_of_features(NULL)));
 	else {
 		printf("not enforcing: %s\n", why);
 		status_print_features(NULL);
@@ -429,6 +485,8 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 		msg_error("cannot tell: %s", reason.text);
 		return COMMAND_FAILED;
 	}
+	if (status_is_quiet())
+		return status_judge(config, &state);
 	if (config->json)
 		result = status_print_json(status_json_of_state(&state));
 	else

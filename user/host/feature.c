@@ -29,9 +29,10 @@ const struct feature_info feature_infos[FEATURES] = {
 			     "CONFIG_BPF_EVENTS is needed, as Debian's are" },
 	[FEATURE_RINGBUF] = { "ringbuf", "to hand over what is logged",
 			      "the kernel has no BPF ring buffer: Linux 5.10 or newer is needed" },
-	[FEATURE_TRACKER] = { "tracker", "rules with unit or cgroup",
-			      "the kernel does not tell BPF programs of new cgroups, which rules "
-			      "with unit or cgroup need" },
+	[FEATURE_TRACKER] = { "tracker", "rules with unit or cgroup, and the limit on lines",
+			      "the kernel does not tell BPF programs of new cgroups: one built "
+			      "with "
+			      "CONFIG_BPF_EVENTS is needed, as Debian's are" },
 	[FEATURE_REJECT] = { "reject", "to refuse with another error than EPERM", NULL },
 	[FEATURE_AUID] = { "auid", "who had logged in, in the log", NULL },
 	[FEATURE_TASK] = { "task", "to read who calls at less cost", NULL },

@@ -2,9 +2,9 @@
 /*
  * The kernel's record, checked and turned into what a line says.
  *
- * A record that no program of this ABI can have written is refused as a whole:
- * half a line about somebody is worse than a count of records that were not
- * understood. What the caller of connect(2) can choose is never a reason to refuse.
+ * A record is refused if its size, verdict, rule or flags are none that a program of this ABI
+ * writes: what else it says cannot be relied on then. Names never are a reason to refuse it:
+ * some of them the caller of connect(2) can choose.
  */
 #include "line/line.h"
 
@@ -13,8 +13,9 @@
 
 #include <smtpward/match.h>
 
-#define CGROUP_FLAGS (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP)
-#define EVENT_FLAGS (CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
+#include "line/line_fields.h"
+
+#define EVENT_FLAGS (SMTPWARD_CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
 
 /* What stands for the names that a list leaves out. */
 static const char cut_text[] = "/...";
@@ -29,6 +30,7 @@ struct names {
 	const char *list;
 	size_t len;
 	size_t missing_at; /* names are missing behind the first so many, from the root */
+	bool odd;	   /* no such list; none that names can be told apart in */
 };
 
 /* Behind more names than a list can hold: nothing is missing. */
@@ -63,48 +65,53 @@ static bool line_names_valid(const char *list, size_t len)
 	return !memchr(list, '/', len) && !memmem(list, len, "\0", 2);
 }
 
-static int line_names_from_cgroup(const char *list, size_t len, uint32_t flags, struct names *ret)
+/*
+ * A file that is in no directory has one name, whatever is in it: "memfd:" and then what the
+ * caller of memfd_create(2) chose, slashes too, or "dev/zero" of shared memory that was
+ * executed. It is printed as /proc/PID/exe shows it.
+ */
+static bool line_names_single(const char *list, size_t len)
+{
+	return len > 1 && memchr(list, '\0', len) == list + len - 1;
+}
+
+static struct names line_names(const char *list, size_t len, size_t size)
 {
 	struct names names = { .list = list, .len = len, .missing_at = MISSING_NOWHERE };
 
-	if (len > SMTPWARD_CGROUP_SIZE || !line_names_valid(list, len))
-		return -EBADMSG;
+	if (len > size)
+		names.len = size;
+	names.odd = len > size || !line_names_valid(list, len);
+	return names;
+}
+
+static struct names line_names_of_cgroup(const char *list, size_t len, uint32_t flags)
+{
+	const size_t top = (flags & SMTPWARD_CGROUP_TOP_NAMES) >> SMTPWARD_CGROUP_TOP_SHIFT;
+	struct names names = line_names(list, len, SMTPWARD_CGROUP_SIZE);
+
+	if (names.odd)
+		return names;
 	if (flags & SMTPWARD_CGROUP_CUT)
 		names.missing_at = 0;
-	if (flags & SMTPWARD_CGROUP_TOP) {
-		if (!(flags & SMTPWARD_CGROUP_CUT) || line_names_count(&names) < 2)
-			return -EBADMSG;
-		names.missing_at = 2;
+	if (!(flags & SMTPWARD_CGROUP_TOP)) {
+		names.odd = top > 0;
+		return names;
 	}
-	*ret = names;
-	return 0;
+	names.missing_at = top ?: 2;
+	names.odd = !(flags & SMTPWARD_CGROUP_CUT) || line_names_count(&names) < names.missing_at;
+	return names;
 }
 
-/*
- * An executable made by memfd_create(2) is in no directory: its list is one name,
- * "memfd:" and then what the caller chose, slashes too. Refusing it would let a
- * caller choose to be left out; it is printed as /proc/PID/exe shows it, and the
- * "/memfd:" in front is nobody's to forge.
- */
-static bool line_names_memfd(const char *list, size_t len)
+static struct names line_names_of_exe(const char *list, size_t len, uint32_t flags)
 {
-	static const char prefix[] = "memfd:";
+	struct names names = line_names(list, len, SMTPWARD_EXE_SIZE);
 
-	return len >= sizeof(prefix) && memcmp(list, prefix, sizeof(prefix) - 1) == 0 &&
-	       memchr(list, '\0', len) == list + len - 1;
-}
-
-static int line_names_from_exe(const char *list, size_t len, uint32_t flags, struct names *ret)
-{
-	struct names names = { .list = list, .len = len, .missing_at = MISSING_NOWHERE };
-
-	if (len > SMTPWARD_EXE_SIZE ||
-	    (!line_names_memfd(list, len) && !line_names_valid(list, len)))
-		return -EBADMSG;
+	if (names.odd && len <= SMTPWARD_EXE_SIZE)
+		names.odd = !line_names_single(list, len);
 	if (flags & SMTPWARD_EXE_CUT)
 		names.missing_at = 0;
-	*ret = names;
-	return 0;
+	return names;
 }
 
 static void line_path_append(struct line_path *path, const char *text, size_t len)
@@ -119,9 +126,25 @@ static void line_path_append_string(struct line_path *path, const char *text)
 	line_path_append(path, text, strlen(text));
 }
 
+/* What the kernel had, behind what no path begins with; NULs at its end are no part of it. */
+static void line_path_odd(struct line_path *path, const struct names *names)
+{
+	size_t end = names->len;
+
+	while (end > 0 && names->list[end - 1] == '\0')
+		end--;
+	line_path_append(path, "?", 1);
+	line_path_append(path, names->list, end);
+}
+
 static void line_path_join(struct line_path *path, const struct names *names)
 {
 	size_t end = names->len;
+
+	if (names->odd) {
+		line_path_odd(path, names);
+		return;
+	}
 
 	for (size_t depth = 0; end > 0 || depth == names->missing_at; depth++) {
 		if (depth == names->missing_at)
@@ -136,7 +159,7 @@ static void line_path_join(struct line_path *path, const struct names *names)
 /* Names behind a gap are not looked at: the unit may be among the missing ones. */
 static void line_path_unit(struct line_path *path, const struct names *names)
 {
-	size_t end = names->len;
+	size_t end = names->odd ? 0 : names->len;
 
 	for (size_t depth = 0; end > 0 && depth != names->missing_at; depth++) {
 		const char *name = line_names_next(names, &end);
@@ -167,7 +190,6 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 {
 	struct smtpward_event event;
 	struct names cgroup, exe;
-	int r;
 
 	if (size != sizeof(event))
 		return -EBADMSG;
@@ -175,13 +197,8 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 	if (event.verdict > SMTPWARD_ALLOW || event.rule > SMTPWARD_RULE_NONE ||
 	    event.flags & ~EVENT_FLAGS)
 		return -EBADMSG;
-	r = line_names_from_cgroup(event.cgroup, event.cgroup_len, event.flags, &cgroup);
-	if (r < 0)
-		return r;
-	r = line_names_from_exe(event.exe, event.exe_len, event.flags, &exe);
-	if (r < 0)
-		return r;
-
+	cgroup = line_names_of_cgroup(event.cgroup, event.cgroup_len, event.flags);
+	exe = line_names_of_exe(event.exe, event.exe_len, event.flags);
 	*ret = (struct line){
 		.kind = LINE_ATTEMPT,
 		.time = event.time_ns + (uint64_t)realtime_offset,
@@ -189,6 +206,7 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 	};
 	line_set_cgroup(ret, &cgroup);
 	line_set_exe(ret, &exe, event.flags);
+	line_shorten(ret);
 	return 0;
 }
 
@@ -196,16 +214,12 @@ int line_from_caller(const struct smtpward_caller_key *key, const struct smtpwar
 		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret)
 {
 	struct names cgroup;
-	int r;
 
-	if (caller->flags & ~(CGROUP_FLAGS | SMTPWARD_CALLER_NAMED))
+	if (caller->flags & ~(SMTPWARD_CGROUP_FLAGS | SMTPWARD_CALLER_NAMED))
 		return -EBADMSG;
-	r = line_names_from_cgroup(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
-	if (r < 0)
-		return r;
-
+	cgroup = line_names_of_cgroup(caller->cgroup, caller->cgroup_len, caller->flags);
 	*ret = (struct line){
-		.kind = LINE_SUMMARY,
+		.kind = key->shared ? LINE_ANYONE : LINE_SUMMARY,
 		.time = time,
 		.record = { .euid = key->euid, .cgroup_id = key->cgroup_id },
 		.suppressed = suppressed,
@@ -213,6 +227,7 @@ int line_from_caller(const struct smtpward_caller_key *key, const struct smtpwar
 	};
 	if (caller->flags & SMTPWARD_CALLER_NAMED)
 		line_set_cgroup(ret, &cgroup);
+	line_shorten(ret);
 	return 0;
 }
 

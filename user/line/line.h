@@ -16,7 +16,7 @@
 /* Room for any path that a record can hold, joined, with "/..." where it was cut. */
 #define LINE_PATH_SIZE (SMTPWARD_CGROUP_SIZE + 16)
 
-/* A string of any bytes but NUL, with its length, always NUL-terminated. */
+/* A string of any bytes, with its length and a NUL behind it; only an odd one has a NUL in it. */
 struct line_path {
 	char text[LINE_PATH_SIZE];
 	size_t len;
@@ -24,9 +24,10 @@ struct line_path {
 
 enum line_kind {
 	LINE_ATTEMPT, /* one attempt */
-	LINE_SUMMARY, /* attempts of one caller without a line of their own */
-	LINE_ANYONE,  /* the same of callers that are not known */
+	LINE_SUMMARY, /* attempts of one user of a tenant without a line of their own */
+	LINE_ANYONE,  /* the same of users that are not known */
 	LINE_ALERT,   /* enforcement itself is not what it should be */
+	LINE_KINDS
 };
 
 /*
@@ -47,18 +48,21 @@ struct line {
 
 /*
  * An event as it lies in the ring buffer. realtime_offset is CLOCK_REALTIME minus
- * CLOCK_BOOTTIME in nanoseconds. Returns 0, or -EBADMSG where size or content
- * cannot be a record of this ABI; *ret is untouched then.
+ * CLOCK_BOOTTIME in nanoseconds. Returns 0, or -EBADMSG if its size, verdict, rule or flags
+ * cannot be a record's of this ABI; *ret is untouched then.
  *
  * Paths are joined from the root, "/" being the v2 root. Where names are missing
  * "/..." stands for them: "/a/b/.../y/z", or "/.../y/z" where the top was cut as
- * well. A deleted executable ends in " (deleted)".
+ * well. A deleted executable ends in " (deleted)". A list that is none of names is "?" and its
+ * bytes; nothing else begins so. Where the line would be longer than LINE_TEXT_SIZE, its paths
+ * are shortened: see line_shorten().
  */
 int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
 
 /*
- * What callers of (cgroup, euid) were kept from. Same returns. The cgroup's path stays
- * empty where no record of the caller had room, so that its names are not known.
+ * What callers of (tenant, euid), or the tenant's users without a count of their own, were kept
+ * from. -EBADMSG if the flags cannot be a caller's. The cgroup's path is the tenant's, and empty
+ * where its names are not known.
  */
 int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
 		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
@@ -69,21 +73,25 @@ void line_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct 
 /* What is wrong, in words of ours; cut where it is longer than a path may be. */
 void line_from_alert(const char *alert, bool healed, uint64_t time, struct line *ret);
 
-/* Longest line that line_to_text() writes, its NUL included; the table of fields is held to it. */
-#define LINE_TEXT_SIZE 16384
+/*
+ * The longest line of text, its NUL included: syslog daemons cut what is over 8 KiB, header and
+ * all. The table of fields is held to it.
+ */
+#define LINE_TEXT_SIZE (8000 + 1)
 
 /*
- * The line of text from "v=1" on, without a newline, NUL-terminated. Returns its
+ * The line of text from "v=2" on, without a newline, NUL-terminated. Returns its
  * length, or -ENOSPC where size is under what it needs (never with
  * LINE_TEXT_SIZE).
  */
 int line_to_text(const struct line *line, char *dst, size_t size);
 
 /*
- * One JSON object on one line, without a newline: "time", then the fields of the
+ * One JSON object on one line, without a newline: "kind", then the fields of the
  * text line by the same names in the same order. Strings hold what stands between
- * the quotes there, \xNN included, so all of it is ASCII; "rule" is a number or
- * "default". The caller frees it. 0 or -ENOMEM.
+ * the quotes there, \xNN included, so all of it is ASCII. Each name has values of one type:
+ * "rule" is 0 where the text has "default"; "auid" is null where it has "-". The caller frees
+ * it. 0 or -ENOMEM.
  */
 int line_to_json(const struct line *line, char **ret_json);
 

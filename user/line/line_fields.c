@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a line says, field by field: numbers and our own words first, then what the
- * caller could choose, the freest last.
+ * What a line says, field by field: first when, what and who, then numbers, then what the
+ * caller could choose. Whatever cuts a line off at its end cuts off the least.
  */
 #include "line/line_fields.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/macro.h"
 #include "base/mapped.h"
@@ -17,7 +20,7 @@ enum fields_source {
 	FIELDS_NUMBER, /* an unsigned integer in struct line */
 	FIELDS_TEXT,   /* an array of char there, with a NUL where it is not full */
 	FIELDS_PATH,   /* a struct line_path there */
-	FIELDS_MADE,   /* what a function makes of the line */
+	FIELDS_MADE,   /* what a function makes of the line, and another one understands */
 };
 
 struct fields_row {
@@ -26,13 +29,16 @@ struct fields_row {
 	enum fields_source source;
 	size_t offset, size; /* in struct line */
 	void (*make)(const struct line *line, struct line_field *field);
-	size_t width; /* of the value in a line of text, quotes included, at most */
+	bool (*parse)(const char *text, size_t len, struct line_field *field);
+	size_t width; /* of the value in a line of text at most; of a path, of what is always there
+		       */
 };
 
 static void fields_set_number(struct line_field *field, uint64_t number)
 {
 	field->kind = LINE_NUMBER;
 	field->number = number;
+	field->text = NULL;
 }
 
 static void fields_set_text(struct line_field *field, enum line_field_kind kind, const char *text,
@@ -48,15 +54,91 @@ static void fields_set_word(struct line_field *field, const char *word)
 	fields_set_text(field, LINE_WORD, word, strlen(word));
 }
 
+static bool fields_is_word(const char *text, size_t len, const char *word)
+{
+	return strlen(word) == len && !memcmp(text, word, len);
+}
+
+/* Digits as they are written here: no sign, and no zero in front. */
+static bool fields_parse_number(const char *text, size_t len, uint64_t most, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+
+	if (len == 0 || (len > 1 && text[0] == '0'))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const unsigned int digit = (unsigned char)text[i] - (unsigned int)'0';
+
+		if (digit > 9 || number > most / 10 || (number == most / 10 && digit > most % 10))
+			return false;
+		number = number * 10 + digit;
+	}
+	*ret_number = number;
+	return true;
+}
+
+/* The text, where something wants it with its NUL. */
+static bool fields_copy(const char *text, size_t len, struct line_field *field)
+{
+	if (len >= sizeof(field->dst) || memchr(text, '\0', len))
+		return false;
+	memcpy(field->dst, text, len);
+	field->dst[len] = '\0';
+	fields_set_text(field, LINE_WORD, field->dst, len);
+	return true;
+}
+
+#define VERSION 2
+
 static void fields_version(const struct line *line __attribute__((unused)),
 			   struct line_field *field)
 {
-	fields_set_number(field, 1);
+	fields_set_number(field, VERSION);
 }
+
+static bool fields_parse_version(const char *text, size_t len, struct line_field *field)
+{
+	fields_set_number(field, 0);
+	return fields_parse_number(text, len, VERSION, &field->number) && field->number == VERSION;
+}
+
+_Static_assert(LINE_TIME_SIZE <= INET6_ADDRSTRLEN, "dst has room for a time");
+
+static void fields_time(const struct line *line, struct line_field *field)
+{
+	line_time_text(line->time, field->dst);
+	fields_set_word(field, field->dst);
+}
+
+static bool fields_parse_time(const char *text, size_t len, struct line_field *field)
+{
+	char again[LINE_TIME_SIZE];
+	unsigned int micro = 0;
+	struct tm tm = { 0 };
+
+	if (!fields_copy(text, len, field))
+		return false;
+	/* NOLINTNEXTLINE(cert-err34-c): what it makes of them has to give the same text again */
+	if (sscanf(field->dst, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &micro) != 7)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	line_time_text((uint64_t)timegm(&tm) * 1000000000 + micro * 1000ULL, again);
+	return !strcmp(again, field->dst);
+}
+
+static const char *const fields_yes_no[] = { "no", "yes" };
 
 static void fields_healed(const struct line *line, struct line_field *field)
 {
-	fields_set_word(field, line->healed ? "yes" : "no");
+	fields_set_word(field, fields_yes_no[line->healed]);
+}
+
+static bool fields_parse_healed(const char *text, size_t len, struct line_field *field)
+{
+	return fields_copy(text, len, field) && (fields_is_word(text, len, fields_yes_no[false]) ||
+						 fields_is_word(text, len, fields_yes_no[true]));
 }
 
 static void fields_verdict(const struct line *line, struct line_field *field)
@@ -64,12 +146,36 @@ static void fields_verdict(const struct line *line, struct line_field *field)
 	fields_set_word(field, verdict_word(line->record.verdict));
 }
 
+static bool fields_parse_verdict(const char *text, size_t len, struct line_field *field)
+{
+	return fields_copy(text, len, field) && verdict_from_word(field->dst) >= 0;
+}
+
+static const char fields_default[] = "default";
+
+static void fields_set_default(struct line_field *field)
+{
+	fields_set_number(field, 0);
+	field->text = fields_default;
+	field->len = sizeof(fields_default) - 1;
+}
+
 static void fields_rule(const struct line *line, struct line_field *field)
 {
 	if (line->record.rule == SMTPWARD_RULE_NONE)
-		fields_set_word(field, "default");
+		fields_set_default(field);
 	else
 		fields_set_number(field, line->record.rule + 1U);
+}
+
+static bool fields_parse_rule(const char *text, size_t len, struct line_field *field)
+{
+	if (fields_is_word(text, len, fields_default)) {
+		fields_set_default(field);
+		return true;
+	}
+	fields_set_number(field, 0);
+	return fields_parse_number(text, len, SMTPWARD_RULES_MAX, &field->number) && field->number;
 }
 
 static void fields_dst(const struct line *line, struct line_field *field)
@@ -84,6 +190,50 @@ static void fields_dst(const struct line *line, struct line_field *field)
 	fields_set_word(field, field->dst);
 }
 
+static bool fields_parse_dst(const char *text, size_t len, struct line_field *field)
+{
+	char again[INET6_ADDRSTRLEN];
+	uint8_t address[16];
+	int family = AF_INET;
+
+	if (!fields_copy(text, len, field))
+		return false;
+	if (memchr(text, ':', len))
+		family = AF_INET6;
+	if (inet_pton(family, field->dst, address) != 1 ||
+	    (family == AF_INET6 && mapped_is_ipv4(address)))
+		return false;
+	return inet_ntop(family, address, again, sizeof(again)) && !strcmp(again, field->dst);
+}
+
+/* That of a task that nobody logged in for. */
+#define NOBODY UINT32_MAX
+
+static const char fields_none[] = "-";
+
+static void fields_set_none(struct line_field *field)
+{
+	fields_set_text(field, LINE_NONE, fields_none, sizeof(fields_none) - 1);
+}
+
+static void fields_auid(const struct line *line, struct line_field *field)
+{
+	if (line->record.auid == NOBODY)
+		fields_set_none(field);
+	else
+		fields_set_number(field, line->record.auid);
+}
+
+static bool fields_parse_auid(const char *text, size_t len, struct line_field *field)
+{
+	if (fields_is_word(text, len, fields_none)) {
+		fields_set_none(field);
+		return true;
+	}
+	fields_set_number(field, 0);
+	return fields_parse_number(text, len, NOBODY - 1, &field->number);
+}
+
 #define ATTEMPT (1U << LINE_ATTEMPT)
 #define SUMMARY (1U << LINE_SUMMARY)
 #define ANYONE (1U << LINE_ANYONE)
@@ -96,46 +246,48 @@ static void fields_dst(const struct line *line, struct line_field *field)
 #define SIZE_OF(member) sizeof(((struct line *)0)->member)
 
 /* The rest of a row, by source. */
-#define NUMBER(member) \
-	FIELDS_NUMBER, offsetof(struct line, member), SIZE_OF(member), NULL, DIGITS(SIZE_OF(member))
-#define TEXT(member) \
-	FIELDS_TEXT, offsetof(struct line, member), SIZE_OF(member), NULL, QUOTED(SIZE_OF(member))
-#define PATH(member)                                                       \
-	FIELDS_PATH, offsetof(struct line, member), SIZE_OF(member), NULL, \
-		QUOTED(LINE_PATH_SIZE - 1)
-#define MADE(function, width) FIELDS_MADE, 0, 0, function, width
+#define NUMBER(member)                                                             \
+	FIELDS_NUMBER, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, \
+		DIGITS(SIZE_OF(member))
+#define TEXT(member)                                                             \
+	FIELDS_TEXT, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, \
+		QUOTED(SIZE_OF(member))
+#define PATH(member) \
+	FIELDS_PATH, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, LINE_PATH_LEAST + 2
+#define MADE(function, width) FIELDS_MADE, 0, 0, fields_##function, fields_parse_##function, width
 
 /* The fields in the order of the line. ROW(ARG, kinds of line, name, the rest). */
-#define FIELDS(ROW, ARG)                                                        \
-	ROW(ARG, EVERY, "v", MADE(fields_version, 1))                           \
-	ROW(ARG, ALERT, "alert", PATH(alert))                                   \
-	ROW(ARG, ALERT, "healed", MADE(fields_healed, sizeof("yes") - 1))       \
-	ROW(ARG, SUMMARY | ANYONE, "suppressed", NUMBER(suppressed))            \
-	ROW(ARG, SUMMARY | ANYONE, "lost", NUMBER(lost))                        \
-	ROW(ARG, ATTEMPT, "verdict", MADE(fields_verdict, sizeof("allow") - 1)) \
-	ROW(ARG, ATTEMPT, "rule", MADE(fields_rule, sizeof("default") - 1))     \
-	ROW(ARG, ATTEMPT, "dst", MADE(fields_dst, INET6_ADDRSTRLEN - 1))        \
-	ROW(ARG, ATTEMPT, "dport", NUMBER(record.port))                         \
-	ROW(ARG, ATTEMPT, "uid", NUMBER(record.uid))                            \
-	ROW(ARG, ATTEMPT | SUMMARY, "euid", NUMBER(record.euid))                \
-	ROW(ARG, ATTEMPT, "gid", NUMBER(record.egid))                           \
-	ROW(ARG, ATTEMPT, "auid", NUMBER(record.auid))                          \
-	ROW(ARG, ATTEMPT, "pid", NUMBER(record.pid))                            \
-	ROW(ARG, ATTEMPT, "ppid", NUMBER(record.ppid))                          \
-	ROW(ARG, ATTEMPT, "netns", NUMBER(record.netns))                        \
-	ROW(ARG, ATTEMPT | SUMMARY, "cgid", NUMBER(record.cgroup_id))           \
-	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "unit", PATH(unit))                \
-	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "cgroup", PATH(cgroup))            \
-	ROW(ARG, ATTEMPT, "exe", PATH(exe))                                     \
-	ROW(ARG, ATTEMPT, "parent", TEXT(record.parent))                        \
-	ROW(ARG, ATTEMPT, "comm", TEXT(record.comm))
+#define FIELDS(ROW, ARG)                                                    \
+	ROW(ARG, EVERY, "v", MADE(version, 1))                              \
+	ROW(ARG, EVERY, "time", MADE(time, LINE_TIME_SIZE - 1))             \
+	ROW(ARG, ALERT, "alert", PATH(alert))                               \
+	ROW(ARG, ALERT, "healed", MADE(healed, sizeof("yes") - 1))          \
+	ROW(ARG, SUMMARY | ANYONE, "suppressed", NUMBER(suppressed))        \
+	ROW(ARG, SUMMARY | ANYONE, "lost", NUMBER(lost))                    \
+	ROW(ARG, ATTEMPT, "verdict", MADE(verdict, sizeof("allow") - 1))    \
+	ROW(ARG, ATTEMPT, "rule", MADE(rule, sizeof(fields_default) - 1))   \
+	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "unit", PATH(unit))            \
+	ROW(ARG, ATTEMPT | SUMMARY, "euid", NUMBER(record.euid))            \
+	ROW(ARG, ATTEMPT, "dst", MADE(dst, INET6_ADDRSTRLEN - 1))           \
+	ROW(ARG, ATTEMPT, "dport", NUMBER(record.port))                     \
+	ROW(ARG, ATTEMPT, "uid", NUMBER(record.uid))                        \
+	ROW(ARG, ATTEMPT, "gid", NUMBER(record.egid))                       \
+	ROW(ARG, ATTEMPT, "auid", MADE(auid, DIGITS(SIZE_OF(record.auid)))) \
+	ROW(ARG, ATTEMPT, "pid", NUMBER(record.pid))                        \
+	ROW(ARG, ATTEMPT, "ppid", NUMBER(record.ppid))                      \
+	ROW(ARG, ATTEMPT, "netns", NUMBER(record.netns))                    \
+	ROW(ARG, ATTEMPT | SUMMARY, "cgid", NUMBER(record.cgroup_id))       \
+	ROW(ARG, ATTEMPT, "exe", PATH(exe))                                 \
+	ROW(ARG, ATTEMPT, "parent", TEXT(record.parent))                    \
+	ROW(ARG, ATTEMPT, "comm", TEXT(record.comm))                        \
+	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "cgroup", PATH(cgroup))
 
 #define ROW_AS_VALUE(arg, kinds, name, ...) { kinds, name, __VA_ARGS__ },
 
 static const struct fields_row fields_rows[] = { FIELDS(ROW_AS_VALUE, 0) };
 
 /* Whoever writes a string has room for a path, quoted. */
-#define CHECK(name, source, offset, size, make, width)                                          \
+#define CHECK(name, source, offset, size, make, parse, width)                                   \
 	_Static_assert((width) > 0 && ((source) != FIELDS_TEXT || (size) <= LINE_PATH_SIZE) &&  \
 			       ((source) != FIELDS_PATH || (size) == sizeof(struct line_path)), \
 		       "not a value of a line: " name);
@@ -143,13 +295,27 @@ static const struct fields_row fields_rows[] = { FIELDS(ROW_AS_VALUE, 0) };
 
 FIELDS(ROW_AS_CHECK, 0)
 
-#define WIDTH(name, source, offset, size, make, width) (sizeof(" " name "=") - 1 + (width))
+#define WIDTH(name, source, offset, size, make, parse, width) (sizeof(" " name "=") - 1 + (width))
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define ROW_AS_WIDTH(of, kinds, name, ...) +((kinds) & (of) ? WIDTH(name, __VA_ARGS__) : 0)
-#define FITS(of) (FIELDS(ROW_AS_WIDTH, of) <= LINE_TEXT_SIZE)
+#define LEAST(of) (FIELDS(ROW_AS_WIDTH, of))
 
 /* No field has a space before it where it is the first: that leaves a byte for the NUL. */
-_Static_assert(FITS(ATTEMPT) && FITS(SUMMARY) && FITS(ANYONE) && FITS(ALERT), "every line fits");
+_Static_assert(LEAST(ATTEMPT) <= LINE_TEXT_SIZE && LEAST(SUMMARY) <= LINE_TEXT_SIZE &&
+		       LEAST(ANYONE) <= LINE_TEXT_SIZE && LEAST(ALERT) <= LINE_TEXT_SIZE,
+	       "every line fits");
+
+#define OF_PATH(source, ...) ((source) == FIELDS_PATH ? LINE_PATH_LEAST : 0)
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
+#define ROW_AS_PATHS(of, kinds, name, ...) +((kinds) & (of) ? OF_PATH(__VA_ARGS__) : 0)
+#define ROOM(of) (LINE_TEXT_SIZE - LEAST(of) + (FIELDS(ROW_AS_PATHS, of)))
+
+static const size_t fields_rooms[] = {
+	[LINE_ATTEMPT] = ROOM(ATTEMPT),
+	[LINE_SUMMARY] = ROOM(SUMMARY),
+	[LINE_ANYONE] = ROOM(ANYONE),
+	[LINE_ALERT] = ROOM(ALERT),
+};
 
 static uint64_t fields_read_number(const char *value, size_t size)
 {
@@ -195,15 +361,107 @@ static void fields_read(const struct line *line, const struct fields_row *row,
 	}
 }
 
+static const struct fields_row *fields_next_row(enum line_kind kind, size_t *next)
+{
+	while (*next < ARRAY_SIZE(fields_rows)) {
+		const struct fields_row *row = &fields_rows[(*next)++];
+
+		if (row->kinds & 1U << kind)
+			return row;
+	}
+	return NULL;
+}
+
 bool line_next_field(const struct line *line, struct line_field *field)
 {
-	while (field->next < ARRAY_SIZE(fields_rows)) {
-		const struct fields_row *row = &fields_rows[field->next++];
+	const struct fields_row *row = fields_next_row(line->kind, &field->next);
 
-		if (!(row->kinds & 1U << line->kind))
-			continue;
-		fields_read(line, row, field);
-		return true;
+	if (!row)
+		return false;
+	fields_read(line, row, field);
+	return true;
+}
+
+struct line_path *line_next_path(struct line *line, size_t *next)
+{
+	const struct fields_row *row;
+
+	while ((row = fields_next_row(line->kind, next)))
+		if (row->source == FIELDS_PATH)
+			return (struct line_path *)((char *)line + row->offset);
+	return NULL;
+}
+
+size_t line_paths_room(enum line_kind kind)
+{
+	return fields_rooms[kind];
+}
+
+static bool fields_parse_string(const struct fields_row *row, const char *text, size_t len,
+				char *dst, struct line_field *field)
+{
+	ssize_t bytes;
+
+	if (len < 2 || text[0] != '"' || text[len - 1] != '"')
+		return false;
+	bytes = quote_undo(text + 1, len - 2, dst);
+	if (bytes < 0)
+		return false;
+	fields_set_text(field, LINE_STRING, dst, (size_t)bytes);
+	if (row->source == FIELDS_TEXT)
+		return (size_t)bytes <= row->size && !memchr(dst, '\0', (size_t)bytes);
+	return (size_t)bytes < LINE_PATH_SIZE;
+}
+
+static bool fields_parse(const struct fields_row *row, const char *text, size_t len, char *dst,
+			 struct line_field *field)
+{
+	switch (row->source) {
+	case FIELDS_NUMBER:
+		fields_set_number(field, 0);
+		return fields_parse_number(text, len, UINT64_MAX >> (64 - 8 * row->size),
+					   &field->number);
+	case FIELDS_TEXT:
+	case FIELDS_PATH:
+		return fields_parse_string(row, text, len, dst, field);
+	case FIELDS_MADE:
+		return row->parse(text, len, field);
 	}
 	return false;
+}
+
+/* A value ends with the line or before a blank; in a string there may be blanks. */
+static size_t fields_measure(const char *at, const char *end)
+{
+	const char *quote = at < end && *at == '"' ? memchr(at + 1, '"', end - at - 1) : NULL;
+	const char *blank;
+
+	if (quote)
+		return quote + 1 - at;
+	blank = memchr(at, ' ', end - at);
+	return (blank ?: end) - at;
+}
+
+int line_parse_field(enum line_kind kind, const char **at, const char *end, char *dst,
+		     struct line_field *field)
+{
+	const bool first = field->next == 0;
+	const struct fields_row *row = fields_next_row(kind, &field->next);
+	const char *from = *at;
+	size_t len;
+
+	if (!row)
+		return -ENOENT;
+	field->name = row->name;
+	if (!first && (from == end || *from++ != ' '))
+		return -EBADMSG;
+	len = strlen(row->name);
+	if ((size_t)(end - from) <= len || memcmp(from, row->name, len) != 0 || from[len] != '=')
+		return -EBADMSG;
+	from += len + 1;
+	len = fields_measure(from, end);
+	if (!fields_parse(row, from, len, dst, field))
+		return -EBADMSG;
+	*at = from + len;
+	return 0;
 }

@@ -12,15 +12,20 @@
 
 enum line_field_kind {
 	LINE_NUMBER,
+	LINE_NONE,   /* a number that there is none of: "-" in text, null in JSON */
 	LINE_WORD,   /* ours: needs no quoting */
-	LINE_STRING, /* somebody else's: any byte but NUL */
+	LINE_STRING, /* somebody else's: any bytes */
 };
 
 struct line_field {
 	const char *name;
 	enum line_field_kind kind;
 	uint64_t number;
-	const char *text; /* of a word or a string: in the line, or in dst */
+	/*
+	 * Of a word or a string: in the line, or in dst. Of a number: the word that the line of
+	 * text has in its place, or NULL.
+	 */
+	const char *text;
 	size_t len;
 	char dst[INET6_ADDRSTRLEN];
 	size_t next; /* row of the table */
@@ -28,5 +33,29 @@ struct line_field {
 
 /* The field behind *field; the first one if it is all zero. False: there is none. */
 bool line_next_field(const struct line *line, struct line_field *field);
+
+/*
+ * The way back, for line_parse(): the field behind *field in a line of that kind, out of the
+ * *at that its name begins at, which moves behind it. Strings need room at dst for their bytes.
+ * 0, -ENOENT where the kind has no more fields, -EBADMSG where the next one does not stand there
+ * as line_to_text() writes it; *field then has its name.
+ */
+int line_parse_field(enum line_kind kind, const char **at, const char *end, char *dst,
+		     struct line_field *field);
+
+/* The path behind *next rows of the table, which moves behind it; NULL: there is none. */
+struct line_path *line_next_path(struct line *line, size_t *next);
+
+/* What all paths of a line may take together, quoted, so that it is no longer than it may be. */
+size_t line_paths_room(enum line_kind kind);
+
+/* As much of a path is always there, quoted. */
+#define LINE_PATH_LEAST 1024
+
+/*
+ * Takes what a line has too much out of the middle of its longest paths. "/.../" stands for it;
+ * the names beside it may be parts of names.
+ */
+void line_shorten(struct line *line);
 
 #endif /* SMTPWARD_LINE_FIELDS_H */

@@ -7,18 +7,24 @@
 #include "line/line.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 
 #include "base/quote.h"
 #include "line/line_fields.h"
 
-/* JSON integers are signed here; what is over is said in digits rather than wrongly. */
+static const char *const json_kinds[LINE_KINDS] = {
+	[LINE_ATTEMPT] = "attempt",
+	[LINE_SUMMARY] = "summary",
+	[LINE_ANYONE] = "summary",
+	[LINE_ALERT] = "alert",
+};
+
+/* Integers are signed here; a number that is over stays a number, near enough. */
 static json_t *json_from_number(uint64_t number)
 {
 	if (number > INT64_MAX)
-		return json_sprintf("%" PRIu64, number);
-	return json_integer(number);
+		return json_real((double)number);
+	return json_integer((json_int_t)number);
 }
 
 static json_t *json_from_string(const struct line_field *field)
@@ -36,6 +42,8 @@ static json_t *json_from_field(const struct line_field *field)
 	switch (field->kind) {
 	case LINE_NUMBER:
 		return json_from_number(field->number);
+	case LINE_NONE:
+		return json_null();
 	case LINE_WORD:
 		return json_stringn(field->text, field->len);
 	case LINE_STRING:
@@ -47,13 +55,11 @@ static json_t *json_from_field(const struct line_field *field)
 int line_to_json(const struct line *line, char **ret_json)
 {
 	json_auto_t *object = json_object();
-	char time[LINE_TIME_SIZE];
 	struct line_field field = { 0 };
 	char *text;
 
-	line_time_text(line->time, time);
 	/* A failed allocation is passed on: setting NULL in an object, or in none, fails. */
-	if (json_object_set_new(object, "time", json_string(time)) < 0)
+	if (json_object_set_new(object, "kind", json_string(json_kinds[line->kind])) < 0)
 		return -ENOMEM;
 	while (line_next_field(line, &field))
 		if (json_object_set_new(object, field.name, json_from_field(&field)) < 0)

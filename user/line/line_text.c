@@ -66,8 +66,12 @@ static void text_append_field(struct buffer *buffer, const struct line_field *fi
 	text_append(buffer, "=", 1);
 	switch (field->kind) {
 	case LINE_NUMBER:
-		text_append_number(buffer, field->number);
+		if (field->text)
+			text_append(buffer, field->text, field->len);
+		else
+			text_append_number(buffer, field->number);
 		break;
+	case LINE_NONE:
 	case LINE_WORD:
 		text_append(buffer, field->text, field->len);
 		break;

@@ -24,6 +24,7 @@
 #include <smtpward/until.h>
 
 #include "base/cleanup.h"
+#include "host/boottime.h"
 #include "load/load.h"
 #include "pins/object.h"
 #include "pins/pins.h"
@@ -36,10 +37,6 @@
  */
 #define CLOCK_FLOOR 1795737600
 
-/* How often, and how close together, two clocks are read to be compared. */
-#define CLOCK_TRIES 16
-#define CLOCK_CLOSE_NS 20000U
-
 static int clock_read(clockid_t id, uint64_t *ret_ns)
 {
 	struct timespec now;
@@ -47,44 +44,6 @@ static int clock_read(clockid_t id, uint64_t *ret_ns)
 	if (clock_gettime(id, &now))
 		return -errno;
 	*ret_ns = (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-	return 0;
-}
-
-/* CLOCK_REALTIME between two readings of the other clock, and how far those are apart. */
-static int clock_compare(uint64_t *ret_offset_ns, uint64_t *ret_apart_ns)
-{
-	uint64_t before = 0, utc = 0, behind = 0;
-	int r = clock_read(CLOCK_BOOTTIME, &before);
-
-	if (!r)
-		r = clock_read(CLOCK_REALTIME, &utc);
-	if (r)
-		return r;
-	r = clock_read(CLOCK_BOOTTIME, &behind);
-	if (r)
-		return r;
-	*ret_apart_ns = behind - before;
-	*ret_offset_ns = utc - (before + *ret_apart_ns / 2);
-	return 0;
-}
-
-/* The best of some comparisons: one may have been interrupted. */
-static int clock_offset_of_boottime(uint64_t *ret_offset_ns)
-{
-	uint64_t least = UINT64_MAX, best = 0;
-
-	for (int tries = 0; tries < CLOCK_TRIES && least > CLOCK_CLOSE_NS; tries++) {
-		uint64_t offset, apart;
-		int r = clock_compare(&offset, &apart);
-
-		if (r)
-			return r;
-		if (apart < least) {
-			least = apart;
-			best = offset;
-		}
-	}
-	*ret_offset_ns = best;
 	return 0;
 }
 
@@ -102,9 +61,12 @@ static int clock_write(int map_fd, struct smtpward_clock *clock)
 {
 	const uint32_t zero = 0;
 	uint64_t offset = 0;
-	int r = clock->source == SMTPWARD_CLOCK_TAI ? clock_offset_of_tai(&offset)
-						    : clock_offset_of_boottime(&offset);
+	int r = 0;
 
+	if (clock->source == SMTPWARD_CLOCK_TAI)
+		r = clock_offset_of_tai(&offset);
+	else
+		offset = boottime_to_utc();
 	if (r)
 		return r;
 	clock->offset_ns = offset;

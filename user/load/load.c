@@ -90,6 +90,7 @@ static int load_once(const struct load_request *request, struct load_report *ret
 		.id = { gate_id, load.generation },
 		.fallback = load.fallback,
 		.trial_ends_ns = load.trial_ends_ns,
+		.merged = load.merged,
 		.unkept = load.unkept,
 		.view = view,
 		.spoiled = load.spoiled,

@@ -14,6 +14,7 @@
 #include <smtpward/abi.h>
 
 #include "base/reason.h"
+#include "load/tenants.h"
 #include "pins/found.h"
 #include "policy/policy.h"
 #include "ruleset/ruleset.h"
@@ -52,8 +53,9 @@ struct load_report {
 	uint64_t root_id;      /* of the v2 root as it is seen here: 1 is the machine's */
 	struct load_id id;
 	uint64_t fallback;	/* of a trial: the generation that follows; 0: nothing does */
-	uint64_t trial_ends_ns; /* of trial_clock_ns() */
+	uint64_t trial_ends_ns; /* of boottime_now() */
 	uint8_t hash[SMTPWARD_HASH_SIZE]; /* of the policy */
+	struct tenants_merged merged;
 	struct reason unkept;  /* why there is no second set of pins; empty where there is one */
 	struct reason view;    /* why its reader may have no way to the pins; or empty */
 	struct reason spoiled; /* why it did not go on with the maps that last; or empty */

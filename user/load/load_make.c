@@ -14,11 +14,13 @@
 
 #include "version.h"
 #include "base/cleanup.h"
+#include "host/boottime.h"
 #include "host/feature.h"
 #include "host/netns.h"
 #include "load/clock.h"
 #include "load/fill.h"
 #include "load/sizes.h"
+#include "load/tenants.h"
 #include "load/walk.h"
 #include "pins/trial.h"
 #include "policy/policy_hash.h"
@@ -164,14 +166,33 @@ static int make_pin_generation(const struct load *load, struct reason *reason)
 	return loader_each_object(load->loader, make_pin_object, &context);
 }
 
-static int make_start_tracker(const struct load *load, struct reason *reason)
+/*
+ * The table of tenants that is gone on with has all of them, if the tracker that kept it is there:
+ * it ends with this load, and the new one runs already.
+ */
+static int make_tenants(struct load *load, struct reason *reason)
+{
+	struct smtpward_tenant tenant;
+	bool kept = false;
+	int r = 0;
+
+	if (load->adopted)
+		r = pins_has(&load->pins, load->adopted, "link_cgroup_mkdir", &kept);
+	if (!r && kept)
+		r = bpf_map_lookup_elem(loader_map(load->loader, "map_tenants"), &load->root_id,
+					&tenant);
+	if (r && r != -ENOENT)
+		return reason_errno(reason, r, "cannot read map_tenants");
+	if (kept && !r)
+		return 0;
+	return tenants_walk(load->loader, load->root_fd, &load->merged, reason);
+}
+
+static int make_start_tracker(struct load *load, struct reason *reason)
 {
 	_cleanup_close_ int made = -1, removed = -1;
-	int r;
+	int r = loader_attach_tracker(load->loader, &made, &removed);
 
-	if (!loader_tracks_cgroups(load->loader))
-		return 0;
-	r = loader_attach_tracker(load->loader, &made, &removed);
 	if (r)
 		return reason_errno(reason, r, "cannot attach the cgroup tracker");
 	r = load_pin(&load->pins, load->generation, "link_cgroup_rmdir", removed, reason);
@@ -179,6 +200,9 @@ static int make_start_tracker(const struct load *load, struct reason *reason)
 		return r;
 	r = load_pin(&load->pins, load->generation, "link_cgroup_mkdir", made, reason);
 	if (r)
+		return r;
+	r = make_tenants(load, reason);
+	if (r || !load->request->ruleset->asks_cgroup)
 		return r;
 	return walk_cgroups(load->loader, load->request->ruleset, load->root_fd, reason);
 }
@@ -232,6 +256,7 @@ static int make_describe_origin(struct load *load, struct reason *reason)
 	*origin = (struct smtpward_origin){
 		.flags = SMTPWARD_ORIGIN_HASHED,
 		.reader = load->reader,
+		.loaded_ns = boottime_now(),
 		.trial_ends_ns = load->trial_ends_ns,
 		.trial_fallback = load->fallback,
 	};
@@ -309,7 +334,7 @@ int load_make(struct load *load, struct reason *reason)
 
 	/* The programs have it for a constant: from here on nobody can move it. */
 	if (load->request->try_seconds)
-		load->trial_ends_ns = trial_clock_ns() + load->request->try_seconds * 1000000000ULL;
+		load->trial_ends_ns = boottime_now() + load->request->try_seconds * 1000000000ULL;
 	r = make_load_programs(load, reason);
 	if (r)
 		return r;

@@ -124,7 +124,8 @@ static int restore_other_link(const struct restore *restore, const struct found_
 	if (has)
 		return 0;
 	r = restore_find_link(link, which, &fd);
-	/* A policy that does not ask for cgroups, or has no reader, has none. */
+	/* A policy without a reader has none, and one of an older version that asks for no cgroup.
+	 */
 	if (r == -ENOENT)
 		return 0;
 	if (r)

@@ -14,6 +14,7 @@
 
 #include "load/load.h"
 #include "load/loader.h"
+#include "load/tenants.h"
 #include "pins/found.h"
 #include "pins/hook.h"
 #include "pins/object.h"
@@ -48,6 +49,7 @@ struct load {
 	uint64_t trial_ends_ns;		/* 0: it is none */
 	bool trial_over;		/* what was there is one that is over */
 	struct smtpward_origin origin;	/* as it will stand in the kernel */
+	struct tenants_merged merged; /* cgroups that count as one, for want of better knowledge */
 	struct reason unkept;		/* why there is no second set of pins */
 };
 

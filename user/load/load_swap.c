@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "base/span.h"
+#include "host/boottime.h"
 #include "pins/hook.h"
 #include "pins/keep.h"
 #include "pins/trial.h"
@@ -134,7 +135,7 @@ static int swap_check_time(const struct load *load, struct reason *reason)
 {
 	char whole[SPAN_SIZE];
 
-	if (!load->trial_ends_ns || trial_clock_ns() + SWAP_LEFT_NS <= load->trial_ends_ns)
+	if (!load->trial_ends_ns || boottime_now() + SWAP_LEFT_NS <= load->trial_ends_ns)
 		return 0;
 	span_text(load->request->try_seconds, whole);
 	return reason_set(reason, -ETIME,

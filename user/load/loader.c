@@ -18,7 +18,7 @@
 #include "smtpward.skel.h"
 
 const char *const loader_lasting_maps[] = {
-	"map_events", "map_callers",   "map_callers_rest", "map_reported",
+	"map_events", "map_callers",   "map_callers_rest", "map_tenants", "map_reported",
 	"map_note",   "map_note_root", "map_counters",	   "map_local",
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
@@ -28,7 +28,6 @@ struct loader {
 	struct bpf_map *lasting[ARRAY_SIZE(loader_lasting_maps)];
 	struct bpf_program *programs[SMTPWARD_HOOKS];
 	struct bpf_map *before[SMTPWARD_HOOKS];
-	bool tracks_cgroups;
 	bool on_trial;
 };
 
@@ -75,6 +74,8 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	constants->log_verdicts = ruleset->log;
 	constants->limit_interval_ns = ruleset->limit_interval_ns;
 	constants->limit_window_ns = ruleset->limit_window_ns;
+	constants->tenant_interval_ns = ruleset->tenant_interval_ns;
+	constants->tenant_window_ns = ruleset->tenant_window_ns;
 	constants->typed_task = options->typed_task;
 }
 
@@ -92,7 +93,9 @@ static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset 
 		size_t entries;
 	} sizes[] = { { skeleton->maps.map_events, options->events_size },
 		      { skeleton->maps.map_callers, options->callers_max },
-		      { skeleton->maps.map_reported, options->callers_max + 1UL },
+		      { skeleton->maps.map_tenants, options->tenants_max },
+		      { skeleton->maps.map_reported,
+			(size_t)options->callers_max + options->tenants_max + 1 },
 		      { skeleton->maps.map_cgroups, options->cgroups_max },
 		      { skeleton->maps.map_inherited, options->cgroups_max },
 		      { skeleton->maps.map_names, ruleset->n_names },
@@ -119,14 +122,8 @@ static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset 
 static int loader_set_needed(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
 			     bool reader)
 {
-	int r = bpf_program__set_autoload(skeleton->progs.smtpward_mkdir, ruleset->asks_cgroup);
+	int r = bpf_map__set_autocreate(skeleton->maps.rodata_until, ruleset->asks_until);
 
-	if (r)
-		return r;
-	r = bpf_program__set_autoload(skeleton->progs.smtpward_rmdir, ruleset->asks_cgroup);
-	if (r)
-		return r;
-	r = bpf_map__set_autocreate(skeleton->maps.rodata_until, ruleset->asks_until);
 	if (r)
 		return r;
 	return bpf_program__set_autoload(skeleton->progs.smtpward_hooks, reader);
@@ -180,7 +177,6 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	assert(options->generation);
 	if (!loader)
 		return reason_errno(reason, -ENOMEM, "cannot open the BPF object");
-	loader->tracks_cgroups = ruleset->asks_cgroup;
 	loader->on_trial = options->trial_ends_ns != 0;
 	loader->skeleton = smtpward_bpf__open();
 	if (!loader->skeleton)
@@ -218,13 +214,12 @@ int loader_reuse_map(struct loader *loader, const char *name, int fd)
 }
 
 /* What the load needed and the kernel lacks, in words; NULL where that is not it. */
-static const char *loader_find_lacking(const struct loader *loader)
+static const char *loader_find_lacking(void)
 {
 	static const enum feature needed[] = { FEATURE_MEMORY, FEATURE_RINGBUF, FEATURE_TRACKER };
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if ((needed[i] != FEATURE_TRACKER || loader->tracks_cgroups) &&
-		    !feature_ask(needed[i]))
+		if (!feature_ask(needed[i]))
 			return feature_infos[needed[i]].lacking;
 	return NULL;
 }
@@ -245,10 +240,14 @@ static int loader_bind_maps(const struct loader *loader, const struct bpf_progra
 
 int loader_load(struct loader *loader, struct reason *reason)
 {
-	/* Not the skeleton's own: in libbpf 1.1 that maps a map, too, which is not to be made. */
-	int r = bpf_object__load(loader->skeleton->obj);
 	const char *lacking;
+	int r;
 
+	/* Of the one that is gone on with, where there is one. */
+	loader->skeleton->rodata->events_size =
+		bpf_map__max_entries(loader->skeleton->maps.map_events);
+	/* Not the skeleton's own: in libbpf 1.1 that maps a map, too, which is not to be made. */
+	r = bpf_object__load(loader->skeleton->obj);
 	for (int hook = 0; !r && hook < SMTPWARD_HOOKS; hook++) {
 		r = loader_bind_maps(loader, loader->programs[hook]);
 		if (r)
@@ -258,7 +257,7 @@ int loader_load(struct loader *loader, struct reason *reason)
 		return 0;
 	if (refusal_explains(r, reason))
 		return r;
-	lacking = loader_find_lacking(loader);
+	lacking = loader_find_lacking();
 	if (lacking)
 		return reason_set(reason, r, "%s", lacking);
 	return reason_errno(reason, r, "the kernel refused the BPF programs (-v shows its words)");
@@ -332,11 +331,6 @@ int loader_freeze_maps(const struct loader *loader)
 			return -errno;
 	}
 	return 0;
-}
-
-bool loader_tracks_cgroups(const struct loader *loader)
-{
-	return loader->tracks_cgroups;
 }
 
 static int loader_attach_tracepoint(const struct bpf_program *program)

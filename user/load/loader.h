@@ -21,6 +21,7 @@ struct loader_options {
 	uint32_t host_netns;	/* inode number of the host's network namespace; 0: not needed */
 	uint32_t events_size;	/* bytes, a power of two and a multiple of the page size */
 	uint32_t callers_max;	/* entries of map_callers */
+	uint32_t tenants_max;	/* entries of map_tenants */
 	uint32_t cgroups_max;	/* entries of map_cgroups, and of map_inherited */
 	uint64_t trial_ends_ns; /* of trial.h's clock; 0: it is no trial */
 	bool trial_falls_back;	/* on the programs in loader_before_map(), or on nothing */
@@ -62,9 +63,6 @@ int loader_each_object(const struct loader *loader,
  * trial. To be called when all of them are filled.
  */
 int loader_freeze_maps(const struct loader *loader);
-
-/* Whether the policy needs the cgroup tracker at all. */
-bool loader_tracks_cgroups(const struct loader *loader);
 
 /* Starts the tracker. The links are the caller's. */
 int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_rmdir);

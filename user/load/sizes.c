@@ -12,6 +12,12 @@ static uint32_t sizes_between(uint64_t low, uint64_t value, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
+/* Room for as many cgroups again as there are now. */
+static uint32_t sizes_at_least_twice(uint32_t size, uint64_t cgroups)
+{
+	return size < cgroups * 2 ? sizes_between(0, cgroups * 2, 1 << 24) : size;
+}
+
 int sizes_choose(int root_fd, struct loader_options *options)
 {
 	struct sysinfo machine;
@@ -23,10 +29,10 @@ int sizes_choose(int root_fd, struct loader_options *options)
 	if (sysinfo(&machine))
 		return -errno;
 	mebibytes = (uint64_t)machine.totalram * machine.mem_unit >> 20;
-	options->events_size = mebibytes >= 2048 ? 4 << 20 : 1 << 20;
+	options->events_size = mebibytes >= 2048 ? 8 << 20 : 2 << 20;
 	options->callers_max = sizes_between(4096, mebibytes * 4, 65536);
-	options->cgroups_max = sizes_between(16384, mebibytes, 1 << 20);
-	if (options->cgroups_max < cgroups * 2)
-		options->cgroups_max = sizes_between(0, cgroups * 2, 1 << 24);
+	options->tenants_max = sizes_at_least_twice(sizes_between(4096, mebibytes, 65536), cgroups);
+	options->cgroups_max =
+		sizes_at_least_twice(sizes_between(16384, mebibytes, 1 << 20), cgroups);
 	return 0;
 }

@@ -5,7 +5,7 @@
 
 #include "load/loader.h"
 
-/* events_size, callers_max and cgroups_max. root_fd is the v2 root. 0 or -errno. */
+/* events_size, callers_max, tenants_max and cgroups_max. root_fd is the v2 root. 0 or -errno. */
 int sizes_choose(int root_fd, struct loader_options *options);
 
 #endif /* SMTPWARD_SIZES_H */

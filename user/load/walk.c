@@ -94,15 +94,14 @@ static int walk_insert(const struct walk *walk, uint64_t id, const struct smtpwa
 	return walk_missing(walk, inherits ? SMTPWARD_TRACKER_INHERITED : SMTPWARD_TRACKER_CGROUPS);
 }
 
-static int walk_barrier(const struct walk *walk)
+int walk_barrier(int root_fd)
 {
 	__u32 n = 0;
 
-	return bpf_prog_query(walk->root_fd, BPF_CGROUP_INET4_CONNECT, 0, NULL, NULL, &n);
+	return bpf_prog_query(root_fd, BPF_CGROUP_INET4_CONNECT, 0, NULL, NULL, &n);
 }
 
-/* What a cgroup's own removal makes of a look at it. */
-static bool walk_is_gone(int err)
+bool walk_is_gone(int err)
 {
 	return err == -ENOENT || err == -ENODEV || err == -ESTALE;
 }
@@ -122,17 +121,25 @@ static int walk_confirm(const struct walk *walk, int parent_fd, const char *name
 	return r == -ENOENT ? 0 : r;
 }
 
-static int walk_child(const struct walk *walk, const struct walk_item *parent, int parent_fd,
-		      const char *name, struct walk_level *below)
+/* What walk_children() calls back with. */
+struct walk_family {
+	const struct walk *walk;
+	const struct walk_item *parent;
+	struct walk_level *below;
+};
+
+static int walk_child(void *userdata, int parent_fd, const char *name)
 {
+	const struct walk_family *family = userdata;
+	const struct walk *walk = family->walk;
 	struct smtpward_cgroup state;
 	bool inherits;
 	uint64_t id;
 	int r;
 
-	if (!ruleset_enter(walk->ruleset, &parent->state, name, &state))
+	if (!ruleset_enter(walk->ruleset, &family->parent->state, name, &state))
 		return 0;
-	inherits = smtpward_match_inherits(&parent->state, &state);
+	inherits = smtpward_match_inherits(&family->parent->state, &state);
 	r = cgroupfs_id(parent_fd, name, &id);
 	if (r)
 		return walk_is_gone(r) ? 0 : r;
@@ -142,15 +149,15 @@ static int walk_child(const struct walk *walk, const struct walk_item *parent, i
 	r = walk_confirm(walk, parent_fd, name, id, inherits);
 	if (r)
 		return r;
-	return walk_level_add(below, id, &state);
+	return walk_level_add(family->below, id, &state);
 }
 
-static int walk_list(const struct walk *walk, const struct walk_item *item,
-		     struct walk_level *below)
+int walk_children(int root_fd, uint64_t id,
+		  int (*child)(void *userdata, int dir_fd, const char *name), void *userdata)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	_cleanup_close_ int fd = -1;
-	int r = cgroupfs_open_id(walk->root_fd, item->id, &fd);
+	int r = cgroupfs_open_id(root_fd, id, &fd);
 
 	if (r)
 		return walk_is_gone(r) ? 0 : r;
@@ -168,7 +175,7 @@ static int walk_list(const struct walk *walk, const struct walk_item *item,
 		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
 		    !strcmp(entry->d_name, ".."))
 			continue;
-		r = walk_child(walk, item, dirfd(dir), entry->d_name, below);
+		r = child(userdata, dirfd(dir), entry->d_name);
 		if (r)
 			return r;
 	}
@@ -177,16 +184,14 @@ static int walk_list(const struct walk *walk, const struct walk_item *item,
 static int walk_below(const struct walk *walk, const struct walk_level *level,
 		      struct walk_level *below)
 {
-	int r = walk_barrier(walk);
+	int r = walk_barrier(walk->root_fd);
 
-	if (r)
-		return r;
-	for (size_t i = 0; i < level->n_items; i++) {
-		r = walk_list(walk, &level->items[i], below);
-		if (r)
-			return r;
+	for (size_t i = 0; !r && i < level->n_items; i++) {
+		struct walk_family family = { walk, &level->items[i], below };
+
+		r = walk_children(walk->root_fd, level->items[i].id, walk_child, &family);
 	}
-	return 0;
+	return r;
 }
 
 static int walk_all(const struct walk *walk)

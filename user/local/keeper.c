@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -18,6 +17,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/boottime.h"
 #include "host/local_table.h"
 #include "host/netns.h"
 #include "log/confine.h"
@@ -139,14 +139,6 @@ int keeper_drop_rights(uid_t user, gid_t group)
 	return confine();
 }
 
-static uint64_t keeper_clock(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static bool keeper_has(const struct local_table *table, const struct smtpward_prefix *prefix)
 {
 	return table->n_items && bsearch(prefix, table->items, table->n_items,
@@ -219,7 +211,7 @@ static int keeper_renew(const struct keeper *keeper, const struct local_table *h
 static int keeper_pass(struct keeper *keeper, const struct keeper_notices *notices, bool *ret_torn,
 		       struct reason *reason)
 {
-	const uint64_t end = keeper_clock(CLOCK_BOOTTIME) + SMTPWARD_LOCAL_LEASE_NS;
+	const uint64_t end = boottime_now() + SMTPWARD_LOCAL_LEASE_NS;
 	_cleanup_(local_table_clear) struct local_table table = { 0 }, held = { 0 };
 	size_t left_out = 0, room = 0;
 	int r = local_table_read(keeper->table_fd, &table);
@@ -271,7 +263,7 @@ static int keeper_wait_until(const struct keeper *keeper, uint64_t due)
 	bool changed = false;
 
 	while (!changed) {
-		const uint64_t now = keeper_clock(CLOCK_BOOTTIME);
+		const uint64_t now = boottime_now();
 		int r;
 
 		if (now >= due)
@@ -288,7 +280,7 @@ int keeper_run(struct keeper *keeper, const struct keeper_notices *notices, stru
 	const bool keeps = keeper_task(keeper) == KEEPER_KEEPS;
 
 	for (;;) {
-		uint64_t due = keeper_clock(CLOCK_BOOTTIME);
+		uint64_t due = boottime_now();
 		bool over = false, torn = false;
 		int r = keeper_is_over(keeper, &over);
 

@@ -15,8 +15,14 @@
 /* An entry of map_callers that nobody used for so long makes room. */
 #define IDLE_NS 3600000000000ULL
 
+/* So long after a cgroup went no program is at its counts that had looked for them before. */
+#define GONE_NS 1000000000ULL
+
 /* What Linux before 5.14 says to a command that a hash map has not; errno(3) has no name for it. */
 #define ENOTSUPP 524
+
+/* What the values of map_reported had before they had more. */
+#define CALLERS_REPORTED_SIZE offsetof(struct smtpward_reported, forgotten)
 
 const struct smtpward_caller_key callers_rest;
 
@@ -51,29 +57,40 @@ static int callers_read_size(struct callers *callers)
 }
 
 /* Values of another ABI may be longer than ours; what they begin with is known. */
-int callers_open(const struct pins *pins, uint64_t generation, bool foreign,
+int callers_open(const struct pins *pins, uint64_t generation, uint32_t abi,
 		 struct callers *callers, struct reason *reason)
 {
-	const size_t caller_size = foreign ? sizeof(struct smtpward_caller_counts)
-					   : sizeof(struct smtpward_caller);
+	const bool foreign = abi != SMTPWARD_ABI, named = abi == SMTPWARD_ABI_CALLER;
 	const struct {
 		const char *name;
 		enum object_use use;
 		size_t value_size;
 		int *fd;
 	} maps[] = {
-		{ "map_callers", OBJECT_WRITES, caller_size, &callers->callers_fd },
-		{ "map_callers_rest", OBJECT_READS, caller_size, &callers->rest_fd },
-		{ "map_reported", OBJECT_WRITES, sizeof(struct smtpward_reported),
+		{ "map_callers", OBJECT_WRITES,
+		  named ? sizeof(struct smtpward_caller) : sizeof(struct smtpward_caller_counts),
+		  &callers->callers_fd },
+		{ "map_callers_rest", OBJECT_READS, sizeof(struct smtpward_caller_counts),
+		  &callers->rest_fd },
+		{ "map_tenants", OBJECT_WRITES,
+		  foreign ? sizeof(struct smtpward_caller_counts) : sizeof(struct smtpward_tenant),
+		  &callers->tenants_fd },
+		{ "map_reported", OBJECT_WRITES,
+		  foreign ? CALLERS_REPORTED_SIZE : sizeof(struct smtpward_reported),
 		  &callers->reported_fd },
 	};
 	int r;
 
 	callers->path = pins->path;
 	callers->foreign = foreign;
+	callers->named = named;
+	callers->largest_value = sizeof(struct smtpward_tenant);
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
 		r = callers_open_map(callers, pins, generation, maps[i].name, maps[i].use,
 				     maps[i].value_size, maps[i].fd);
+		/* Of an ABI before there were tenants. */
+		if (r == -ENOENT && foreign && maps[i].fd == &callers->tenants_fd)
+			continue;
 		if (r)
 			return reason_errno(reason, r, "cannot open %s/%s", pins->path,
 					    maps[i].name);
@@ -81,76 +98,118 @@ int callers_open(const struct pins *pins, uint64_t generation, bool foreign,
 	r = callers_read_size(callers);
 	if (r)
 		return reason_errno(reason, r, "cannot examine %s/map_reported", pins->path);
-	callers->caller = calloc(1, callers->largest_value);
+	callers->counts = calloc(1, callers->largest_value);
 	callers->reported = calloc(1, callers->largest_value);
 	callers->other = calloc(1, callers->largest_value);
-	if (!callers->caller || !callers->reported || !callers->other)
+	if (!callers->counts || !callers->reported || !callers->other)
 		return reason_errno(reason, -ENOMEM, "cannot open %s", pins->path);
 	return 0;
 }
 
 void callers_close(struct callers *callers)
 {
-	free(callers->caller);
+	free(callers->counts);
 	free(callers->reported);
 	free(callers->other);
 	cleanup_close(&callers->reported_fd);
+	cleanup_close(&callers->tenants_fd);
 	cleanup_close(&callers->rest_fd);
 	cleanup_close(&callers->callers_fd);
 }
 
 static bool callers_is_rest(const struct smtpward_caller_key *key)
 {
-	return !key->cgroup_id && !key->euid;
+	return !key->cgroup_id && !key->euid && !key->shared;
+}
+
+static int callers_look_up_tenant(const struct callers *callers, uint64_t id, void *to)
+{
+	return callers->tenants_fd < 0 ? -ENOENT
+				       : bpf_map_lookup_elem(callers->tenants_fd, &id, to);
 }
 
 /* An entry, into `to`. */
 static int callers_look_up(const struct callers *callers, const struct smtpward_caller_key *key,
-			   struct smtpward_caller *to)
+			   void *to)
 {
 	const uint32_t zero = 0;
 
 	if (callers_is_rest(key))
 		return bpf_map_lookup_elem(callers->rest_fd, &zero, to);
+	if (key->shared)
+		return callers_look_up_tenant(callers, key->cgroup_id, to);
 	return bpf_map_lookup_elem(callers->callers_fd, key, to);
+}
+
+/* What of an entry that was born then has had its line, into `to`. */
+static int callers_look_up_reported(const struct callers *callers,
+				    const struct smtpward_caller_key *key, uint64_t born_ns,
+				    struct smtpward_reported *to)
+{
+	int r = bpf_map_lookup_elem(callers->reported_fd, key, to);
+
+	if (r && r != -ENOENT)
+		return r;
+	if (r || to->born_ns != born_ns)
+		*to = (struct smtpward_reported){ .born_ns = born_ns };
+	return 0;
 }
 
 int callers_read(struct callers *callers, const struct smtpward_caller_key *key)
 {
-	int r = callers_look_up(callers, key, callers->caller);
+	int r = callers_look_up(callers, key, callers->counts);
 
 	if (r)
 		return r;
-	r = bpf_map_lookup_elem(callers->reported_fd, key, callers->reported);
-	if (r && r != -ENOENT)
-		return r;
-	if (r || callers->reported->born_ns != callers->caller->counts.born_ns)
-		*callers->reported = (struct smtpward_reported){ 0 };
-	return 0;
+	return callers_look_up_reported(callers, key, callers->counts->born_ns, callers->reported);
+}
+
+const struct smtpward_caller *callers_find_names(struct callers *callers,
+						 const struct smtpward_caller_key *key)
+{
+	const struct smtpward_tenant *tenant = callers->other;
+
+	if (callers->named)
+		return (const void *)callers->counts;
+	if (callers->foreign || callers_look_up_tenant(callers, key->cgroup_id, callers->other))
+		return NULL;
+	return &tenant->shared;
 }
 
 /*
  * No more rounds than there can be entries: where somebody else takes away the one that we
  * are at, the kernel begins anew, and that could go on for ever. What is left out then comes
- * with the next round.
+ * with the next round. The first bytes of a key are what is looked for.
  */
-int callers_each(struct callers *callers,
-		 int (*each)(void *userdata, const struct smtpward_caller_key *key), void *userdata)
+static int callers_each_in(struct callers *callers, int fd, bool shared,
+			   int (*each)(void *userdata, const struct smtpward_caller_key *key),
+			   void *userdata)
 {
-	struct smtpward_caller_key key, next;
-	int end = bpf_map_get_next_key(callers->callers_fd, NULL, &next);
+	struct smtpward_caller_key key = { 0 }, next = { 0 };
+	int end = bpf_map_get_next_key(fd, NULL, &next);
 
 	for (uint32_t n = 0; !end && n < callers->entries_max; n++) {
 		int r;
 
 		key = next;
 		/* Before the key may go: what comes behind it can then not be told. */
-		end = bpf_map_get_next_key(callers->callers_fd, &key, &next);
+		end = bpf_map_get_next_key(fd, &key, &next);
+		key.shared = shared;
 		r = each(userdata, &key);
 		if (r)
 			return r;
 	}
 	return end && end != -ENOENT ? end : 0;
+}
+
+int callers_each(struct callers *callers,
+		 int (*each)(void *userdata, const struct smtpward_caller_key *key), void *userdata)
+{
+	int r = callers_each_in(callers, callers->callers_fd, false, each, userdata);
+
+	if (r || callers->tenants_fd < 0)
+		return r;
+	return callers_each_in(callers, callers->tenants_fd, true, each, userdata);
 }
 
 /* Entries of map_reported that are about none of map_callers. */
@@ -182,7 +241,7 @@ int callers_report(struct callers *callers, const struct smtpward_caller_key *ke
 	r = bpf_map_update_elem(callers->reported_fd, key, callers->reported, BPF_ANY);
 	if (r != -E2BIG)
 		return r;
-	/* It has room for all of map_callers. */
+	/* It has room for all of map_callers and of map_tenants. */
 	r = callers_drop_orphans(callers);
 	if (r)
 		return r;
@@ -192,14 +251,15 @@ int callers_report(struct callers *callers, const struct smtpward_caller_key *ke
 int callers_report_late(struct callers *callers, const struct smtpward_caller_key *key,
 			const struct smtpward_reported *reported)
 {
-	const struct smtpward_reported now = *reported;
+	struct smtpward_reported now = *reported;
 	int r = callers_read(callers, key);
 
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	if (callers->caller->counts.born_ns != now.born_ns ||
+	if (callers->counts->born_ns != now.born_ns ||
 	    callers->reported->suppressed > now.suppressed || callers->reported->lost > now.lost)
 		return 0;
+	now.forgotten = callers->reported->forgotten;
 	return callers_report(callers, key, &now);
 }
 
@@ -211,12 +271,35 @@ static uint64_t callers_clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static bool callers_is_idle(const struct smtpward_caller_counts *counts)
+static bool callers_is_since(uint64_t then, uint64_t ns)
 {
-	const uint64_t used = counts->next_ns > counts->born_ns ? counts->next_ns : counts->born_ns;
 	const uint64_t now = callers_clock_ns();
 
-	return now > used && now - used >= IDLE_NS;
+	return now > then && now - then >= ns;
+}
+
+static bool callers_is_idle(const struct smtpward_caller_counts *counts)
+{
+	return callers_is_since(
+		counts->next_ns > counts->born_ns ? counts->next_ns : counts->born_ns, IDLE_NS);
+}
+
+/* Whether the tenant of an entry is gone, and so long that nobody counts there any more. */
+static int callers_find_gone(struct callers *callers, const struct smtpward_caller_key *key,
+			     bool *ret_gone)
+{
+	const struct smtpward_tenant *tenant = callers->other;
+	int r = callers_look_up_tenant(callers, key->cgroup_id, callers->other);
+
+	*ret_gone = r == -ENOENT;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (!tenant->gone_ns)
+		return 0;
+	*ret_gone = callers_is_since(tenant->gone_ns, GONE_NS);
+	if (!*ret_gone)
+		callers->gone_left = true;
+	return 0;
 }
 
 /*
@@ -225,9 +308,26 @@ static bool callers_is_idle(const struct smtpward_caller_counts *counts)
  */
 static int callers_take(struct callers *callers, const struct smtpward_caller_key *key)
 {
-	int r = bpf_map_lookup_and_delete_elem(callers->callers_fd, key, callers->caller);
+	const int fd = key->shared ? callers->tenants_fd : callers->callers_fd;
+	int r = bpf_map_lookup_and_delete_elem(fd, key, callers->counts);
 
-	return r == -ENOTSUPP ? bpf_map_delete_elem(callers->callers_fd, key) : r;
+	return r == -ENOTSUPP ? bpf_map_delete_elem(fd, key) : r;
+}
+
+/* One user fewer has an entry: see smtpward_tenant.users, which only grows. */
+static int callers_count_forgotten(struct callers *callers, const struct smtpward_caller_key *user)
+{
+	const struct smtpward_caller_key key = { .cgroup_id = user->cgroup_id, .shared = 1 };
+	const struct smtpward_caller_counts *tenant = callers->other;
+	struct smtpward_reported reported;
+	int r = callers_look_up(callers, &key, callers->other);
+
+	if (!r)
+		r = callers_look_up_reported(callers, &key, tenant->born_ns, &reported);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	reported.forgotten++;
+	return callers_report(callers, &key, &reported);
 }
 
 /*
@@ -240,18 +340,24 @@ static int callers_take(struct callers *callers, const struct smtpward_caller_ke
  * attempt after so long a time is within the limit, and map_events, which we have just
  * emptied, has room for its record: it takes more attempts at once than the burst of the
  * policy's limit in these microseconds, once an hour and caller, and no more than there are
- * CPUs can be missed by the first way. A kill in them loses what was counted in them.
+ * CPUs can be missed by the first way. A kill in them loses what was counted in them. Of a
+ * tenant that is gone nobody counts any more.
  */
-int callers_forget_idle(struct callers *callers, const struct smtpward_caller_key *key)
+int callers_forget(struct callers *callers, const struct smtpward_caller_key *key)
 {
-	const struct smtpward_caller_counts before = callers->caller->counts;
-	const struct smtpward_reported *reported = callers->reported;
-	const struct smtpward_caller_counts *counts = &callers->caller->counts;
+	const struct smtpward_caller_counts before = *callers->counts;
+	const struct smtpward_reported reported = *callers->reported;
+	const struct smtpward_caller_counts *counts = callers->counts;
+	const bool idle = !key->shared && callers_is_idle(&before);
+	bool gone = false;
 	int r;
 
-	if (callers_is_rest(key) || !callers_is_idle(&before))
+	if (callers_is_rest(key))
 		return 0;
-	r = callers_look_up(callers, key, callers->caller);
+	r = callers->finds_gone ? callers_find_gone(callers, key, &gone) : 0;
+	if (r || (!idle && !gone))
+		return r;
+	r = callers_look_up(callers, key, callers->counts);
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	if (counts->attempts != before.attempts || counts->born_ns != before.born_ns)
@@ -263,5 +369,9 @@ int callers_forget_idle(struct callers *callers, const struct smtpward_caller_ke
 	r = bpf_map_delete_elem(callers->reported_fd, key);
 	if (r && r != -ENOENT)
 		return r;
-	return counts->suppressed != reported->suppressed || counts->lost != reported->lost;
+	r = gone ? 0 : callers_count_forgotten(callers, key);
+	if (r)
+		return r;
+	*callers->reported = reported;
+	return counts->suppressed != reported.suppressed || counts->lost != reported.lost;
 }

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/boottime.h"
 #include "pins/object.h"
 #include "pins/sound.h"
 
@@ -32,6 +33,7 @@ int drain_fail(const struct drain *drain, int r, const char *doing, struct reaso
 	} maps[] = {
 		{ "map_events", drain->events_fd },
 		{ "map_callers", drain->callers.callers_fd },
+		{ "map_tenants", drain->callers.tenants_fd },
 		{ "map_reported", drain->callers.reported_fd },
 		{ note_name(), drain->note.fd },
 	};
@@ -49,7 +51,7 @@ int drain_fail(const struct drain *drain, int r, const char *doing, struct reaso
 /* Opening. */
 
 static int drain_open_maps(struct drain *drain, const struct pins *pins, uint64_t generation,
-			   struct reason *reason)
+			   uint32_t abi, struct reason *reason)
 {
 	int r = object_open_map(pins, generation, "map_events", OBJECT_WRITES, 0,
 				&drain->events_fd);
@@ -59,12 +61,12 @@ static int drain_open_maps(struct drain *drain, const struct pins *pins, uint64_
 	r = object_open_map(pins, generation, "map_counters", OBJECT_READS, 0, &drain->counters_fd);
 	if (r)
 		return reason_errno(reason, r, "cannot open %s/map_counters", pins->path);
-	return callers_open(pins, generation, drain->foreign, &drain->callers, reason);
+	return callers_open(pins, generation, abi, &drain->callers, reason);
 }
 
 static int drain_open_ring(struct drain *drain, struct reason *reason)
 {
-	int r = ring_open(drain->events_fd, drain->foreign ? 0 : SOUND_RECORD_SIZE, drain->last,
+	int r = ring_open(drain->events_fd, drain->strange ? 0 : SOUND_RECORD_SIZE, drain->last,
 			  &drain->ring);
 
 	if (r == -EBADMSG && drain->last) {
@@ -98,6 +100,8 @@ static int drain_check_callers(const struct drain *drain, struct reason *reason)
 
 	if (!frozen)
 		frozen = sound_is_frozen(drain->callers.reported_fd);
+	if (!frozen && drain->callers.tenants_fd >= 0)
+		frozen = sound_is_frozen(drain->callers.tenants_fd);
 	if (frozen < 0)
 		return reason_errno(reason, frozen, "cannot examine %s/map_reported", drain->path);
 	return frozen && !drain->last ? drain_fail(drain, -EPERM, "", reason) : 0;
@@ -121,7 +125,8 @@ int drain_open(const struct pins *pins, uint64_t generation, enum drain_what wha
 	if (r)
 		return reason_errno(reason, r, "cannot read %s/map_policy", pins->path);
 	drain->foreign = abi != SMTPWARD_ABI;
-	r = drain_open_maps(drain, pins, generation, reason);
+	drain->strange = abi < SMTPWARD_ABI_EVENT || abi > SMTPWARD_ABI;
+	r = drain_open_maps(drain, pins, generation, abi, reason);
 	if (r)
 		return r;
 	r = drain_check_callers(drain, reason);
@@ -300,6 +305,7 @@ int drain_write_pending(struct drain *drain)
 	if (r)
 		return 1;
 	drain->pending = false;
+	drain->written++;
 	if (drain->line.kind == LINE_ATTEMPT)
 		drain->report.lines++;
 	drain->report.summed_up += drain->line.suppressed + drain->line.lost;
@@ -335,7 +341,7 @@ static int drain_write_record(struct drain *drain, const struct ring_record *rec
 
 static int drain_write_batch(struct drain *drain, bool *ret_more)
 {
-	int64_t offset = (int64_t)(drain_clock_ns(CLOCK_REALTIME) - drain_clock_ns(CLOCK_BOOTTIME));
+	int64_t offset = (int64_t)boottime_to_utc();
 	int r = drain_write_pending(drain);
 
 	if (r)
@@ -354,7 +360,7 @@ static int drain_write_batch(struct drain *drain, bool *ret_more)
 	return 0;
 }
 
-/* Records of another ABI: as many attempts were lost. */
+/* Records that are not known: as many attempts were lost. */
 static int drain_lose_records(struct drain *drain)
 {
 	struct drain_step step = { .kind = SMTPWARD_NOTE_RECORD };
@@ -384,7 +390,7 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason)
 	int r;
 
 	*ret_more = false;
-	r = drain->foreign ? drain_lose_records(drain) : drain_write_batch(drain, ret_more);
+	r = drain->strange ? drain_lose_records(drain) : drain_write_batch(drain, ret_more);
 	return r < 0 ? drain_fail(drain, r, "cannot take records out of map_events in", reason) : r;
 }
 
@@ -401,9 +407,33 @@ static void drain_wait(const struct drain *drain)
 		poll(&sink, 1, 100);
 }
 
-int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason)
+/* A sink that takes a line now and then holds up the end, a load's too, so many times at most. */
+#define DRAIN_PATIENCES 6
+
+/* What is left, in words that are true of it. */
+static int drain_give_up(struct drain *drain, struct reason *reason)
 {
-	const uint64_t deadline = drain_clock_ns(CLOCK_MONOTONIC) + timeout_ns;
+	const char *const why = drain->busy ? "a program does not come to the end of a record"
+					    : "nobody takes it";
+	struct ring_record record;
+	const int records = drain_peek(drain, drain_position(drain), &record);
+	const int sums = drain_owes_sums(drain);
+	const char *what = sums ? "sums have" : "alert has";
+
+	if (records < 0)
+		return drain_fail(drain, records, "cannot take records out of map_events in",
+				  reason);
+	if (sums < 0)
+		return drain_fail(drain, sums, "cannot sum up map_callers in", reason);
+	if (records != RING_NONE)
+		what = sums ? "records and sums have" : "records have";
+	return reason_set(reason, -ETIMEDOUT, "the last %s no line: %s", what, why);
+}
+
+int drain_all(struct drain *drain, uint64_t patience_ns, struct reason *reason)
+{
+	const uint64_t begun = drain_clock_ns(CLOCK_MONOTONIC);
+	uint64_t now, since = begun, written = drain->written;
 
 	for (;;) {
 		bool more, wait;
@@ -416,12 +446,12 @@ int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason)
 		}
 		if (r < 0 || (!wait && !more))
 			return r;
-		if (drain_clock_ns(CLOCK_MONOTONIC) > deadline)
-			return reason_set(reason, -ETIMEDOUT, "%s",
-					  drain->busy ? "the last records have no line: a program "
-							"does not come to the end of one"
-						      : "the last records have no line: nobody "
-							"takes it");
+		now = drain_clock_ns(CLOCK_MONOTONIC);
+		if (drain->written != written)
+			since = now;
+		written = drain->written;
+		if (now - since > patience_ns || now - begun > DRAIN_PATIENCES * patience_ns)
+			return drain_give_up(drain, reason);
 		if (wait)
 			drain_wait(drain);
 	}

@@ -35,8 +35,9 @@ enum drain_what {
 
 /*
  * Opens what a generation records into. pins stay the caller's, who holds the lock of
- * the reader. A generation of another ABI can be drained as well: what its records say
- * is not known then, so they are summed up as lost.
+ * the reader. A generation of another ABI can be drained as well: an older one's records have
+ * their lines, if they are like ours; else what they say is not known, and they are summed up as
+ * lost.
  */
 int drain_open(const struct pins *pins, uint64_t generation, enum drain_what what,
 	       struct drain **ret_drain, struct reason *reason);
@@ -66,7 +67,7 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason);
 /*
  * Lines for what got none and was not summed up yet; silent where the counts did not
  * move. With sweep, all callers are looked at, and those forgotten that were idle for
- * long. Returns as drain_records().
+ * long; those of tenants that are gone are in any case. Returns as drain_records().
  */
 int drain_summaries(struct drain *drain, bool sweep, struct reason *reason);
 
@@ -77,10 +78,11 @@ int drain_alert(struct drain *drain, const char *alert, bool healed);
 bool drain_in_trouble(const struct drain *drain);
 
 /*
- * Everything, records and sums, for at most timeout_ns; -ETIMEDOUT where the sink does not
- * take it all, or a program does not come to the end of a record.
+ * Everything, records and sums; -ETIMEDOUT if the sink takes no line for patience_ns, or not all
+ * in six times that, or if a program does not come to the end of a record: the reason says what is
+ * left.
  */
-int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason);
+int drain_all(struct drain *drain, uint64_t patience_ns, struct reason *reason);
 
 /* Lines written for attempts, and attempts that were summed up, since drain_begin(). */
 struct drain_report {

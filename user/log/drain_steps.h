@@ -25,7 +25,8 @@ struct drain {
 	const char *path; /* for messages */
 	int events_fd;
 	int counters_fd;
-	bool foreign; /* of another ABI: only the counts are known */
+	bool foreign; /* of another ABI: only the counts are known ... */
+	bool strange; /* ... and the records are not known either */
 	bool last;    /* see DRAIN_LAST */
 	bool deaf;    /* the records cannot be read */
 	bool busy;
@@ -38,7 +39,9 @@ struct drain {
 	bool pending; /* line is to be written, and then step to be done */
 	struct drain_step step;
 	struct line line;
+	uint64_t written;   /* lines of any kind */
 	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
+	uint64_t gone;	    /* tenants that were gone then, and so are their entries */
 	struct drain_report report;
 };
 
@@ -59,5 +62,8 @@ void drain_begin_line(struct drain *drain, const struct drain_step *step);
  * may be out already.
  */
 int drain_write_pending(struct drain *drain);
+
+/* Whether there are attempts that have no line and are in no sum that is out: 1, 0 or -errno. */
+int drain_owes_sums(struct drain *drain);
 
 #endif /* SMTPWARD_DRAIN_STEPS_H */

@@ -7,15 +7,16 @@
 #include "pins/object.h"
 #include "pins/sound.h"
 
-static void drain_line_from_counts(const struct drain *drain, const struct smtpward_caller_key *key,
+static void drain_line_from_counts(struct drain *drain, const struct smtpward_caller_key *key,
 				   uint64_t suppressed, uint64_t lost, struct line *ret)
 {
 	const uint64_t now = drain_clock_ns(CLOCK_REALTIME);
-	struct smtpward_caller nameless = { 0 };
-	const struct smtpward_caller *caller = drain->foreign ? &nameless : drain->callers.caller;
+	const struct smtpward_caller nameless = { 0 };
+	const struct smtpward_caller *names = callers_find_names(&drain->callers, key);
 
 	/* Names that make no sense cost the line its names, not its counts. */
-	if (key->cgroup_id && !line_from_caller(key, caller, suppressed, lost, now, ret))
+	if (key->cgroup_id &&
+	    !line_from_caller(key, names ?: &nameless, suppressed, lost, now, ret))
 		return;
 	line_from_anyone(suppressed, lost, now, ret);
 }
@@ -24,9 +25,10 @@ static void drain_line_from_counts(const struct drain *drain, const struct smtpw
 static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller_key *key,
 			       uint32_t kind)
 {
-	const struct smtpward_caller_counts *counts = &drain->callers.caller->counts;
-	const uint64_t suppressed = counts->suppressed - drain->callers.reported->suppressed;
-	const uint64_t lost = counts->lost - drain->callers.reported->lost;
+	const struct smtpward_caller_counts *counts = drain->callers.counts;
+	const struct smtpward_reported *reported = drain->callers.reported;
+	const uint64_t suppressed = counts->suppressed - reported->suppressed;
+	const uint64_t lost = counts->lost - reported->lost;
 	const struct drain_step step = {
 		.kind = kind,
 		.key = *key,
@@ -34,6 +36,7 @@ static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller
 			.born_ns = counts->born_ns,
 			.suppressed = counts->suppressed,
 			.lost = counts->lost,
+			.forgotten = reported->forgotten,
 		},
 	};
 
@@ -44,14 +47,14 @@ static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller
 	return drain_write_pending(drain);
 }
 
-/* Where a caller was idle for long, its entry makes room. */
-static int drain_forget_idle(struct drain *drain, const struct smtpward_caller_key *key)
+/* Where a caller was idle for long or its tenant is gone, its entry makes room. */
+static int drain_forget(struct drain *drain, const struct smtpward_caller_key *key)
 {
 	int r;
 
 	if (drain->last)
 		return 0;
-	r = callers_forget_idle(&drain->callers, key);
+	r = callers_forget(&drain->callers, key);
 	/* Its counts went with it: there is nothing to be done once they have their line. */
 	return r > 0 ? drain_sum_up_caller(drain, key, SMTPWARD_NOTE_NOTHING) : r;
 }
@@ -66,7 +69,7 @@ static int drain_sum_up_key(void *userdata, const struct smtpward_caller_key *ke
 	r = drain_sum_up_caller(drain, key, SMTPWARD_NOTE_SUMMARY);
 	if (r)
 		return r;
-	return drain_forget_idle(drain, key);
+	return drain_forget(drain, key);
 }
 
 static int drain_sum_up_all(struct drain *drain)
@@ -79,19 +82,21 @@ static int drain_sum_up_all(struct drain *drain)
 }
 
 /* How much there is to sum up in all; always something new where only its sum is known. */
-static int drain_read_total(const struct drain *drain, uint64_t *ret_total)
+static int drain_read_totals(const struct drain *drain, uint64_t *ret_total, uint64_t *ret_gone)
 {
 	struct smtpward_counters counters;
 	int r;
 
 	if (drain->foreign) {
 		*ret_total = drain->summed_up + 1;
+		*ret_gone = drain->gone;
 		return 0;
 	}
 	r = object_sum_counters(drain->counters_fd, &counters);
 	if (r)
 		return r;
 	*ret_total = counters.suppressed + counters.lost;
+	*ret_gone = counters.tenants_gone;
 	return 0;
 }
 
@@ -105,12 +110,12 @@ static int drain_check_reported(const struct drain *drain)
 
 static int drain_sum_up_due(struct drain *drain, bool sweep)
 {
-	uint64_t total;
-	int r = drain_read_total(drain, &total);
+	uint64_t total, gone;
+	int r = drain_read_totals(drain, &total, &gone);
 
 	if (r)
 		return r;
-	if (total == drain->summed_up && !sweep)
+	if (total == drain->summed_up && gone == drain->gone && !sweep)
 		return 0;
 	r = drain_check_reported(drain);
 	if (r)
@@ -118,10 +123,15 @@ static int drain_sum_up_due(struct drain *drain, bool sweep)
 	r = drain_write_pending(drain);
 	if (r)
 		return r;
+	drain->callers.finds_gone = sweep || gone != drain->gone;
+	drain->callers.gone_left = false;
 	r = drain_sum_up_all(drain);
 	if (r)
 		return r;
 	drain->summed_up = total;
+	/* One that went just now is looked for again. */
+	if (!drain->callers.gone_left)
+		drain->gone = gone;
 	return 0;
 }
 
@@ -130,4 +140,29 @@ int drain_summaries(struct drain *drain, bool sweep, struct reason *reason)
 	int r = drain_sum_up_due(drain, sweep);
 
 	return r < 0 ? drain_fail(drain, r, "cannot sum up map_callers in", reason) : r;
+}
+
+static int drain_owes_key(void *userdata, const struct smtpward_caller_key *key)
+{
+	struct callers *callers = userdata;
+	int r = callers_read(callers, key);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return callers->counts->suppressed != callers->reported->suppressed ||
+	       callers->counts->lost != callers->reported->lost;
+}
+
+int drain_owes_sums(struct drain *drain)
+{
+	int r;
+
+	/* Of an entry that is forgotten the line alone is left. */
+	if (drain->pending && drain->step.kind == SMTPWARD_NOTE_NOTHING &&
+	    drain->line.kind != LINE_ALERT)
+		return 1;
+	r = drain_owes_key(&drain->callers, &callers_rest);
+	if (r)
+		return r;
+	return callers_each(&drain->callers, drain_owes_key, &drain->callers);
 }

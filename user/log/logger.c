@@ -183,7 +183,6 @@ void logger_freep(struct logger **logger)
 struct logger_loop {
 	int signal_fd;
 	int timer_fd;
-	const struct drain_notices *notices;
 	bool stop;
 	bool unloaded;
 	bool lost;
@@ -225,14 +224,11 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 	struct signalfd_siginfo info;
 
 	while (read(loop->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		int r = 0;
-
+		/* What fails of it is tried again each second. */
 		if (info.ssi_signo == SIGHUP && logger->hangup == LOGGER_HANGUP_REOPENS)
-			r = sink_reopen(logger->sink);
+			sink_reopen(logger->sink);
 		else
 			loop->stop = true;
-		if (r)
-			loop->notices->trouble(loop->notices->userdata, r);
 	}
 }
 
@@ -368,6 +364,7 @@ static int logger_loop_take_second(struct logger *logger, struct logger_loop *lo
 
 	if (read(loop->timer_fd, &seconds, sizeof(seconds)) != sizeof(seconds))
 		return 0;
+	sink_tend(logger->sink);
 	logger_tell_beat(logger);
 	logger_loop_look_at_pins(logger, loop);
 	if (loop->lost && !loop->lost_seconds)
@@ -486,7 +483,6 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 	_cleanup_(logger_loop_close) struct logger_loop loop = {
 		.signal_fd = -1,
 		.timer_fd = -1,
-		.notices = notices,
 	};
 	int r = logger_loop_open(&loop);
 
@@ -500,12 +496,10 @@ int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hang
 		return r;
 	watching->begun(watching->userdata);
 	r = logger_loop_run(logger, &loop, reason);
-	if (r)
-		return r;
 	*ret_end = loop.unloaded   ? LOGGER_UNLOADED
 		   : loop.lost	   ? LOGGER_LOST
 		   : loop.replaced ? LOGGER_REPLACED
 		   : loop.alerted  ? LOGGER_ALERTED
 				   : LOGGER_STOPPED;
-	return 0;
+	return r;
 }

@@ -72,7 +72,9 @@ int logger_open(const char *pins, struct logger **ret_logger, struct reason *rea
 
 /*
  * Reads until SIGTERM or SIGINT, SIGHUP where that ends it (all three blocked by the
- * caller), or until the policy is unloaded. Returns 0 with the cause in *ret_end.
+ * caller), or until the policy is unloaded. Returns 0 or -errno, with the cause in *ret_end once
+ * it has begun: also where the last lines could not be written. sink has to
+ * remember what it could not open again, and to try that when it is tended, as a tee does.
  */
 int logger_run(struct logger *logger, struct sink *sink, enum logger_hangup hangup,
 	       const struct drain_notices *notices, const struct logger_watch *watch,

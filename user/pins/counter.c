@@ -14,7 +14,9 @@
 	ROW(callers_full, true)  \
 	ROW(cgroups_full, true)  \
 	ROW(cgroup_unsure, true) \
-	ROW(broken, true)
+	ROW(broken, true)        \
+	ROW(tenants_full, true)  \
+	ROW(tenants_gone, true)
 
 #define COUNTER_INFO(_name, _trouble)                                \
 	{                                                            \

@@ -31,8 +31,9 @@ static const struct {
 } shared[] = {
 	/* The reader's position is in a page of the buffer. */
 	{ "map_events", WRITES },
-	/* Entries that are long out of use are removed. */
+	/* Entries that are long out of use, or whose cgroup is gone, are removed. */
 	{ "map_callers", WRITES },
+	{ "map_tenants", WRITES },
 	{ "map_reported", WRITES },
 	{ "map_note", WRITES },
 	{ "map_callers_rest", READS },

@@ -21,9 +21,10 @@ static const struct sound_map {
 } sound_maps[] = {
 	{ "map_events", BPF_MAP_TYPE_RINGBUF, 0, 0 },
 	{ "map_callers", BPF_MAP_TYPE_HASH, sizeof(struct smtpward_caller_key),
-	  sizeof(struct smtpward_caller) },
+	  sizeof(struct smtpward_caller_counts) },
 	{ "map_callers_rest", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
-	  sizeof(struct smtpward_caller) },
+	  sizeof(struct smtpward_caller_counts) },
+	{ "map_tenants", BPF_MAP_TYPE_HASH, sizeof(uint64_t), sizeof(struct smtpward_tenant) },
 	{ "map_reported", BPF_MAP_TYPE_HASH, sizeof(struct smtpward_caller_key),
 	  sizeof(struct smtpward_reported) },
 	{ "map_note", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct smtpward_note) },

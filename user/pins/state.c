@@ -11,6 +11,7 @@
 #include <smtpward/until.h>
 
 #include "base/cleanup.h"
+#include "host/boottime.h"
 #include "pins/hook.h"
 #include "pins/state_read.h"
 
@@ -54,7 +55,8 @@ bool state_is_whole(const struct state *state)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return false;
-	return !state->gate_open && state->tracker && !state_is_lifted(state);
+	return !state->gate_open && (state->tracker || !state->asks_cgroup) &&
+	       !state_is_lifted(state);
 }
 
 bool state_is_lifted(const struct state *state)
@@ -64,14 +66,15 @@ bool state_is_lifted(const struct state *state)
 
 int64_t state_now(const struct state *state)
 {
-	const bool tai = state->clock.source == SMTPWARD_CLOCK_TAI;
-	struct timespec clock;
-	uint64_t now;
+	struct timespec tai;
+	uint64_t now = boottime_now();
 
-	if (clock_gettime(tai ? CLOCK_TAI : CLOCK_BOOTTIME, &clock))
-		return -errno;
-	now = (uint64_t)clock.tv_sec * NS_PER_SECOND + (uint64_t)clock.tv_nsec +
-	      state->clock.offset_ns;
+	if (state->clock.source == SMTPWARD_CLOCK_TAI) {
+		if (clock_gettime(CLOCK_TAI, &tai))
+			return -errno;
+		now = (uint64_t)tai.tv_sec * NS_PER_SECOND + (uint64_t)tai.tv_nsec;
+	}
+	now += state->clock.offset_ns;
 	if (!smtpward_has_come(now, state->clock.floor_ns))
 		return -ENODATA;
 	return (int64_t)(now / NS_PER_SECOND);
@@ -99,7 +102,7 @@ const char *state_headline(const struct state *state)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (state->hooks[hook] != STATE_IN_FORCE)
 			return hook_infos[hook].lacking;
-	if (!state->tracker)
+	if (!state->tracker && state->asks_cgroup)
 		return "not enforcing: the cgroup tracker is gone; 'smtpward load' puts it back";
 	return "not enforcing: mode audit, nothing is refused";
 }
@@ -116,6 +119,8 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 	[STATE_COVERED] = "an earlier load, whose pins are covered or gone, decides too; 'smtpward "
 			  "load' takes it away",
 	[STATE_MISSING] = "the tracker could not keep all cgroups; 'smtpward load' makes room",
+	[STATE_LIMITS] = "the cgroup tracker is gone: a new cgroup shares the limit on lines of the "
+			 "tenant above it; 'smtpward load' puts it back",
 	[STATE_BACK] =
 		"the trial is over without a 'smtpward confirm', and what was in force before "
 		"it is again; 'smtpward load' clears up behind it",

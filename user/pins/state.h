@@ -32,6 +32,7 @@ enum state_trouble {
 	STATE_UNKEPT,  /* it is not pinned a second time: see keep.h */
 	STATE_COVERED, /* an earlier load of this directory decides, too */
 	STATE_MISSING, /* the tracker has no room for all cgroups */
+	STATE_LIMITS,  /* it is gone, and no rule goes by it */
 	STATE_BACK,    /* a trial is over, and what was in force before it is again */
 	STATE_SCOPE,   /* attached to a root that is not the machine's, and nobody named it */
 	STATE_LOCAL,   /* a rule asks for the local addresses, and nobody keeps them */
@@ -43,7 +44,7 @@ enum state_trouble {
 /* What the next load, or who heals, puts right. */
 #define STATE_HEALS                                                                         \
 	(1U << STATE_PINS | 1U << STATE_READER | 1U << STATE_UNKEPT | 1U << STATE_COVERED | \
-	 1U << STATE_MISSING | 1U << STATE_BACK)
+	 1U << STATE_MISSING | 1U << STATE_LIMITS | 1U << STATE_BACK)
 
 struct state {
 	bool enforcing;	   /* whole, and mode enforce */
@@ -60,8 +61,8 @@ struct state {
 	struct smtpward_policy_info other;
 	enum state_hook hooks[SMTPWARD_HOOKS];
 	struct object_link links[SMTPWARD_HOOKS];
-	bool tracks;				    /* the policy needs the cgroup tracker */
-	bool tracker;				    /* runs, or is not needed */
+	bool asks_cgroup;			    /* a rule goes by cgroups */
+	bool tracker;				    /* runs */
 	uint64_t missing[SMTPWARD_TRACKER_ENTRIES]; /* cgroups that it has no room for */
 	bool asks_local;			    /* the policy asks for the local addresses */
 	uint64_t local;				    /* prefixes that are local now */
@@ -89,7 +90,7 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_state,
 		struct reason *reason);
 
-/* Whether the hooks and the tracker are as the load left them. */
+/* Whether the hooks, and the tracker where a rule goes by it, are as the load left them. */
 bool state_is_whole(const struct state *state);
 
 /*

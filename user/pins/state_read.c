@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -14,6 +13,7 @@
 #include <smtpward/verdict.h>
 
 #include "base/cleanup.h"
+#include "host/boottime.h"
 #include "host/cgroupfs.h"
 #include "pins/state_view.h"
 
@@ -179,23 +179,25 @@ static int state_read_tracker(const struct state_view *view, struct state *state
 		return r;
 	/* The root has an entry where the policy asks for cgroups, and only there. */
 	r = bpf_map_lookup_elem(cgroups, &state->policy.root, &root);
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	state->tracks = true;
+	if (r && r != -ENOENT)
+		return r;
+	state->asks_cgroup = !r;
 	r = state_read_tracker_link(view, state, cgroups, "link_cgroup_mkdir", "smtpward_mkdir");
 	if (r)
 		return r;
-	return state_read_tracker_link(view, state, cgroups, "link_cgroup_rmdir", "smtpward_rmdir");
+	r = state_read_tracker_link(view, state, cgroups, "link_cgroup_rmdir", "smtpward_rmdir");
+	if (!r && !state->tracker && !state->asks_cgroup)
+		state_note(state, STATE_LIMITS);
+	return r;
 }
 
 static int state_count_leases(int fd, uint64_t *ret_n)
 {
 	struct smtpward_prefix key;
-	struct timespec now;
+	const uint64_t now = boottime_now();
 	bool first = true;
 	uint64_t n = 0;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
 	while (!bpf_map_get_next_key(fd, first ? NULL : &key, &key)) {
 		uint64_t end = 0;
 
@@ -203,8 +205,7 @@ static int state_count_leases(int fd, uint64_t *ret_n)
 		/* It may go at any time. */
 		if (bpf_map_lookup_elem(fd, &key, &end) && errno != ENOENT)
 			return -errno;
-		n += smtpward_lease_holds(end, (uint64_t)now.tv_sec * 1000000000 +
-						       (uint64_t)now.tv_nsec);
+		n += smtpward_lease_holds(end, now);
 	}
 	*ret_n = n;
 	return errno == ENOENT ? 0 : -errno;

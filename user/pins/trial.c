@@ -3,41 +3,15 @@
 #include "pins/trial.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "host/boottime.h"
 #include "pins/object.h"
 
 #define SECOND_NS 1000000000ULL
-
-/* What our time namespace adds to CLOCK_BOOTTIME; the programs know of none. */
-static int64_t trial_read_clock_offset(void)
-{
-	_cleanup_fclose_ FILE *file = fopen("/proc/self/timens_offsets", "re");
-	_cleanup_free_ char *line = NULL;
-	int64_t seconds, nanoseconds;
-	size_t size = 0;
-
-	/* A kernel without them has no such file. The kernel's own numbers. */
-	while (file && getline(&line, &size, file) > 0)
-		/* NOLINTNEXTLINE(cert-err34-c) */
-		if (sscanf(line, "boottime %" SCNd64 " %" SCNd64, &seconds, &nanoseconds) == 2)
-			return seconds * (int64_t)SECOND_NS + nanoseconds;
-	return 0;
-}
-
-uint64_t trial_clock_ns(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec -
-	       (uint64_t)trial_read_clock_offset();
-}
 
 void trial_judge(const struct smtpward_origin *origin, uint64_t word, struct trial *ret_trial)
 {
@@ -49,8 +23,8 @@ void trial_judge(const struct smtpward_origin *origin, uint64_t word, struct tri
 	ret_trial->fallback = origin->trial_fallback;
 	if (ret_trial->kept)
 		return;
-	ret_trial->phase = word || trial_clock_ns() >= origin->trial_ends_ns ? TRIAL_OVER
-									     : TRIAL_RUNS;
+	ret_trial->phase = word || boottime_now() >= origin->trial_ends_ns ? TRIAL_OVER
+									   : TRIAL_RUNS;
 }
 
 int trial_read_mark(const struct pins *pins, uint64_t generation, __u64 *ret_word)
@@ -100,7 +74,7 @@ int trial_read(const struct pins *pins, uint64_t generation, struct trial *ret_t
 
 uint64_t trial_seconds_left(const struct trial *trial)
 {
-	const uint64_t now = trial_clock_ns();
+	const uint64_t now = boottime_now();
 
 	if (trial->phase != TRIAL_RUNS || now >= trial->ends_ns)
 		return 0;
@@ -112,7 +86,7 @@ static bool trial_keep_word(uint64_t *word, uint64_t ends_ns)
 {
 	uint64_t expected = 0;
 
-	if (trial_clock_ns() >= ends_ns && !__atomic_load_n(word, __ATOMIC_SEQ_CST))
+	if (boottime_now() >= ends_ns && !__atomic_load_n(word, __ATOMIC_SEQ_CST))
 		__atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
 	return __atomic_compare_exchange_n(word, &expected, SMTPWARD_TRIAL_KEPT, false,
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ||

@@ -22,12 +22,9 @@ enum trial_phase {
 struct trial {
 	enum trial_phase phase;
 	bool kept;	   /* TRIAL_NONE: it was on trial */
-	uint64_t ends_ns;  /* of trial_clock_ns() */
+	uint64_t ends_ns;  /* of boottime_now() */
 	uint64_t fallback; /* the generation that follows; 0: nothing does */
 };
-
-/* What the programs measure a deadline with, whatever time namespace we are in. */
-uint64_t trial_clock_ns(void);
 
 /* Of the load's own description and map_trial; a word of 0 where that cannot be had. */
 void trial_judge(const struct smtpward_origin *origin, uint64_t word, struct trial *ret_trial);

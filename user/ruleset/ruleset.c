@@ -20,6 +20,9 @@ static void ruleset_compile_limit(const struct policy *policy, struct ruleset *r
 {
 	ruleset->limit_interval_ns = policy->limit_period * 1000000000ULL / policy->limit_lines;
 	ruleset->limit_window_ns = ruleset->limit_interval_ns * (policy->limit_burst - 1);
+	ruleset->tenant_interval_ns = ruleset->limit_interval_ns / SMTPWARD_TENANT_TIMES;
+	ruleset->tenant_window_ns =
+		ruleset->tenant_interval_ns * (policy->limit_burst * SMTPWARD_TENANT_TIMES - 1);
 }
 
 static void ruleset_compile_settings(const struct policy *policy, struct ruleset *ruleset)

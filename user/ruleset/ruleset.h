@@ -94,6 +94,8 @@ struct ruleset {
 	uint32_t log;
 	uint64_t limit_interval_ns;
 	uint64_t limit_window_ns;
+	uint64_t tenant_interval_ns; /* the same for all users of a tenant */
+	uint64_t tenant_window_ns;
 };
 
 /*

@@ -7,19 +7,26 @@
 #ifndef SMTPWARD_SINK_H
 #define SMTPWARD_SINK_H
 
-#include <sys/socket.h>
+#include <stdbool.h>
 
 #include "line/line.h"
 
 struct sink;
 
 /* What sink_open() takes, for people: the names of its table, and a file for any other. */
-#define SINK_SPECS "syslog|stderr|json|FILE"
+#define SINK_SPECS "syslog|journal|stderr|json|FILE"
 #define SINK_SYSLOG "syslog"
+#define SINK_JOURNAL "journal"
 #define SINK_STDERR "stderr"
 
 /* A name of SINK_SPECS, or the path of a file. Returns as the function of that sink. */
 int sink_open(const char *spec, struct sink **ret_sink);
+
+/*
+ * Whether a line to both would be twice in one place: one name, or the machine's log where that is
+ * the journal, and the journal, or two paths of one file that is there.
+ */
+bool sink_same_place(const char *a, const char *b);
 
 /* SINK_SYSLOG, or SINK_STDERR where there is no syslog. */
 const char *sink_default(void);
@@ -42,6 +49,8 @@ const char *sink_default(void);
  *   tried again, or -1 where only time helps. NULL: never anything but time.
  * reopen: for a log that was rotated away, or a daemon that was replaced. 0 or
  *   -errno; what was open stays open then. NULL: there is nothing to do.
+ * where: the name that the file has now which lines go to; 0 or -errno. NULL: it is no file.
+ * tend: for each second, to try again what did not work but a write. NULL: there is nothing.
  */
 struct sink_ops {
 	const char *name;
@@ -49,6 +58,8 @@ struct sink_ops {
 	int (*is_out)(struct sink *sink, const struct smtpward_receipt *receipt);
 	int (*poll_fd)(struct sink *sink);
 	int (*reopen)(struct sink *sink);
+	int (*where)(struct sink *sink, char *dst, size_t size);
+	void (*tend)(struct sink *sink);
 	void (*free)(struct sink *sink);
 };
 
@@ -56,19 +67,33 @@ struct sink {
 	const struct sink_ops *ops;
 };
 
-/* The datagram socket of the machine's syslog daemon. */
+/* The datagram socket of the machine's syslog daemon, and what journald has. */
 #define SINK_SYSLOG_PATH "/dev/log"
+#define SINK_JOURNALD_LOG_PATH "/run/systemd/journal/dev-log"
+#define SINK_JOURNALD_PATH "/run/systemd/journal/socket"
 
 /*
- * Syslog by its datagram socket, RFC 3164, facility authpriv, alert for alerts, warning
- * for deny, notice for audit and summaries, info for allow, tag "smtpward[pid]". The time in
- * the header is the call's, local. Opening succeeds where path does not exist yet:
- * write says so then. -ENAMETOOLONG where path does not fit a socket address.
+ * Syslog by its datagram socket, RFC 3164, facility authpriv, with sink_priority(), tag
+ * "smtpward[pid]". The time in the header is the call's, local. Opening succeeds where path
+ * does not exist yet: write says so then. -ENAMETOOLONG where path does not fit a socket
+ * address.
  */
 int sink_syslog_open(const char *path, struct sink **ret);
 
-/* Whether the datagram is out that this is the receipt of; false for another sink's. */
-bool sink_syslog_is_out(const struct smtpward_receipt *receipt);
+/* journald by its own socket: the line as MESSAGE, and a field SMTPWARD_NAME for each of its. */
+int sink_journal_open(const char *path, struct sink **ret);
+
+/* The machine's log: as the journal where log and journald_log are one, else as syslog. */
+struct sink_machine_paths {
+	const char *log;
+	const char *journald_log;
+	const char *journald_socket;
+};
+
+bool sink_machine_is_journalds(const struct sink_machine_paths *paths);
+
+/* paths are not copied. */
+int sink_machine_open(const struct sink_machine_paths *paths, struct sink **ret);
 
 /*
  * A file, appended to, made with mode 0600 and locked. -EINVAL where it is not a regular
@@ -81,16 +106,45 @@ int sink_file_open(const char *path, struct sink **ret);
 #define SINK_BUSY_TEXT "another smtpward writes to it"
 
 /*
- * A descriptor that is not closed: the text form to stderr, JSON to stdout. It is
- * shared with others, so it is not made non-blocking; write asks before it writes.
+ * A descriptor that is not closed: the text form to stderr, JSON to stdout. It is shared with
+ * others, and whether it blocks is theirs to say; write never does. See sink_stream_own().
  */
 int sink_stream_open(int fd, bool json, struct sink **ret);
 
 /*
- * A sink, and a copy that gets each line once the sink has it, as far as it can take
- * it at once. It owns both from then on; on failure they stay the caller's.
+ * Another descriptor of the same terminal or pipe, of our own, with which nothing blocks; or
+ * -errno, -EINVAL where it is neither of the two, -EBADF where nothing can be written to fd.
  */
-int sink_tee_open(struct sink *main, struct sink *copy, struct sink **ret);
+int sink_stream_own(int fd);
+
+/*
+ * As write(2), for what sink_stream_own() gave or else for fd itself, at most PIPE_BUF bytes:
+ * the number, or -EAGAIN where it would have blocked, or another -errno.
+ */
+int sink_stream_put(int fd, const char *text, size_t len);
+
+struct sink_outlet {
+	const char *name; /* stays the caller's */
+	struct sink *sink;
+};
+
+/*
+ * Several sinks: the first one is the account, whose word counts. Each of the others gets a line
+ * once the first one has it, as far as it can take it at once, and counts what it does not. It
+ * owns them from then on; on failure they stay the caller's.
+ */
+int sink_tee_open(const struct sink_outlet *outlets, size_t n, struct sink **ret);
+
+struct sink_outlet_state {
+	int reopen;	 /* why it could not be opened again, which is tried each second; 0 */
+	int trouble;	 /* why it takes no line, where it is not the account; 0 */
+	uint64_t missed; /* lines */
+	bool holds;	 /* one more, which it may still get */
+	char where[256]; /* with reopen: the file that lines go to meanwhile, or empty */
+};
+
+/* Of the i-th sink of a tee. */
+void sink_tee_look(const struct sink *sink, size_t i, struct sink_outlet_state *ret);
 
 /* receipt may be NULL, where nobody is going to ask for it. */
 int sink_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt);
@@ -102,24 +156,20 @@ int sink_write(struct sink *sink, const struct line *line, struct smtpward_recei
 int sink_is_out(struct sink *sink, const struct smtpward_receipt *receipt);
 int sink_poll_fd(struct sink *sink);
 int sink_reopen(struct sink *sink);
+int sink_where(struct sink *sink, char *dst, size_t size);
+void sink_tend(struct sink *sink);
 void sink_free(struct sink *sink);
 void sink_freep(struct sink **sink);
 
 /*
- * For the sinks themselves: what sendmmsg(2) is given in a receipt. The kernel writes
- * msg_len there once the datagram is in the receiver's queue, and before the process
- * can be killed.
+ * For the sinks themselves: facility and priority as in syslog(3). Alert for alerts, warning for
+ * deny, notice for audit and summaries, info for allow.
  */
-struct sink_message {
-	struct mmsghdr header;
-} __attribute__((may_alias));
-
-_Static_assert(sizeof(struct sink_message) <= sizeof(((struct smtpward_receipt *)0)->message),
-	       "the receipt has room");
+int sink_priority(const struct line *line);
 
 /*
  * For the sinks themselves: a line as file and stderr have it,
- * "2026-01-02T03:04:05.123456Z smtpward[812]: v=1 ...\n", NUL-terminated. Returns
+ * "2026-01-02T03:04:05.123456Z smtpward[812]: v=2 ...\n", NUL-terminated. Returns
  * its length or -errno.
  */
 #define SINK_LINE_SIZE (LINE_TEXT_SIZE + 64)

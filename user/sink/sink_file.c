@@ -224,6 +224,21 @@ static int file_reopen(struct sink *sink)
 	return 0;
 }
 
+/* Under which name it was put away. */
+static int file_where(struct sink *sink, char *dst, size_t size)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	len = readlink(path, dst, size - 1);
+	if (len < 0)
+		return -errno;
+	dst[len] = '\0';
+	return 0;
+}
+
 static void file_free(struct sink *sink)
 {
 	struct sink_file *file = (struct sink_file *)sink;
@@ -239,6 +254,7 @@ static const struct sink_ops file_ops = {
 	.write = file_write,
 	.is_out = file_is_out,
 	.reopen = file_reopen,
+	.where = file_where,
 	.free = file_free,
 };
 

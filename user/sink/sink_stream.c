@@ -7,9 +7,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -17,6 +21,7 @@
 struct sink_stream {
 	struct sink sink; /* first: the ops get a pointer to it */
 	int fd;
+	bool own; /* fd is */
 	bool json;
 	bool full;  /* the last write found no room: fd polls for it */
 	char *line; /* on its way, with its newline, or NULL */
@@ -60,28 +65,65 @@ static int stream_render_json(const struct line *line, char **ret, size_t *ret_l
 	return 0;
 }
 
-/*
- * No more than what a descriptor that polls writable takes without blocking: a pipe
- * has a page free then, and a terminal or a socket a share of its buffer. So a reader
- * that has stopped does not keep us from the signals that say to end.
- */
-static int stream_push_some(struct sink_stream *stream)
+int sink_stream_own(int fd)
 {
-	struct pollfd pollfd = { .fd = stream->fd, .events = POLLOUT };
-	const size_t left = stream->len - stream->done;
-	ssize_t written;
-	int ready;
+	int own, flags = fcntl(fd, F_GETFL);
+	struct stat st;
+	char path[64];
 
-	ready = poll(&pollfd, 1, 0);
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	/* Opened anew it would take what it does not take as it is. */
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	if (!S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode))
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return own < 0 ? -errno : own;
+}
+
+/*
+ * Of what could not be opened anew, as a pipe of another user: no more than what a descriptor
+ * that polls writable takes without blocking. A pipe has a page free then, and a terminal a
+ * share of its buffer; nobody else may write to it meanwhile.
+ */
+static int stream_put_polled(int fd, const char *text, size_t len)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+	int ready = poll(&pollfd, 1, 0);
+	ssize_t written;
+
 	if (ready < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	if (ready == 0)
 		return -EAGAIN;
 	/* Whatever else poll saw, write says what it is. */
-	written = write(stream->fd, stream->line + stream->done, left < PIPE_BUF ? left : PIPE_BUF);
-	if (written < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
-	stream->done += written;
+	written = write(fd, text, len);
+	return written < 0 ? -errno : (int)written;
+}
+
+int sink_stream_put(int fd, const char *text, size_t len)
+{
+	const size_t some = len < PIPE_BUF ? len : PIPE_BUF;
+	ssize_t sent = send(fd, text, some, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int r;
+
+	if (sent < 0 && errno != ENOTSOCK)
+		r = -errno;
+	else
+		r = sent < 0 ? stream_put_polled(fd, text, some) : (int)sent;
+	return r == -EINTR ? -EAGAIN : r;
+}
+
+static int stream_push_some(struct sink_stream *stream)
+{
+	int r = sink_stream_put(stream->fd, stream->line + stream->done,
+				stream->len - stream->done);
+
+	if (r < 0)
+		return r;
+	stream->done += r;
 	return 0;
 }
 
@@ -133,6 +175,8 @@ static void stream_free(struct sink *sink)
 	struct sink_stream *stream = (struct sink_stream *)sink;
 
 	stream_forget(stream);
+	if (stream->own)
+		close(stream->fd);
 	free(stream);
 }
 
@@ -146,6 +190,7 @@ static const struct sink_ops stream_ops = {
 int sink_stream_open(int fd, bool json, struct sink **ret)
 {
 	struct sink_stream *stream;
+	int own;
 
 	assert(ret);
 
@@ -154,8 +199,10 @@ int sink_stream_open(int fd, bool json, struct sink **ret)
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return -ENOMEM;
+	own = sink_stream_own(fd);
 	stream->sink.ops = &stream_ops;
-	stream->fd = fd;
+	stream->own = own >= 0;
+	stream->fd = stream->own ? own : fd;
 	stream->json = json;
 	*ret = &stream->sink;
 	return 0;

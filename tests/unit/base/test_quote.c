@@ -105,8 +105,29 @@ static void test_random(void **state __attribute__((unused)))
 		quoted = quote_text(src, len, dst, sizeof(dst));
 		assert_in_range(quoted, len, 4 * len);
 		assert_int_equal(strlen(dst), quoted);
+		assert_int_equal(quote_length(src, len), quoted);
 		assert_int_equal(unquote(dst, back), len);
 		assert_memory_equal(back, src, len);
+		memset(back, 0, sizeof(back));
+		assert_int_equal(quote_undo(dst, quoted, back), len);
+		assert_memory_equal(back, src, len);
+	}
+}
+
+/* What quoting never gives is not taken back: each text has one way to be written. */
+static void test_not_quoted(void **state __attribute__((unused)))
+{
+	static const char *const texts[] = {
+		"\"",	  "a\"b",	 "\\",	  "\\x",   "\\x0",	"\\x0g",
+		"\\x0A", "\\x61",	 "\\x20",  "\\n",	 "\\\\",	"\\X0a",
+		"\n",	  "a\x7f", "\xc3\xa9", "\\x0a\\", "\\x7e", "\\x5c\\x",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		char bytes[16];
+
+		if (quote_undo(texts[i], strlen(texts[i]), bytes) != -EBADMSG)
+			fail_msg("it takes %s", texts[i]);
 	}
 }
 
@@ -114,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_not_quoted),
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_random),

@@ -28,6 +28,7 @@ struct config {
 	const char *config;
 	bool dry;
 	const char *cgroup;
+	struct option_list to;
 };
 
 #define RUN_RESULT COMMAND_NO
@@ -40,6 +41,8 @@ static enum command_result show_run(void *data, int argc, char **argv)
 	       config->dry, config->cgroup ?: "-", msg_get_level());
 	for (int i = 0; i < argc; i++)
 		printf(" '%s'", argv[i]);
+	for (size_t i = 0; i < config->to.n; i++)
+		printf(" to=%s", config->to.items[i]);
 	return argv[argc] ? COMMAND_FAILED : RUN_RESULT;
 }
 
@@ -48,6 +51,7 @@ static const struct option_spec show_options[] = {
 	OPTION_CONFIG(struct config, config),
 	{ 'd', "dry", NULL, "change nothing", OPTION_FLAG, offsetof(struct config, dry) },
 	OPTION_CGROUP(struct config, cgroup),
+	{ 't', "to", "FILE|DIR", "several times", OPTION_LIST, offsetof(struct config, to) },
 };
 
 static const struct command show = {
@@ -176,6 +180,19 @@ static void test_strings(void **state __attribute__((unused)))
 	assert_runs("show --cgroup=/a=b", "json=0 config=- dry=0 cgroup=/a=b level=2:");
 }
 
+/* All of them count, in order. */
+static void test_lists(void **state __attribute__((unused)))
+{
+	assert_runs("show -t a", DEFAULTS " to=a");
+	assert_runs("show --to b -d --to=a -tb x",
+		    "json=0 config=- dry=1 cgroup=- level=2: 'x' to=b to=a to=b");
+	assert_runs("show -t1 -t2 -t3 -t4 -t5 -t6 -t7 -t8",
+		    DEFAULTS " to=1 to=2 to=3 to=4 to=5 to=6 to=7 to=8");
+	assert_refused("show -t1 -t2 -t3 -t4 -t5 -t6 -t7 -t8 -t9", "--to stands more than 8 times");
+	assert_refused("show -t a -t ''",
+		       "the argument of --to is empty: give FILE|DIR, or leave --to out");
+}
+
 static void test_empty(void **state __attribute__((unused)))
 {
 	static const char config[] = "the argument of --config is empty: give FILE, or leave "
@@ -265,6 +282,7 @@ static void test_help(void **state __attribute__((unused)))
 		"  -c, --config FILE      policy to read (default: /etc/smtpward/smtpward.conf)\n"
 		"  -d, --dry              change nothing\n"
 		"      --cgroup DIR       cgroup v2 directory to attach to (default: the root)\n"
+		"  -t, --to FILE|DIR      several times\n"
 		"  -v, --verbose          say more, libbpf's and the kernel's words too\n"
 		"  -q, --quiet            say nothing but errors and warnings\n"
 		"  -h, --help             print this\n";
@@ -322,7 +340,9 @@ static void assert_table(const struct command *command)
 	assert_non_null(strstr(outcome.out, command->description));
 	for (size_t i = 0; i < command->n_options; i++) {
 		const struct option_spec *option = &command->options[i];
-		size_t size = option->kind == OPTION_FLAG ? sizeof(bool) : sizeof(char *);
+		size_t size = option->kind == OPTION_FLAG     ? sizeof(bool)
+			      : option->kind == OPTION_STRING ? sizeof(char *)
+							      : sizeof(struct option_list);
 
 		snprintf(line, sizeof(line), "--%s%s%s ", option->name, option->argument ? " " : "",
 			 option->argument ?: "");
@@ -353,11 +373,12 @@ static void test_tables(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flags),	       cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_empty),	       cmocka_unit_test(test_arguments),
-		cmocka_unit_test(test_missing),	       cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_unknown_letter), cmocka_unit_test(test_help),
-		cmocka_unit_test(test_bare),	       cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_flags),	  cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_lists),	  cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_arguments), cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_unknown),	  cmocka_unit_test(test_unknown_letter),
+		cmocka_unit_test(test_help),	  cmocka_unit_test(test_bare),
+		cmocka_unit_test(test_tables),
 	};
 
 	return cmocka_run_group_tests_name("command", tests, NULL, NULL);

@@ -20,11 +20,12 @@
 #include "line/line.h"
 #include "line/line_fixture.h"
 
-#define NUMBERS_OF_EXAMPLE \
-	"uid=33 euid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "
-#define STRINGS_OF_EXAMPLE                                                   \
-	"unit=\"apache2.service\" cgroup=\"/system.slice/apache2.service\" " \
-	"exe=\"/usr/bin/php8.2\" parent=\"apache2\" comm=\"php\""
+#define TIME_OF_EXAMPLE "v=2 time=1970-01-01T00:00:01.000000Z "
+#define WHO_OF_EXAMPLE "unit=\"apache2.service\" euid=33 "
+#define NUMBERS_OF_EXAMPLE "uid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "
+#define STRINGS_OF_EXAMPLE                                         \
+	"exe=\"/usr/bin/php8.2\" parent=\"apache2\" comm=\"php\" " \
+	"cgroup=\"/system.slice/apache2.service\""
 
 static void assert_line(const struct smtpward_event *event, const char *want)
 {
@@ -40,32 +41,32 @@ static void test_attempt(void **state __attribute__((unused)))
 {
 	struct smtpward_event event = example();
 
-	assert_line(&event,
-		    "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
-			    STRINGS_OF_EXAMPLE);
+	assert_line(&event, TIME_OF_EXAMPLE
+		    "verdict=deny rule=default " WHO_OF_EXAMPLE
+		    "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
 	event.verdict = SMTPWARD_AUDIT;
 	event.rule = 0;
 	event.port = 65535;
 	event.address[10] = 0;
-	assert_line(&event,
-		    "v=1 verdict=audit rule=1 dst=::ff:cb00:7109 dport=65535 " NUMBERS_OF_EXAMPLE
-			    STRINGS_OF_EXAMPLE);
+	assert_line(&event, TIME_OF_EXAMPLE
+		    "verdict=audit rule=1 " WHO_OF_EXAMPLE
+		    "dst=::ff:cb00:7109 dport=65535 " NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
 	event.verdict = SMTPWARD_ALLOW;
 	event.rule = SMTPWARD_RULES_MAX - 1;
 	event.port = 25;
 	memcpy(event.address, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x19", 16);
-	assert_line(&event,
-		    "v=1 verdict=allow rule=256 dst=2001:db8::19 dport=25 " NUMBERS_OF_EXAMPLE
-			    STRINGS_OF_EXAMPLE);
+	assert_line(&event, TIME_OF_EXAMPLE
+		    "verdict=allow rule=256 " WHO_OF_EXAMPLE
+		    "dst=2001:db8::19 dport=25 " NUMBERS_OF_EXAMPLE STRINGS_OF_EXAMPLE);
 }
 
 static void test_attempt_extremes(void **state __attribute__((unused)))
 {
 	struct smtpward_event event = { .rule = 9 };
 
-	assert_line(&event, "v=1 verdict=deny rule=10 dst=:: dport=0 uid=0 euid=0 gid=0 auid=0 "
-			    "pid=0 ppid=0 netns=0 cgid=0 unit=\"\" cgroup=\"/\" exe=\"\" "
-			    "parent=\"\" comm=\"\"");
+	assert_line(&event, "v=2 time=1970-01-01T00:00:00.000000Z verdict=deny rule=10 unit=\"\" "
+			    "euid=0 dst=:: dport=0 uid=0 gid=0 auid=0 pid=0 ppid=0 netns=0 cgid=0 "
+			    "exe=\"\" parent=\"\" comm=\"\" cgroup=\"/\"");
 	memset(&event, 0xff, sizeof(event));
 	event.verdict = SMTPWARD_ALLOW;
 	event.rule = SMTPWARD_RULE_NONE;
@@ -73,14 +74,14 @@ static void test_attempt_extremes(void **state __attribute__((unused)))
 	event.cgroup_len = 0;
 	event.exe_len = 0;
 	assert_line(&event,
-		    "v=1 verdict=allow rule=default dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-		    "dport=65535 uid=4294967295 euid=4294967295 gid=4294967295 auid=4294967295 "
-		    "pid=4294967295 ppid=4294967295 netns=4294967295 cgid=18446744073709551615 "
-		    "unit=\"\" cgroup=\"/\" exe=\"\" "
+		    "v=2 time=2554-07-21T23:34:33.709551Z verdict=allow rule=default unit=\"\" "
+		    "euid=4294967295 dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff dport=65535 "
+		    "uid=4294967295 gid=4294967295 auid=- pid=4294967295 ppid=4294967295 "
+		    "netns=4294967295 cgid=18446744073709551615 exe=\"\" "
 		    "parent=\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
 		    "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\" "
 		    "comm=\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
-		    "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\"");
+		    "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\" cgroup=\"/\"");
 }
 
 static void test_destination(void **state __attribute__((unused)))
@@ -137,6 +138,8 @@ static void test_cgroup_paths(void **state __attribute__((unused)))
 		{ TEXT("d\0c.service\0b.slice\0a.slice"), top, "/a.slice/b.slice/.../c.service/d",
 		  "" },
 		{ TEXT("b\0a"), top, "/a/b/...", "a" },
+		{ TEXT("d\0c.service\0b.slice\0a.slice"), top | 3U << SMTPWARD_CGROUP_TOP_SHIFT,
+		  "/a.slice/b.slice/c.service/.../d", "c.service" },
 		/* missing next to the root */
 		{ TEXT("d\0c"), cut, "/.../c/d", "" },
 		{ TEXT("d\0c.slice"), cut, "/.../c.slice/d", "" },
@@ -192,6 +195,8 @@ static void test_exe_paths(void **state __attribute__((unused)))
 		{ TEXT("memfd:"), deleted, "/memfd: (deleted)" },
 		{ TEXT("memfd:x"), deleted, "/memfd:x (deleted)" },
 		{ TEXT("memfd:/usr/sbin/exim4"), deleted, "/memfd:/usr/sbin/exim4 (deleted)" },
+		{ TEXT("dev/zero"), deleted, "/dev/zero (deleted)" },
+		{ TEXT("a/b"), cut, "/.../a/b" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -239,61 +244,99 @@ static void test_bad_events(void **state __attribute__((unused)))
 	ASSERT_BAD(event.rule = 65535);
 	ASSERT_BAD(event.flags = 1U << 4);
 	ASSERT_BAD(event.flags = 1U << 31);
+}
 
-	ASSERT_BAD(event.cgroup_len = SMTPWARD_CGROUP_SIZE + 1);
-	ASSERT_BAD(event.cgroup_len = UINT32_MAX);
-	/* one name too long, whose NUL is in exe */
-	ASSERT_BAD(event_set_cgroup(&event, NO_NAMES); event_set_exe(&event, NO_NAMES);
-		   event.exe[0] = '\0'; event.cgroup_len = SMTPWARD_CGROUP_SIZE + 1);
-	ASSERT_BAD(event.cgroup_len--); /* no NUL */
-	ASSERT_BAD(event.cgroup_len++); /* one byte behind it */
-	ASSERT_BAD(event_set_cgroup(&event, "a", 1));
-	ASSERT_BAD(event_set_cgroup(&event, "", 1));
-	ASSERT_BAD(event_set_cgroup(&event, TEXT("a\0")));
-	ASSERT_BAD(event_set_cgroup(&event, TEXT("a\0\0b")));
-	ASSERT_BAD(event_set_cgroup(&event, TEXT("\0b")));
-	ASSERT_BAD(event_set_cgroup(&event, TEXT("a\0b/c")));
-	ASSERT_BAD(event_set_cgroup(&event, TEXT("/")));
-	ASSERT_BAD(event_set_cgroup(&event, TEXT("memfd:a/b")));
-	ASSERT_BAD(event.flags = SMTPWARD_CGROUP_TOP);
-	ASSERT_BAD(event.flags = SMTPWARD_CGROUP_TOP | SMTPWARD_CGROUP_CUT;
-		   event_set_cgroup(&event, TEXT("a")));
-	ASSERT_BAD(event.flags = SMTPWARD_CGROUP_TOP | SMTPWARD_CGROUP_CUT;
-		   event_set_cgroup(&event, NO_NAMES));
+/* What is none of names costs a record its names and nothing else. */
+static void test_odd_names(void **state __attribute__((unused)))
+{
+	const uint32_t top = SMTPWARD_CGROUP_TOP, cut = SMTPWARD_CGROUP_CUT;
+	const struct {
+		const char *list;
+		size_t len;
+		uint32_t flags;
+		const char *cgroup;
+		const char *exe; /* NULL: for a file they are names */
+	} cases[] = {
+		{ "a", 1, 0, "?a", "?a" },
+		{ "", 1, 0, "?", "?" },
+		{ "\0\0\0", 4, 0, "?", "?" },
+		{ TEXT("a\0"), 0, "?a", "?a" },
+		{ TEXT("a\0\0b"), 0, "?a\\x00\\x00b", "?a\\x00\\x00b" },
+		{ TEXT("\0b"), 0, "?\\x00b", "?\\x00b" },
+		{ TEXT("a\0b/c"), 0, "?a\\x00b/c", "?a\\x00b/c" },
+		{ TEXT("memfd:a/b\0tmp"), 0, "?memfd:a/b\\x00tmp", "?memfd:a/b\\x00tmp" },
+		{ "memfd:a/b", 9, 0, "?memfd:a/b", "?memfd:a/b" },
+		{ TEXT("/"), 0, "?/", NULL },
+		{ TEXT("memfd:a/b"), 0, "?memfd:a/b", NULL },
+		{ TEXT("b\0a"), top, "?b\\x00a", NULL },
+		{ TEXT("b\0a"), top | cut | 3U << SMTPWARD_CGROUP_TOP_SHIFT, "?b\\x00a", NULL },
+		{ TEXT("b\0a"), cut | 1U << SMTPWARD_CGROUP_TOP_SHIFT, "?b\\x00a", NULL },
+		{ TEXT("a"), top | cut, "?a", NULL },
+		{ NO_NAMES, top | cut, "?", NULL },
+	};
 
-	ASSERT_BAD(event.exe_len = SMTPWARD_EXE_SIZE + 1);
-	ASSERT_BAD(event.exe_len = UINT32_MAX);
-	ASSERT_BAD(event.exe_len--);
-	ASSERT_BAD(event.exe_len++);
-	ASSERT_BAD(event_set_exe(&event, "", 1));
-	ASSERT_BAD(event_set_exe(&event, TEXT("a\0\0b")));
-	ASSERT_BAD(event_set_exe(&event, TEXT("a/b")));
-	ASSERT_BAD(event_set_exe(&event, TEXT("xmemfd:a/b")));
-	ASSERT_BAD(event_set_exe(&event, TEXT("memfd:a/b\0tmp")));
-	ASSERT_BAD(event_set_exe(&event, TEXT("memfd:a/b\0")));
-	ASSERT_BAD(event_set_exe(&event, "memfd:a/b", 9));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtpward_event event = example();
+		char want[1024];
+
+		event_set_cgroup(&event, cases[i].list, cases[i].len);
+		event.flags = cases[i].flags;
+		snprintf(want, sizeof(want),
+			 TIME_OF_EXAMPLE "verdict=deny rule=default unit=\"\" euid=33 "
+					 "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
+					 "exe=\"/usr/bin/php8.2\" parent=\"apache2\" comm=\"php\" "
+					 "cgroup=\"%s\"",
+			 cases[i].cgroup);
+		assert_line(&event, want);
+		if (!cases[i].exe)
+			continue;
+		event = example();
+		event_set_exe(&event, cases[i].list, cases[i].len);
+		snprintf(want, sizeof(want),
+			 TIME_OF_EXAMPLE "verdict=deny rule=default " WHO_OF_EXAMPLE
+					 "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
+					 "exe=\"%s\" parent=\"apache2\" comm=\"php\" "
+					 "cgroup=\"/system.slice/apache2.service\"",
+			 cases[i].exe);
+		assert_line(&event, want);
+	}
+}
+
+/* No length of a list reads behind it. */
+static void test_odd_lengths(void **state __attribute__((unused)))
+{
+	const uint32_t lengths[] = { SMTPWARD_CGROUP_SIZE + 1, SMTPWARD_EXE_SIZE + 1, UINT32_MAX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		struct smtpward_event event = example();
+		struct line line;
+
+		event.exe_len = lengths[i];
+		if (lengths[i] > SMTPWARD_CGROUP_SIZE)
+			event.cgroup_len = lengths[i];
+		event.flags = SMTPWARD_EXE_DELETED;
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		assert_int_equal(line.exe.len, 1 + SMTPWARD_EXE_SIZE + strlen(" (deleted)"));
+		assert_memory_equal(line.exe.text, "?php8.2\0bin\0usr\0XXX", 19);
+		if (lengths[i] <= SMTPWARD_CGROUP_SIZE)
+			continue;
+		assert_int_equal(line.cgroup.len, 1 + SMTPWARD_CGROUP_SIZE);
+		assert_int_equal(line.unit.len, 0);
+	}
 }
 
 static void test_bad_callers(void **state __attribute__((unused)))
 {
-	const struct smtpward_caller cases[] = {
-		{ .cgroup_len = SMTPWARD_CGROUP_SIZE + 1, .cgroup = "a" },
-		{ .cgroup_len = 1, .cgroup = "a" },
-		{ .cgroup_len = 1, .cgroup = "" },
-		{ .cgroup_len = 3, .cgroup = "a\0" },
-		{ .cgroup_len = 4, .cgroup = "a/b" },
-		{ .cgroup_len = 2, .cgroup = "a", .flags = SMTPWARD_CGROUP_TOP },
-		{ .cgroup_len = 2, .cgroup = "a", .flags = SMTPWARD_EXE_CUT },
-		{ .cgroup_len = 2, .cgroup = "a", .flags = SMTPWARD_EXE_DELETED },
-	};
+	const uint32_t flags[] = { SMTPWARD_EXE_CUT, SMTPWARD_EXE_DELETED, 1U << 5, 1U << 31 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		const struct smtpward_caller caller = { .flags = flags[i] };
 		struct line line, untouched;
 
 		memset(&line, 0x5a, sizeof(line));
 		memset(&untouched, 0x5a, sizeof(untouched));
-		assert_int_equal(line_from_caller(&(struct smtpward_caller_key){}, &cases[i], 1, 1,
-						  1, &line),
+		assert_int_equal(line_from_caller(&(struct smtpward_caller_key){}, &caller, 1, 1, 1,
+						  &line),
 				 -EBADMSG);
 		assert_memory_equal(&line, &untouched, sizeof(line));
 	}
@@ -302,6 +345,7 @@ static void test_bad_callers(void **state __attribute__((unused)))
 static void test_summaries(void **state __attribute__((unused)))
 {
 	const struct smtpward_caller_key key = { .cgroup_id = 7311, .euid = 33 };
+	const struct smtpward_caller_key shared = { .cgroup_id = 7311, .shared = 1 };
 	struct smtpward_caller caller = {
 		.cgroup = "apache2.service\0system.slice",
 		.cgroup_len = sizeof("apache2.service\0system.slice"),
@@ -313,22 +357,38 @@ static void test_summaries(void **state __attribute__((unused)))
 	assert_int_equal(line_from_caller(&key, &caller, 12, 0, 5, &line), 0);
 	assert_int_equal(line.time, 5);
 	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
-	assert_string_equal(text, "v=1 suppressed=12 lost=0 euid=33 cgid=7311 "
+	assert_string_equal(text, "v=2 time=1970-01-01T00:00:00.000000Z suppressed=12 lost=0 "
+				  "unit=\"apache2.service\" euid=33 cgid=7311 "
+				  "cgroup=\"/system.slice/apache2.service\"");
+
+	/* Of users who share: nobody's number. */
+	assert_int_equal(line_from_caller(&shared, &caller, 12, 0, 5, &line), 0);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	assert_string_equal(text, "v=2 time=1970-01-01T00:00:00.000000Z suppressed=12 lost=0 "
 				  "unit=\"apache2.service\" "
 				  "cgroup=\"/system.slice/apache2.service\"");
 
-	/* No record had room: not the root cgroup's path, but none. */
+	/* The tenant is not known: not the root cgroup's path, but none. */
 	caller = (struct smtpward_caller){ 0 };
 	assert_int_equal(line_from_caller(&key, &caller, 0, 7, 5, &line), 0);
 	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
-	assert_string_equal(text, "v=1 suppressed=0 lost=7 euid=33 cgid=7311 unit=\"\" "
-				  "cgroup=\"\"");
+	assert_string_equal(text, "v=2 time=1970-01-01T00:00:00.000000Z suppressed=0 lost=7 "
+				  "unit=\"\" euid=33 cgid=7311 cgroup=\"\"");
+
+	/* Names that are none do not cost it its caller. */
+	caller.flags = SMTPWARD_CALLER_NAMED;
+	caller.cgroup_len = 4;
+	memcpy(caller.cgroup, "a/b", 4);
+	assert_int_equal(line_from_caller(&key, &caller, 0, 7, 5, &line), 0);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	assert_string_equal(text, "v=2 time=1970-01-01T00:00:00.000000Z suppressed=0 lost=7 "
+				  "unit=\"\" euid=33 cgid=7311 cgroup=\"?a/b\"");
 
 	line_from_anyone(UINT64_MAX, 3, 6, &line);
 	assert_int_equal(line.time, 6);
 	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
-	assert_string_equal(text, "v=1 suppressed=18446744073709551615 lost=3 unit=\"\" "
-				  "cgroup=\"\"");
+	assert_string_equal(text, "v=2 time=1970-01-01T00:00:00.000000Z "
+				  "suppressed=18446744073709551615 lost=3 unit=\"\" cgroup=\"\"");
 }
 
 static void test_time(void **state __attribute__((unused)))
@@ -393,12 +453,12 @@ static void test_forged_comm_exact(void **state __attribute__((unused)))
 
 	memcpy(event.comm, "\" uid=0 x=\"", 12);
 	memcpy(event.parent, "a\nb\\c\x1b\x80\xff", 9);
-	assert_line(&event,
-		    "v=1 verdict=deny rule=default dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
-		    "unit=\"apache2.service\" "
-		    "cgroup=\"/system.slice/apache2.service\" exe=\"/usr/bin/php8.2\" "
-		    "parent=\"a\\x0ab\\x5cc\\x1b\\x80\\xff\" "
-		    "comm=\"\\x22 uid=0 x=\\x22\"");
+	assert_line(&event, TIME_OF_EXAMPLE "verdict=deny rule=default " WHO_OF_EXAMPLE
+					    "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
+					    "exe=\"/usr/bin/php8.2\" "
+					    "parent=\"a\\x0ab\\x5cc\\x1b\\x80\\xff\" "
+					    "comm=\"\\x22 uid=0 x=\\x22\" "
+					    "cgroup=\"/system.slice/apache2.service\"");
 }
 
 static void assert_json(const struct line *line, const char *want)
@@ -418,16 +478,31 @@ static void test_json(void **state __attribute__((unused)))
 	assert_int_equal(line_from_event(&event, sizeof(event), 1767323045123456789 - BOOT, &line),
 			 0);
 	assert_json(&line,
-		    "{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"verdict\":\"deny\","
-		    "\"rule\":\"default\",\"dst\":\"203.0.113.9\",\"dport\":25,\"uid\":33,"
-		    "\"euid\":33,\"gid\":33,\"auid\":1000,\"pid\":4242,\"ppid\":4200,"
-		    "\"netns\":4026531840,\"cgid\":7311,\"unit\":\"apache2.service\","
-		    "\"cgroup\":\"/system.slice/apache2.service\",\"exe\":\"/usr/bin/php8.2\","
-		    "\"parent\":\"apache2\",\"comm\":\"\\\\x22 x\\\\x0a\\\\xff\"}");
+		    "{\"kind\":\"attempt\",\"v\":2,\"time\":\"2026-01-02T03:04:05.123456Z\","
+		    "\"verdict\":\"deny\",\"rule\":0,\"unit\":\"apache2.service\",\"euid\":33,"
+		    "\"dst\":\"203.0.113.9\",\"dport\":25,\"uid\":33,\"gid\":33,\"auid\":1000,"
+		    "\"pid\":4242,\"ppid\":4200,\"netns\":4026531840,\"cgid\":7311,"
+		    "\"exe\":\"/usr/bin/php8.2\",\"parent\":\"apache2\","
+		    "\"comm\":\"\\\\x22 x\\\\x0a\\\\xff\","
+		    "\"cgroup\":\"/system.slice/apache2.service\"}");
+	event.rule = 0;
+	event.auid = UINT32_MAX;
+	memcpy(event.comm, "php", 4);
+	assert_int_equal(line_from_event(&event, sizeof(event), -BOOT, &line), 0);
+	assert_json(&line,
+		    "{\"kind\":\"attempt\",\"v\":2,\"time\":\"1970-01-01T00:00:00.000000Z\","
+		    "\"verdict\":\"deny\",\"rule\":1,\"unit\":\"apache2.service\",\"euid\":33,"
+		    "\"dst\":\"203.0.113.9\",\"dport\":25,\"uid\":33,\"gid\":33,"
+		    "\"auid\":null,\"pid\":4242,\"ppid\":4200,\"netns\":4026531840,"
+		    "\"cgid\":7311,\"exe\":\"/usr/bin/php8.2\",\"parent\":\"apache2\","
+		    "\"comm\":\"php\",\"cgroup\":\"/system.slice/apache2.service\"}");
 	line_from_anyone(12, UINT64_MAX, 1000, &line);
-	assert_json(&line, "{\"time\":\"1970-01-01T00:00:00.000001Z\",\"v\":1,"
-			   "\"suppressed\":12,\"lost\":\"18446744073709551615\","
+	assert_json(&line, "{\"kind\":\"summary\",\"v\":2,\"time\":\"1970-01-01T00:00:00.000001Z\","
+			   "\"suppressed\":12,\"lost\":1.8446744073709552e19,"
 			   "\"unit\":\"\",\"cgroup\":\"\"}");
+	line_from_alert("x", true, 1000, &line);
+	assert_json(&line, "{\"kind\":\"alert\",\"v\":2,\"time\":\"1970-01-01T00:00:00.000001Z\","
+			   "\"alert\":\"x\",\"healed\":\"yes\"}");
 }
 
 static int allocations_left;
@@ -471,6 +546,8 @@ int main(void)
 		cmocka_unit_test(test_cgroup_paths),
 		cmocka_unit_test(test_exe_paths),
 		cmocka_unit_test(test_bad_events),
+		cmocka_unit_test(test_odd_names),
+		cmocka_unit_test(test_odd_lengths),
 		cmocka_unit_test(test_bad_callers),
 		cmocka_unit_test(test_summaries),
 		cmocka_unit_test(test_time),

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bytes chosen to forge or break a line, read back by a reader that knows the format
- * and forgives nothing, in both forms.
+ * Bytes chosen to forge or break a line, read back in both forms by the reader that knows the
+ * format and forgives nothing; and what it does not forgive.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,129 +18,80 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/quote.h"
 #include "line/line.h"
 #include "line/line_fixture.h"
+#include "line/line_parse.h"
 
-/* The strict reader. */
-
-#define READ_FIELDS_MAX 32
-
-struct read_field {
-	char name[32];
-	bool quoted;
-	char text[LINE_TEXT_SIZE];  /* between the quotes, as it stands */
-	char bytes[LINE_TEXT_SIZE]; /* what it means */
-	size_t len;
-};
-
-struct read_line {
-	size_t count;
-	struct read_field field[READ_FIELDS_MAX];
-};
-
-static int read_hex(const char *at)
+static void assert_names(const struct line_parsed *got, const char *const *names, size_t count)
 {
-	static const char digits[] = "0123456789abcdef";
-	const char *high = at[0] ? strchr(digits, at[0]) : NULL;
-	const char *low = high && at[1] ? strchr(digits, at[1]) : NULL;
-
-	assert_non_null(high);
-	assert_non_null(low);
-	return (high - digits) * 16 + (low - digits);
-}
-
-/* An escape is taken only where there had to be one: each text has one way to be written. */
-static const char *read_quoted(const char *at, struct read_field *ret)
-{
-	const char *start = ++at;
-
-	while (*at != '"') {
-		unsigned char byte = *at;
-
-		assert_in_range(byte, 0x20, 0x7e);
-		if (byte == '\\') {
-			assert_int_equal(at[1], 'x');
-			byte = read_hex(at + 2);
-			assert_true(byte < 0x20 || byte > 0x7e || byte == '"' || byte == '\\');
-			at += 3;
-		}
-		ret->bytes[ret->len++] = byte;
-		at++;
-	}
-	memcpy(ret->text, start, at - start);
-	ret->quoted = true;
-	return at + 1;
-}
-
-static const char *read_bare(const char *at, struct read_field *ret)
-{
-	while (isalnum((unsigned char)*at) || *at == '.' || *at == ':')
-		ret->text[ret->len++] = *at++;
-	assert_true(ret->len > 0);
-	memcpy(ret->bytes, ret->text, ret->len);
-	return at;
-}
-
-static void read_line(const char *got, struct read_line *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	for (const char *at = got;; at++) {
-		struct read_field *field = &ret->field[ret->count++];
-		size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz");
-
-		assert_true(ret->count < READ_FIELDS_MAX);
-		assert_in_range(len, 1, sizeof(field->name) - 1);
-		memcpy(field->name, at, len);
-		assert_int_equal(at[len], '=');
-		at += len + 1;
-		at = *at == '"' ? read_quoted(at, field) : read_bare(at, field);
-		if (*at == '\0')
-			return;
-		assert_int_equal(*at, ' ');
-	}
-}
-
-static void assert_names(const struct read_line *got, const char *const *names, size_t count)
-{
-	assert_int_equal(got->count, count);
+	assert_int_equal(got->n, count);
 	for (size_t i = 0; i < count; i++)
-		assert_string_equal(got->field[i].name, names[i]);
+		assert_string_equal(got->fields[i].name, names[i]);
 }
 
-static const struct read_field *read_find(const struct read_line *got, const char *name)
+static const struct line_field *find(const struct line_parsed *got, const char *name)
 {
-	for (size_t i = 0; i < got->count; i++)
-		if (strcmp(got->field[i].name, name) == 0)
-			return &got->field[i];
-	fail_msg("no %s", name);
-	return NULL;
+	const struct line_field *field = line_parsed_field(got, name);
+
+	assert_non_null(field);
+	return field;
 }
 
-static void assert_string(const struct read_line *got, const char *name, const char *want,
+static void assert_string(const struct line_parsed *got, const char *name, const char *want,
 			  size_t len)
 {
-	const struct read_field *field = read_find(got, name);
+	const struct line_field *field = find(got, name);
 
-	assert_true(field->quoted);
+	assert_int_equal(field->kind, LINE_STRING);
 	assert_int_equal(field->len, len);
-	assert_memory_equal(field->bytes, want, len);
+	assert_memory_equal(field->text, want, len);
 }
 
-static void assert_number(const struct read_line *got, const char *name, uint64_t want)
+static void assert_number(const struct line_parsed *got, const char *name, uint64_t want)
 {
-	const struct read_field *field = read_find(got, name);
-	char digits[24];
+	const struct line_field *field = find(got, name);
 
-	snprintf(digits, sizeof(digits), "%" PRIu64, want);
-	assert_false(field->quoted);
-	assert_string_equal(field->bytes, digits);
+	assert_int_equal(field->kind, LINE_NUMBER);
+	assert_int_equal(field->number, want);
 }
 
-/* The same fields, in the same order, with the same characters, behind a time. */
-static void assert_json_is(const struct line *line, const struct read_line *got)
+static void read_line(const char *text, size_t len, struct line_parsed *ret)
+{
+	struct reason reason;
+
+	if (line_parse(text, len, ret, &reason))
+		fail_msg("%s: %s", reason.text, text);
+}
+
+static void assert_value(const json_t *value, const struct line_field *field)
+{
+	char quoted[QUOTE_SIZE(LINE_PATH_SIZE)];
+
+	switch (field->kind) {
+	case LINE_NUMBER:
+		assert_true(json_is_number(value));
+		if (field->number <= INT64_MAX)
+			assert_int_equal(json_integer_value(value), field->number);
+		else
+			assert_true(json_real_value(value) == (double)field->number);
+		return;
+	case LINE_NONE:
+		assert_true(json_is_null(value));
+		return;
+	case LINE_WORD:
+	case LINE_STRING:
+		assert_true(quote_text(field->text, field->len, quoted, sizeof(quoted)) >= 0);
+		assert_string_equal(json_string_value(value), quoted);
+		return;
+	}
+	fail();
+}
+
+/* The same fields, in the same order, with the same characters, behind the kind. */
+static void assert_json_is(const struct line *line, const struct line_parsed *got)
 {
 	_cleanup_free_ char *text = NULL;
-	char time[LINE_TIME_SIZE];
 	json_auto_t *object = NULL;
 	void *member;
 
@@ -151,49 +100,44 @@ static void assert_json_is(const struct line *line, const struct read_line *got)
 		assert_in_range(*at, 0x20, 0x7e);
 	object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(object);
-	assert_int_equal(json_object_size(object), got->count + 1);
+	assert_int_equal(json_object_size(object), got->n + 1);
 	member = json_object_iter(object);
-	assert_string_equal(json_object_iter_key(member), "time");
-	line_time_text(line->time, time);
-	assert_string_equal(json_string_value(json_object_iter_value(member)), time);
-	for (size_t i = 0; i < got->count; i++) {
-		const struct read_field *field = &got->field[i];
-		const bool digits = strspn(field->text, "0123456789") == strlen(field->text);
-		const json_t *value;
-
+	assert_string_equal(json_object_iter_key(member), "kind");
+	assert_string_equal(json_string_value(json_object_iter_value(member)), "attempt");
+	for (size_t i = 0; i < got->n; i++) {
 		member = json_object_iter_next(object, member);
-		assert_string_equal(json_object_iter_key(member), field->name);
-		value = json_object_iter_value(member);
-		if (!field->quoted && digits && strtoull(field->text, NULL, 10) <= INT64_MAX) {
-			assert_true(json_is_integer(value));
-			assert_int_equal(json_integer_value(value),
-					 strtoull(field->text, NULL, 10));
-		} else {
-			assert_string_equal(json_string_value(value), field->text);
-		}
+		assert_string_equal(json_object_iter_key(member), got->fields[i].name);
+		assert_value(json_object_iter_value(member), &got->fields[i]);
 	}
 	assert_null(json_object_iter_next(object, member));
 }
 
+/* clang-format off */
 static const char *const attempt_names[] = {
-	"v",   "verdict", "rule",  "dst",  "dport", "uid",    "euid", "gid",	"auid",
-	"pid", "ppid",	  "netns", "cgid", "unit",  "cgroup", "exe",  "parent", "comm",
+	"v", "time", "verdict", "rule", "unit", "euid", "dst", "dport", "uid", "gid", "auid", "pid",
+	"ppid", "netns", "cgid", "exe", "parent", "comm", "cgroup",
 };
+/* clang-format on */
 
 /* Reads the line of an event back; *ret_line too where the caller wants to see more. */
-static void assert_reads_back(const struct smtpward_event *event, struct read_line *ret_line)
+static void assert_reads_back(const struct smtpward_event *event, struct line_parsed *ret_line)
 {
 	char text[LINE_TEXT_SIZE];
 	struct line line;
+	int len;
 
 	assert_int_equal(line_from_event(event, sizeof(*event), 0, &line), 0);
-	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
-	read_line(text, ret_line);
+	len = line_to_text(&line, text, sizeof(text));
+	assert_in_range(len, 1, LINE_TEXT_SIZE - 1);
+	read_line(text, len, ret_line);
 	assert_names(ret_line, attempt_names, ARRAY_SIZE(attempt_names));
 	assert_number(ret_line, "uid", event->uid);
 	assert_number(ret_line, "euid", event->euid);
 	assert_number(ret_line, "gid", event->egid);
-	assert_number(ret_line, "auid", event->auid);
+	if (event->auid == UINT32_MAX)
+		assert_int_equal(find(ret_line, "auid")->kind, LINE_NONE);
+	else
+		assert_number(ret_line, "auid", event->auid);
 	assert_number(ret_line, "pid", event->pid);
 	assert_number(ret_line, "ppid", event->ppid);
 	assert_number(ret_line, "netns", event->netns);
@@ -212,7 +156,7 @@ static void test_hostile_strings(void **state __attribute__((unused)))
 {
 	static const char *const comms[] = {
 		"\" uid=0 x=\"",
-		"a\nv=1 uid=0",
+		"a\nv=2 uid=0",
 		"a\\\" uid=0",
 		"\\",
 		"\\\\",
@@ -231,7 +175,7 @@ static void test_hostile_strings(void **state __attribute__((unused)))
 		"\t\v\f\b\x01",
 	};
 	struct smtpward_event event = example();
-	struct read_line *got = malloc(sizeof(*got));
+	struct line_parsed *got = malloc(sizeof(*got));
 
 	assert_non_null(got);
 	for (size_t i = 0; i < ARRAY_SIZE(comms); i++) {
@@ -282,7 +226,7 @@ static void random_bytes(void *dst, size_t size)
 
 static void test_random_strings(void **state __attribute__((unused)))
 {
-	struct read_line *got = malloc(sizeof(*got));
+	struct line_parsed *got = malloc(sizeof(*got));
 
 	assert_non_null(got);
 	srandom(587);
@@ -303,7 +247,7 @@ static void test_random_strings(void **state __attribute__((unused)))
 /* Whatever a record holds, it is refused or gives one line that reads back. */
 static void test_random_records(void **state __attribute__((unused)))
 {
-	struct read_line *got = malloc(sizeof(*got));
+	struct line_parsed *got = malloc(sizeof(*got));
 	unsigned int good = 0;
 
 	assert_non_null(got);
@@ -328,48 +272,262 @@ static void test_random_records(void **state __attribute__((unused)))
 	free(got);
 }
 
-/* The longest line that a record can make, and that any struct line can. */
-static void test_longest(void **state __attribute__((unused)))
+/* What a name of so many bytes that need quoting is, with its NUL. */
+static size_t odd_name(char *dst, size_t len, char byte)
 {
-	struct read_line *got = malloc(sizeof(*got));
+	memset(dst, byte, len);
+	dst[len] = '\0';
+	return len + 1;
+}
+
+/* A caller with the longest names that there can be. */
+static struct smtpward_event longest(void)
+{
+	struct smtpward_event event = example();
+
+	memset(event.comm, 0x01, sizeof(event.comm));
+	memset(event.parent, 0x01, sizeof(event.parent));
+	event.cgroup_len = event.exe_len = 0;
+	for (int i = 0; i < 4; i++)
+		event.cgroup_len += odd_name(event.cgroup + event.cgroup_len, 255, (char)(i + 1));
+	for (int i = 0; i < 3; i++)
+		event.exe_len += odd_name(event.exe + event.exe_len, 255, (char)(i + 1));
+	return event;
+}
+
+static bool has(const struct line_field *field, const char *text)
+{
+	return memmem(field->text, field->len, text, strlen(text));
+}
+
+/* So much at its beginning, and at its end, is what it was. */
+static void assert_shortened(const struct line_field *field, const struct line_path *path)
+{
+	const size_t head = (const char *)memmem(field->text, field->len, "/.../", 5) - field->text;
+	const size_t tail = field->len - head - 5;
+
+	assert_true(has(field, "/.../"));
+	assert_in_range(head, LINE_PATH_LEAST / 8 - 8, path->len);
+	assert_memory_equal(field->text, path->text, head);
+	assert_in_range(tail, LINE_PATH_LEAST / 8 - 8, path->len);
+	assert_memory_equal(field->text + head + 5, path->text + path->len - tail, tail);
+}
+
+/* 8,000 bytes are enough for who and what, and what is left out shows. */
+static void test_shortened(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = longest();
+	struct line_parsed *got = malloc(sizeof(*got));
+	struct line whole = { 0 };
 	char text[LINE_TEXT_SIZE];
-	struct smtpward_event event;
 	struct line line;
 	int len;
 
 	assert_non_null(got);
-	memset(&event, 0xff, sizeof(event));
-	event.verdict = SMTPWARD_DENY;
-	event.rule = SMTPWARD_RULE_NONE;
-	event.flags = SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP | SMTPWARD_EXE_CUT |
-		      SMTPWARD_EXE_DELETED;
-	event.cgroup_len = sizeof(event.cgroup);
-	event.cgroup[sizeof(event.cgroup) - 1] = '\0';
-	event.cgroup[1] = '\0'; /* the unit is as long as it can be */
-	event.exe_len = sizeof(event.exe);
-	event.exe[sizeof(event.exe) - 1] = '\0';
-	assert_reads_back(&event, got);
-	assert_int_equal(read_find(got, "unit")->len, 1021);
-
+	for (int i = 4; i > 0; i--) {
+		whole.cgroup.text[whole.cgroup.len++] = '/';
+		memset(whole.cgroup.text + whole.cgroup.len, i, 255);
+		whole.cgroup.len += 255;
+	}
 	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
-	line.unit.len = line.cgroup.len = line.exe.len = LINE_PATH_SIZE - 1;
-	memset(line.unit.text, 0xff, LINE_PATH_SIZE - 1);
-	memset(line.cgroup.text, 0xff, LINE_PATH_SIZE - 1);
-	memset(line.exe.text, 0xff, LINE_PATH_SIZE - 1);
 	len = line_to_text(&line, text, sizeof(text));
-	assert_in_range(len, 3 * 4 * (LINE_PATH_SIZE - 1), LINE_TEXT_SIZE - 1);
-	read_line(text, got);
+	assert_in_range(len, 7500, 8000);
+	read_line(text, len, got);
+	/* Only the longest of them has to give something up. */
+	assert_int_equal(find(got, "unit")->len, 255);
+	assert_false(has(find(got, "exe"), "..."));
+	assert_shortened(find(got, "cgroup"), &whole.cgroup);
+	assert_number(got, "pid", event.pid);
 	assert_json_is(&line, got);
+
+	/* Where the program has a shorter path, there is room for all of it. */
+	event.exe_len = event.exe_len / 3;
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+	assert_int_equal(line.cgroup.len, whole.cgroup.len);
+	free(got);
+}
+
+/* Whatever the paths of a line are, each has its share, and no line is too long. */
+static void test_longest(void **state __attribute__((unused)))
+{
+	struct line_parsed *got = malloc(sizeof(*got));
+	char text[LINE_TEXT_SIZE];
+
+	assert_non_null(got);
+	srandom(2525);
+	for (int round = 0; round < 2000; round++) {
+		struct smtpward_event event = longest();
+		struct line line, before;
+		size_t next = 0;
+		struct line_path *path;
+		int len;
+
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		while ((path = line_next_path(&line, &next))) {
+			path->len = round ? random() % LINE_PATH_SIZE : LINE_PATH_SIZE - 1;
+			for (size_t i = 0; i < path->len; i++)
+				path->text[i] = round ? "a/\n\""[random() % 4] : '\n';
+			path->text[path->len] = '\0';
+		}
+		before = line;
+		line_shorten(&line);
+		len = line_to_text(&line, text, sizeof(text));
+		assert_in_range(len, 1, LINE_TEXT_SIZE - 1);
+		read_line(text, len, got);
+		assert_json_is(&line, got);
+		/* Nothing of another one is in it, and no round takes what is within the bounds. */
+		assert_true(line.unit.len <= before.unit.len + 5);
+		before = line;
+		line_shorten(&line);
+		assert_memory_equal(&line, &before, sizeof(line));
+	}
+	free(got);
+}
+
+/* What is no line of ours, by what is wrong with it. */
+static void test_refused(void **state __attribute__((unused)))
+{
+#define FRONT "v=2 time=2026-01-02T03:04:05.123456Z "
+#define SUM FRONT "suppressed=1 lost=2 unit=\"a\" euid=3 cgid=4 cgroup=\"/a\""
+	static const char *const texts[] = {
+		"",
+		"v",
+		"v=",
+		"v=1",
+		"v=2",
+		"v=2 ",
+		"v=02 ",
+		" " SUM,
+		SUM " ",
+		SUM "\n",
+		SUM " comm=\"x\"",
+		FRONT "suppressed=1 lost=2 unit=\"a\" euid=3 cgid=4 cgroup=\"/a",
+		FRONT "suppressed=1 lost=2 unit=\"a\" euid=3 cgid=4 cgroup=/a",
+		FRONT "suppressed=1 lost=2 unit=\"a\" euid=3 cgroup=\"/a\"",
+		FRONT "suppressed=1 lost=2 unit=\"a\"  euid=3 cgid=4 cgroup=\"/a\"",
+		FRONT "suppressed=1 lost=2 unit=\"a\"euid=3 cgid=4 cgroup=\"/a\"",
+		FRONT "lost=2 suppressed=1 unit=\"a\" euid=3 cgid=4 cgroup=\"/a\"",
+		FRONT "suppressed=01 lost=2 unit=\"a\" euid=3 cgid=4 cgroup=\"/a\"",
+		FRONT "suppressed=-1 lost=2 unit=\"a\" euid=3 cgid=4 cgroup=\"/a\"",
+		FRONT "suppressed= lost=2 unit=\"a\" euid=3 cgid=4 cgroup=\"/a\"",
+		FRONT "suppressed=\"1\" lost=2 unit=\"a\" euid=3 cgid=4 cgroup=\"/a\"",
+		FRONT "suppressed=18446744073709551616 lost=2 unit=\"\" cgroup=\"\"",
+		FRONT "suppressed=1 lost=2 unit=\"a\" euid=4294967296 cgid=4 cgroup=\"/a\"",
+		FRONT "suppressed=1 lost=2 unit=\"\\x61\" cgroup=\"\"",
+		FRONT "suppressed=1 lost=2 unit=\"\\x0A\" cgroup=\"\"",
+		FRONT "suppressed=1 lost=2 unit=\"\\n\" cgroup=\"\"",
+		FRONT "suppressed=1 lost=2 unit=\"\\x0\" cgroup=\"\"",
+		FRONT "suppressed=1 lost=2 unit=\"\xc3\xa9\" cgroup=\"\"",
+		FRONT "suppressed=1 lost=2 unit=\"a\tb\" cgroup=\"\"",
+		"v=2 time=2026-01-02T03:04:05Z alert=\"x\" healed=no",
+		"v=2 time=2026-01-02T03:04:60.000000Z alert=\"x\" healed=no",
+		"v=2 time=2026-02-30T03:04:05.000000Z alert=\"x\" healed=no",
+		"v=2 time=2026-01-02T03:04:05.12345Z alert=\"x\" healed=no",
+		"v=2 time=2026-01-02T03:04:05.1234567Z alert=\"x\" healed=no",
+		"v=2 time=2026-01-02T03:04:05.123456+00:00 alert=\"x\" healed=no",
+		FRONT "alert=\"x\" healed=maybe",
+		FRONT "alert=\"x\" healed=",
+		FRONT "alert=x healed=no",
+	};
+	struct line_parsed *got = malloc(sizeof(*got));
+	struct reason reason;
+
+	assert_non_null(got);
+	read_line(SUM, strlen(SUM), got);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (!line_parse(texts[i], strlen(texts[i]), got, &reason))
+			fail_msg("it takes: %s", texts[i]);
+	free(got);
+}
+
+/* Each byte of a line is looked at: there is none that any other may be in the place of. */
+static void test_each_byte(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = example();
+	struct line_parsed *got = malloc(sizeof(*got));
+	char text[LINE_TEXT_SIZE];
+	struct line line;
+	struct reason reason;
+	int len;
+
+	assert_non_null(got);
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+	len = line_to_text(&line, text, sizeof(text));
+	for (int i = 0; i < len; i++) {
+		const char byte = text[i];
+
+		text[i] = '\n';
+		assert_int_equal(line_parse(text, len, got, &reason), -EBADMSG);
+		text[i] = byte;
+		assert_int_equal(line_parse(text, i, got, &reason), -EBADMSG);
+	}
+	read_line(text, len, got);
+	free(got);
+}
+
+/* Fields that only some values are right for, in the middle of an attempt. */
+static void test_values(void **state __attribute__((unused)))
+{
+	static const struct {
+		const char *from, *to;
+		bool right;
+	} cases[] = {
+		{ "verdict=deny", "verdict=allow", true },
+		{ "verdict=deny", "verdict=refuse", false },
+		{ "verdict=deny", "verdict=", false },
+		{ "rule=default", "rule=1", true },
+		{ "rule=default", "rule=256", true },
+		{ "rule=default", "rule=0", false },
+		{ "rule=default", "rule=257", false },
+		{ "rule=default", "rule=-", false },
+		{ "dst=203.0.113.9", "dst=2001:db8::19", true },
+		{ "dst=203.0.113.9", "dst=::", true },
+		{ "dst=203.0.113.9", "dst=::ffff:203.0.113.9", false },
+		{ "dst=203.0.113.9", "dst=203.0.113.09", false },
+		{ "dst=203.0.113.9", "dst=2001:DB8::19", false },
+		{ "dst=203.0.113.9", "dst=2001:db8:0::19", false },
+		{ "dst=203.0.113.9", "dst=mail.example", false },
+		{ "dport=25", "dport=65535", true },
+		{ "dport=25", "dport=65536", false },
+		{ "auid=1000", "auid=-", true },
+		{ "auid=1000", "auid=0", true },
+		{ "auid=1000", "auid=4294967294", true },
+		{ "auid=1000", "auid=4294967295", false },
+		{ "auid=1000", "auid=", false },
+		{ "comm=\"php\"", "comm=\"0123456789abcdef\"", true },
+		{ "comm=\"php\"", "comm=\"0123456789abcdefg\"", false },
+		{ "comm=\"php\"", "comm=\"a\\x00b\"", false },
+		{ "comm=\"php\"", "comm=\"a\" uid=0 x=\"b\"", false },
+	};
+	struct smtpward_event event = example();
+	struct line_parsed *got = malloc(sizeof(*got));
+	char text[LINE_TEXT_SIZE], changed[2 * LINE_TEXT_SIZE];
+	struct line line;
+	struct reason reason;
+
+	assert_non_null(got);
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *at = strstr(text, cases[i].from);
+
+		assert_non_null(at);
+		snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, cases[i].to,
+			 at + strlen(cases[i].from));
+		if (!line_parse(changed, strlen(changed), got, &reason) != cases[i].right)
+			fail_msg("%s: %s", cases[i].to,
+				 cases[i].right ? reason.text : "it is taken");
+	}
 	free(got);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hostile_strings),
-		cmocka_unit_test(test_random_strings),
-		cmocka_unit_test(test_random_records),
-		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_hostile_strings), cmocka_unit_test(test_random_strings),
+		cmocka_unit_test(test_random_records),	cmocka_unit_test(test_shortened),
+		cmocka_unit_test(test_longest),		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_each_byte),	cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests_name("line_hostile", tests, NULL, NULL);

@@ -51,14 +51,16 @@ static void test_limit(void **state __attribute__((unused)))
 	static const struct {
 		const char *limit;
 		uint64_t interval, window;
+		uint64_t of_tenant, window_of_tenant; /* ten times as many lines */
 	} cases[] = {
-		{ "limit 10/s burst 100", 100000000, 9900000000 },
-		{ "limit 1/s burst 1", 1000000000, 0 },
-		{ "limit 3/s burst 4", 333333333, 999999999 },
-		{ "limit 2/m burst 5", 30000000000, 120000000000 },
-		{ "limit 1/h burst 2", 3600000000000, 3600000000000 },
-		{ "limit 1000000/s burst 1", 1000, 0 },
-		{ "limit 1/h burst 1000000", 3600000000000, 3600000000000 * 999999 },
+		{ "limit 10/s burst 100", 100000000, 9900000000, 10000000, 9990000000 },
+		{ "limit 1/s burst 1", 1000000000, 0, 100000000, 900000000 },
+		{ "limit 3/s burst 4", 333333333, 999999999, 33333333, 1299999987 },
+		{ "limit 2/m burst 5", 30000000000, 120000000000, 3000000000, 147000000000 },
+		{ "limit 1/h burst 2", 3600000000000, 3600000000000, 360000000000, 6840000000000 },
+		{ "limit 1000000/s burst 1", 1000, 0, 100, 900 },
+		{ "limit 1/h burst 1000000", 3600000000000, 3600000000000 * 999999, 360000000000,
+		  360000000000 * 9999999 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -66,6 +68,8 @@ static void test_limit(void **state __attribute__((unused)))
 
 		assert_int_equal(ruleset->limit_interval_ns, cases[i].interval);
 		assert_int_equal(ruleset->limit_window_ns, cases[i].window);
+		assert_int_equal(ruleset->tenant_interval_ns, cases[i].of_tenant);
+		assert_int_equal(ruleset->tenant_window_ns, cases[i].window_of_tenant);
 	}
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "line/line_fields.h"
 #include "sink/sink.h"
 
 #define _cleanup_sink_ _cleanup_(sink_freep)
@@ -119,6 +120,7 @@ static inline struct line long_sample(uint32_t pid)
 	path_fill(&line.cgroup, LINE_PATH_SIZE - 1);
 	path_fill(&line.unit, LINE_PATH_SIZE - 1);
 	path_fill(&line.exe, LINE_PATH_SIZE - 1);
+	line_shorten(&line);
 	return line;
 }
 
@@ -176,15 +178,37 @@ static inline bool polls_writable(int fd)
 
 #define SOCKET_NAME "log.sock"
 
-/* A syslog daemon's socket, in the current directory. */
-static inline int daemon_start(void)
+/* A daemon's socket, in the current directory. */
+static inline int daemon_start_at(const char *name)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SOCKET_NAME };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	assert_true(strlen(name) < sizeof(address.sun_path));
+	strcpy(address.sun_path, name);
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
+}
+
+static inline int daemon_start(void)
+{
+	return daemon_start_at(SOCKET_NAME);
+}
+
+/* The next datagram, or NULL where there is none. */
+static inline const char *daemon_read(int fd)
+{
+	static char datagram[4 * LINE_TEXT_SIZE];
+	ssize_t len = recv(fd, datagram, sizeof(datagram) - 1, 0);
+
+	if (len < 0) {
+		assert_int_equal(errno, EAGAIN);
+		return NULL;
+	}
+	datagram[len] = '\0';
+	assert_int_equal(strlen(datagram), len);
+	return datagram;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -46,7 +46,7 @@ static struct shared *share(void)
 
 static uint32_t count_datagrams(int daemon)
 {
-	char datagram[LINE_TEXT_SIZE];
+	char datagram[3 * LINE_TEXT_SIZE];
 	uint32_t n = 0;
 
 	while (recv(daemon, datagram, sizeof(datagram), 0) > 0)
@@ -110,7 +110,7 @@ static void settle(struct sink *sink, struct shared *shared)
 	shared->settled = shared->line;
 }
 
-static void test_syslog_killed(void **state __attribute__((unused)))
+static void kill_writers_to_a_daemon(int (*open_sink)(const char *path, struct sink **ret))
 {
 	_cleanup_close_ int daemon = daemon_start();
 	struct shared *shared = share();
@@ -120,7 +120,7 @@ static void test_syslog_killed(void **state __attribute__((unused)))
 		_cleanup_sink_ struct sink *sink = NULL;
 		uint32_t before;
 
-		assert_int_equal(sink_syslog_open(SOCKET_NAME, &sink), 0);
+		assert_int_equal(open_sink(SOCKET_NAME, &sink), 0);
 		settle(sink, shared);
 		assert_int_equal(received, shared->line);
 		before = shared->line;
@@ -129,6 +129,16 @@ static void test_syslog_killed(void **state __attribute__((unused)))
 	}
 	assert_true(received >= KILLS);
 	munmap(shared, sizeof(*shared));
+}
+
+static void test_syslog_killed(void **state __attribute__((unused)))
+{
+	kill_writers_to_a_daemon(sink_syslog_open);
+}
+
+static void test_journal_killed(void **state __attribute__((unused)))
+{
+	kill_writers_to_a_daemon(sink_journal_open);
 }
 
 static uint32_t count_lines(const char *path)
@@ -141,7 +151,7 @@ static uint32_t count_lines(const char *path)
 	assert_non_null(file);
 	while (getline(&line, &size, file) > 0) {
 		assert_non_null(strstr(line, " smtpward["));
-		assert_non_null(strstr(line, "comm=\"c\"\n"));
+		assert_non_null(strstr(line, " cgroup=\"/a\"\n"));
 		n++;
 	}
 	free(line);
@@ -264,8 +274,8 @@ static void test_other_sink(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_syslog_killed),   TEST(test_file_killed), TEST(test_file_receipts),
-		TEST(test_forged_receipts), TEST(test_other_sink),
+		TEST(test_syslog_killed), TEST(test_journal_killed),  TEST(test_file_killed),
+		TEST(test_file_receipts), TEST(test_forged_receipts), TEST(test_other_sink),
 	};
 
 	return cmocka_run_group_tests_name("receipt", tests, NULL, NULL);

@@ -68,9 +68,10 @@ static void test_file_lines(void **state __attribute__((unused)))
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
 	assert_int_equal(write_sample(sink, 7), 0);
 	snprintf(want, sizeof(want),
-		 "2026-01-02T03:04:05.123456Z smtpward[%d]: v=1 verdict=deny rule=default dst=:: "
-		 "dport=25 uid=0 euid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 unit=\"a\" "
-		 "cgroup=\"/a\" exe=\"/b\" parent=\"d\" comm=\"c\"\n",
+		 "2026-01-02T03:04:05.123456Z smtpward[%d]: v=2 "
+		 "time=2026-01-02T03:04:05.123456Z verdict=deny rule=default unit=\"a\" euid=0 "
+		 "dst=:: dport=25 uid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 exe=\"/b\" "
+		 "parent=\"d\" comm=\"c\" cgroup=\"/a\"\n",
 		 getpid());
 	assert_string_equal(file_text("log"), want);
 	assert_int_equal(sink_poll_fd(sink), -1);

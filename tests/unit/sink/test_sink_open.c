@@ -27,7 +27,8 @@ static void assert_opens(const char *spec, const char *name)
 
 static void test_names(void **state __attribute__((unused)))
 {
-	assert_opens("syslog", "syslog");
+	assert_opens("syslog", "machine");
+	assert_opens("journal", "journal");
 	assert_opens("stderr", "stream");
 	assert_opens("json", "stream");
 	assert_opens("log", "file");

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -108,12 +109,12 @@ static void test_stream_json(void **state __attribute__((unused)))
 	stream_read_all(stream);
 	assert_string_equal(
 		stream->text,
-		"{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"verdict\":\"deny\","
-		"\"rule\":\"default\",\"dst\":\"::\",\"dport\":25,\"uid\":0,\"euid\":0,\"gid\":0,"
-		"\"auid\":0,\"pid\":7,\"ppid\":0,\"netns\":0,\"cgid\":0,\"unit\":\"a\","
-		"\"cgroup\":\"/a\",\"exe\":\"/b\",\"parent\":\"d\",\"comm\":\"c\"}\n"
-		"{\"time\":\"2026-01-02T03:04:05.123456Z\",\"v\":1,\"suppressed\":1,\"lost\":2,"
-		"\"unit\":\"\",\"cgroup\":\"\"}\n");
+		"{\"kind\":\"attempt\",\"v\":2,\"time\":\"2026-01-02T03:04:05.123456Z\","
+		"\"verdict\":\"deny\",\"rule\":0,\"unit\":\"a\",\"euid\":0,\"dst\":\"::\","
+		"\"dport\":25,\"uid\":0,\"gid\":0,\"auid\":0,\"pid\":7,\"ppid\":0,\"netns\":0,"
+		"\"cgid\":0,\"exe\":\"/b\",\"parent\":\"d\",\"comm\":\"c\",\"cgroup\":\"/a\"}\n"
+		"{\"kind\":\"summary\",\"v\":2,\"time\":\"2026-01-02T03:04:05.123456Z\","
+		"\"suppressed\":1,\"lost\":2,\"unit\":\"\",\"cgroup\":\"\"}\n");
 	sink_free(sink);
 	stream_end(stream);
 }
@@ -182,7 +183,6 @@ static void test_stream_full(void **state __attribute__((unused)))
 	while (write(stream->writer, "x", 1) == 1)
 		filled++;
 	assert_int_equal(write_sample(sink, 1), -EAGAIN);
-	assert_int_equal(sink_poll_fd(sink), stream->writer);
 	assert_false(polls_writable(sink_poll_fd(sink)));
 	stream_read_all(stream);
 	assert_int_equal(stream->used, filled);
@@ -200,6 +200,7 @@ static void test_stream_gone(void **state __attribute__((unused)))
 	struct sink *sink = NULL;
 
 	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	assert_int_equal(write_long(sink, 0), 0);
 	assert_int_equal(write_long(sink, 1), -EAGAIN);
 	assert_int_equal(close(stream->reader), 0);
 	assert_int_equal(write_long(sink, 1), -EPIPE);
@@ -245,6 +246,116 @@ static void test_stream_interrupted(void **state __attribute__((unused)))
 	stream_end(stream);
 }
 
+/*
+ * Somebody else writes to the same pipe, and that takes the room which the poll saw. It blocks,
+ * as its other writer wants it, and a write that waits would never end.
+ */
+static struct stream *crowded;
+
+int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	int ready = (int)syscall(SYS_poll, fds, n, timeout);
+	char page[4096] = "";
+
+	if (ready > 0 && crowded && fds[0].events == POLLOUT)
+		assert_int_equal(syscall(SYS_write, crowded->writer, page, sizeof(page)), 4096);
+	return ready;
+}
+
+static void test_stream_crowded(void **state __attribute__((unused)))
+{
+	struct stream *stream = stream_start(0);
+	struct sink *sink = NULL;
+	char page[4096] = "";
+
+	assert_int_equal(sink_stream_open(stream->writer, false, &sink), 0);
+	assert_int_equal(write(stream->writer, page, sizeof(page)), sizeof(page));
+	crowded = stream;
+	alarm(10);
+	assert_int_equal(write_sample(sink, 1), -EAGAIN);
+	alarm(0);
+	crowded = NULL;
+	stream_read_all(stream);
+	assert_int_equal(stream->used, 8192);
+	assert_int_equal(write_sample(sink, 1), 0);
+	stream_read_all(stream);
+	assert_samples(stream->text + 8192, 1, 1, false);
+	sink_free(sink);
+	stream_end(stream);
+}
+
+/* A terminal that nobody reads, or that somebody has stopped: polls writable at first. */
+static void test_stream_terminal(void **state __attribute__((unused)))
+{
+	_cleanup_close_ int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int slave = -1;
+	struct sink *sink = NULL;
+	struct termios raw;
+	uint32_t pid = 0;
+	char text[4096];
+	int r;
+
+	assert_true(master >= 0 && !grantpt(master) && !unlockpt(master));
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(slave >= 0);
+	assert_int_equal(tcgetattr(slave, &raw), 0);
+	cfmakeraw(&raw);
+	assert_int_equal(tcsetattr(slave, TCSANOW, &raw), 0);
+	assert_int_equal(sink_stream_open(slave, false, &sink), 0);
+	assert_int_equal(tcflow(slave, TCOOFF), 0);
+	alarm(10);
+	assert_int_equal(write_sample(sink, 1), -EAGAIN);
+	assert_int_equal(tcflow(slave, TCOON), 0);
+	while ((r = write_long(sink, pid)) == 0)
+		assert_true(pid++ < 100000);
+	assert_int_equal(r, -EAGAIN);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(write_long(sink, pid), -EAGAIN);
+	alarm(0);
+	assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK, 0);
+	/* Whoever reads again has the rest of the line. */
+	assert_int_equal(fcntl(master, F_SETFL, O_NONBLOCK), 0);
+	do
+		while (read(master, text, sizeof(text)) > 0)
+			;
+	while ((r = write_long(sink, pid)) == -EAGAIN);
+	assert_int_equal(r, 0);
+	sink_free(sink);
+}
+
+/* A socket takes what it can, and has no other end that another description would help. */
+static void test_stream_socket(void **state __attribute__((unused)))
+{
+	struct sink *sink = NULL;
+	uint32_t pid = 0;
+	int fds[2], r;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(sink_stream_open(fds[0], false, &sink), 0);
+	alarm(10);
+	while ((r = write_long(sink, pid)) == 0)
+		assert_true(pid++ < 100000);
+	alarm(0);
+	assert_int_equal(r, -EAGAIN);
+	assert_int_equal(close(fds[1]), 0);
+	assert_int_equal(write_long(sink, pid), -EPIPE);
+	sink_free(sink);
+	close(fds[0]);
+}
+
+/* What a closed stdout is: it takes nothing, and is not opened anew for that. */
+static void test_stream_read_only(void **state __attribute__((unused)))
+{
+	_cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct sink *sink = NULL;
+
+	assert_true(fd >= 0);
+	assert_int_equal(sink_stream_own(fd), -EBADF);
+	assert_int_equal(sink_stream_open(fd, true, &sink), 0);
+	assert_int_equal(write_sample(sink, 1), -EBADF);
+	sink_free(sink);
+}
+
 static void test_free_nothing(void **state __attribute__((unused)))
 {
 	_cleanup_sink_ struct sink *sink = NULL;
@@ -259,6 +370,8 @@ int main(void)
 		TEST(test_stream_slow_text), TEST(test_stream_slow_json),
 		TEST(test_stream_full),	     TEST(test_stream_gone),
 		TEST(test_stream_blocking),  TEST(test_stream_interrupted),
+		TEST(test_stream_crowded),   TEST(test_stream_terminal),
+		TEST(test_stream_socket),    TEST(test_stream_read_only),
 		TEST(test_free_nothing),
 	};
 

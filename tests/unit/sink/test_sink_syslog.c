@@ -39,22 +39,6 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	return syscall(SYS_setsockopt, fd, level, name, value, len);
 }
 
-/* The next datagram, or NULL where there is none. */
-static const char *daemon_read(int fd)
-{
-	static char datagram[2 * LINE_TEXT_SIZE];
-	ssize_t len = recv(fd, datagram, sizeof(datagram) - 1, 0);
-
-	if (len < 0) {
-		assert_int_equal(errno, EAGAIN);
-		return NULL;
-	}
-	assert_true(len < LINE_TEXT_SIZE + 64);
-	datagram[len] = '\0';
-	assert_int_equal(strlen(datagram), len);
-	return datagram;
-}
-
 static void assert_datagram(int fd, const struct line *line)
 {
 	char want[LINE_TEXT_SIZE + 64];
@@ -81,9 +65,10 @@ static void test_syslog_lines(void **state __attribute__((unused)))
 	assert_int_equal(sink_syslog_open(SOCKET_NAME, &sink), 0);
 	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	snprintf(want, sizeof(want),
-		 "<84>Jan  2 08:34:05 smtpward[%d]: v=1 verdict=deny rule=default dst=:: dport=25 "
-		 "uid=0 euid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 unit=\"a\" cgroup=\"/a\" "
-		 "exe=\"/b\" parent=\"d\" comm=\"c\"",
+		 "<84>Jan  2 08:34:05 smtpward[%d]: v=2 "
+		 "time=2026-01-02T03:04:05.123456Z verdict=deny rule=default unit=\"a\" euid=0 "
+		 "dst=:: dport=25 uid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 exe=\"/b\" "
+		 "parent=\"d\" comm=\"c\" cgroup=\"/a\"",
 		 getpid());
 	assert_string_equal(daemon_read(daemon), want);
 
@@ -100,7 +85,8 @@ static void test_syslog_lines(void **state __attribute__((unused)))
 	line_from_anyone(3, 4, SAMPLE_TIME, &line);
 	assert_int_equal(sink_write(sink, &line, NULL), 0);
 	snprintf(want, sizeof(want),
-		 "<85>Jan  2 08:34:05 smtpward[%d]: v=1 suppressed=3 lost=4 unit=\"\" cgroup=\"\"",
+		 "<85>Jan  2 08:34:05 smtpward[%d]: v=2 time=2026-01-02T03:04:05.123456Z "
+		 "suppressed=3 lost=4 unit=\"\" cgroup=\"\"",
 		 getpid());
 	assert_string_equal(daemon_read(daemon), want);
 	assert_null(daemon_read(daemon));
@@ -280,7 +266,7 @@ static void test_syslog_too_long(void **state __attribute__((unused)))
 	assert_int_equal(write_sample(sink, 6), 0);
 	assert_sample(daemon, 6);
 
-	strcpy(line.cgroup.text + LINE_PATH_SIZE - 1 - strlen("/last.service"), "/last.service");
+	strcpy(line.cgroup.text + line.cgroup.len - strlen("/last.service"), "/last.service");
 	strcpy(shorter.cgroup.text, "/.../last.service");
 	shorter.cgroup.len = strlen(shorter.cgroup.text);
 	strcpy(shorter.exe.text, "/...");
