@@ -105,11 +105,17 @@ static __always_inline bool paths_cgroup_append(const struct paths_list *list,
 static __always_inline bool paths_cgroup_whole(const struct paths_list *list, struct cgroup *cgroup)
 {
 	for (int i = 0; i < PATHS_LEVELS; i++) {
+		struct cgroup *parent;
+
 		if (!cgroup || BPF_CORE_READ(cgroup, kn, id) == root_cgroup)
+			return true;
+		parent = task_cgroup_parent(cgroup);
+		/* The hierarchy's own root, of a caller that went outside, has no name. */
+		if (!parent)
 			return true;
 		if (!paths_cgroup_append(list, cgroup, 0))
 			return false;
-		cgroup = task_cgroup_parent(cgroup);
+		cgroup = parent;
 	}
 	return false;
 }
@@ -133,7 +139,10 @@ static __always_inline struct cgroup *paths_cgroup_above(struct cgroup *cgroup, 
 	return BPF_CORE_READ(css, cgroup);
 }
 
-/* What is kept of a path whatever else is left out: all down to the unit, and two names. */
+/*
+ * What is kept of a path whatever else is left out: all down to the unit, and two names. It leaves
+ * room for the longest name, which paths_append() asks for at the last one.
+ */
 struct paths_top {
 	struct cgroup *cgroup; /* the lowest; NULL: it is too far up */
 	__u32 names;
@@ -170,6 +179,12 @@ static __always_inline void paths_cgroup_top(const struct paths_list *list, stru
 		}
 		ret->names++;
 		ret->size += got;
+		/* Slices of somebody who was given one can be so long: then the two alone. */
+		if (level == 1 && below && ret->size > SMTPWARD_CGROUP_SIZE - SMTPWARD_NAME_SIZE) {
+			ret->cgroup = below;
+			ret->names = 2;
+			ret->size = size_below + got;
+		}
 		below = cgroup;
 		size_below = got;
 		cgroup = task_cgroup_parent(cgroup);

@@ -205,6 +205,29 @@ static void test_unit_is_kept(void **state)
 	}
 }
 
+/* Slices of one who owns a slice: there is no unit, and the path is one all the same. */
+static void test_long_slices(void **state)
+{
+	char path[8 * 256], expected[512];
+	struct crime crime = { .cgroup = path };
+	struct line line;
+
+	load_policy();
+	for (unsigned int levels = 4; levels <= 7; levels++) {
+		char *end = path;
+
+		for (unsigned int level = 0; level < levels; level++)
+			end += sprintf(end, "%s%0*u.slice", level ? "/" : "", 240, level);
+		commit_and_vanish(&crime);
+		read_one_line(LOG_FILE, &line);
+		snprintf(expected, sizeof(expected), "%s/...", below_base(path));
+		*strchr(strchr(expected + 1, '/') + 1, '/') = '\0';
+		if (strncmp(line_field(&line, "cgroup")->value, expected, strlen(expected)))
+			fail_msg("%u: cgroup is '%s'", levels, line_field(&line, "cgroup")->value);
+		line_assert(&line, "unit", "");
+	}
+}
+
 /* In the struct itself, or in one without a name that is in it. */
 static bool has_member(const struct btf *btf, __u32 id, const char *name)
 {
@@ -268,6 +291,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_too_long_names, fixture_tidy),
 		cmocka_unit_test_teardown(test_deep, fixture_tidy),
 		cmocka_unit_test_teardown(test_unit_is_kept, fixture_tidy),
+		cmocka_unit_test_teardown(test_long_slices, fixture_tidy),
 		cmocka_unit_test_teardown(test_too_deep, fixture_tidy),
 	};
 
