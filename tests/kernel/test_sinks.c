@@ -290,7 +290,8 @@ static void assert_ends(unsigned int takes, const char *what)
 	struct slow_drain drain = { .takes = takes, .patience_ms = 200 };
 	char text[128];
 
-	snprintf(text, sizeof(text), "the last %s no line: nobody takes it", what);
+	snprintf(text, sizeof(text), "the last %s no line: the sink does not take them in time",
+		 what);
 	assert_int_equal(drain_slowly(fixture.pins, &drain), -ETIMEDOUT);
 	assert_string_equal(drain.reason.text, text);
 }

@@ -414,7 +414,7 @@ static void drain_wait(const struct drain *drain)
 static int drain_give_up(struct drain *drain, struct reason *reason)
 {
 	const char *const why = drain->busy ? "a program does not come to the end of a record"
-					    : "nobody takes it";
+					    : "the sink does not take them in time";
 	struct ring_record record;
 	const int records = drain_peek(drain, drain_position(drain), &record);
 	const int sums = drain_owes_sums(drain);
