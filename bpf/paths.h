@@ -144,51 +144,78 @@ static __always_inline struct cgroup *paths_cgroup_above(struct cgroup *cgroup, 
  * room for the longest name, which paths_append() asks for at the last one.
  */
 struct paths_top {
-	struct cgroup *cgroup; /* the lowest; NULL: it is too far up */
+	struct cgroup *cgroup; /* the lowest; NULL: nothing is kept */
 	__u32 names;
 	__u32 size; /* of the names, with their NULs */
 };
 
-/* The list's end is scratch space, which is written to afterwards. */
+/* A level next to the root. */
+struct paths_level {
+	struct cgroup *cgroup;
+	__u32 size; /* of its name, with the NUL */
+	__u32 is_slice;
+};
+
+/* In the list's last bytes, before its names are written: the verifier does not follow them. */
+struct paths_scratch {
+	struct paths_level levels[PATHS_TOP]; /* from the root down */
+	char name[SMTPWARD_NAME_SIZE];
+};
+
+/* How many levels there are; 0 where one cannot be read, and where it starts below PATHS_TOP. */
+static __always_inline int paths_read_levels(struct paths_scratch *scratch, struct cgroup *cgroup,
+					     int root_level)
+{
+	const int levels = paths_cgroup_level(cgroup, root_level);
+
+	if (levels > PATHS_TOP)
+		return 0;
+	for (int i = 0; i < PATHS_TOP; i++) {
+		const int above = paths_cgroup_level(cgroup, root_level) - 1;
+		struct paths_level *level = &scratch->levels[above & (PATHS_TOP - 1)];
+		long size;
+
+		if (above < 0)
+			break;
+		size = bpf_probe_read_kernel_str(scratch->name, SMTPWARD_NAME_SIZE,
+						 BPF_CORE_READ(cgroup, kn, name));
+		if (size <= 1)
+			return 0;
+		level->cgroup = cgroup;
+		level->size = size;
+		level->is_slice = paths_is_slice(scratch->name, size - 1);
+		cgroup = task_cgroup_parent(cgroup);
+	}
+	return levels;
+}
+
 static __always_inline void paths_cgroup_top(const struct paths_list *list, struct cgroup *cgroup,
 					     int root_level, struct paths_top *ret)
 {
-	char *name = list->names + SMTPWARD_CGROUP_SIZE - SMTPWARD_NAME_SIZE;
-	struct cgroup *below = NULL;
-	__u32 size_below = 0;
+	struct paths_scratch *scratch =
+		(void *)(list->names + SMTPWARD_CGROUP_SIZE - sizeof(*scratch));
+	struct paths_level *const levels = scratch->levels;
+	const int depth =
+		paths_read_levels(scratch, paths_cgroup_above(cgroup, root_level), root_level);
+	__u32 names = 0, size = 0;
 
-	cgroup = paths_cgroup_above(cgroup, root_level);
-	ret->cgroup = cgroup;
-	for (int i = 0; i < PATHS_TOP; i++) {
-		const int level = paths_cgroup_level(cgroup, root_level);
-		long got;
-
-		if (level <= 0)
-			return;
-		got = bpf_probe_read_kernel_str(name, SMTPWARD_NAME_SIZE,
-						BPF_CORE_READ(cgroup, kn, name));
-		if (got <= 1 || level > PATHS_TOP) {
-			ret->cgroup = NULL;
-			return;
-		}
-		/* The one nearest to the root that is no slice is the unit. */
-		if (!paths_is_slice(name, got - 1)) {
-			ret->cgroup = level == 1 && below ? below : cgroup;
-			ret->names = level == 1 && below;
-			ret->size = level == 1 ? size_below : 0;
-		}
-		ret->names++;
-		ret->size += got;
-		/* Slices of somebody who was given one can be so long: then the two alone. */
-		if (level == 1 && below && ret->size > SMTPWARD_CGROUP_SIZE - SMTPWARD_NAME_SIZE) {
-			ret->cgroup = below;
-			ret->names = 2;
-			ret->size = size_below + got;
-		}
-		below = cgroup;
-		size_below = got;
-		cgroup = task_cgroup_parent(cgroup);
+	/* The one nearest to the root that is no slice is the unit. */
+	for (int i = 0; i < PATHS_TOP && i < depth; i++) {
+		names++;
+		size += levels[i].size;
+		if (i > 0 && !(levels[0].is_slice && levels[i].is_slice))
+			break;
 	}
+	/* Slices of somebody who was given one can be so long: then the two alone. */
+	if (size > SMTPWARD_CGROUP_SIZE - SMTPWARD_NAME_SIZE) {
+		names = 2;
+		size = levels[0].size + levels[1].size;
+	}
+	ret->names = OPAQUE(names, depth);
+	ret->size = OPAQUE(size, depth);
+	ret->cgroup = depth > 0 ? levels[(ret->names - 1) & (PATHS_TOP - 1)].cgroup : NULL;
+	/* The kernel's addresses are nobody's who reads a record. */
+	__builtin_memset(levels, 0, sizeof(scratch->levels));
 }
 
 /* As many names as there is room for, and those of the top. */
@@ -244,10 +271,11 @@ static __always_inline void paths_exe(struct smtpward_event *event, struct task_
 		return;
 	vfsmount = TASK_READ(file, f_path.mnt);
 	dentry = TASK_READ(file, f_path.dentry);
-	root = TASK_READ(vfsmount, mnt_root);
+	root = UNTYPED(TASK_READ(vfsmount, mnt_root), event->exe);
 	if (!TASK_READ(dentry, d_hash.pprev))
 		event->flags |= SMTPWARD_EXE_DELETED;
-	mount = paths_mount(vfsmount);
+	dentry = UNTYPED(dentry, event->exe);
+	mount = paths_mount(UNTYPED(vfsmount, event->exe));
 	for (int i = 0; i < PATHS_EXE_STEPS; i++) {
 		struct dentry *parent;
 		const char *name;

@@ -312,3 +312,19 @@ size_t bpf_ids_wait_gone(const struct bpf_ids *before)
 				add_id(&new, kind, now.ids[kind][i]);
 	return bpf_ids_wait_dead(&new);
 }
+
+uint32_t bpf_ids_most_verified(const struct bpf_ids *ids)
+{
+	uint32_t most = 0;
+
+	assert_true(ids->n[PROGRAM]);
+	for (size_t i = 0; i < ids->n[PROGRAM]; i++) {
+		_cleanup_close_ int fd = bpf_prog_get_fd_by_id(ids->ids[PROGRAM][i]);
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+		most = info.verified_insns > most ? info.verified_insns : most;
+	}
+	return most;
+}

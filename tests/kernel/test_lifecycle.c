@@ -616,6 +616,20 @@ static void test_unload_has_happened(void **state)
 	}
 }
 
+/*
+ * A kernel refuses a program that it has to go through a million instructions of, and takes long
+ * for half of them, at every load. What it goes through doubles with a value too many that lives
+ * on in a loop.
+ */
+static void test_is_soon_verified(void **state)
+{
+	struct bpf_ids ids;
+
+	policy_load("allow to local\nallow unit a*.service until 2099-01-01T00:00Z\n");
+	bpf_ids_of_pins(fixture.pins, &ids);
+	assert_in_range(bpf_ids_most_verified(&ids), 0, 100000);
+}
+
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -642,6 +656,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_no_gap_in_a_swap, fixture_tidy),
 		cmocka_unit_test_teardown(test_nothing_stays, fixture_tidy),
 		cmocka_unit_test_teardown(test_unload_has_happened, fixture_tidy),
+		cmocka_unit_test_teardown(test_is_soon_verified, fixture_tidy),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, fixture_setup, fixture_teardown);

@@ -5,6 +5,8 @@
  */
 #include "fixture_culprit.h"
 
+#include <inttypes.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <bpf/btf.h>
@@ -228,6 +230,42 @@ static void test_long_slices(void **state)
 	}
 }
 
+/* Whether it may point into the kernel; a word half of which is an id that there is not does not. */
+static bool is_kernel_address(uint64_t word)
+{
+	return word >> 48 == 0xffff && word >> 32 != UINT32_MAX;
+}
+
+/* What lies behind the names in a record is for the reader's group to see, too. */
+static void test_no_addresses(void **state)
+{
+	static const unsigned int nested[][2] = { { 0, 0 }, { 5, 255 }, { 40, 1 } };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	_cleanup_close_ int events = -1;
+	const uint64_t *ring;
+	uint64_t end;
+
+	load_policy();
+	for (size_t i = 0; i < ARRAY_SIZE(nested); i++) {
+		char path[2048];
+		struct crime crime = { .cgroup = path };
+		char *tail = stpcpy(path, "a.slice/b.slice/c.service");
+
+		for (unsigned int level = 0; level < nested[i][0]; level++)
+			tail += sprintf(tail, "/%0*u", (int)nested[i][1], level % 10);
+		commit_and_vanish(&crime);
+	}
+	events = bpf_pin_open("policy/map_events");
+	ring = mmap(NULL, 16 * page, PROT_READ, MAP_SHARED, events, (off_t)page);
+	assert_ptr_not_equal(ring, MAP_FAILED);
+	end = page + *ring;
+	assert_in_range(*ring, 3 * sizeof(struct smtpward_event), 15 * page);
+	for (size_t i = page / sizeof(*ring); i < end / sizeof(*ring); i++)
+		if (is_kernel_address(ring[i]))
+			fail_msg("at %zu: 0x%" PRIx64, i * sizeof(*ring) - page, ring[i]);
+	munmap((void *)ring, 16 * page);
+}
+
 /* In the struct itself, or in one without a name that is in it. */
 static bool has_member(const struct btf *btf, __u32 id, const char *name)
 {
@@ -292,6 +330,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_deep, fixture_tidy),
 		cmocka_unit_test_teardown(test_unit_is_kept, fixture_tidy),
 		cmocka_unit_test_teardown(test_long_slices, fixture_tidy),
+		cmocka_unit_test_teardown(test_no_addresses, fixture_tidy),
 		cmocka_unit_test_teardown(test_too_deep, fixture_tidy),
 	};
 
