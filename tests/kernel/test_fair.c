@@ -368,7 +368,7 @@ static void test_wide_limit(void **state)
 {
 	const uint32_t n = 1200 / (uint32_t)fixture_slow();
 
-	assert_fair(SYSLOG_SOCKET, 1000, 100, (struct victim){ .n = n, .pause_ns = 1500000 });
+	assert_fair(SYSLOG_SOCKET, 1000, 100, (struct victim){ .n = n, .pause_ns = 3000000 });
 }
 
 static int flood(void *arg)
