@@ -167,7 +167,8 @@ TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	scripts/install/systemd/smtpward-local.service=$(systemdsystemunitdir)/smtpward-local.service \
 	scripts/install/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
 	scripts/install/systemd/require-load.conf=$(docdir)/require-load.conf \
-	README.md=$(docdir)/README.md
+	README.md=$(docdir)/README.md \
+	$(foreach file,$(sort $(shell find scripts/watch -type f)),$(file)=$(file:scripts/%=$(docdir)/examples/%))
 
 POLICY := $(sysconfdir)/smtpward/smtpward.conf
 
@@ -183,6 +184,8 @@ install: all
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/smtpward' $(foreach text,$(TEXTS),'$(DESTDIR)$(word 2,$(subst =, ,$(text)))')
 	! cmp -s scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)' || rm '$(DESTDIR)$(POLICY)'
+	[ ! -d '$(DESTDIR)$(docdir)/examples' ] || find '$(DESTDIR)$(docdir)/examples' -depth -type d \
+		-exec rmdir --ignore-fail-on-non-empty {} +
 	for dir in '$(docdir)' $(FRAGMENTS:%='%') '$(sysconfdir)/smtpward'; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done
