@@ -159,6 +159,7 @@ endef
 TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	user/man/smtpward.conf.5=$(mandir)/man5/smtpward.conf.5 \
 	user/man/smtpward-security.7=$(mandir)/man7/smtpward-security.7 \
+	user/man/smtpward-fleet.7=$(mandir)/man7/smtpward-fleet.7 \
 	scripts/install/completion/smtpward=$(bashcompletiondir)/smtpward \
 	scripts/install/systemd/smtpward.service=$(systemdsystemunitdir)/smtpward.service \
 	scripts/install/systemd/smtpward-retry.service=$(systemdsystemunitdir)/smtpward-retry.service \
