@@ -155,6 +155,9 @@ sed -e 's|/usr/sbin/smtpward|$(sbindir)/smtpward|g' -e 's|/etc/smtpward|$(syscon
 
 endef
 
+# Examples. The tree of another ABI has none, and is not installed.
+WATCH := $(if $(wildcard scripts/watch),$(sort $(shell find scripts/watch -type f)))
+
 # FROM=TO of everything but the program and the policy.
 TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	user/man/smtpward.conf.5=$(mandir)/man5/smtpward.conf.5 \
@@ -169,7 +172,7 @@ TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	scripts/install/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
 	scripts/install/systemd/require-load.conf=$(docdir)/require-load.conf \
 	README.md=$(docdir)/README.md \
-	$(foreach file,$(sort $(shell find scripts/watch -type f)),$(file)=$(file:scripts/%=$(docdir)/examples/%))
+	$(foreach file,$(WATCH),$(file)=$(file:scripts/%=$(docdir)/examples/%))
 
 POLICY := $(sysconfdir)/smtpward/smtpward.conf
 
