@@ -33,6 +33,21 @@
 	})
 
 /*
+ * A pointer without the type that the verifier may know of it, by way of memory whose contents it
+ * does not follow, and which keeps no address: a loop that goes from pointer to pointer is in one
+ * state then, not in two.
+ */
+#define UNTYPED(pointer, memory)                                                                \
+	({                                                                                      \
+		typeof(pointer) untyped_pointer;                                                \
+                                                                                                \
+		WRITE_ONCE(*(__u64 *)(memory), (__u64)(pointer));                               \
+		untyped_pointer = (typeof(pointer))READ_ONCE(*(__u64 *)(memory));               \
+		WRITE_ONCE(*(__u64 *)(memory), 0);                                              \
+		untyped_pointer;                                                                \
+	})
+
+/*
  * Two members of a kernel struct, of 8 bytes each and often used together, in one read
  * where the running kernel has them within NEAR_BYTES of each other, and in two where it
  * does not: the verifier knows the distance, and drops the other way.

@@ -10,6 +10,8 @@
 #ifndef SMTPWARD_BPF_PATHS_H
 #define SMTPWARD_BPF_PATHS_H
 
+#include <smtpward/match.h>
+
 #include "task.h"
 
 /*
@@ -19,8 +21,8 @@
 #define PATHS_LEVELS 32
 #define PATHS_LEVELS_SKIPPED 512
 
-/* The levels next to the root whose names always fit: a slice, and what is in it. */
-#define PATHS_TOP 2
+/* The levels next to the root that the unit is looked for in: slices are root's to make. */
+#define PATHS_TOP 8
 
 #define PATHS_EXE_STEPS 40
 
@@ -34,12 +36,27 @@ static __always_inline bool paths_append(char *list, __u32 size, __u32 *len, con
 	__u32 used = READ_ONCE(*len);
 	long got;
 
-	if (used > size - SMTPWARD_NAME_SIZE - keep_free)
+	/* The second for the verifier, which knows nothing of keep_free. */
+	if (used + keep_free > size - SMTPWARD_NAME_SIZE || used > size - SMTPWARD_NAME_SIZE)
 		return false;
 	got = bpf_probe_read_kernel_str(list + used, SMTPWARD_NAME_SIZE, name);
 	if (got <= 1)
 		return false;
 	WRITE_ONCE(*len, used + got);
+	return true;
+}
+
+/* Whether a name of this length, without its NUL, is a slice's. It has SMTPWARD_NAME_SIZE bytes. */
+static __always_inline bool paths_is_slice(const char *name, __u32 len)
+{
+	static const char suffix[] = SMTPWARD_SLICE_SUFFIX;
+
+	if (len < SMTPWARD_SLICE_SUFFIX_LEN)
+		return false;
+	len -= SMTPWARD_SLICE_SUFFIX_LEN;
+	for (int i = 0; i < SMTPWARD_SLICE_SUFFIX_LEN; i++)
+		if (name[(len + i) & (SMTPWARD_NAME_SIZE - 1)] != suffix[i])
+			return false;
 	return true;
 }
 
@@ -76,43 +93,45 @@ static __always_inline int paths_cgroup_level(struct cgroup *cgroup, int root_le
 	return BPF_CORE_READ(cgroup, level) - root_level;
 }
 
-static __always_inline void paths_cgroup_append(const struct paths_list *list,
+static __always_inline bool paths_cgroup_append(const struct paths_list *list,
 						struct cgroup *cgroup, __u32 keep_free)
 {
 	const char *name = BPF_CORE_READ(cgroup, kn, name);
 
-	if (!paths_append(list->names, SMTPWARD_CGROUP_SIZE, list->len, name, keep_free))
-		*list->flags |= SMTPWARD_CGROUP_CUT;
+	return paths_append(list->names, SMTPWARD_CGROUP_SIZE, list->len, name, keep_free);
 }
 
-/* Writes the names below the top as far as there is room; returns where it stopped. */
-static __always_inline struct cgroup *paths_cgroup_low(const struct paths_list *list,
-						       struct cgroup *cgroup, int root_level)
+/* All names. False: there is no room for them. */
+static __always_inline bool paths_cgroup_whole(const struct paths_list *list, struct cgroup *cgroup)
 {
 	for (int i = 0; i < PATHS_LEVELS; i++) {
-		if (paths_cgroup_level(cgroup, root_level) <= PATHS_TOP)
-			return cgroup;
-		paths_cgroup_append(list, cgroup, PATHS_TOP * SMTPWARD_NAME_SIZE);
-		if (READ_ONCE(*list->flags) & SMTPWARD_CGROUP_CUT)
-			break;
-		cgroup = task_cgroup_parent(cgroup);
+		struct cgroup *parent;
+
+		if (!cgroup || BPF_CORE_READ(cgroup, kn, id) == root_cgroup)
+			return true;
+		parent = task_cgroup_parent(cgroup);
+		/* The hierarchy's own root, of a caller that went outside, has no name. */
+		if (!parent)
+			return true;
+		if (!paths_cgroup_append(list, cgroup, 0))
+			return false;
+		cgroup = parent;
 	}
-	return cgroup;
+	return false;
 }
 
 /*
- * Without that list it is from css to css, one read a level: the longest loop by far, and
- * what the verifier has to go through at every load.
+ * The lowest of the levels that the unit is looked for in. Without a list of all above a cgroup it
+ * is from css to css, one read a level: the longest loop by far, and what the verifier has to go
+ * through at every load.
  */
-static __always_inline struct cgroup *paths_cgroup_skip(const struct paths_list *list,
-							struct cgroup *cgroup, int root_level)
+static __always_inline struct cgroup *paths_cgroup_above(struct cgroup *cgroup, int root_level)
 {
+	const int levels = paths_cgroup_level(cgroup, root_level) - PATHS_TOP;
 	struct cgroup_subsys_state *css = &cgroup->self;
-	int levels = paths_cgroup_level(cgroup, root_level) - PATHS_TOP;
 
 	if (levels <= 0)
 		return cgroup;
-	*list->flags |= SMTPWARD_CGROUP_CUT;
 	if (bpf_core_field_exists(cgroup->ancestors))
 		return task_ancestor(cgroup, root_level + PATHS_TOP);
 	for (int i = 0; i < PATHS_LEVELS_SKIPPED && i < levels; i++)
@@ -120,23 +139,118 @@ static __always_inline struct cgroup *paths_cgroup_skip(const struct paths_list 
 	return BPF_CORE_READ(css, cgroup);
 }
 
-static __always_inline void paths_cgroup(const struct paths_list *list, struct cgroup *cgroup)
-{
-	const int root_level = paths_root_level(cgroup);
+/*
+ * What is kept of a path whatever else is left out: all down to the unit, and two names. It leaves
+ * room for the longest name, which paths_append() asks for at the last one.
+ */
+struct paths_top {
+	struct cgroup *cgroup; /* the lowest; NULL: nothing is kept */
+	__u32 names;
+	__u32 size; /* of the names, with their NULs */
+};
 
-	cgroup = paths_cgroup_low(list, cgroup, root_level);
-	cgroup = paths_cgroup_skip(list, cgroup, root_level);
-	if (READ_ONCE(*list->flags) & SMTPWARD_CGROUP_CUT) {
-		if (paths_cgroup_level(cgroup, root_level) != PATHS_TOP)
-			return;
-		*list->flags |= SMTPWARD_CGROUP_TOP;
-	}
+/* A level next to the root. */
+struct paths_level {
+	struct cgroup *cgroup;
+	__u32 size; /* of its name, with the NUL */
+	__u32 is_slice;
+};
+
+/* In the list's last bytes, before its names are written: the verifier does not follow them. */
+struct paths_scratch {
+	struct paths_level levels[PATHS_TOP]; /* from the root down */
+	char name[SMTPWARD_NAME_SIZE];
+};
+
+/* How many levels there are; 0 where one cannot be read, and where it starts below PATHS_TOP. */
+static __always_inline int paths_read_levels(struct paths_scratch *scratch, struct cgroup *cgroup,
+					     int root_level)
+{
+	const int levels = paths_cgroup_level(cgroup, root_level);
+
+	if (levels > PATHS_TOP)
+		return 0;
 	for (int i = 0; i < PATHS_TOP; i++) {
-		if (!paths_cgroup_level(cgroup, root_level))
-			return;
-		paths_cgroup_append(list, cgroup, 0);
+		const int above = paths_cgroup_level(cgroup, root_level) - 1;
+		struct paths_level *level = &scratch->levels[above & (PATHS_TOP - 1)];
+		long size;
+
+		if (above < 0)
+			break;
+		size = bpf_probe_read_kernel_str(scratch->name, SMTPWARD_NAME_SIZE,
+						 BPF_CORE_READ(cgroup, kn, name));
+		if (size <= 1)
+			return 0;
+		level->cgroup = cgroup;
+		level->size = size;
+		level->is_slice = paths_is_slice(scratch->name, size - 1);
 		cgroup = task_cgroup_parent(cgroup);
 	}
+	return levels;
+}
+
+static __always_inline void paths_cgroup_top(const struct paths_list *list, struct cgroup *cgroup,
+					     int root_level, struct paths_top *ret)
+{
+	struct paths_scratch *scratch =
+		(void *)(list->names + SMTPWARD_CGROUP_SIZE - sizeof(*scratch));
+	struct paths_level *const levels = scratch->levels;
+	const int depth =
+		paths_read_levels(scratch, paths_cgroup_above(cgroup, root_level), root_level);
+	__u32 names = 0, size = 0;
+
+	/* The one nearest to the root that is no slice is the unit. */
+	for (int i = 0; i < PATHS_TOP && i < depth; i++) {
+		names++;
+		size += levels[i].size;
+		if (i > 0 && !(levels[0].is_slice && levels[i].is_slice))
+			break;
+	}
+	/* Slices of somebody who was given one can be so long: then the two alone. */
+	if (size > SMTPWARD_CGROUP_SIZE - SMTPWARD_NAME_SIZE) {
+		names = 2;
+		size = levels[0].size + levels[1].size;
+	}
+	ret->names = OPAQUE(names, depth);
+	ret->size = OPAQUE(size, depth);
+	ret->cgroup = depth > 0 ? levels[(ret->names - 1) & (PATHS_TOP - 1)].cgroup : NULL;
+	/* The kernel's addresses are nobody's who reads a record. */
+	__builtin_memset(levels, 0, sizeof(scratch->levels));
+}
+
+/* As many names as there is room for, and those of the top. */
+static __always_inline void paths_cgroup_cut(const struct paths_list *list, struct cgroup *cgroup)
+{
+	struct paths_top top = { .names = 0 };
+	int root_level;
+
+	/* Read back, or the verifier would follow each level that the root may have to the end. */
+	WRITE_ONCE(*list->len, paths_root_level(cgroup));
+	root_level = READ_ONCE(*list->len) & (PATHS_LEVELS - 1);
+	WRITE_ONCE(*list->len, 0);
+	*list->flags |= SMTPWARD_CGROUP_CUT;
+	paths_cgroup_top(list, cgroup, root_level, &top);
+	for (int i = 0; i < PATHS_LEVELS; i++) {
+		if (paths_cgroup_level(cgroup, root_level) <= (int)top.names ||
+		    !paths_cgroup_append(list, cgroup, top.size + SMTPWARD_NAME_SIZE))
+			break;
+		cgroup = task_cgroup_parent(cgroup);
+	}
+	if (!top.cgroup)
+		return;
+	*list->flags |= SMTPWARD_CGROUP_TOP | top.names << SMTPWARD_CGROUP_TOP_SHIFT;
+	for (int i = 0; i < PATHS_TOP; i++) {
+		if (!paths_cgroup_level(top.cgroup, root_level))
+			return;
+		paths_cgroup_append(list, top.cgroup, 0);
+		top.cgroup = task_cgroup_parent(top.cgroup);
+	}
+}
+
+static __always_inline void paths_cgroup(const struct paths_list *list, struct cgroup *cgroup)
+{
+	if (!paths_cgroup_whole(list, cgroup))
+		paths_cgroup_cut(list, cgroup);
 }
 
 static __always_inline struct mount *paths_mount(struct vfsmount *vfsmount)
@@ -157,10 +271,11 @@ static __always_inline void paths_exe(struct smtpward_event *event, struct task_
 		return;
 	vfsmount = TASK_READ(file, f_path.mnt);
 	dentry = TASK_READ(file, f_path.dentry);
-	root = TASK_READ(vfsmount, mnt_root);
+	root = UNTYPED(TASK_READ(vfsmount, mnt_root), event->exe);
 	if (!TASK_READ(dentry, d_hash.pprev))
 		event->flags |= SMTPWARD_EXE_DELETED;
-	mount = paths_mount(vfsmount);
+	dentry = UNTYPED(dentry, event->exe);
+	mount = paths_mount(UNTYPED(vfsmount, event->exe));
 	for (int i = 0; i < PATHS_EXE_STEPS; i++) {
 		struct dentry *parent;
 		const char *name;

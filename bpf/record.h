@@ -129,7 +129,7 @@ static __always_inline bool record_copy_names(struct smtpward_event *event, __u6
 		return false;
 	bpf_probe_read_kernel(event->cgroup, len, named->cgroup);
 	event->cgroup_len = len;
-	event->flags = flags & (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP);
+	event->flags = flags & SMTPWARD_CGROUP_FLAGS;
 	return true;
 }
 

@@ -13,6 +13,7 @@
 #include <smtpward/match.h>
 
 #include "maps.h"
+#include "paths.h"
 
 /* Too large for the stack. One entry: cgroup_mutex lets one mkdir in at a time. */
 struct tracker_scratch {
@@ -85,15 +86,7 @@ static __always_inline struct tracker_scratch *tracker_room(void)
 
 static __always_inline int tracker_is_slice(const struct tracker_scratch *scratch, __u32 len)
 {
-	static const char suffix[] = SMTPWARD_SLICE_SUFFIX;
-
-	if (len < SMTPWARD_SLICE_SUFFIX_LEN)
-		return 0;
-	len -= SMTPWARD_SLICE_SUFFIX_LEN;
-	for (int i = 0; i < SMTPWARD_SLICE_SUFFIX_LEN; i++)
-		if (scratch->forward.text[(len + i) & (SMTPWARD_NAME_SIZE - 1)] != suffix[i])
-			return 0;
-	return 1;
+	return paths_is_slice(scratch->forward.text, len);
 }
 
 /* Unites into the cgroup the rules of every path and unit that is complete. */

@@ -30,7 +30,8 @@ install_packages() {
 	echo "installing ${missing[*]}" >&2
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq >&2 || die "apt-get update failed"
-	apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2 ||
+	apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 \
+		"${missing[@]}" </dev/null >&2 ||
 		die "cannot install ${missing[*]}"
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The command table, and the exit status of what a command came to. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "version.h"
 #include "base/macro.h"
@@ -95,8 +98,28 @@ static enum command_result main_run(int argc, char **argv)
 	return command_run(command, argc - 1, argv + 1);
 }
 
+/*
+ * A closed stdin, stdout or stderr leaves its number to what is opened next, as the file of a log,
+ * and messages would go there. Of /dev/null, read-only, a write fails as one to nothing does.
+ */
+static int main_hold_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd)
+			return -errno;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	int r = main_hold_standard();
+
+	if (r) {
+		msg_error(
+			"cannot open /dev/null for what is closed of stdin, stdout and stderr: %s",
+			strerror(-r));
+		return exit_status[COMMAND_FAILED];
+	}
 	/* Writing into a closed pipe or past a limit is an error to report, not an end. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

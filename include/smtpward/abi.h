@@ -416,14 +416,18 @@ struct smtpward_rule_info {
  * cgroup and exe are lists of names, the last one first, each with its NUL: what
  * user space prints as "/system.slice/cron.service" is here "cron.service",
  * "system.slice". Where a list does not fit its array, flags say so: the cgroup
- * list then leaves out names in the middle, never the two next to the root; the
- * exe list leaves out the names nearest to the root.
+ * list then leaves out names in the middle, never the unit, what is above it, or the two
+ * names next to the root; the exe list leaves out the names nearest to the root.
  */
 #define SMTPWARD_COMM_SIZE 16
 
 #define SMTPWARD_CGROUP_CUT (1U << 0)
-#define SMTPWARD_CGROUP_TOP \
-	(1U << 1) /* cut, and the list's end is the two names next to the root */
+/* Cut, and the list's end is the names next to the root: as many as TOP_NAMES says, or two if 0. */
+#define SMTPWARD_CGROUP_TOP (1U << 1)
+#define SMTPWARD_CGROUP_TOP_SHIFT 16
+#define SMTPWARD_CGROUP_TOP_NAMES (15U << SMTPWARD_CGROUP_TOP_SHIFT)
+#define SMTPWARD_CGROUP_FLAGS \
+	(SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP | SMTPWARD_CGROUP_TOP_NAMES)
 #define SMTPWARD_EXE_CUT (1U << 2)
 #define SMTPWARD_EXE_DELETED (1U << 3)
 #define SMTPWARD_CALLER_NAMED (1U << 4) /* of a caller: its cgroup's names are known */

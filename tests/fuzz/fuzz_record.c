@@ -130,12 +130,15 @@ static void names_odd(const char *list, size_t len, size_t size, struct names *r
 static void cgroup_names(const char *list, size_t len, uint32_t flags, struct names *ret)
 {
 	bool cut = flags & SMTPWARD_CGROUP_CUT, top = flags & SMTPWARD_CGROUP_TOP;
+	size_t kept = flags >> 16;
 
-	if (len > SMTPWARD_CGROUP_SIZE || !names_split(list, len, ret) ||
-	    (top && (!cut || ret->n < 2)))
+	if (top && !kept)
+		kept = 2;
+	if (len > SMTPWARD_CGROUP_SIZE || !names_split(list, len, ret) || (kept && !(top && cut)) ||
+	    ret->n < kept)
 		names_odd(list, len, SMTPWARD_CGROUP_SIZE, ret);
 	else if (cut)
-		ret->gap = top ? 2 : 0;
+		ret->gap = kept;
 }
 
 static void exe_names(const char *list, size_t len, uint32_t flags, struct names *ret)
@@ -215,7 +218,7 @@ static bool expect_event(const struct smtpward_event *event, int64_t offset, str
 	struct names cgroup, exe;
 	struct field *field;
 
-	if (event->verdict > 2 || event->rule > 256 || event->flags > 15)
+	if (event->verdict > 2 || event->rule > 256 || event->flags & ~0xf000fU)
 		return false;
 	cgroup_names(event->cgroup, event->cgroup_len, event->flags, &cgroup);
 	exe_names(event->exe, event->exe_len, event->flags, &exe);
@@ -260,7 +263,7 @@ static bool expect_caller(const struct smtpward_caller_key *key,
 	bool named = false;
 
 	if (caller) {
-		if (caller->flags & ~0x13U)
+		if (caller->flags & ~0xf0013U)
 			return false;
 		cgroup_names(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
 		named = caller->flags & SMTPWARD_CALLER_NAMED;
@@ -566,7 +569,7 @@ static void take_event(struct input *input)
 	input_bytes(input, &event, offsetof(struct smtpward_event, cgroup));
 	event.verdict %= 4;
 	event.rule %= SMTPWARD_RULE_NONE + 2;
-	event.flags %= 1U << 5;
+	event.flags &= 0xf001fU;
 	event.cgroup_len = take_list(input, tidy, event.cgroup, sizeof(event.cgroup));
 	event.exe_len = take_list(input, tidy, event.exe, sizeof(event.exe));
 	fuzz_event(&event, sizeof(event), offset);
@@ -589,7 +592,7 @@ static void take_caller(struct input *input)
 	input_bytes(input, &key, sizeof(key));
 	key.shared %= 2;
 	input_bytes(input, &caller, offsetof(struct smtpward_caller, cgroup));
-	caller.flags %= 1U << 6;
+	caller.flags &= 0xf003fU;
 	caller.cgroup_len = take_list(input, tidy, caller.cgroup, sizeof(caller.cgroup));
 	valid = expect_caller(&key, &caller, suppressed, lost, time, expected);
 	check_lines(valid, line_from_caller(&key, &caller, suppressed, lost, time, &line), &line,

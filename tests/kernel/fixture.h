@@ -427,5 +427,7 @@ size_t bpf_ids_wait_gone(const struct bpf_ids *before);
 void bpf_ids_of_pins(const char *pins, struct bpf_ids *ret);
 /* Waits until the kernel has none of them any more; how many stay. */
 size_t bpf_ids_wait_dead(const struct bpf_ids *ids);
+/* The most instructions that were verified for one of the programs; 0 before Linux 5.16. */
+uint32_t bpf_ids_most_verified(const struct bpf_ids *ids);
 
 #endif /* SMTPWARD_TEST_KERNEL_FIXTURE_H */

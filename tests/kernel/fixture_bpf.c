@@ -230,30 +230,48 @@ static bool is_alive(enum kind kind, uint32_t id)
 	return !next_id[kind](id - 1, &next) && next == id;
 }
 
-static void print_object(enum kind kind, uint32_t id)
+static size_t count_alive(const struct bpf_ids *ids)
+{
+	size_t n = 0;
+
+	for (size_t kind = 0; kind < ARRAY_SIZE(next_id); kind++)
+		for (size_t i = 0; i < ids->n[kind]; i++)
+			n += is_alive(kind, ids->ids[kind][i]);
+	return n;
+}
+
+/*
+ * Such a reference is lost whoever opens the map by its id, another load for one. What has a
+ * descriptor or a pin keeps its programs: an array without any is nobody's.
+ */
+static bool is_lost_array(const struct bpf_map_info *map, int fd)
+{
+	uint32_t key = 0, program;
+
+	return map->type == BPF_MAP_TYPE_PROG_ARRAY && map->max_entries == 1 &&
+	       bpf_map_lookup_elem(fd, &key, &program) == -ENOENT;
+}
+
+static bool is_held(enum kind kind, uint32_t id)
 {
 	static const char *const names[] = { "program", "map", "link" };
 	_cleanup_close_ int fd = kind == MAP ? bpf_map_get_fd_by_id(id) : -1;
 	struct bpf_map_info map = { 0 };
 	uint32_t size = sizeof(map);
 
-	if (fd >= 0)
-		bpf_obj_get_info_by_fd(fd, &map, &size);
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &map, &size) && is_lost_array(&map, fd))
+		return false;
 	print_message("# %s %u is there: %s\n", names[kind], id, map.name);
+	return true;
 }
 
-static size_t count_alive(const struct bpf_ids *ids, void (*then)(enum kind kind, uint32_t id))
+static size_t count_held(const struct bpf_ids *ids)
 {
 	size_t n = 0;
 
 	for (size_t kind = 0; kind < ARRAY_SIZE(next_id); kind++)
-		for (size_t i = 0; i < ids->n[kind]; i++) {
-			if (!is_alive(kind, ids->ids[kind][i]))
-				continue;
-			n++;
-			if (then)
-				then(kind, ids->ids[kind][i]);
-		}
+		for (size_t i = 0; i < ids->n[kind]; i++)
+			n += is_alive(kind, ids->ids[kind][i]) && is_held(kind, ids->ids[kind][i]);
 	return n;
 }
 
@@ -261,9 +279,9 @@ size_t bpf_ids_wait_dead(const struct bpf_ids *ids)
 {
 	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 
-	while (count_alive(ids, NULL))
+	while (count_alive(ids))
 		if (!pause_until(deadline))
-			return count_alive(ids, print_object);
+			return count_held(ids);
 	return 0;
 }
 
@@ -293,4 +311,20 @@ size_t bpf_ids_wait_gone(const struct bpf_ids *before)
 			if (!was_there(before, kind, now.ids[kind][i]))
 				add_id(&new, kind, now.ids[kind][i]);
 	return bpf_ids_wait_dead(&new);
+}
+
+uint32_t bpf_ids_most_verified(const struct bpf_ids *ids)
+{
+	uint32_t most = 0;
+
+	assert_true(ids->n[PROGRAM]);
+	for (size_t i = 0; i < ids->n[PROGRAM]; i++) {
+		_cleanup_close_ int fd = bpf_prog_get_fd_by_id(ids->ids[PROGRAM][i]);
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+		most = info.verified_insns > most ? info.verified_insns : most;
+	}
+	return most;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the README shows with bpftool works: names instead of numbers, and maps as
+ * What smtpward(8) shows with bpftool works: names instead of numbers, and maps as
  * fields and not as bytes.
  */
 #include "fixture.h"

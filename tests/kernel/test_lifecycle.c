@@ -83,9 +83,9 @@ static void test_load_over_load(void **state)
 	assert_refuses_mail();
 	assert_int_equal(status(), ENFORCING);
 	json = status_json();
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "policy"),
-							    "generation")),
-			 2);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(json, "policy"), "generation")),
+		2);
 	assert_int_equal(status_counter("denied"), 4);
 }
 
@@ -114,7 +114,38 @@ static void test_json_of_odd_text(void **state)
 	assert_non_null(strstr(text, "/caf\\xc3\\xa9\\xff.conf"));
 	text = json_string_value(json_object_get(json_object_get(json, "policy"), "config"));
 	assert_non_null(strstr(text, "/caf\\xc3\\xa9\\xff.conf"));
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_null(strstr(run.out, "\xff.conf"));
+	assert_non_null(strstr(run.out, "/caf\\xc3\\xa9\\xff.conf: 2 rules"));
+	assert_non_null(strstr(run.out, "/caf\\xc3\\xa9\\xff.conf:2\n"));
 	unlink(file);
+}
+
+/* Wherever the text of a rule is cut, the last escape in it is whole. */
+static void test_cut_rule(void **state)
+{
+	json_auto_t *json = NULL;
+	char rules[4 * 900] = "";
+	size_t used = 0;
+
+	for (int pad = 0; pad < 4; pad++) {
+		used += snprintf(rules + used, sizeof(rules) - used, "allow cgroup \"/%.*s", pad,
+				 "aaa");
+		for (int i = 0; i < 180; i++)
+			used += snprintf(rules + used, sizeof(rules) - used, "\\x01");
+		used += snprintf(rules + used, sizeof(rules) - used, "\"\n");
+	}
+	policy_load("%s", rules);
+	json = status_json();
+	for (size_t i = 0; i < 4; i++) {
+		json_t *rule = json_array_get(json_object_get(json, "rules"), i);
+		const char *text = json_string_value(json_object_get(rule, "text"));
+		const char *last = strrchr(text, '\\');
+
+		assert_true(json_is_true(json_object_get(rule, "truncated")));
+		assert_non_null(last);
+		assert_string_equal(last, "\\x5cx01");
+	}
 }
 
 /* The number of a thing, and its word. */
@@ -159,7 +190,7 @@ static int go_to(void *folder)
 /* status is asked from anywhere: what it names is there from any directory. */
 static void assert_loads_from(char *folder, const char *file)
 {
-	const char *const argv[] = { "smtpward", "load",       "-c",	 file, "--cgroup",
+	const char *const argv[] = { "smtpward",       "load",	 "-c",	       file, "--cgroup",
 				     fixture.attached, "--pins", fixture.pins, NULL };
 	json_auto_t *json = NULL;
 	json_t *rules;
@@ -233,8 +264,8 @@ static bool hook_in_force(const char *hook)
 {
 	json_auto_t *json = status_json();
 
-	return json_is_true(json_object_get(json_object_get(json_object_get(json, "hooks"), hook),
-					    "in_force"));
+	return json_is_true(
+		json_object_get(json_object_get(json_object_get(json, "hooks"), hook), "in_force"));
 }
 
 static void detach_link(const char *name)
@@ -275,9 +306,15 @@ static void remove_pin(const char *name)
 static void test_removed_pins(void **state)
 {
 	static const char *const names[] = {
-		"link_connect4", "link_connect6", "policy/link_cgroup_mkdir",
-		"policy/link_cgroup_rmdir", "policy/prog_connect4", "policy/map_cgroups",
-		"policy/map_tracker", "policy/map_policy", "policy/map_host",
+		"link_connect4",
+		"link_connect6",
+		"policy/link_cgroup_mkdir",
+		"policy/link_cgroup_rmdir",
+		"policy/prog_connect4",
+		"policy/map_cgroups",
+		"policy/map_tracker",
+		"policy/map_policy",
+		"policy/map_host",
 		"policy/map_local",
 	};
 
@@ -416,8 +453,10 @@ static int without_syslog(void *arg)
 
 static void start_run(struct log *log, const char *policy, const char *trial)
 {
-	const char *argv[] = { "smtpward", "run",	     "-c",     policy_write("%s", policy),
-			       "--cgroup", fixture.attached, "--pins", fixture.pins,
+	const char *argv[] = { "smtpward", "run",
+			       "-c",	   policy_write("%s", policy),
+			       "--cgroup", fixture.attached,
+			       "--pins",   fixture.pins,
 			       trial,	   NULL };
 
 	log_start_run(log, argv, without_syslog);
@@ -577,9 +616,24 @@ static void test_unload_has_happened(void **state)
 	}
 }
 
+/*
+ * A kernel refuses a program that it has to go through a million instructions of, and takes long
+ * for half of them, at every load. What it goes through doubles with a value too many that lives
+ * on in a loop.
+ */
+static void test_is_soon_verified(void **state)
+{
+	struct bpf_ids ids;
+
+	policy_load("allow to local\nallow unit a*.service until 2099-01-01T00:00Z\n");
+	bpf_ids_of_pins(fixture.pins, &ids);
+	assert_in_range(bpf_ids_most_verified(&ids), 0, 100000);
+}
+
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_cut_rule, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_and_unload, fixture_tidy),
 		cmocka_unit_test_teardown(test_load_over_load, fixture_tidy),
 		cmocka_unit_test_teardown(test_json_of_odd_text, fixture_tidy),
@@ -602,6 +656,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_no_gap_in_a_swap, fixture_tidy),
 		cmocka_unit_test_teardown(test_nothing_stays, fixture_tidy),
 		cmocka_unit_test_teardown(test_unload_has_happened, fixture_tidy),
+		cmocka_unit_test_teardown(test_is_soon_verified, fixture_tidy),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, fixture_setup, fixture_teardown);

@@ -684,16 +684,21 @@ static void test_lock_is_waited_for(void **state)
 	assert_whole();
 }
 
+static int enter_namespace(void)
+{
+	if (unshare(CLONE_NEWCGROUP | CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    umount2(fixture.root, MNT_DETACH) || mount("cgroup2", fixture.root, "cgroup2", 0, NULL))
+		return -errno;
+	return 0;
+}
+
 /* A root that is not the machine's is told of, where nobody named it. */
 static int load_in_namespace(void *arg)
 {
 	const char *argv[] = { "smtpward", "load", "-c", arg, "--pins", fixture.pins, NULL };
 
-	if (unshare(CLONE_NEWCGROUP | CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    umount2(fixture.root, MNT_DETACH) || mount("cgroup2", fixture.root, "cgroup2", 0, NULL))
-		return -errno;
-	return smtpward_child(argv, NULL, NULL);
+	return enter_namespace() ?: smtpward_child(argv, NULL, NULL);
 }
 
 static void test_cgroup_namespace(void **state)
@@ -710,6 +715,29 @@ static void test_cgroup_namespace(void **state)
 	assert_true(json_is_false(json_object_get(json_object_get(json, "policy"), "root")));
 	assert_int_equal(json_array_size(json_object_get(json, "degraded")), 1);
 	json_decref(json);
+}
+
+static int use_in_container(void *command)
+{
+	const char *argv[] = { "smtpward", command, "--pins", fixture.pins, NULL };
+	int r = enter_namespace();
+
+	if (r)
+		return r;
+	if (mount("tmpfs", "/run", "tmpfs", 0, "mode=755"))
+		return -errno;
+	cover();
+	return smtpward_child(argv, NULL, NULL);
+}
+
+/* A container's pin directory of the same name, on a bpffs of its own, is another one. */
+static void test_container_with_the_same_pins(void **state)
+{
+	make_cgroups();
+	policy_load(REFUSE_WEB);
+	assert_int_equal(child_run(CHILD_IN(""), use_in_container, "status"), NOT_ENFORCING);
+	child_run(CHILD_IN(""), use_in_container, "unload");
+	assert_whole();
 }
 
 /* As the service's loads are run; a /run of its own, where nothing was made yet. */
@@ -761,6 +789,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_reader_locks_the_directory, fixture_tidy),
 		cmocka_unit_test_teardown(test_lock_is_waited_for, fixture_tidy),
 		cmocka_unit_test_teardown(test_cgroup_namespace, fixture_tidy),
+		cmocka_unit_test_teardown(test_container_with_the_same_pins, fixture_tidy),
 	};
 
 	return cmocka_run_group_tests_name("lifting", tests, fixture_setup, fixture_teardown);

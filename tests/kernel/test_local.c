@@ -282,8 +282,8 @@ static void process_has(pid_t pid, const char *line)
 		fail_msg("not '%s': %s", line, text);
 }
 
-/* What a process has open that is no socket, no BPF object and no pipe: files. */
-static void process_has_no_file(pid_t pid)
+/* Of what a process has open, that which is no socket, no BPF object and no pipe: a file. */
+static int open_file_of(pid_t pid, char *ret_path, size_t size)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const struct dirent *entry;
@@ -293,13 +293,25 @@ static void process_has_no_file(pid_t pid)
 	dir = opendir(path);
 	assert_non_null(dir);
 	while ((entry = readdir(dir))) {
-		char target[256] = "";
-
+		memset(ret_path, 0, size);
 		if (atoi(entry->d_name) > STDERR_FILENO &&
-		    readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1) > 0 &&
-		    *target == '/')
-			fail_msg("%s is open: %s", entry->d_name, target);
+		    readlinkat(dirfd(dir), entry->d_name, ret_path, size - 1) > 0 &&
+		    *ret_path == '/')
+			return atoi(entry->d_name);
 	}
+	return -1;
+}
+
+/* What it opens itself it closes soon; what it inherited stays. */
+static void process_has_no_file(pid_t pid)
+{
+	const int64_t deadline = clock_ms() + SOON_MS;
+	char path[256];
+	int fd;
+
+	while ((fd = open_file_of(pid, path, sizeof(path))) >= 0)
+		if (!pause_until(deadline))
+			fail_msg("%d is open: %s", fd, path);
 }
 
 static int open_a_file(void *arg)

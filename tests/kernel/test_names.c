@@ -5,6 +5,8 @@
  */
 #include "fixture_culprit.h"
 
+#include <inttypes.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <bpf/btf.h>
@@ -168,6 +170,102 @@ static void test_deep(void **state)
 	assert_deep(500, 1);
 }
 
+/*
+ * Below slices, whoever owns the unit makes what hides it: the unit stays in the line, and all
+ * above it. So does the container's own name where the unit is its engine's cgroup.
+ */
+static void test_unit_is_kept(void **state)
+{
+	static const struct {
+		const char *top; /* below the base, which is a slice */
+		const char *unit;
+	} rows[] = {
+		{ "user-1000.slice/user@1000.service", "user@1000.service" },
+		{ "a.slice/a-b.slice/cri-1.scope", "cri-1.scope" },
+		{ "a.slice/b.slice/c.slice/d.slice/e.slice/f.slice/g.service", "g.service" },
+		{ "x.service", "x.service" },
+	};
+	static const unsigned int nested[][2] = { { 2, 240 }, { 5, 255 }, { 31, 3 }, { 200, 20 } };
+	char path[8192], expected[256];
+	struct crime crime = { .cgroup = path };
+	struct line line;
+
+	load_policy();
+	for (size_t i = 0; i < ARRAY_SIZE(rows) * ARRAY_SIZE(nested); i++) {
+		const unsigned int *below = nested[i % ARRAY_SIZE(nested)];
+		const char *top = rows[i / ARRAY_SIZE(nested)].top;
+		char *end = stpcpy(path, top);
+
+		for (unsigned int level = 0; level < below[0]; level++)
+			end += sprintf(end, "/%0*u", (int)below[1], level);
+		commit_and_vanish(&crime);
+		read_one_line(LOG_FILE, &line);
+		strcpy(expected, below_base(top));
+		if (strncmp(line_field(&line, "cgroup")->value, expected, strlen(expected)))
+			fail_msg("row %zu: cgroup is '%s'", i, line_field(&line, "cgroup")->value);
+		line_assert(&line, "unit", rows[i / ARRAY_SIZE(nested)].unit);
+	}
+}
+
+/* Slices of one who owns a slice: there is no unit, and the path is one all the same. */
+static void test_long_slices(void **state)
+{
+	char path[8 * 256], expected[512];
+	struct crime crime = { .cgroup = path };
+	struct line line;
+
+	load_policy();
+	for (unsigned int levels = 4; levels <= 7; levels++) {
+		char *end = path;
+
+		for (unsigned int level = 0; level < levels; level++)
+			end += sprintf(end, "%s%0*u.slice", level ? "/" : "", 240, level);
+		commit_and_vanish(&crime);
+		read_one_line(LOG_FILE, &line);
+		snprintf(expected, sizeof(expected), "%s/...", below_base(path));
+		*strchr(strchr(expected + 1, '/') + 1, '/') = '\0';
+		if (strncmp(line_field(&line, "cgroup")->value, expected, strlen(expected)))
+			fail_msg("%u: cgroup is '%s'", levels, line_field(&line, "cgroup")->value);
+		line_assert(&line, "unit", "");
+	}
+}
+
+/* Whether it may point into the kernel; a word half of which is an id that there is not does not. */
+static bool is_kernel_address(uint64_t word)
+{
+	return word >> 48 == 0xffff && word >> 32 != UINT32_MAX;
+}
+
+/* What lies behind the names in a record is for the reader's group to see, too. */
+static void test_no_addresses(void **state)
+{
+	static const unsigned int nested[][2] = { { 0, 0 }, { 5, 255 }, { 40, 1 } };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	_cleanup_close_ int events = -1;
+	const uint64_t *ring;
+	uint64_t end;
+
+	load_policy();
+	for (size_t i = 0; i < ARRAY_SIZE(nested); i++) {
+		char path[2048];
+		struct crime crime = { .cgroup = path };
+		char *tail = stpcpy(path, "a.slice/b.slice/c.service");
+
+		for (unsigned int level = 0; level < nested[i][0]; level++)
+			tail += sprintf(tail, "/%0*u", (int)nested[i][1], level % 10);
+		commit_and_vanish(&crime);
+	}
+	events = bpf_pin_open("policy/map_events");
+	ring = mmap(NULL, 16 * page, PROT_READ, MAP_SHARED, events, (off_t)page);
+	assert_ptr_not_equal(ring, MAP_FAILED);
+	end = page + *ring;
+	assert_in_range(*ring, 3 * sizeof(struct smtpward_event), 15 * page);
+	for (size_t i = page / sizeof(*ring); i < end / sizeof(*ring); i++)
+		if (is_kernel_address(ring[i]))
+			fail_msg("at %zu: 0x%" PRIx64, i * sizeof(*ring) - page, ring[i]);
+	munmap((void *)ring, 16 * page);
+}
+
 /* In the struct itself, or in one without a name that is in it. */
 static bool has_member(const struct btf *btf, __u32 id, const char *name)
 {
@@ -230,6 +328,9 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_long_names, fixture_tidy),
 		cmocka_unit_test_teardown(test_too_long_names, fixture_tidy),
 		cmocka_unit_test_teardown(test_deep, fixture_tidy),
+		cmocka_unit_test_teardown(test_unit_is_kept, fixture_tidy),
+		cmocka_unit_test_teardown(test_long_slices, fixture_tidy),
+		cmocka_unit_test_teardown(test_no_addresses, fixture_tidy),
 		cmocka_unit_test_teardown(test_too_deep, fixture_tidy),
 	};
 

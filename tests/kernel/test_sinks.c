@@ -4,6 +4,7 @@
  * be opened again; a terminal that is stopped.
  */
 #include "fixture.h"
+#include "fixture_drain.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -44,15 +45,24 @@ static void attempts(unsigned int n)
 		assert_int_equal(attempt_in("web.service", NET_OUTSIDE4, 25), EPERM);
 }
 
-static unsigned int count_lines(const char *name)
+/* ret_size: of those lines, or NULL. */
+static unsigned int count_lines(const char *name, off_t *ret_size)
 {
 	_cleanup_fclose_ FILE *file = fopen(name, "re");
 	_cleanup_free_ char *line = NULL;
 	unsigned int n = 0;
+	off_t bytes = 0;
 	size_t size = 0;
+	ssize_t len;
 
-	while (file && getline(&line, &size, file) > 0)
-		n += strstr(line, " verdict=deny ") && strchr(line, '\n');
+	while (file && (len = getline(&line, &size, file)) > 0) {
+		if (!strstr(line, " verdict=deny ") || line[len - 1] != '\n')
+			continue;
+		n++;
+		bytes += len;
+	}
+	if (ret_size)
+		*ret_size = bytes;
 	return n;
 }
 
@@ -60,9 +70,9 @@ static void wait_for_lines(const char *name, unsigned int n)
 {
 	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 
-	while (count_lines(name) != n)
+	while (count_lines(name, NULL) != n)
 		if (!pause_until(deadline))
-			fail_msg("%s has %u lines, not %u", name, count_lines(name), n);
+			fail_msg("%s has %u lines, not %u", name, count_lines(name, NULL), n);
 }
 
 static void test_several(void **state)
@@ -79,7 +89,31 @@ static void test_several(void **state)
 	log_line(&log, " verdict=deny ", 2);
 	log_end(&log, SIGTERM);
 	assert_int_equal(log_count(&log, "missed"), 0);
-	assert_int_equal(count_lines(path), 3);
+	assert_int_equal(count_lines(path, NULL), 3);
+}
+
+static int close_standard(void *arg)
+{
+	return close_range(STDIN_FILENO, STDERR_FILENO, 0);
+}
+
+/* Nothing is open: what has a line in the file is an attempt, and nothing else is there. */
+static void test_nothing_is_open(void **state)
+{
+	const char *argv[] = { "smtpward", "log",  "--pins", fixture.pins, "--to", path,
+			       "--to",	   "json", "--to",   "stderr",	   NULL };
+	_cleanup_(log_close) struct log log;
+	struct stat st;
+	off_t size = 0;
+
+	begin();
+	log_start_run(&log, argv, close_standard);
+	attempts(3);
+	wait_for_lines(path, 3);
+	log_end(&log, SIGTERM);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(count_lines(path, &size), 3);
+	assert_int_equal(size, st.st_size);
 }
 
 #define MANY 30
@@ -185,7 +219,7 @@ static void test_reopen(void **state)
 	wait_for_lines(path, 1);
 	log_end(&log, SIGTERM);
 	assert_int_equal(log_count(&log, "smtpward: "), 2);
-	assert_int_equal(count_lines(put_away), 2);
+	assert_int_equal(count_lines(put_away, NULL), 2);
 }
 
 /* Of terminals of our own: a guest may have none. */
@@ -235,13 +269,54 @@ static void test_terminal_is_stopped(void **state)
 	log_end(&log, SIGTERM);
 }
 
+#define SLOW_LINES 6
+
+/* For as long as it takes lines it is waited for, however long that is in all. */
+static void test_slow_end(void **state)
+{
+	const unsigned int patience = 600 * (unsigned int)fixture_slow();
+	struct slow_drain drain = { .every_ms = patience / 2,
+				    .takes = SLOW_LINES,
+				    .patience_ms = patience };
+
+	begin();
+	attempts(SLOW_LINES);
+	assert_int_equal(drain_slowly(fixture.pins, &drain), 0);
+	assert_int_equal(drain.taken, SLOW_LINES);
+}
+
+static void assert_ends(unsigned int takes, const char *what)
+{
+	struct slow_drain drain = { .takes = takes, .patience_ms = 200 };
+	char text[128];
+
+	snprintf(text, sizeof(text), "the last %s no line: the sink does not take them in time",
+		 what);
+	assert_int_equal(drain_slowly(fixture.pins, &drain), -ETIMEDOUT);
+	assert_string_equal(drain.reason.text, text);
+}
+
+/* What has no line in the end: records, of which one was taken, sums, or both. */
+static void test_words_of_the_end(void **state)
+{
+	begin();
+	attempts(2);
+	assert_ends(1, "records have");
+	policy_unload();
+	policy_load("limit 1/h burst 2\n");
+	attempts(5);
+	assert_ends(1, "records and sums have");
+	assert_ends(1, "sums have");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
 
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_several), TEST(test_one_is_stopped),	    TEST(test_one_goes_on),
-		TEST(test_reopen),  TEST(test_terminal_is_stopped),
+		TEST(test_several),	TEST(test_nothing_is_open),  TEST(test_one_is_stopped),
+		TEST(test_one_goes_on), TEST(test_reopen),	     TEST(test_terminal_is_stopped),
+		TEST(test_slow_end),	TEST(test_words_of_the_end),
 	};
 
 	return cmocka_run_group_tests_name("sinks", tests, fixture_setup, fixture_teardown);

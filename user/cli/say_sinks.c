@@ -41,16 +41,31 @@ static const char *say_sinks_explain(int err)
 	return strerror(-err);
 }
 
-static enum command_result say_sinks_check(const char *const *names, size_t n)
+/* Of the i-th, with those before it. */
+static enum command_result say_sinks_check(const char *const *names, size_t i)
 {
-	for (size_t i = 1; i < n; i++)
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(names[i], names[j]))
-				continue;
+	for (size_t j = 0; j < i; j++) {
+		if (!sink_same_place(names[i], names[j]))
+			continue;
+		if (strcmp(names[i], names[j]) != 0)
+			msg_error("--to %s stands twice: it is where --to %s is: name each place "
+				  "once",
+				  names[i], names[j]);
+		else
 			msg_error("--to %s stands twice: name each place once", names[i]);
-			return COMMAND_BAD_INPUT;
-		}
+		return COMMAND_BAD_INPUT;
+	}
 	return COMMAND_DONE;
+}
+
+/* Before anything is opened. */
+static enum command_result say_sinks_check_all(const char *const *names, size_t n)
+{
+	enum command_result result = COMMAND_DONE;
+
+	for (size_t i = 1; i < n && result == COMMAND_DONE; i++)
+		result = say_sinks_check(names, i);
+	return result;
 }
 
 /* What has been opened by then stays the caller's, where it fails too. */
@@ -58,8 +73,13 @@ static enum command_result say_sinks_open_each(const char *const *names, size_t 
 					       struct sink_outlet *outlets)
 {
 	for (size_t i = 0; i < n; i++) {
-		int r = sink_open(names[i], &outlets[i].sink);
+		/* Two names of a file that was not there before the first of them. */
+		enum command_result result = say_sinks_check(names, i);
+		int r;
 
+		if (result != COMMAND_DONE)
+			return result;
+		r = sink_open(names[i], &outlets[i].sink);
 		if (r) {
 			msg_error("cannot open %s: %s", names[i], say_sinks_explain(r));
 			return COMMAND_FAILED;
@@ -93,7 +113,7 @@ static enum command_result say_sinks_open_tee(const char *const *names, size_t n
 
 enum command_result say_sinks_open(const char *const *names, size_t n, struct say_sinks *ret)
 {
-	enum command_result result = say_sinks_check(names, n);
+	enum command_result result = say_sinks_check_all(names, n);
 
 	if (result != COMMAND_DONE)
 		return result;

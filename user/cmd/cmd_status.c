@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "base/plural.h"
+#include "base/quote.h"
 #include "base/span.h"
 #include "base/verdict_word.h"
 #include "cli/msg.h"
@@ -67,14 +68,32 @@ static void status_format_hash(const struct state *state, char dst[static POLICY
 		policy_hash_text(state->origin.hash, dst);
 }
 
+struct status_name {
+	char text[QUOTE_SIZE(sizeof(((struct smtpward_policy_info *)0)->config))];
+};
+
+_Static_assert(sizeof(((struct smtpward_rule_info *)0)->file) <=
+		       sizeof(((struct smtpward_policy_info *)0)->config),
+	       "there is room for each name");
+
+/* A file's name as a line has one: it may have any byte in it, and a terminal reads this. */
+static struct status_name status_name(const char *file)
+{
+	const size_t most = sizeof(((struct smtpward_rule_info *)0)->file);
+	struct status_name name = { "" };
+
+	quote_text(file, strnlen(file, most), name.text, sizeof(name.text));
+	return name;
+}
+
 /* The other one of a trial: "FILE, generation 3". */
 static void status_format_other(const struct state *state, char *dst, size_t size)
 {
 	if (!state->trial.fallback)
 		snprintf(dst, size, "nothing");
 	else
-		snprintf(dst, size, "%.*s%sgeneration %" PRIu64, (int)sizeof(state->other.config),
-			 state->other.config, *state->other.config ? ", " : "",
+		snprintf(dst, size, "%s%sgeneration %" PRIu64,
+			 status_name(state->other.config).text, *state->other.config ? ", " : "",
 			 (uint64_t)state->other.generation);
 }
 
@@ -85,7 +104,7 @@ static uint64_t status_trial_ends_at(const struct state *state)
 
 static void status_print_trial(const struct state *state)
 {
-	char other[512], left[SPAN_SIZE], ends[32];
+	char other[sizeof(struct status_name) + 64], left[SPAN_SIZE], ends[32];
 
 	if (state->trial.phase != TRIAL_RUNS)
 		return;
@@ -103,7 +122,7 @@ static void status_print_policy(const struct state *state)
 	char since[32], hash[POLICY_HASH_TEXT_SIZE];
 
 	status_format_time(state_loaded_at(state), since, sizeof(since));
-	printf("policy    %s: %" PRIu32 " %s, %s ", policy->config, policy->rules,
+	printf("policy    %s: %" PRIu32 " %s, %s ", status_name(policy->config).text, policy->rules,
 	       plural(policy->rules, "rule", "rules"), plural(policy->ports, "port", "ports"));
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
 		printf("%s%u", i ? ", " : "", policy->port[i]);
@@ -193,7 +212,7 @@ static void status_print_rules(const struct state *state)
 		const struct smtpward_rule_info *rule = &state->rules[i];
 
 		printf("rule %-3u  %s%s  # %s:%u", i + 1, rule->text, rule->truncated ? "..." : "",
-		       rule->file, rule->line);
+		       status_name(rule->file).text, rule->line);
 		status_print_left(rule, now);
 		putchar('\n');
 	}

@@ -15,8 +15,7 @@
 
 #include "line/line_fields.h"
 
-#define CGROUP_FLAGS (SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP)
-#define EVENT_FLAGS (CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
+#define EVENT_FLAGS (SMTPWARD_CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
 
 /* What stands for the names that a list leaves out. */
 static const char cut_text[] = "/...";
@@ -88,16 +87,19 @@ static struct names line_names(const char *list, size_t len, size_t size)
 
 static struct names line_names_of_cgroup(const char *list, size_t len, uint32_t flags)
 {
+	const size_t top = (flags & SMTPWARD_CGROUP_TOP_NAMES) >> SMTPWARD_CGROUP_TOP_SHIFT;
 	struct names names = line_names(list, len, SMTPWARD_CGROUP_SIZE);
 
 	if (names.odd)
 		return names;
 	if (flags & SMTPWARD_CGROUP_CUT)
 		names.missing_at = 0;
-	if (flags & SMTPWARD_CGROUP_TOP) {
-		names.odd = !(flags & SMTPWARD_CGROUP_CUT) || line_names_count(&names) < 2;
-		names.missing_at = 2;
+	if (!(flags & SMTPWARD_CGROUP_TOP)) {
+		names.odd = top > 0;
+		return names;
 	}
+	names.missing_at = top ?: 2;
+	names.odd = !(flags & SMTPWARD_CGROUP_CUT) || line_names_count(&names) < names.missing_at;
 	return names;
 }
 
@@ -213,7 +215,7 @@ int line_from_caller(const struct smtpward_caller_key *key, const struct smtpwar
 {
 	struct names cgroup;
 
-	if (caller->flags & ~(CGROUP_FLAGS | SMTPWARD_CALLER_NAMED))
+	if (caller->flags & ~(SMTPWARD_CGROUP_FLAGS | SMTPWARD_CALLER_NAMED))
 		return -EBADMSG;
 	cgroup = line_names_of_cgroup(caller->cgroup, caller->cgroup_len, caller->flags);
 	*ret = (struct line){

@@ -112,6 +112,15 @@ int fill_policy(const struct loader *loader, const struct ruleset *ruleset, stru
 	return fill_affixes(loader, "map_suffixes", ruleset->suffixes, ruleset->n_suffixes, reason);
 }
 
+/* Text that was cut, not in the middle of an escape, \xNN. */
+static void fill_end_text(char *text)
+{
+	char *escape = strrchr(text, '\\');
+
+	if (escape && strlen(escape) < strlen("\\xNN"))
+		*escape = '\0';
+}
+
 static int fill_rule(const struct loader *loader, const struct policy_rule *rule, uint32_t index,
 		     struct reason *reason)
 {
@@ -128,6 +137,8 @@ static int fill_rule(const struct loader *loader, const struct policy_rule *rule
 	info.truncated = strlen(text) >= sizeof(info.text);
 	snprintf(info.file, sizeof(info.file), "%s", rule->place.file);
 	snprintf(info.text, sizeof(info.text), "%s", text);
+	if (info.truncated)
+		fill_end_text(info.text);
 	return fill_map(loader, "map_rules", &index, &info, reason);
 }
 

@@ -305,6 +305,7 @@ int drain_write_pending(struct drain *drain)
 	if (r)
 		return 1;
 	drain->pending = false;
+	drain->written++;
 	if (drain->line.kind == LINE_ATTEMPT)
 		drain->report.lines++;
 	drain->report.summed_up += drain->line.suppressed + drain->line.lost;
@@ -406,9 +407,33 @@ static void drain_wait(const struct drain *drain)
 		poll(&sink, 1, 100);
 }
 
-int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason)
+/* A sink that takes a line now and then holds up the end, a load's too, so many times at most. */
+#define DRAIN_PATIENCES 6
+
+/* What is left, in words that are true of it. */
+static int drain_give_up(struct drain *drain, struct reason *reason)
 {
-	const uint64_t deadline = drain_clock_ns(CLOCK_MONOTONIC) + timeout_ns;
+	const char *const why = drain->busy ? "a program does not come to the end of a record"
+					    : "the sink does not take them in time";
+	struct ring_record record;
+	const int records = drain_peek(drain, drain_position(drain), &record);
+	const int sums = drain_owes_sums(drain);
+	const char *what = sums ? "sums have" : "alert has";
+
+	if (records < 0)
+		return drain_fail(drain, records, "cannot take records out of map_events in",
+				  reason);
+	if (sums < 0)
+		return drain_fail(drain, sums, "cannot sum up map_callers in", reason);
+	if (records != RING_NONE)
+		what = sums ? "records and sums have" : "records have";
+	return reason_set(reason, -ETIMEDOUT, "the last %s no line: %s", what, why);
+}
+
+int drain_all(struct drain *drain, uint64_t patience_ns, struct reason *reason)
+{
+	const uint64_t begun = drain_clock_ns(CLOCK_MONOTONIC);
+	uint64_t now, since = begun, written = drain->written;
 
 	for (;;) {
 		bool more, wait;
@@ -421,12 +446,12 @@ int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason)
 		}
 		if (r < 0 || (!wait && !more))
 			return r;
-		if (drain_clock_ns(CLOCK_MONOTONIC) > deadline)
-			return reason_set(reason, -ETIMEDOUT, "%s",
-					  drain->busy ? "the last records have no line: a program "
-							"does not come to the end of one"
-						      : "the last records have no line: nobody "
-							"takes it");
+		now = drain_clock_ns(CLOCK_MONOTONIC);
+		if (drain->written != written)
+			since = now;
+		written = drain->written;
+		if (now - since > patience_ns || now - begun > DRAIN_PATIENCES * patience_ns)
+			return drain_give_up(drain, reason);
 		if (wait)
 			drain_wait(drain);
 	}

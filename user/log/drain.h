@@ -78,10 +78,11 @@ int drain_alert(struct drain *drain, const char *alert, bool healed);
 bool drain_in_trouble(const struct drain *drain);
 
 /*
- * Everything, records and sums, for at most timeout_ns; -ETIMEDOUT where the sink does not
- * take it all, or a program does not come to the end of a record.
+ * Everything, records and sums; -ETIMEDOUT if the sink takes no line for patience_ns, or not all
+ * in six times that, or if a program does not come to the end of a record: the reason says what is
+ * left.
  */
-int drain_all(struct drain *drain, uint64_t timeout_ns, struct reason *reason);
+int drain_all(struct drain *drain, uint64_t patience_ns, struct reason *reason);
 
 /* Lines written for attempts, and attempts that were summed up, since drain_begin(). */
 struct drain_report {

@@ -39,6 +39,7 @@ struct drain {
 	bool pending; /* line is to be written, and then step to be done */
 	struct drain_step step;
 	struct line line;
+	uint64_t written;   /* lines of any kind */
 	uint64_t summed_up; /* suppressed + lost when the last summary was complete */
 	uint64_t gone;	    /* tenants that were gone then, and so are their entries */
 	struct drain_report report;
@@ -61,5 +62,8 @@ void drain_begin_line(struct drain *drain, const struct drain_step *step);
  * may be out already.
  */
 int drain_write_pending(struct drain *drain);
+
+/* Whether there are attempts that have no line and are in no sum that is out: 1, 0 or -errno. */
+int drain_owes_sums(struct drain *drain);
 
 #endif /* SMTPWARD_DRAIN_STEPS_H */

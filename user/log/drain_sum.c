@@ -141,3 +141,28 @@ int drain_summaries(struct drain *drain, bool sweep, struct reason *reason)
 
 	return r < 0 ? drain_fail(drain, r, "cannot sum up map_callers in", reason) : r;
 }
+
+static int drain_owes_key(void *userdata, const struct smtpward_caller_key *key)
+{
+	struct callers *callers = userdata;
+	int r = callers_read(callers, key);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return callers->counts->suppressed != callers->reported->suppressed ||
+	       callers->counts->lost != callers->reported->lost;
+}
+
+int drain_owes_sums(struct drain *drain)
+{
+	int r;
+
+	/* Of an entry that is forgotten the line alone is left. */
+	if (drain->pending && drain->step.kind == SMTPWARD_NOTE_NOTHING &&
+	    drain->line.kind != LINE_ALERT)
+		return 1;
+	r = drain_owes_key(&drain->callers, &callers_rest);
+	if (r)
+		return r;
+	return callers_each(&drain->callers, drain_owes_key, &drain->callers);
+}

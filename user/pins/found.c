@@ -190,7 +190,7 @@ static int found_read_origin(const struct found_program *program, struct found_l
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	link->generation = policy.generation;
-	link->flags = origin->flags;
+	link->root_id = policy.root;
 	link->reader = origin->reader;
 	link->pins = strndup(origin->pins, sizeof(origin->pins));
 	return link->pins ? 0 : -ENOMEM;
@@ -297,8 +297,7 @@ bool found_is_of(const struct found_link *link, const char *pins, uint64_t root_
 {
 	if (!link->pins)
 		return !strcmp(pins, PINS_DEFAULT_PATH) && link->cgroup_id == root_id;
-	return !strcmp(pins, link->pins) &&
-	       (link->cgroup_id == root_id || link->flags & SMTPWARD_ORIGIN_CGROUP);
+	return !strcmp(pins, link->pins) && (!link->root_id || link->root_id == root_id);
 }
 
 static int found_claim_link(struct found *found, uint32_t id, const char *path)
@@ -311,8 +310,6 @@ static int found_claim_link(struct found *found, uint32_t id, const char *path)
 		link->pins = strdup(path);
 		if (!link->pins)
 			return -ENOMEM;
-		/* Wherever it is attached: its pin says so, as --cgroup does. */
-		link->flags |= SMTPWARD_ORIGIN_CGROUP;
 	}
 	return 0;
 }

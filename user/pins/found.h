@@ -23,10 +23,10 @@ struct found_link {
 	uint32_t id;
 	uint32_t program_id;
 	uint64_t cgroup_id;
+	uint64_t root_id;    /* of the v2 root as whoever loaded it saw it; 0: not known */
 	uint32_t gate_id;    /* of map_gate: one for all links of a pin directory */
 	uint64_t gate;	     /* what that says */
 	uint64_t generation; /* of the program; 0: an older version's, which cannot be told */
-	uint32_t flags;	     /* SMTPWARD_ORIGIN_* */
 	uint32_t reader;     /* the group that may read beside root; 0: none */
 	char *pins;	     /* the pin directory that it was loaded with; NULL: not known */
 };
@@ -42,7 +42,7 @@ void found_clear(struct found *found);
 
 /*
  * Whether the link is of this pin directory. A container may have a directory of that name
- * too, attached to its own root: root_id is the id of the v2 root as it is seen here.
+ * too, and a v2 root of its own: root_id is the id of the root as it is seen here.
  */
 bool found_is_of(const struct found_link *link, const char *pins, uint64_t root_id);
 

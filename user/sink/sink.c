@@ -8,21 +8,23 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "base/macro.h"
+#include "host/trusted.h"
 #include "sink/sink_datagram.h"
+
+static const struct sink_machine_paths sink_machine_paths = {
+	.log = SINK_SYSLOG_PATH,
+	.journald_log = SINK_JOURNALD_LOG_PATH,
+	.journald_socket = SINK_JOURNALD_PATH,
+};
 
 static int sink_open_syslog(struct sink **ret_sink)
 {
-	static const struct sink_machine_paths paths = {
-		.log = SINK_SYSLOG_PATH,
-		.journald_log = SINK_JOURNALD_LOG_PATH,
-		.journald_socket = SINK_JOURNALD_PATH,
-	};
-
-	return sink_machine_open(&paths, ret_sink);
+	return sink_machine_open(&sink_machine_paths, ret_sink);
 }
 
 static int sink_open_journal(struct sink **ret_sink)
@@ -47,19 +49,47 @@ static const struct {
 	bool (*is_out)(const struct smtpward_receipt *receipt);
 } sink_rows[] = {
 	{ SINK_SYSLOG, sink_open_syslog, sink_datagram_is_out },
-	{ "journal", sink_open_journal, sink_datagram_is_out },
+	{ SINK_JOURNAL, sink_open_journal, sink_datagram_is_out },
 	{ SINK_STDERR, sink_open_stderr, NULL },
 	{ "json", sink_open_json, NULL },
 };
 
-int sink_open(const char *spec, struct sink **ret_sink)
+/* The row of a name, or -1 of a file. */
+static int sink_find_row(const char *spec)
 {
-	assert(spec && ret_sink);
-
 	for (size_t i = 0; i < ARRAY_SIZE(sink_rows); i++)
 		if (!strcmp(spec, sink_rows[i].name))
-			return sink_rows[i].open(ret_sink);
-	return sink_file_open(spec, ret_sink);
+			return (int)i;
+	return -1;
+}
+
+int sink_open(const char *spec, struct sink **ret_sink)
+{
+	int row;
+
+	assert(spec && ret_sink);
+
+	row = sink_find_row(spec);
+	return row < 0 ? sink_file_open(spec, ret_sink) : sink_rows[row].open(ret_sink);
+}
+
+static bool sink_is_machine_and_journal(const char *a, const char *b)
+{
+	return !strcmp(a, SINK_SYSLOG) && !strcmp(b, SINK_JOURNAL) &&
+	       sink_machine_is_journalds(&sink_machine_paths);
+}
+
+bool sink_same_place(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	assert(a && b);
+
+	if (!strcmp(a, b) || sink_is_machine_and_journal(a, b) || sink_is_machine_and_journal(b, a))
+		return true;
+	/* Of a symbolic link sink_open() says what it is. */
+	return sink_find_row(a) < 0 && sink_find_row(b) < 0 && !lstat(a, &sa) && !lstat(b, &sb) &&
+	       trusted_same(&sa, &sb);
 }
 
 const char *sink_default(void)

@@ -7,6 +7,8 @@
 #ifndef SMTPWARD_SINK_H
 #define SMTPWARD_SINK_H
 
+#include <stdbool.h>
+
 #include "line/line.h"
 
 struct sink;
@@ -14,10 +16,17 @@ struct sink;
 /* What sink_open() takes, for people: the names of its table, and a file for any other. */
 #define SINK_SPECS "syslog|journal|stderr|json|FILE"
 #define SINK_SYSLOG "syslog"
+#define SINK_JOURNAL "journal"
 #define SINK_STDERR "stderr"
 
 /* A name of SINK_SPECS, or the path of a file. Returns as the function of that sink. */
 int sink_open(const char *spec, struct sink **ret_sink);
+
+/*
+ * Whether a line to both would be twice in one place: one name, or the machine's log where that is
+ * the journal, and the journal, or two paths of one file that is there.
+ */
+bool sink_same_place(const char *a, const char *b);
 
 /* SINK_SYSLOG, or SINK_STDERR where there is no syslog. */
 const char *sink_default(void);
@@ -81,6 +90,8 @@ struct sink_machine_paths {
 	const char *journald_socket;
 };
 
+bool sink_machine_is_journalds(const struct sink_machine_paths *paths);
+
 /* paths are not copied. */
 int sink_machine_open(const struct sink_machine_paths *paths, struct sink **ret);
 
@@ -102,7 +113,7 @@ int sink_stream_open(int fd, bool json, struct sink **ret);
 
 /*
  * Another descriptor of the same terminal or pipe, of our own, with which nothing blocks; or
- * -errno, -EINVAL where it is neither of the two.
+ * -errno, -EINVAL where it is neither of the two, -EBADF where nothing can be written to fd.
  */
 int sink_stream_own(int fd);
 

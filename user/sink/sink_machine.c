@@ -23,12 +23,12 @@ struct sink_machine {
 };
 
 /* journald's /dev/log is a link to its own socket, or that socket, mounted. */
-static bool machine_is_journalds(const struct sink_machine *machine)
+bool sink_machine_is_journalds(const struct sink_machine_paths *paths)
 {
 	struct stat log, journald, socket;
 
-	return !stat(machine->paths.log, &log) && !stat(machine->paths.journald_log, &journald) &&
-	       trusted_same(&log, &journald) && !stat(machine->paths.journald_socket, &socket) &&
+	return !stat(paths->log, &log) && !stat(paths->journald_log, &journald) &&
+	       trusted_same(&log, &journald) && !stat(paths->journald_socket, &socket) &&
 	       S_ISSOCK(socket.st_mode);
 }
 
@@ -39,8 +39,8 @@ static int machine_write(struct sink *sink, const struct line *line,
 	int r;
 
 	if (!machine->chosen)
-		machine->chosen = machine_is_journalds(machine) ? machine->journal
-								: machine->syslog;
+		machine->chosen = sink_machine_is_journalds(&machine->paths) ? machine->journal
+									     : machine->syslog;
 	r = sink_write(machine->chosen, line, receipt);
 	if (r && r != -EAGAIN)
 		machine->chosen = NULL;

@@ -67,12 +67,15 @@ static int stream_render_json(const struct line *line, char **ret, size_t *ret_l
 
 int sink_stream_own(int fd)
 {
+	int own, flags = fcntl(fd, F_GETFL);
 	struct stat st;
 	char path[64];
-	int own;
 
-	if (fstat(fd, &st) < 0)
+	if (flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	/* Opened anew it would take what it does not take as it is. */
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
 	if (!S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return -EINVAL;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

@@ -138,6 +138,8 @@ static void test_cgroup_paths(void **state __attribute__((unused)))
 		{ TEXT("d\0c.service\0b.slice\0a.slice"), top, "/a.slice/b.slice/.../c.service/d",
 		  "" },
 		{ TEXT("b\0a"), top, "/a/b/...", "a" },
+		{ TEXT("d\0c.service\0b.slice\0a.slice"), top | 3U << SMTPWARD_CGROUP_TOP_SHIFT,
+		  "/a.slice/b.slice/c.service/.../d", "c.service" },
 		/* missing next to the root */
 		{ TEXT("d\0c"), cut, "/.../c/d", "" },
 		{ TEXT("d\0c.slice"), cut, "/.../c.slice/d", "" },
@@ -267,6 +269,8 @@ static void test_odd_names(void **state __attribute__((unused)))
 		{ TEXT("/"), 0, "?/", NULL },
 		{ TEXT("memfd:a/b"), 0, "?memfd:a/b", NULL },
 		{ TEXT("b\0a"), top, "?b\\x00a", NULL },
+		{ TEXT("b\0a"), top | cut | 3U << SMTPWARD_CGROUP_TOP_SHIFT, "?b\\x00a", NULL },
+		{ TEXT("b\0a"), cut | 1U << SMTPWARD_CGROUP_TOP_SHIFT, "?b\\x00a", NULL },
 		{ TEXT("a"), top | cut, "?a", NULL },
 		{ NO_NAMES, top | cut, "?", NULL },
 	};

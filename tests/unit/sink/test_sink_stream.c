@@ -343,6 +343,19 @@ static void test_stream_socket(void **state __attribute__((unused)))
 	close(fds[0]);
 }
 
+/* What a closed stdout is: it takes nothing, and is not opened anew for that. */
+static void test_stream_read_only(void **state __attribute__((unused)))
+{
+	_cleanup_close_ int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct sink *sink = NULL;
+
+	assert_true(fd >= 0);
+	assert_int_equal(sink_stream_own(fd), -EBADF);
+	assert_int_equal(sink_stream_open(fd, true, &sink), 0);
+	assert_int_equal(write_sample(sink, 1), -EBADF);
+	sink_free(sink);
+}
+
 static void test_free_nothing(void **state __attribute__((unused)))
 {
 	_cleanup_sink_ struct sink *sink = NULL;
@@ -358,7 +371,8 @@ int main(void)
 		TEST(test_stream_full),	     TEST(test_stream_gone),
 		TEST(test_stream_blocking),  TEST(test_stream_interrupted),
 		TEST(test_stream_crowded),   TEST(test_stream_terminal),
-		TEST(test_stream_socket),    TEST(test_free_nothing),
+		TEST(test_stream_socket),    TEST(test_stream_read_only),
+		TEST(test_free_nothing),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
