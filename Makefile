@@ -155,10 +155,14 @@ sed -e 's|/usr/sbin/smtpward|$(sbindir)/smtpward|g' -e 's|/etc/smtpward|$(syscon
 
 endef
 
+# Examples. The tree of another ABI has none, and is not installed.
+WATCH := $(if $(wildcard scripts/watch),$(sort $(shell find scripts/watch -type f)))
+
 # FROM=TO of everything but the program and the policy.
 TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	user/man/smtpward.conf.5=$(mandir)/man5/smtpward.conf.5 \
 	user/man/smtpward-security.7=$(mandir)/man7/smtpward-security.7 \
+	user/man/smtpward-fleet.7=$(mandir)/man7/smtpward-fleet.7 \
 	scripts/install/completion/smtpward=$(bashcompletiondir)/smtpward \
 	scripts/install/systemd/smtpward.service=$(systemdsystemunitdir)/smtpward.service \
 	scripts/install/systemd/smtpward-retry.service=$(systemdsystemunitdir)/smtpward-retry.service \
@@ -167,7 +171,8 @@ TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	scripts/install/systemd/smtpward-local.service=$(systemdsystemunitdir)/smtpward-local.service \
 	scripts/install/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
 	scripts/install/systemd/require-load.conf=$(docdir)/require-load.conf \
-	README.md=$(docdir)/README.md
+	README.md=$(docdir)/README.md \
+	$(foreach file,$(WATCH),$(file)=$(file:scripts/%=$(docdir)/examples/%))
 
 POLICY := $(sysconfdir)/smtpward/smtpward.conf
 
@@ -183,6 +188,8 @@ install: all
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/smtpward' $(foreach text,$(TEXTS),'$(DESTDIR)$(word 2,$(subst =, ,$(text)))')
 	! cmp -s scripts/install/etc/smtpward.conf '$(DESTDIR)$(POLICY)' || rm '$(DESTDIR)$(POLICY)'
+	[ ! -d '$(DESTDIR)$(docdir)/examples' ] || find '$(DESTDIR)$(docdir)/examples' -depth -type d \
+		-exec rmdir --ignore-fail-on-non-empty {} +
 	for dir in '$(docdir)' $(FRAGMENTS:%='%') '$(sysconfdir)/smtpward'; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done

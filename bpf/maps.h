@@ -104,6 +104,14 @@ struct {
 	__type(value, struct smtpward_counters);
 } map_counters SEC(".maps");
 
+/* Of this generation; see abi.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SMTPWARD_ATTEMPTS_A_PORT);
+	__type(key, __u32);
+	__type(value, struct smtpward_attempts);
+} map_attempts SEC(".maps");
+
 /*
  * The programs that decided before this generation, one map a hook: kernels from
  * 6.18 on let a program array hold one attach type only. Empty once the switch is done,

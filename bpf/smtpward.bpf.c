@@ -31,8 +31,14 @@
 #define PASS 1
 #define REFUSE 0
 
-static __always_inline void enforce_count(const struct decision *decision, bool refused)
+static __always_inline void enforce_count(const struct flow *flow, const struct decision *decision,
+					  bool refused)
 {
+	const __u32 entry = flow->port_index * SMTPWARD_ATTEMPTS_A_PORT + decision->rule;
+	struct smtpward_attempts *attempts = bpf_map_lookup_elem(&map_attempts, &entry);
+
+	if (attempts)
+		count(&attempts->attempts);
 	if (refused)
 		COUNT(denied);
 	else if (decision->verdict == SMTPWARD_ALLOW)
@@ -52,7 +58,7 @@ static __always_inline int enforce(struct bpf_sock_addr *ctx, const struct flow 
 	if (audit_mode && decision.verdict == SMTPWARD_DENY)
 		decision.verdict = SMTPWARD_AUDIT;
 	refused = decision.verdict != SMTPWARD_ALLOW && decision.verdict != SMTPWARD_AUDIT;
-	enforce_count(&decision, refused);
+	enforce_count(flow, &decision, refused);
 	refused = OPAQUE(refused, caller.cgroup_id);
 	if (log_verdicts & (1U << (decision.verdict & 31)))
 		record_attempt(flow, &caller, &decision);

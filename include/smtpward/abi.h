@@ -297,6 +297,18 @@ struct smtpward_counters {
 };
 
 /*
+ * map_attempts, one entry a CPU, by guarded port and rule: those that this generation decided.
+ * The entry of a port's index and a rule, or SMTPWARD_RULE_NONE, is the index times
+ * SMTPWARD_ATTEMPTS_A_PORT and the rule. No ABI is told by it: a generation of an older version
+ * has none.
+ */
+#define SMTPWARD_ATTEMPTS_A_PORT (SMTPWARD_RULES_MAX + 1)
+
+struct smtpward_attempts {
+	__u64 attempts;
+};
+
+/*
  * map_tracker, by what they are missing from: cgroups of this generation that the map
  * had no room for. Never taken back: a new load begins anew.
  */
@@ -460,6 +472,7 @@ _Static_assert(sizeof(struct smtpward_tenant) == 1112, "ABI");
 _Static_assert(sizeof(struct smtpward_reported) == 32, "ABI");
 _Static_assert(sizeof(struct smtpward_note) == 168, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 96, "ABI");
+_Static_assert(sizeof(struct smtpward_attempts) == 8, "ABI");
 _Static_assert(sizeof(struct smtpward_clock) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
 _Static_assert(sizeof(struct smtpward_origin) == 4624, "ABI");

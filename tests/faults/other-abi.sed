@@ -15,4 +15,4 @@ s/\(sizeof(struct smtpward_note) == \)168/\1176/
 s/\(sizeof(struct smtpward_cgroup) == \)232/\1240/
 
 # And user/pins/counter.c, which has a row for each.
-/^#define TABLE(ROW)/a\	ROW(other, true) \\
+/^#define TABLE(ROW)/a\	ROW(other, true, "Of another ABI.") \\

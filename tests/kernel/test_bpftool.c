@@ -239,6 +239,7 @@ static void test_every_map_has_btf(void **state)
 		"map_note",
 		"map_tenants",
 		"policy/map_levels",
+		"policy/map_attempts",
 		"map_counters",
 		"policy/map_cgroups",
 		"policy/map_tracker",

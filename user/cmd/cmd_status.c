@@ -16,8 +16,8 @@
 #include "base/verdict_word.h"
 #include "cli/msg.h"
 #include "cli/say_json.h"
+#include "cli/say_metrics.h"
 #include "cmd/commands.h"
-#include "host/boottime.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
 #include "pins/counter.h"
@@ -32,12 +32,14 @@
 struct status_config {
 	const char *pins;
 	const char *expect;
-	bool json;
+	bool json, metrics;
 };
 
 static const struct option_spec options[] = {
 	OPTION_PINS(struct status_config, pins),
 	OPTION_JSON(struct status_config, json),
+	{ 0, "metrics", NULL, "print figures for Prometheus, text format 0.0.4", OPTION_FLAG,
+	  offsetof(struct status_config, metrics) },
 	{ 0, "expect", "audit|enforce", "what is to be so: exit status 3 where it is not",
 	  OPTION_STRING, offsetof(struct status_config, expect) },
 };
@@ -56,14 +58,6 @@ static void status_format_time(uint64_t seconds, char *dst, size_t size)
 
 	gmtime_r(&when, &tm);
 	strftime(dst, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
-/* UTC, by the clock as it is set now: a machine may get the time long after the load. */
-static uint64_t status_loaded_at(const struct state *state)
-{
-	if (!state->origin.loaded_ns)
-		return state->policy.loaded_at;
-	return (state->origin.loaded_ns + boottime_to_utc()) / 1000000000;
 }
 
 /* What the policy that decides came with, or nothing where an older version loaded it. */
@@ -127,7 +121,7 @@ static void status_print_policy(const struct state *state)
 	const struct smtpward_policy_info *policy = &state->policy;
 	char since[32], hash[POLICY_HASH_TEXT_SIZE];
 
-	status_format_time(status_loaded_at(state), since, sizeof(since));
+	status_format_time(state_loaded_at(state), since, sizeof(since));
 	printf("policy    %s: %" PRIu32 " %s, %s ", status_name(policy->config).text, policy->rules,
 	       plural(policy->rules, "rule", "rules"), plural(policy->ports, "port", "ports"));
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
@@ -361,7 +355,7 @@ static json_t *status_json_of_policy(const struct state *state)
 	json_t *ports = json_array();
 	char since[32];
 
-	status_format_time(status_loaded_at(state), since, sizeof(since));
+	status_format_time(state_loaded_at(state), since, sizeof(since));
 	for (uint32_t i = 0; i < policy->ports && i < SMTPWARD_PORTS_MAX; i++)
 		ports = say_json_append(ports, json_integer(policy->port[i]));
 	return json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:s, s:s, s:I, s:b}", "config",
@@ -443,6 +437,8 @@ static enum command_result status_answer_no(const struct status_config *config, 
 						     "summary", say_json_text(why), "degraded",
 						     status_json_of_troubles(NULL), "features",
 						     status_json_of_features(NULL)));
+	else if (config->metrics)
+		say_metrics_of_nothing();
 	else {
 		printf("not enforcing: %s\n", why);
 		status_print_features(NULL);
@@ -463,20 +459,58 @@ static enum command_result status_judge(const struct status_config *config,
 	return state->troubles ? COMMAND_DEGRADED : COMMAND_DONE;
 }
 
-static enum command_result status_run(void *userdata, int argc, char **argv)
+static enum command_result status_check(const struct status_config *config)
 {
-	const struct status_config *config = userdata;
-	_cleanup_(state_clear) struct state state = { 0 };
-	enum command_result result = COMMAND_DONE;
-	struct reason reason;
-	int r;
-
 	if (config->expect && strcmp(config->expect, "audit") != 0 &&
 	    strcmp(config->expect, "enforce") != 0) {
 		msg_error("--expect takes audit or enforce, and not '%s'", config->expect);
 		return COMMAND_BAD_INPUT;
 	}
-	r = state_read(reader_view_choose(config->pins), false, &state, &reason);
+	if (config->json && config->metrics) {
+		msg_error("--json and --metrics are two formats: choose one");
+		return COMMAND_BAD_INPUT;
+	}
+	return COMMAND_DONE;
+}
+
+static int status_read(const struct status_config *config, struct state *ret_state,
+		       struct figures *ret_figures, struct reason *reason)
+{
+	const char *pins = reader_view_choose(config->pins);
+
+	if (config->metrics)
+		return state_read_figures(pins, ret_state, ret_figures, reason);
+	return state_read(pins, false, ret_state, reason);
+}
+
+static enum command_result status_print(const struct status_config *config,
+					const struct state *state, const struct figures *figures)
+{
+	char hash[POLICY_HASH_TEXT_SIZE];
+
+	if (config->json)
+		return status_print_json(status_json_of_state(state));
+	if (config->metrics) {
+		status_format_hash(state, hash);
+		say_metrics(state, figures, hash);
+	} else {
+		status_print_text(state);
+	}
+	return COMMAND_DONE;
+}
+
+static enum command_result status_run(void *userdata, int argc, char **argv)
+{
+	const struct status_config *config = userdata;
+	_cleanup_(figures_clear) struct figures figures = { 0 };
+	_cleanup_(state_clear) struct state state = { 0 };
+	enum command_result result = status_check(config);
+	struct reason reason;
+	int r;
+
+	if (result != COMMAND_DONE)
+		return result;
+	r = status_read(config, &state, &figures, &reason);
 	if (r == -ENOENT)
 		return status_answer_no(config, "nothing is loaded");
 	if (r == -ENODATA)
@@ -487,10 +521,7 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 	}
 	if (status_is_quiet())
 		return status_judge(config, &state);
-	if (config->json)
-		result = status_print_json(status_json_of_state(&state));
-	else
-		status_print_text(&state);
+	result = status_print(config, &state, &figures);
 	if (result != COMMAND_DONE)
 		return result;
 	return status_judge(config, &state);

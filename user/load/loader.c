@@ -98,6 +98,8 @@ static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset 
 			(size_t)options->callers_max + options->tenants_max + 1 },
 		      { skeleton->maps.map_cgroups, options->cgroups_max },
 		      { skeleton->maps.map_inherited, options->cgroups_max },
+		      { skeleton->maps.map_attempts,
+			ruleset->n_ports * (size_t)SMTPWARD_ATTEMPTS_A_PORT },
 		      { skeleton->maps.map_names, ruleset->n_names },
 		      { skeleton->maps.map_prefixes, ruleset->n_prefixes },
 		      { skeleton->maps.map_suffixes, ruleset->n_suffixes },

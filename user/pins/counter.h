@@ -13,8 +13,9 @@
 
 struct counter_info {
 	const char *name;
-	size_t offset; /* in struct smtpward_counters */
-	bool trouble;  /* shown to people only where it is not 0 */
+	size_t offset;	  /* in struct smtpward_counters */
+	bool trouble;	  /* shown to people only where it is not 0 */
+	const char *help; /* a sentence */
 };
 
 extern const struct counter_info counter_infos[COUNTERS];

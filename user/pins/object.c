@@ -203,27 +203,29 @@ int object_read_generation(const struct pins *pins, uint64_t *ret_generation,
 	return 0;
 }
 
-int object_sum_counters(int fd, struct smtpward_counters *ret_counters)
+int object_sum(int fd, uint32_t entry, __u64 *ret_numbers, size_t n)
 {
-	_cleanup_free_ struct smtpward_counters *each = NULL;
-	struct smtpward_counters sum = { 0 };
-	const uint32_t zero = 0;
+	_cleanup_free_ __u64 *each = NULL;
 	int cpus = libbpf_num_possible_cpus();
 	int r;
 
 	if (cpus < 0)
 		return cpus;
-	each = calloc(cpus, sizeof(*each));
+	each = calloc(cpus, n * sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	r = bpf_map_lookup_elem(fd, &zero, each);
+	r = bpf_map_lookup_elem(fd, &entry, each);
 	if (r)
 		return r;
-	for (int cpu = 0; cpu < cpus; cpu++)
-		for (size_t i = 0; i < sizeof(sum) / sizeof(__u64); i++)
-			((__u64 *)&sum)[i] += ((const __u64 *)&each[cpu])[i];
-	*ret_counters = sum;
+	memset(ret_numbers, 0, n * sizeof(*ret_numbers));
+	for (size_t i = 0; i < n * cpus; i++)
+		ret_numbers[i % n] += each[i];
 	return 0;
+}
+
+int object_sum_counters(int fd, struct smtpward_counters *ret_counters)
+{
+	return object_sum(fd, 0, (__u64 *)ret_counters, sizeof(*ret_counters) / sizeof(__u64));
 }
 
 void object_hooks_close(struct object_hooks *hooks)

@@ -46,7 +46,10 @@ bool object_gate_is_open(int gate_fd);
 int object_read(const struct pins *pins, uint64_t generation, const char *name, void *value,
 		size_t value_size);
 
-/* Sums map_counters up over the CPUs. */
+/* An entry of a map with n numbers a CPU, summed up over the CPUs. */
+int object_sum(int fd, uint32_t entry, __u64 *ret_numbers, size_t n);
+
+/* The same of map_counters. */
 int object_sum_counters(int fd, struct smtpward_counters *ret_counters);
 
 /* The SMTPWARD_ABI that a generation was made with. -ENOENT where it was not finished. */

@@ -38,6 +38,7 @@ static const struct {
 	{ "map_note", WRITES },
 	{ "map_callers_rest", READS },
 	{ "map_counters", READS },
+	{ "map_attempts", READS },
 	{ "map_policy", READS },
 	{ "map_origin", READS },
 	{ "map_rules", READS },

@@ -12,24 +12,28 @@
 
 #include "base/cleanup.h"
 #include "host/boottime.h"
+#include "pins/figures.h"
 #include "pins/hook.h"
 #include "pins/state_read.h"
 
 #define NS_PER_SECOND 1000000000ULL
 
 static int state_read_until_whole(const char *path, bool try, struct object_hooks *hooks,
-				  struct state *ret_state, struct reason *reason)
+				  struct state *ret_state, struct figures *ret_figures,
+				  struct reason *reason)
 {
 	const struct timespec pause = { .tv_nsec = 100000000 };
 	struct state state;
 	int r;
 
 	for (int tries = 0;; tries++) {
-		r = state_read_once(path, try, hooks, &state, reason);
+		r = state_read_once(path, try, hooks, &state, ret_figures, reason);
 		if (!geteuid() || r == -EACCES || tries == 5 || (!r && state_is_whole(&state)))
 			break;
 		if (!r)
 			state_clear(&state);
+		if (!r && ret_figures)
+			figures_clear(ret_figures);
 		nanosleep(&pause, NULL);
 	}
 	if (!r)
@@ -41,13 +45,21 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 {
 	_cleanup_(object_hooks_close) struct object_hooks hooks = OBJECT_HOOKS_CLOSED;
 
-	return state_read_until_whole(path, try, &hooks, ret_state, reason);
+	return state_read_until_whole(path, try, &hooks, ret_state, NULL, reason);
+}
+
+int state_read_figures(const char *path, struct state *ret_state, struct figures *ret_figures,
+		       struct reason *reason)
+{
+	_cleanup_(object_hooks_close) struct object_hooks hooks = OBJECT_HOOKS_CLOSED;
+
+	return state_read_until_whole(path, false, &hooks, ret_state, ret_figures, reason);
 }
 
 int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_state,
 		struct reason *reason)
 {
-	return state_read_until_whole(path, true, hooks, ret_state, reason);
+	return state_read_until_whole(path, true, hooks, ret_state, NULL, reason);
 }
 
 bool state_is_whole(const struct state *state)
@@ -78,6 +90,13 @@ int64_t state_now(const struct state *state)
 	if (!smtpward_has_come(now, state->clock.floor_ns))
 		return -ENODATA;
 	return (int64_t)(now / NS_PER_SECOND);
+}
+
+uint64_t state_loaded_at(const struct state *state)
+{
+	if (!state->origin.loaded_ns)
+		return state->policy.loaded_at;
+	return (state->origin.loaded_ns + boottime_to_utc()) / NS_PER_SECOND;
 }
 
 static bool state_lacks_all_hooks(const struct state *state)
@@ -119,8 +138,9 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 	[STATE_COVERED] = "an earlier load, whose pins are covered or gone, decides too; 'smtpward "
 			  "load' takes it away",
 	[STATE_MISSING] = "the tracker could not keep all cgroups; 'smtpward load' makes room",
-	[STATE_LIMITS] = "the cgroup tracker is gone: a new cgroup shares the limit on lines of the "
-			 "tenant above it; 'smtpward load' puts it back",
+	[STATE_LIMITS] =
+		"the cgroup tracker is gone: a new cgroup shares the limit on lines of the "
+		"tenant above it; 'smtpward load' puts it back",
 	[STATE_BACK] =
 		"the trial is over without a 'smtpward confirm', and what was in force before "
 		"it is again; 'smtpward load' clears up behind it",
@@ -133,6 +153,14 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 		       "no room in it",
 	[STATE_CLOCK] = "the clock is not set, and rules with 'until' match nothing; once it is, "
 			"'smtpward clock' tells the programs",
+};
+
+const char *const state_trouble_names[STATE_TROUBLES] = {
+	[STATE_KEPT] = "kept",	     [STATE_STUCK] = "stuck",	[STATE_PINS] = "pins",
+	[STATE_READER] = "reader",   [STATE_UNKEPT] = "unkept", [STATE_COVERED] = "covered",
+	[STATE_MISSING] = "missing", [STATE_LIMITS] = "limits", [STATE_BACK] = "back",
+	[STATE_SCOPE] = "scope",     [STATE_LOCAL] = "local",	[STATE_FULL] = "full",
+	[STATE_CLOCK] = "clock",
 };
 
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,

@@ -83,6 +83,12 @@ struct state {
  */
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason);
 
+struct figures;
+
+/* The same, with figures of it, of the same instant as to load and unload. */
+int state_read_figures(const char *path, struct state *ret_state, struct figures *ret_figures,
+		       struct reason *reason);
+
 /*
  * The same with try, for who looks again and again: by hooks, which is the caller's from look to
  * look, who is not root sees the hooks also once the pin that tells of them is gone.
@@ -98,6 +104,12 @@ bool state_is_whole(const struct state *state);
  * 1970, UTC; -ENODATA where the clock is not set, and -errno where it cannot be read.
  */
 int64_t state_now(const struct state *state);
+
+/* When it was loaded: seconds, UTC, by the clock as it is set now, which may be set since. */
+uint64_t state_loaded_at(const struct state *state);
+
+/* A word for each trouble. */
+extern const char *const state_trouble_names[STATE_TROUBLES];
 
 /* Room for the longest. */
 #define STATE_TROUBLE_SIZE 768

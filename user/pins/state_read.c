@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "host/boottime.h"
 #include "host/cgroupfs.h"
+#include "pins/figures.h"
 #include "pins/state_view.h"
 
 /* For who may not have a descriptor of a link, as that is all that it takes to detach it. */
@@ -404,7 +405,7 @@ static int state_read_all(struct state_view *view, struct state *state)
 }
 
 int state_read_once(const char *path, bool try, struct object_hooks *hooks, struct state *ret_state,
-		    struct reason *reason)
+		    struct figures *ret_figures, struct reason *reason)
 {
 	_cleanup_(state_view_close) struct state_view view = {
 		.pins = PINS_CLOSED,
@@ -417,6 +418,8 @@ int state_read_once(const char *path, bool try, struct object_hooks *hooks, stru
 	if (r)
 		return r;
 	r = state_read_all(&view, &state);
+	if (!r && ret_figures)
+		r = figures_read(&view, &state, ret_figures);
 	if (r == -ENODATA || r == -ENOENT)
 		return reason_set(reason, -ENODATA,
 				  "%s has no whole policy: 'smtpward load' puts one there", path);

@@ -5,8 +5,8 @@
 
 #include "pins/state.h"
 
-/* As state_read() and state_watch(), which say more. */
+/* As state_read() and state_watch(), which say more. figures: NULL where nobody asks for them. */
 int state_read_once(const char *path, bool try, struct object_hooks *hooks, struct state *ret_state,
-		    struct reason *reason);
+		    struct figures *ret_figures, struct reason *reason);
 
 #endif /* SMTPWARD_STATE_READ_H */

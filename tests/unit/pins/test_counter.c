@@ -20,6 +20,7 @@ static void test_each_has_a_row(void **state)
 		((__u64 *)&counters)[i] = 1ULL << i;
 	for (int i = 0; i < COUNTERS; i++) {
 		assert_non_null(counter_infos[i].name);
+		assert_non_null(counter_infos[i].help);
 		seen |= (unsigned int)counter_value(&counters, i);
 	}
 	assert_int_equal(seen, (1U << COUNTERS) - 1);
