@@ -21,9 +21,8 @@
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
 
 /*
- * The value, made unknown to the verifier; unknown is any value that it knows nothing
- * of. What it knows of values that live on keeps its states apart, and it goes through
- * all that follows once for each of them.
+ * The value, with its range hidden from the verifier: states that differ only in this value are
+ * verified once, not once for each. `unknown` is any value whose range the verifier does not know.
  */
 #define OPAQUE(value, unknown)                                                                     \
 	({                                                                                         \
@@ -33,9 +32,9 @@
 	})
 
 /*
- * A pointer without the type that the verifier may know of it, by way of memory whose contents it
- * does not follow, and which keeps no address: a loop that goes from pointer to pointer is in one
- * state then, not in two.
+ * The pointer, with its type hidden from the verifier, by a round through `memory`, whose contents
+ * the verifier does not follow. A loop from pointer to pointer then has one state, not two: one for
+ * the first pointer and one for those that it has read. `memory` is zero afterwards.
  */
 #define UNTYPED(pointer, memory)                                                                \
 	({                                                                                      \

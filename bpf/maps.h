@@ -31,7 +31,7 @@ struct {
 	__type(value, struct smtpward_gate);
 } map_gate SEC(".maps");
 
-/* Mapped by what keeps a policy that is on trial: it takes an exchange, which bpf(2) has not. */
+/* Mapped by user/pins/trial.c, which needs an atomic exchange: bpf(2) has none. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -68,8 +68,7 @@ struct {
 	__type(value, __u64);
 } map_levels SEC(".maps");
 
-/* Attempts that no tenant is found for: not even the root has its entry, which cannot be. */
-
+/* Attempts without a tenant, which cannot be: the root has an entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -268,9 +267,9 @@ const volatile __u16 ports[SMTPWARD_PORTS_MAX]; /* host byte order */
 const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 
 /*
- * By condition: the rules that do not ask for it, and whether there are others. Unit and
- * cgroup are looked up together: _cgroup is for neither, for either. any_UNIT and so on are
- * no array, for the address of an item would be an instruction more.
+ * any_X: the rules without a condition X. asks[X]: some rule has a condition X. Unit and cgroup
+ * are looked up together: any_cgroup has the rules with neither, asks_cgroup is for either.
+ * any_X are no array: the address of an array's item would take one instruction more.
  */
 #define ANY(name, word, kind) const volatile struct smtpward_rules any_##name;
 SMTPWARD_CONDITIONS(ANY)

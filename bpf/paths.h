@@ -3,9 +3,8 @@
  * The names from a cgroup and from an executable up to the root, as struct
  * smtpward_event keeps them: last name first, each with its NUL.
  *
- * How much is written so far lives in the record and is read back each round: the
- * verifier then knows nothing of it but the bound that was just checked, and sees
- * that all rounds are alike.
+ * The length so far lives in the record, and each round of a loop reads it back: the verifier then
+ * knows of the length only the bound that was just checked, so all rounds have one state.
  */
 #ifndef SMTPWARD_BPF_PATHS_H
 #define SMTPWARD_BPF_PATHS_H
@@ -121,9 +120,8 @@ static __always_inline bool paths_cgroup_whole(const struct paths_list *list, st
 }
 
 /*
- * The lowest of the levels that the unit is looked for in. Without a list of all above a cgroup it
- * is from css to css, one read a level: the longest loop by far, and what the verifier has to go
- * through at every load.
+ * The cgroup PATHS_TOP levels below the root, or this one if it is nearer. Before Linux 6.1 there
+ * is no cgroup->ancestors: css->parent is followed, one read a level, PATHS_LEVELS_SKIPPED at most.
  */
 static __always_inline struct cgroup *paths_cgroup_above(struct cgroup *cgroup, int root_level)
 {

@@ -17,12 +17,12 @@
 #define RECORD_SIZE ((sizeof(struct smtpward_event) + 8 + 7) / 8 * 8)
 
 /*
- * What a new entry starts from: nothing but its time of birth, which the last CPU that
- * was here wrote. Any of these times will do, so long as the entry has one from the start.
+ * The initial value of a new entry. All CPUs share it: born_ns may be another CPU's, microseconds
+ * off, which is harmless.
  */
 static struct smtpward_caller_counts caller_newborn;
 
-/* Whether one more user of the tenant has an entry; the reader counts those that it forgot. */
+/* Whether one more user of the tenant may have an entry. The reader counts those it deleted. */
 static __always_inline bool record_has_user_room(const struct smtpward_caller_key *user,
 						 const struct smtpward_tenant *tenant)
 {

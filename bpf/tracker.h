@@ -137,7 +137,7 @@ static __always_inline bool tracker_is_ours(struct cgroup *cgroup)
 	return cgroup->root->hierarchy_id == 0 && cgroup->self.parent;
 }
 
-/* The child's state from its parent's, which is in scratch->child then. False: not known. */
+/* Computes the child's state from its parent's into scratch->child. False: no name or no tables. */
 static __always_inline bool tracker_enter(struct tracker_scratch *scratch, struct cgroup *cgroup,
 					  const struct smtpward_cgroup *parent)
 {

@@ -99,12 +99,11 @@ struct smtpward_trial {
 
 /*
  * map_cgroups, by cgroup id: how far the policy's cgroup paths have come at this
- * cgroup. One that has no entry has what the nearest one above it has that does:
- * nothing in its own name, nor in that of any below it, makes a difference.
+ * cgroup. A cgroup without an entry has the state of its nearest ancestor that has one.
  *
  * map_inherited, by cgroup id: the rules of such a cgroup, so that a connect need not
- * look for them further up. Left out is what the rules without a cgroup or unit
- * condition cover and no other, and, where the map is full, the rest.
+ * look for them further up. Cgroups that only rules without a cgroup or unit condition
+ * cover have no entry. If the map is full, no more entries are made.
  */
 struct smtpward_cgroup {
 	struct smtpward_rules rules;   /* cover this cgroup and all below it: both of these */

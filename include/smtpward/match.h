@@ -112,8 +112,8 @@ SMTPWARD_INLINE int smtpward_match_finish(struct smtpward_cgroup *cgroup,
 }
 
 /*
- * Whether what covers the parent covers the child, nothing else does, and so it is with
- * all below it, whatever the names are. For a child that is complete.
+ * True if the child, and every cgroup that can ever be below it, has exactly the parent's rules.
+ * Call it after smtpward_match_finish().
  */
 SMTPWARD_INLINE int smtpward_match_inherits(const struct smtpward_cgroup *parent,
 					    const struct smtpward_cgroup *child)

@@ -67,7 +67,7 @@ static int feature_answer(int fd)
 
 static const struct bpf_insn nothing[] = { INSN_RETURN(1) };
 
-/* With what it has to have: the words of the verifier differ from kernel to kernel. */
+/* Calls bpf_set_retval(). Whether it loads is the test: the verifier's words differ by kernel. */
 static const struct bpf_insn sets_error[] = {
 	INSN_MOVE(BPF_REG_1, 0),
 	INSN_CALL(BPF_FUNC_set_retval),

@@ -15,7 +15,7 @@
  *      generation; one that recorded into maps of its own waits until these are drained
  *      (see leftover.h); pin the links a second time (see keep.h)
  * Up to 4 the old policy is in force whole, from then on the new one; a crash in
- * between leaves things lying about that the next load removes in step 5. A hook that
+ * between leaves objects and pins behind, which the next load removes in step 5. A hook that
  * this version has not refuses what the old policy does until it is detached.
  *
  * A load on trial stops short of 5: what it may have to go back to stays, whole, in a

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Lifting enforcement. The gate is opened first, which lifts it on all hooks at
- * once; then everything is taken away. A crash in between leaves things lying
- * about that the next unload, or load, removes. What is attached counts, and not what
- * is pinned: pins may be gone, or be something else.
+ * once; then everything is removed. A crash in between leaves objects and pins behind,
+ * which the next unload, or load, removes. What is attached counts, and not what is
+ * pinned: pins may be gone, or be something else.
  */
 #include "load/load_steps.h"
 

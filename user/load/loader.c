@@ -131,7 +131,7 @@ static int loader_set_needed(struct smtpward_bpf *skeleton, const struct ruleset
 	return bpf_program__set_autoload(skeleton->progs.smtpward_hooks, reader);
 }
 
-/* libbpf gives a map that is reused the name in the kernel, which may be none. */
+/* libbpf renames a reused map to its name in the kernel, which may be empty. */
 static const char *loader_map_name(const struct loader *loader, const struct bpf_map *map)
 {
 	if (map == loader->skeleton->maps.map_gate)

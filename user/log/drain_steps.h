@@ -57,9 +57,8 @@ int drain_fail(const struct drain *drain, int r, const char *doing, struct reaso
 void drain_begin_line(struct drain *drain, const struct drain_step *step);
 
 /*
- * Tries to get the pending line out: 0 when it is, or there is none; 1 where the sink
- * cannot take it now; -errno. The line stays what it is until then, for a part of it
- * may be out already.
+ * Tries to write the pending line: 0 if it is written, or there is none; 1 if the sink cannot take
+ * it now; -errno. Until then the same line must be tried: the sink may have a part of it.
  */
 int drain_write_pending(struct drain *drain);
 

@@ -84,12 +84,12 @@ pid_t pins_find_reader(const struct pins *pins);
 int pins_find_group(const struct pins *pins, gid_t *ret_group);
 
 /*
- * Makes it this group, which gets what a reader of this generation needs and no
- * more; 0: takes all of that from the one that has it. See pins_share.c.
+ * Grants the group what a reader of this generation needs, and no more; the group 0 revokes what
+ * another group was granted. See pins_share.c.
  */
 int pins_share(const struct pins *pins, uint64_t generation, gid_t group);
 
-/* Whether this group has that, and no more. A map that is not there at all does not count. */
+/* Whether the group has exactly what pins_share() grants. Maps that are not there do not count. */
 int pins_is_shared(const struct pins *pins, uint64_t generation, gid_t group, bool *ret_is);
 
 /* Whether the directory is still the one at its path. */

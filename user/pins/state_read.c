@@ -18,7 +18,7 @@
 #include "pins/figures.h"
 #include "pins/state_view.h"
 
-/* For who may not have a descriptor of a link, as that is all that it takes to detach it. */
+/* For a reader that is not root: with a descriptor of a link it could detach the hook. */
 static int state_read_hook_from_outside(const struct state_view *view, struct state *state,
 					int hook)
 {
@@ -434,8 +434,8 @@ int state_read_once(const char *path, bool try, struct object_hooks *hooks, stru
 	if (r == -EACCES)
 		return reason_set(
 			reason, r,
-			"who is not root sees the hooks of %s where 'smtpward load "
-			"--reader' says so, and where they are on his own cgroup or above",
+			"cannot see the hooks of %s: not root; load with --reader, and run in the "
+			"cgroup that the hooks are attached to, or below it",
 			path);
 	if (r)
 		return reason_errno(reason, r, "cannot read what is pinned in %s", path);

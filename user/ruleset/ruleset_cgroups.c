@@ -92,7 +92,7 @@ static int cgroups_segment_add(struct ruleset *ruleset, struct stars *stars, con
 	return cgroups_names_add(ruleset, pattern, len, segment);
 }
 
-/* A unit, or a path: it alone begins with a slash. And the last of its segments. */
+/* A unit's name, or a path, which begins with a slash; and the path's last segment. */
 struct path {
 	const char *text;
 	size_t last;
