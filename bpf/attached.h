@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whether the hooks are in force, as a file: a pinned iterator, whose text is made as
- * it is read. A reader that is not root can ask no other way: whoever has a
- * descriptor of a link may detach it, and whoever has one of a program may attach it
- * elsewhere, but this file needs no descriptor of either and no bpf(2) at all.
+ * Whether the hooks are in force, as a file: a pinned iterator, whose program writes the text at
+ * each read(2). A reader that is not root has no other way to ask: with a descriptor of a link it
+ * could detach the hook, and with one of a program attach it elsewhere. The file needs neither, and
+ * no bpf(2).
  *
- * The array that the kernel runs for connects in a cgroup is under RCU, which holds
- * while an iterator's program runs. The cgroup is looked for from the reader's own up:
- * so a reader that is not below where the hooks are attached learns nothing. The
- * root is above everybody.
+ * The array of programs that the kernel runs for connects in a cgroup is freed by RCU, and an
+ * iterator's program runs under rcu_read_lock(). The cgroup is looked for from the reader's own
+ * cgroup up: a reader outside of the cgroup with the hooks learns nothing. All are below the root.
  */
 #ifndef SMTPWARD_BPF_ATTACHED_H
 #define SMTPWARD_BPF_ATTACHED_H
@@ -31,7 +30,7 @@ static __always_inline struct cgroup *attached_find_cgroup(__u64 id)
 	return NULL;
 }
 
-/* Where the kernel keeps what it runs; an index that depends on the kernel. */
+/* The index of the hook's array in cgroup->bpf.effective, which differs between kernels. */
 #define ATTACHED_INDEX(name)                                                       \
 	(bpf_core_enum_value_exists(enum cgroup_bpf_attach_type, CGROUP_##name)    \
 		 ? bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_##name) \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The policy's answer to one connect: each part of it becomes the set of rules
- * that it satisfies, and the first rule in all of the sets decides.
+ * The policy's answer to one connect: each part of the connect (port, address, cgroup, user, group)
+ * becomes the set of rules that this part satisfies. The first rule in all sets decides.
  */
 #ifndef SMTPWARD_BPF_DECIDE_H
 #define SMTPWARD_BPF_DECIDE_H
@@ -13,7 +13,7 @@
 #include "maps.h"
 #include "task.h"
 
-/* Cgroups that are looked at, above the calling task's, for the rules that it inherits. */
+/* How many cgroups above the calling task's are looked at for rules that its cgroup inherits. */
 #define DECIDE_LEVELS 32
 
 /* The calling task, as far as rules ask. Ids are those of the initial user namespace. */
@@ -40,7 +40,7 @@ static __always_inline void caller_identify(struct caller *caller)
 	caller->egid = asks[SMTPWARD_GROUP] ? TASK_READ_ID(cred, egid.val) : TASK_NOBODY;
 }
 
-/* NULL where no rule asks for it, or none for this id. */
+/* The rules that name this id; NULL: no rule does. */
 static __always_inline const struct smtpward_rules *decide_id(bool asked, void *map,
 							      const __u32 *id)
 {
@@ -56,7 +56,7 @@ union decide_key {
 	};
 };
 
-/* All of 127.0.0.0/8, and ::1: whoever keeps the local addresses. */
+/* 127.0.0.0/8 and ::1 are local even if nobody keeps the local addresses. */
 static __always_inline bool decide_is_loopback(const union decide_key *key)
 {
 	if (key->words[0] | key->words[1])
@@ -80,9 +80,9 @@ static __always_inline bool decide_is_leased(const union decide_key *key)
 }
 
 /*
- * Whether the destination is an address of the host. A socket of another network namespace
- * has other routes, where the same address may be anybody's; and so has one that is bound to
- * a device, for an address is local on its own device alone.
+ * Whether the destination is an address of the host. It does not count as one for a socket of
+ * another network namespace, whose routes may lead the same address anywhere, nor for a socket that
+ * is bound to a device: an address is local on its own device alone.
  */
 static __always_inline bool decide_is_local(struct bpf_sock_addr *ctx, const union decide_key *key)
 {
@@ -91,7 +91,7 @@ static __always_inline bool decide_is_local(struct bpf_sock_addr *ctx, const uni
 	return !ctx->sk->bound_dev_if && flow_netns(ctx) == host_netns;
 }
 
-/* united: room for what no table has as a whole. */
+/* The rules by destination. united: room for a union, if an address and 'local' both have rules. */
 static __always_inline const struct smtpward_rules *
 decide_to(const struct flow *flow, struct bpf_sock_addr *ctx, struct smtpward_rules *united)
 {
@@ -161,7 +161,7 @@ static __always_inline const struct smtpward_rules *decide_cgroup(const struct c
 	return CONSTANT(any_cgroup);
 }
 
-/* Each condition has its set in decide_satisfy(): these four, and an id's each. */
+/* decide_satisfy() sets each condition: these four by name, and each of the id conditions. */
 #define DECIDE_COUNT(name, map, member) +1
 _Static_assert(SMTPWARD_CONDITIONS_N == 4 SMTPWARD_ID_CONDITIONS(DECIDE_COUNT),
 	       "every condition is looked up");
@@ -185,9 +185,9 @@ static __always_inline void decide_satisfy(const struct flow *flow, struct bpf_s
 }
 
 /*
- * CLOCK_TAI is set with the clock. CLOCK_BOOTTIME is not: a command of root's puts the offset
- * right. Neither stands still while the machine is suspended: the kernel's
- * Documentation/core-api/timekeeping.rst says so of the second, and the first goes with
+ * Nanoseconds since the epoch. CLOCK_TAI is set with the machine's clock. CLOCK_BOOTTIME is not:
+ * 'smtpward clock' corrects the offset. Neither stops while the machine is suspended: for
+ * CLOCK_BOOTTIME see the kernel's Documentation/core-api/timekeeping.rst; CLOCK_TAI follows
  * CLOCK_REALTIME.
  */
 static __always_inline __u64 decide_now(const struct smtpward_clock *clock)
@@ -196,7 +196,7 @@ static __always_inline __u64 decide_now(const struct smtpward_clock *clock)
 	       READ_ONCE(clock->offset_ns);
 }
 
-/* Which rules are alive now. A map that is not there, which cannot be, is a clock not set. */
+/* The rules that have not ended. Without the map, which cannot be, as if the clock were not set. */
 static __always_inline const struct smtpward_rules *decide_find_alive(void)
 {
 	const struct smtpward_clock *clock = bpf_map_lookup_elem(&map_clock, &(const __u32){ 0 });
@@ -207,12 +207,12 @@ static __always_inline const struct smtpward_rules *decide_find_alive(void)
 		return sets;
 	index = smtpward_alive_index(CONSTANT(ends), ends_count, READ_ONCE(clock->floor_ns),
 				     decide_now(clock));
-	/* For the verifier: it cannot be. */
+	/* The index is always below; the verifier has to see that. */
 	__asm__("" : "+r"(index));
 	return index < SMTPWARD_ALIVE_SETS ? &sets[index] : sets;
 }
 
-/* Takes what is over out of one of the sets, and by that out of their intersection. */
+/* Takes the rules that have ended out of one set, and so out of the intersection of all. */
 static __always_inline void decide_narrow(struct smtpward_satisfied *satisfied,
 					  struct smtpward_rules *narrowed)
 {
@@ -224,8 +224,8 @@ static __always_inline void decide_narrow(struct smtpward_satisfied *satisfied,
 }
 
 /*
- * For a cgroup that may have been lost: the first rule that could refuse it if
- * every condition on its cgroup held, SMTPWARD_RULE_NONE where none could.
+ * For a cgroup whose entry may have found no room: the first rule that would refuse the connect if
+ * every condition on the cgroup held; SMTPWARD_RULE_NONE if no rule would.
  */
 static __always_inline __u32 decide_worst_case(struct smtpward_satisfied *satisfied)
 {
@@ -248,7 +248,7 @@ static __always_inline void decide_rule(const struct flow *flow, struct bpf_sock
 
 	decide_satisfy(flow, ctx, caller, &satisfied, &united, &unsure);
 	words = rule_words_for_good;
-	/* All that a policy without an end pays; the verifier drops what is below. */
+	/* A policy without 'until' pays this comparison alone: the verifier drops the branch. */
 	if (words == SMTPWARD_WORDS_NONE) {
 		decide_narrow(&satisfied, &narrowed);
 		words = rule_words;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a hook's context to what a policy speaks of: a TCP connect to a guarded
- * port of an address. One form for IPv4, IPv6 and IPv4 in IPv6.
+ * From a hook's context to a flow: a TCP connect to a guarded port of an address. A flow has one
+ * form for IPv4, IPv6 and IPv4 in IPv6.
  */
 #ifndef SMTPWARD_BPF_FLOW_H
 #define SMTPWARD_BPF_FLOW_H
@@ -71,9 +71,9 @@ static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct
 }
 
 /*
- * Inode number of the socket's network namespace: it is by that one's routes that a packet
- * goes, whatever namespace the calling task is in. Not for every kernel is there a helper for
- * it, nor may a program look into ctx->sk; into what the kernel has its context in, it may.
+ * Inode number of the socket's network namespace: its routes decide where a packet goes, whatever
+ * namespace the calling task is in. Not every kernel has a helper for it, and a program may not
+ * read ctx->sk; it may read struct bpf_sock_addr_kern, which the context is to the kernel.
  */
 static __always_inline __u32 flow_netns(struct bpf_sock_addr *ctx)
 {

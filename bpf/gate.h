@@ -7,13 +7,13 @@
  * their generation. That one store is the switch, for all hooks at once, and
  * whoever dies before or after it leaves a whole policy in force.
  *
- * A tail call and not a second program on the hook: exactly one program decides
- * about a connect and records it. Where the gate holds what nobody wrote and there
- * is nobody to hand over to, the programs decide for themselves.
+ * The hand-over is a tail call, not a second program on the hook: exactly one program decides
+ * about a connect and records it. If the gate names no generation that there is, and there is no
+ * program to hand over to, the programs decide themselves.
  *
- * A generation that is on trial goes back by the same way: once its deadline is over its
- * programs hand over to the ones they replaced, which the gate does not name, and which have
- * nobody before them; so these decide for themselves, whatever version they are of.
+ * A generation on trial goes back the same way: once its deadline is over, its programs hand each
+ * connect over to the programs they replaced. The gate does not name those, and they have no
+ * program before them, so they decide themselves, whatever version they are of.
  */
 #ifndef SMTPWARD_BPF_GATE_H
 #define SMTPWARD_BPF_GATE_H
@@ -21,9 +21,10 @@
 #include "maps.h"
 
 /*
- * The clock goes on while the machine sleeps. Linux 5.10 has no atomic operation that tells
- * what was there before, and needs none: see map_trial in abi.h. Memory of one word has one
- * order on all CPUs, so behind our own addition a mark is there now, or never comes.
+ * CLOCK_BOOTTIME goes on while the machine is suspended. Linux 5.10 has no atomic operation that
+ * returns the old value; none is needed: see map_trial in abi.h. All CPUs see the stores to one
+ * word in one order, so after our own addition SMTPWARD_TRIAL_KEPT is set already or never will
+ * be.
  */
 static __always_inline bool gate_trial_is_over(void)
 {
@@ -42,14 +43,14 @@ static __always_inline bool gate_trial_is_over(void)
 	return !(word & SMTPWARD_TRIAL_KEPT);
 }
 
-/* True where enforcement is lifted. Does not return where another generation decides. */
+/* True if enforcement is lifted. Does not return if another generation decides. */
 static __always_inline bool gate_open(struct bpf_sock_addr *ctx, void *before)
 {
 	struct smtpward_gate *gate = bpf_map_lookup_elem(&map_gate, &(const __u32){ 0 });
 	__u64 decides = gate ? READ_ONCE(gate->generation) : 0;
 	const __u64 for_good = generation_for_good;
 
-	/* All that a generation pays that was never on trial; the verifier drops what is below. */
+	/* A generation that was never on trial pays this alone: the verifier drops the trial's branch. */
 	if (decides == for_good)
 		return false;
 	if (decides == SMTPWARD_GATE_OPEN)
@@ -61,8 +62,8 @@ static __always_inline bool gate_open(struct bpf_sock_addr *ctx, void *before)
 			return true;
 	}
 	/*
-	 * Entry 0, by an index that the verifier does not know: a constant one is patched
-	 * into a jump, and taking the program out again then waits for a grace period.
+	 * The index is always 0, and the verifier does not know that: it would patch a constant
+	 * index into a jump, and removing the program would then wait for a grace period.
 	 */
 	bpf_tail_call(ctx, before, decides >> 63);
 	return false;

@@ -13,7 +13,7 @@
 #include "paths.h"
 #include "tenant.h"
 
-/* What a record takes of map_events: with the kernel's header, in multiples of 8. */
+/* Bytes of map_events that a record takes: with the kernel's header, rounded up to 8. */
 #define RECORD_SIZE ((sizeof(struct smtpward_event) + 8 + 7) / 8 * 8)
 
 /*
@@ -36,22 +36,22 @@ static __always_inline bool record_has_user_room(const struct smtpward_caller_ke
 	return reported && users - READ_ONCE(reported->forgotten) < SMTPWARD_TENANT_USERS;
 }
 
-/* NULL where the user gets no entry: the tenant has too many, or map_callers is full. */
+/* NULL: the user gets no entry, for the tenant has too many or map_callers is full. */
 static __always_inline struct smtpward_caller_counts *
 record_make_user(const struct smtpward_caller_key *key, struct smtpward_tenant *tenant)
 {
 	if (!record_has_user_room(key, tenant))
 		return NULL;
 	WRITE_ONCE(caller_newborn.born_ns, bpf_ktime_get_ns());
-	/* Where another CPU was first this fails, and its entry is as good. */
+	/* Fails if another CPU was first: then its entry is used. */
 	if (!bpf_map_update_elem(&map_callers, key, &caller_newborn, BPF_NOEXIST))
 		__sync_fetch_and_add(&tenant->users, 1);
 	return bpf_map_lookup_elem(&map_callers, key);
 }
 
 /*
- * The counts of a user who has no entry. A task that was moved while it called may be of a tenant
- * that there is not: key then has the root.
+ * The counts of a user who has no entry. If the task was moved while it called, the key may name no
+ * tenant: the key is then changed to the root's.
  */
 static __always_inline struct smtpward_caller_counts *
 record_other_counts(struct smtpward_caller_key *key)
@@ -73,10 +73,10 @@ record_other_counts(struct smtpward_caller_key *key)
 }
 
 /*
- * What one more line makes of a next_ns; 0 where the limit lets none through. next_ns runs
- * ahead of the clock by one interval a line, up to the window. Two CPUs at once may let a line
- * too many through; neither loses count. The reader's group may write next_ns too: what is
- * further ahead than a program puts it holds nobody's lines back.
+ * The value of next_ns after one more line; 0 if the limit allows no line. next_ns runs ahead of
+ * the clock by one interval a line, up to the window. Two CPUs at the same time may allow one line
+ * too many; neither loses count. The reader's group can write next_ns: a value further ahead than
+ * a program would write is ignored.
  */
 static __always_inline __u64 record_next_ns(const __u64 *next_ns, __u64 now, __u64 interval_ns,
 					    __u64 window_ns)
@@ -91,11 +91,11 @@ static __always_inline __u64 record_next_ns(const __u64 *next_ns, __u64 now, __u
 }
 
 /*
- * Whether map_events has room for one more record of this tenant: it has no more there than it
- * leaves free. So who has nothing there finds room: N tenants that write all they can at the same
- * time leave 1 / (N + 1) of it, and each that comes behind others half of what they have left,
- * which is enough for a dozen. How many records are there is known from above:
- * those since the mark, and those of the time before, until the reader comes by the mark.
+ * Whether map_events has room for one more record of this tenant: a tenant's records there take no
+ * more than what is free. So a tenant without records there finds room: N tenants that write all
+ * they can at the same time leave 1 / (N + 1) free, and each tenant that begins later takes half
+ * of what is left, which is enough for a dozen. The number of a tenant's records there is an upper
+ * bound: those since its mark, and those before the mark until the reader has passed the mark.
  */
 static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 {
@@ -117,7 +117,7 @@ static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 	return true;
 }
 
-/* The names as the tenant's entry has them, for a cgroup that is the tenant. */
+/* Copies the cgroup's names from the tenant's entry. False: the cgroup is not the tenant itself. */
 static __always_inline bool record_copy_names(struct smtpward_event *event, __u64 tenant_id,
 					      const struct smtpward_caller *named)
 {
@@ -133,7 +133,7 @@ static __always_inline bool record_copy_names(struct smtpward_event *event, __u6
 	return true;
 }
 
-/* A record on its way, and whose it is. */
+/* A record that is being filled, and its user and tenant. */
 struct record {
 	struct smtpward_event *event;
 	struct smtpward_caller_key key;
@@ -206,8 +206,8 @@ static __always_inline void record_fill(const struct record *record, const struc
 }
 
 /*
- * A line needs the allowance of the user, that of the tenant, and room. Where one is lacking, the
- * attempt is counted: false. Of a flood the first look is all.
+ * Reserves a record: that takes the user's allowance, the tenant's, and room. False: one of them is
+ * lacking, and the attempt is counted. A flood pays the user's lookup alone.
  */
 static __always_inline bool record_reserve(struct record *record)
 {

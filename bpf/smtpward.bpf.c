@@ -12,8 +12,8 @@
  *
  *   read(2) of iter_hooks -> attached.h  what of this is attached?
  *
- * What goes wrong on a guarded port refuses, and counts; what is not guarded is
- * never refused. maps.h says what each full map means.
+ * If anything fails for a guarded port, the connect is refused and the failure counted; a port that
+ * is not guarded is never refused. maps.h says what each full map means.
  */
 #include "kernel.h"
 
@@ -113,10 +113,10 @@ int BPF_PROG(smtpward_rmdir, struct cgroup *cgroup)
 SEC("iter/bpf_map_elem")
 int smtpward_hooks(struct bpf_iter__bpf_map_elem *ctx)
 {
-	/* Read once: the verifier knows only of the copy that was compared with NULL. */
+	/* Read once: the verifier trusts only the copy that was compared with NULL. */
 	const struct smtpward_hooks *hooks = READ_ONCE(ctx->value);
 
-	/* The last call of each reading is one without an element. */
+	/* The kernel's last call of each reading has no element. */
 	if (hooks)
 		attached_tell(ctx->meta->seq, hooks);
 	return 0;

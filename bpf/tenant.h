@@ -2,18 +2,19 @@
 /*
  * Tenants: which cgroups share one limit on lines.
  *
- * Whoever has a subtree of their own makes cgroups without end, and so does a container's root.
- * So it is decided as a cgroup is made, where its maker is known: the tracepoint runs in the
- * context of mkdir(2). A new cgroup is of the tenant T that its parent is of if
+ * Whoever owns a subtree can make cgroups without end, and so can a container's root. So a cgroup's
+ * tenant is decided as the cgroup is made, when its maker is known: the tracepoint runs in the
+ * context of mkdir(2). A new cgroup belongs to the tenant T of its parent if
  *
- *   - its maker and its parent lie in one tenant, T or one that T lies in, or
- *   - it or its parent is owned by somebody but root: who has it made it, or had it made, or
- *   - it lies below user-N.slice: root's managers make that user's sessions there;
+ *   - its maker and its parent lie in one tenant: T, or a tenant that T lies in, or
+ *   - the cgroup or its parent is owned by somebody but root, who made it or had it made, or
+ *   - the cgroup lies below user-N.slice: root's managers make that user's sessions there;
  *
- * otherwise it is a tenant of its own. The slices above all tenants are none. Two may count as
- * one; what one tenant makes is never split off: nor if root has put another tenant into it, as
- * lxc-attach does, where whoever is inside can go. What was there before the load is decided by
- * user/load/tenants.c. A tenant never changes as long as its cgroup is there.
+ * otherwise the cgroup is a tenant of its own. Slices above all tenants are no tenants. Two
+ * tenants may be taken for one, but a cgroup that a tenant makes is never split off from it, not
+ * even if root has put another tenant into that tenant, as lxc-attach does: its tasks can go there.
+ * user/load/tenants.c decides for the cgroups that were there before the load. A tenant
+ * does not change as long as its cgroup is there.
  */
 #ifndef SMTPWARD_BPF_TENANT_H
 #define SMTPWARD_BPF_TENANT_H
@@ -25,7 +26,7 @@
 #include "paths.h"
 #include "tracker.h"
 
-/* The level of the tenant of a cgroup; 0: it has none but the root. */
+/* The level of a cgroup's tenant; 0: the root is its tenant. */
 static __always_inline int tenant_find_level(struct cgroup *cgroup)
 {
 	int level = cgroup ? BPF_CORE_READ(cgroup, level) : 0;
@@ -44,9 +45,9 @@ static __always_inline int tenant_find_level(struct cgroup *cgroup)
 }
 
 /*
- * The id of the calling task's tenant. For a cgroup that was looked at before it is one load: its
- * level is known, and the helper knows the rest. A task that is moved meanwhile is of a tenant
- * that it was in, or of none that there is.
+ * The id of the calling task's tenant. If the cgroup was looked at before, this is one load:
+ * map_levels has the tenant's level, and a helper the id at that level. For a task that is moved
+ * meanwhile it may be the id of a cgroup that is no tenant.
  */
 static __always_inline __u64 tenant_of_caller(__u64 cgroup_id)
 {
@@ -69,7 +70,7 @@ static __always_inline __u64 tenant_of_caller(__u64 cgroup_id)
 	return level ? task_ancestor_id(cgroup, level) : root_cgroup;
 }
 
-/* As cgroups are made and removed: under cgroup_mutex, one at a time. */
+/* The functions below run as cgroups are made and removed: under cgroup_mutex, one at a time. */
 
 static __always_inline __u32 tenant_owner(struct cgroup *cgroup)
 {
@@ -85,13 +86,13 @@ static __always_inline __u64 tenant_id(struct cgroup *cgroup)
 	return level ? task_ancestor_id(cgroup, level) : 0;
 }
 
-/* Whether a tenant that this cgroup lies in is one of the calling task, too. */
+/* Whether the cgroup and the calling task lie in a common tenant. */
 static __always_inline bool tenant_is_shared(struct cgroup *cgroup)
 {
 	struct cgroup *own = task_cgroup((void *)bpf_get_current_task());
 	const int level = cgroup->level, own_level = BPF_CORE_READ(own, level);
 
-	/* All that they share lie in the first one that the cgroup lies in. */
+	/* Every common tenant lies in the first tenant that the cgroup lies in. */
 	for (int i = 1; i <= SMTPWARD_TENANT_LEVELS && i <= level; i++) {
 		__u64 id = task_ancestor_id(cgroup, i);
 
@@ -140,13 +141,13 @@ static __always_inline void tenant_add(struct smtpward_tenant *tenant, struct cg
 	tenant->shared.flags = SMTPWARD_CALLER_NAMED;
 	tenant->flags = flags;
 	paths_cgroup(&list, cgroup);
-	/* The tracker of an older load may have been first: its answer is the same. */
+	/* An older load's tracker may have added the entry before: its answer is the same. */
 	r = bpf_map_update_elem(&map_tenants, &id, tenant, BPF_NOEXIST);
 	if (r && r != -EEXIST)
 		COUNT(tenants_full);
 }
 
-/* Until the walk is through with what was there, nothing is decided: see user/load/tenants.c. */
+/* Nothing is decided before the walk over the existing cgroups ends: see user/load/tenants.c. */
 static __always_inline bool tenant_is_decided(void)
 {
 	const __u64 root = root_cgroup;
@@ -165,7 +166,7 @@ static __always_inline void tenant_made(struct cgroup *cgroup)
 		tenant_add(&scratch->tenant, cgroup, flags);
 }
 
-/* What has counted nothing goes at once, and what has once the reader has summed it up. */
+/* An entry without counts is deleted at once, others by the reader once it has summed them up. */
 static __always_inline void tenant_removed(struct cgroup *cgroup)
 {
 	const __u64 id = cgroup->kn->id;
