@@ -26,7 +26,7 @@
 #define PATHS_EXE_STEPS 40
 
 /*
- * Appends a name to a list in the record. False where the list has no room left
+ * Appends a name to a list in the record. False if the list has no room left
  * for the longest name and keep_free bytes, or the name cannot be read.
  */
 static __always_inline bool paths_append(char *list, __u32 size, __u32 *len, const void *name,
@@ -160,7 +160,7 @@ struct paths_scratch {
 	char name[SMTPWARD_NAME_SIZE];
 };
 
-/* How many levels there are; 0 where one cannot be read, and where it starts below PATHS_TOP. */
+/* How many levels there are; 0 if one cannot be read, and where it starts below PATHS_TOP. */
 static __always_inline int paths_read_levels(struct paths_scratch *scratch, struct cgroup *cgroup,
 					     int root_level)
 {

@@ -18,7 +18,7 @@ static __always_inline struct task_struct *task_current(void)
 	return (struct task_struct *)bpf_get_current_task();
 }
 
-/* A member of what a pointer that came from task_current() points to; 0 where it is NULL. */
+/* A member of what a pointer that came from task_current() points to; 0 if it is NULL. */
 #define TASK_READ(pointer, member)                                                          \
 	({                                                                                  \
 		typeof(({ (pointer)->member; })) task_value = 0;                            \

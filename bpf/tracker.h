@@ -32,7 +32,7 @@ struct {
 	__type(value, struct tracker_scratch);
 } map_scratch SEC(".maps");
 
-/* The name as a key, NUL-padded, and its length; 0 where it cannot be read. */
+/* The name as a key, NUL-padded, and its length; 0 if it cannot be read. */
 static __always_inline __u32 tracker_read_name(struct tracker_scratch *scratch, const char *name)
 {
 	long size;
@@ -55,7 +55,7 @@ static __always_inline void tracker_reverse_name(struct tracker_scratch *scratch
 			scratch->forward.text[(len - 1 - i) & (SMTPWARD_NAME_SIZE - 1)];
 }
 
-/* False where the tables cannot be read. */
+/* False if the tables cannot be read. */
 static __always_inline bool tracker_match_name(struct tracker_scratch *scratch, __u32 len)
 {
 	/* No name has length 0, so nothing matches there: an empty set to stand in. */

@@ -158,7 +158,7 @@ struct smtpward_prefix {
 /* map_host, one entry a generation: what who keeps map_local goes by. No ABI is told by it. */
 struct smtpward_host {
 	__u32 asks_local; /* 1: a rule has "local" */
-	__u32 netns;	  /* inode number of the host's network namespace, 0 where none asks */
+	__u32 netns;	  /* inode number of the host's network namespace, 0 if none asks */
 };
 
 /* The id of the cgroup hierarchy's own root, by cgroup_setup_root() in kernel/cgroup/cgroup.c. */

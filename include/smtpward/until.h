@@ -15,7 +15,7 @@
 /* An instant that never comes: what a table of them is filled up with. */
 #define SMTPWARD_NEVER (~0ULL >> 1)
 
-/* 1 where the instant has come, 0 before it. now may lie before 1970. */
+/* 1 if the instant has come, 0 before it. now may lie before 1970. */
 SMTPWARD_INLINE __u64 smtpward_has_come(__u64 now, __u64 instant)
 {
 	return (now - instant) >> 63 ^ 1;
@@ -53,8 +53,8 @@ SMTPWARD_INLINE __u64 smtpward_count_come(const __u64 *ends, __u32 n, __u64 now)
 }
 
 /*
- * Which of the sets of a table is that of the rules that are not over: 0 where the clock is
- * not set, N + 1 where N instants have come. floor: what no clock that is set is before.
+ * Which of the sets of a table is that of the rules that are not over: 0 if the clock is
+ * not set, N + 1 if N instants have come. floor: what no clock that is set is before.
  */
 SMTPWARD_INLINE __u64 smtpward_alive_index(const __u64 *ends, __u32 n, __u64 floor, __u64 now)
 {

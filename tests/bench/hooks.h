@@ -11,7 +11,7 @@ int hooks_attach_return(int cgroup, int verdict);
 /* Makes the kernel keep hooks_run_ns(), at a cost, until this is closed; or -errno. */
 int hooks_count_time(void);
 
-/* What the programs that see a cgroup's connects and packets ran, in ns; 0 where none does. */
+/* What the programs that see a cgroup's connects and packets ran, in ns; 0 if none does. */
 uint64_t hooks_run_ns(int cgroup);
 
 struct ring {

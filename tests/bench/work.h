@@ -29,8 +29,8 @@ struct place {
 	int guarded, other;	   /* listeners */
 	int cgroup;		   /* the directory entered last, -1 at first */
 	uid_t uid;		   /* who works there */
-	int sockets[WORK_SOCKETS]; /* made in that cgroup; -1 where not in use yet */
-	int instructions;	   /* a perf event of this process, -1 where there is none */
+	int sockets[WORK_SOCKETS]; /* made in that cgroup; -1 if not in use yet */
+	int instructions;	   /* a perf event of this process, -1 if there is none */
 	uint64_t untimed_ns;	   /* what a work did that is not to be measured */
 };
 
@@ -42,7 +42,7 @@ struct work {
 /* What a unit of work took. */
 struct cost {
 	double ns;
-	double instructions; /* user and kernel; 0 where they cannot be counted */
+	double instructions; /* user and kernel; 0 if they cannot be counted */
 	int error;	     /* what every call ended with; -1: not all the same */
 };
 
@@ -57,7 +57,7 @@ int place_enter(struct place *place, const char *cgroup, uid_t uid);
 void work_batch(struct place *place, const struct work *work, unsigned int units,
 		struct cost *ret_cost);
 
-/* Attempts until a time of CLOCK_MONOTONIC; how many, 0 where not all got EPERM. */
+/* Attempts until a time of CLOCK_MONOTONIC; how many, 0 if not all got EPERM. */
 uint64_t work_until(struct place *place, uint64_t end_ns);
 
 /*

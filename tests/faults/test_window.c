@@ -91,7 +91,7 @@ static pid_t start_held(const struct scene *scene)
 	return pid;
 }
 
-/* As soon as one line is out. False where there is nothing more to write. */
+/* As soon as one line is out. False if there is nothing more to write. */
 static bool kill_in_the_window(struct scene *scene)
 {
 	const uint64_t before = tally_sum(&scene->tally);

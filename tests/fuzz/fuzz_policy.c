@@ -228,7 +228,7 @@ static void check_rules(struct world *world, const struct policy *policy)
 	}
 }
 
-/* The policy, or NULL where the text is none. */
+/* The policy, or NULL if the text is none. */
 static struct policy *parse(struct world *world, const char *text, size_t size, bool kept)
 {
 	const struct policy_source source = { .read = world_read,

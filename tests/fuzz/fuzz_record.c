@@ -101,7 +101,7 @@ struct names {
 	size_t len;
 };
 
-/* False where a name is empty, has a slash in it or no end. */
+/* False if a name is empty, has a slash in it or no end. */
 static bool names_split(const char *list, size_t len, struct names *ret)
 {
 	struct names names = { .gap = SIZE_MAX };

@@ -109,7 +109,7 @@ static void kill_group(pid_t group)
 	} while (!pid && pause_until(deadline));
 }
 
-/* The exit status of the tests, or 1 where they were ended. */
+/* The exit status of the tests, or 1 if they were ended. */
 static int supervise(pid_t pid, const sigset_t *signals)
 {
 	int64_t deadline = clock_ms() + 1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 300);

@@ -94,7 +94,7 @@ int fixture_slow(void);
 #define FIXTURE_PATIENCE (90000 * fixture_slow())
 
 int64_t clock_ms(void);
-bool pause_until(int64_t deadline); /* a short nap; false where the deadline is over */
+bool pause_until(int64_t deadline); /* a short nap; false if the deadline is over */
 
 /* fixture_cgroup.c. Paths are relative to our cgroup, "" is that itself. */
 
@@ -177,7 +177,7 @@ void net_close_at_once(int fd); /* a reset and no TIME_WAIT */
 void wire_drain(void);
 int wire_syns(uint16_t port);
 
-/* fixture_connect.c: each of them 0, an errno, or -errno where the kernel lacks the way. */
+/* fixture_connect.c: each of them 0, an errno, or -errno if the kernel lacks the way. */
 
 enum way {
 	WAY_CONNECT,
@@ -212,7 +212,7 @@ int attempt(void *attempt); /* a child_fn */
 /* The same in a child in a cgroup. */
 int attempt_in(const char *cgroup, const char *to, uint16_t port);
 
-/* fixture_uring.c: a connect(2) through io_uring; 0, errno, -errno where there is none. */
+/* fixture_uring.c: a connect(2) through io_uring; 0, errno, -errno if there is none. */
 int uring_connect(int fd, const void *address, socklen_t size, bool async, bool sqpoll);
 
 /* fixture_run.c */
@@ -313,7 +313,7 @@ void line_read_json(const char *text, struct line *ret); /* asserts */
 const struct line_field *line_field(const struct line *line, const char *name); /* asserts */
 void line_assert(const struct line *line, const char *name, const char *value);
 void line_assert_number(const struct line *line, const char *name, uint64_t number);
-uint64_t line_number(const struct line *line, const char *name); /* 0 where it is not there */
+uint64_t line_number(const struct line *line, const char *name); /* 0 if it is not there */
 
 /*
  * fixture_line.c: each field as the product's strict reader has it, by name and bytes; false,

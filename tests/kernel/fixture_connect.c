@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every way that a process has to make the kernel open a connection. Each returns 0
- * or the errno that the program would see, and -errno where the kernel has no such
+ * or the errno that the program would see, and -errno if the kernel has no such
  * way at all, which is a skip and no result.
  */
 #include "fixture.h"

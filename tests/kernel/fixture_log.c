@@ -143,7 +143,7 @@ static void sleep_until_more(struct log *log, int64_t deadline)
 }
 
 /*
- * The next whole line with needle, from *at, which moves behind it; NULL where it is
+ * The next whole line with needle, from *at, which moves behind it; NULL if it is
  * not there yet, and *at is then at the line that has no end so far.
  */
 static const char *next_line(const struct log *log, const char *needle, size_t *at)

@@ -71,7 +71,7 @@ static int try_file(const char *file)
 			fixture.pins, NULL);
 }
 
-/* The entry of a map; false where it is not there. */
+/* The entry of a map; false if it is not there. */
 static bool read_map(const char *name, void *value)
 {
 	_cleanup_close_ int fd = -1;

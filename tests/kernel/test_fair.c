@@ -204,7 +204,7 @@ struct place {
 
 #define TEXT_SIZE 32768
 
-/* False where there is no whole line yet. */
+/* False if there is no whole line yet. */
 static bool next_line(const struct place *place, char text[TEXT_SIZE])
 {
 	ssize_t len;

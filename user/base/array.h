@@ -10,7 +10,7 @@
 
 /*
  * One zeroed item more at the end of an array: `array` is the address of the pointer to its
- * first item, which was NULL when *n_items was 0. Returns the item, or NULL where memory is out:
+ * first item, which was NULL when *n_items was 0. Returns the item, or NULL if memory is out:
  * nothing has changed then.
  *
  * The array has room for its length rounded up to a power of two, and needs no capacity

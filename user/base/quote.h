@@ -17,7 +17,7 @@
  * src without the quotes around it: '"', '\' and every byte under 0x20 or over 0x7e
  * as \xNN in lower-case hex, so what comes out is printable ASCII, can be turned back
  * into the same bytes, and ends where it seems to end. NUL-terminated. Returns the
- * length, or -ENOSPC where size is under what it needs.
+ * length, or -ENOSPC if size is under what it needs.
  */
 ssize_t quote_text(const char *src, size_t len, char *dst, size_t size);
 
@@ -26,7 +26,7 @@ size_t quote_length(const char *src, size_t len);
 
 /*
  * Back into the bytes: len characters of quoted text, without the quotes around them. dst has
- * room for len bytes and gets no NUL. Returns how many bytes there are, or -EBADMSG where
+ * room for len bytes and gets no NUL. Returns how many bytes there are, or -EBADMSG if
  * quote_text() does not write such a text: an escape that need not be is none.
  */
 ssize_t quote_undo(const char *src, size_t len, char *dst);

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Numbers with a unit each, the larger unit first: h, m or min, s. 0, or -EINVAL where it is
- * no span, -ERANGE where it is over a year.
+ * Numbers with a unit each, the larger unit first: h, m or min, s. 0, or -EINVAL if it is
+ * no span, -ERANGE if it is over a year.
  */
 int span_parse(const char *text, uint64_t *ret_seconds);
 

@@ -13,7 +13,7 @@
 int accounts_user_keeps(void *userdata, uint32_t uid, const char *name);
 int accounts_group_keeps(void *userdata, uint32_t gid, const char *name);
 
-/* A user, or his group alone. -ENOENT where the file does not have him. */
+/* A user, or his group alone. -ENOENT if the file does not have him. */
 int accounts_find_user(const char *name, uid_t *ret_user, gid_t *ret_group);
 int accounts_find_group(const char *user, gid_t *ret_group);
 

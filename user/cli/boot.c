@@ -157,7 +157,7 @@ static int boot_rename(struct given_policy *given, const char *name)
 	return 0;
 }
 
-/* why: what it is loaded instead of; NULL where it is what was in force. */
+/* why: what it is loaded instead of; NULL if it is what was in force. */
 static enum command_result boot_load_kept(const struct boot *boot, const char *why,
 					  struct load_report *ret_report)
 {

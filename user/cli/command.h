@@ -44,7 +44,7 @@ struct option_spec {
 
 struct command {
 	const char *name;
-	const char *arguments; /* as in "[FILE]"; NULL where there are none */
+	const char *arguments; /* as in "[FILE]"; NULL if there are none */
 	const char *summary;   /* one line */
 	const char *description;
 	const struct option_spec *options;

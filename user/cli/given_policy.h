@@ -48,7 +48,7 @@ int given_policy_locate(struct given_policy *given, struct reason *reason);
 
 /*
  * When the last of its files was changed, in seconds since 1970: a clock that is before that
- * is not set. 0 where no file says so.
+ * is not set. 0 if no file says so.
  */
 int64_t given_policy_written(const struct given_policy *given);
 

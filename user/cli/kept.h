@@ -22,7 +22,7 @@
 #define KEPT_DIRECTORY SMTPWARD_LOCALSTATEDIR "/lib/smtpward"
 
 struct kept {
-	int fd;	     /* the directory; -1 where it cannot be had */
+	int fd;	     /* the directory; -1 if it cannot be had */
 	int lock_fd; /* what this instance is locked with; likewise */
 	int r;	     /* why one of them cannot, and the sentence */
 	struct reason why;
@@ -65,7 +65,7 @@ void kept_lift(const struct kept *kept);
 
 /*
  * Reads the copy, and says of each number that is another's by now that it matches
- * nothing. -ENOENT where there is none, or it was lifted. given.name is kept.path.
+ * nothing. -ENOENT if there is none, or it was lifted. given.name is kept.path.
  */
 int kept_read(const struct kept *kept, struct given_policy *ret_given, struct reason *reason);
 

@@ -16,7 +16,7 @@
 
 struct limited_source {
 	struct policy_source source; /* for the parser; the userdata is this struct */
-	int fd;			     /* to the child; -1 where it is not open */
+	int fd;			     /* to the child; -1 if it is not open */
 	pid_t child;
 	int64_t deadline_ms; /* CLOCK_MONOTONIC */
 	int failed;	     /* what every question is answered with from now on, or 0 */

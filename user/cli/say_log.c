@@ -105,7 +105,7 @@ static void say_log_lift(void *userdata)
 	context->lifted = say_load_lift(context->pins, context->options->lift_at_end, NULL);
 }
 
-/* The first trouble worth an alert, in words; false where there is none. */
+/* The first trouble worth an alert, in words; false if there is none. */
 static bool say_log_find_trouble(const struct state *state, struct logger_alert *alert)
 {
 	char text[STATE_TROUBLE_SIZE];
@@ -155,7 +155,7 @@ static void say_log_tell_back(struct context *context)
 			     trial->config);
 }
 
-/* Of one that is not there any more; state: NULL where nothing is. */
+/* Of one that is not there any more; state: NULL if nothing is. */
 static const char *say_log_guess_end(const struct say_log_trial *trial, const struct state *state)
 {
 	if (!state)
@@ -167,7 +167,7 @@ static const char *say_log_guess_end(const struct say_log_trial *trial, const st
 	       "been confirmed before";
 }
 
-/* state: NULL where nothing is loaded any more. */
+/* state: NULL if nothing is loaded any more. */
 static void say_log_end_trial(struct context *context, const struct state *state)
 {
 	struct say_log_trial *trial = &context->trial;

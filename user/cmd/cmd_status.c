@@ -157,7 +157,7 @@ static bool status_lists_features(void)
 	return msg_get_level() >= MSG_DEBUG;
 }
 
-/* state: NULL where nothing is loaded. */
+/* state: NULL if nothing is loaded. */
 static void status_print_features(const struct state *state)
 {
 	int answers[FEATURES];

@@ -29,7 +29,7 @@ static void cgroupfs_unescape(char *text)
 
 /*
  * ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAGS...] - TYPE SOURCE SUPER. Cuts
- * line up; returns false where it is no cgroup2 mount.
+ * line up; returns false if it is no cgroup2 mount.
  */
 static bool cgroupfs_split_line(char *line, char **ret_root, char **ret_mount_point)
 {

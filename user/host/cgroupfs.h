@@ -14,7 +14,7 @@
  * The mount point of the v2 hierarchy's root in a text like /proc/self/mountinfo,
  * allocated. A hybrid layout has it beside the v1 controllers. Where it is mounted
  * more than once, the first mount of the hierarchy's own root, or else the first
- * mount of a part of it. -ENOENT where there is none.
+ * mount of a part of it. -ENOENT if there is none.
  */
 int cgroupfs_parse_mountinfo(FILE *mountinfo, char **ret_path);
 int cgroupfs_find_root(char **ret_path);
@@ -30,7 +30,7 @@ int cgroupfs_has_v1(bool *ret_there);
 int cgroupfs_parse_v1_services(FILE *cgroup, bool *ret_alone);
 int cgroupfs_has_v1_services(bool *ret_alone);
 
-/* Opens a cgroup directory. -ENOTDIR, -ENOENT ...; -EMEDIUMTYPE where it is no cgroup v2. */
+/* Opens a cgroup directory. -ENOTDIR, -ENOENT ...; -EMEDIUMTYPE if it is no cgroup v2. */
 int cgroupfs_open(const char *path, int *ret_fd);
 
 /*
@@ -39,7 +39,7 @@ int cgroupfs_open(const char *path, int *ret_fd);
  */
 #define CGROUPFS_ROOT_ID 1
 
-/* The v2 root, wherever it is mounted. -ENOENT where there is none. */
+/* The v2 root, wherever it is mounted. -ENOENT if there is none. */
 int cgroupfs_open_root(int *ret_fd);
 
 /*
@@ -48,7 +48,7 @@ int cgroupfs_open_root(int *ret_fd);
  */
 int cgroupfs_id(int dir_fd, const char *name, uint64_t *ret_id);
 
-/* Opens the directory of the cgroup with this id. -ESTALE where it is gone. */
+/* Opens the directory of the cgroup with this id. -ESTALE if it is gone. */
 int cgroupfs_open_id(int root_fd, uint64_t id, int *ret_fd);
 
 /*

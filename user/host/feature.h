@@ -24,12 +24,12 @@ enum feature {
 struct feature_info {
 	const char *name;
 	const char *use;     /* what for */
-	const char *lacking; /* what a load says that needs it; NULL where none does, or it knows */
+	const char *lacking; /* what a load says that needs it; NULL if none does, or it knows */
 };
 
 extern const struct feature_info feature_infos[FEATURES];
 
-/* 1 or 0; -errno where the kernel does not answer, as without the rights to load programs. */
+/* 1 or 0; -errno if the kernel does not answer, as without the rights to load programs. */
 int feature_ask(enum feature feature);
 void features_ask_all(int ret_answers[FEATURES]);
 

@@ -13,7 +13,7 @@
 int first_mounts_differ(bool *ret_differ);
 
 /*
- * Runs step(userdata) among them, in a thread: its result, or -errno where it cannot be run
+ * Runs step(userdata) among them, in a thread: its result, or -errno if it cannot be run
  * there.
  */
 int first_mounts_run(int (*step)(void *userdata), void *userdata);

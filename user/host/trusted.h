@@ -13,7 +13,7 @@
 
 /*
  * Opens the directory that a path's last part is in, O_PATH, and says where that part
- * begins. -EPERM where others could change it or one above it: it is theirs, or they
+ * begins. -EPERM if others could change it or one above it: it is theirs, or they
  * may write to it and it is not sticky.
  */
 int trusted_open_parent(const char *path, int *ret_fd, const char **ret_name);

@@ -81,7 +81,7 @@ void line_from_alert(const char *alert, bool healed, uint64_t time, struct line 
 
 /*
  * The line of text from "v=2" on, without a newline, NUL-terminated. Returns its
- * length, or -ENOSPC where size is under what it needs (never with
+ * length, or -ENOSPC if size is under what it needs (never with
  * LINE_TEXT_SIZE).
  */
 int line_to_text(const struct line *line, char *dst, size_t size);
@@ -90,7 +90,7 @@ int line_to_text(const struct line *line, char *dst, size_t size);
  * One JSON object on one line, without a newline: "kind", then the fields of the
  * text line by the same names in the same order. Strings hold what stands between
  * the quotes there, \xNN included, so all of it is ASCII. Each name has values of one type:
- * "rule" is 0 where the text has "default"; "auid" is null where it has "-". The caller frees
+ * "rule" is 0 if the text has "default"; "auid" is null where it has "-". The caller frees
  * it. 0 or -ENOMEM.
  */
 int line_to_json(const struct line *line, char **ret_json);

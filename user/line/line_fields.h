@@ -37,7 +37,7 @@ bool line_next_field(const struct line *line, struct line_field *field);
 /*
  * The way back, for line_parse(): the field behind *field in a line of that kind, out of the
  * *at that its name begins at, which moves behind it. Strings need room at dst for their bytes.
- * 0, -ENOENT where the kind has no more fields, -EBADMSG where the next one does not stand there
+ * 0, -ENOENT if the kind has no more fields, -EBADMSG if the next one does not stand there
  * as line_to_text() writes it; *field then has its name.
  */
 int line_parse_field(enum line_kind kind, const char **at, const char *end, char *dst,

@@ -20,7 +20,7 @@ struct line_parsed {
 };
 
 /*
- * len bytes, from "v=2" on, without a newline. 0; or -EBADMSG where that is no line, and
+ * len bytes, from "v=2" on, without a newline. 0; or -EBADMSG if that is no line, and
  * reason says where it goes wrong. *ret is undefined then.
  */
 int line_parse(const char *text, size_t len, struct line_parsed *ret, struct reason *reason);

@@ -29,10 +29,10 @@ struct load_request {
 	const char *pins;   /* directory on bpffs */
 	/* The group that may read beside root, 0: none; NULL: the one that may now. */
 	const gid_t *reader;
-	/* Of a process that lifts it at its end: -EEXIST where a policy is loaded already. */
+	/* Of a process that lifts it at its end: -EEXIST if a policy is loaded already. */
 	bool run_trial;
 	/*
-	 * On trial for so long, loading included; 0: for good. -ETIME where less than a second of
+	 * On trial for so long, loading included; 0: for good. -ETIME if less than a second of
 	 * it is left for the trial.
 	 */
 	uint64_t try_seconds;
@@ -73,7 +73,7 @@ int load_policy(const struct load_request *request, struct load_report *ret_repo
 
 /*
  * Puts back what somebody took away of a policy that is in force: pins, links, programs. 0
- * where its hooks are in force now; -ENOENT where nothing is left of it, neither pins nor
+ * where its hooks are in force now; -ENOENT if nothing is left of it, neither pins nor
  * programs, or it was on trial, which is over, and went back to nothing. What else is amiss it does
  * not look at.
  */
@@ -81,7 +81,7 @@ int load_heal(const char *path, struct reason *reason);
 
 /*
  * Puts right what the programs know of the clock: after it was set, or its distance from TAI
- * was. -ENOENT where nothing is loaded.
+ * was. -ENOENT if nothing is loaded.
  */
 int load_set_clock(const char *path, struct reason *reason);
 
@@ -129,8 +129,8 @@ struct load_lifted {
 
 /*
  * Lifts enforcement and removes everything, also where only the programs are left, without
- * a pin. With only, it lifts that load and no other: -ESTALE where another one has come
- * after it. -ENOENT where nothing is loaded; *ret_lifted has the others then, too.
+ * a pin. With only, it lifts that load and no other: -ESTALE if another one has come
+ * after it. -ENOENT if nothing is loaded; *ret_lifted has the others then, too.
  * found_clear() frees them. Of another error *ret_lifted has "lifted" alone.
  */
 int load_unload(const char *path, const struct load_id *only, struct load_lifted *ret_lifted,

@@ -29,7 +29,7 @@ static int heal_open_cgroup_id(uint64_t id, int *ret_fd)
 	return cgroupfs_open_id(root_fd, id, ret_fd);
 }
 
-/* The cgroup that the policy was attached to, by its id. -ESTALE where it is gone. */
+/* The cgroup that the policy was attached to, by its id. -ESTALE if it is gone. */
 static int heal_open_cgroup(const struct smtpward_policy_info *policy, int *ret_fd,
 			    struct reason *reason)
 {

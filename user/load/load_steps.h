@@ -36,13 +36,13 @@ struct load {
 	uint64_t generation;		/* the new one */
 	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */
 	struct reason spoiled;		/* or why it does not, if that is another than the ABI */
-	uint32_t abi;			/* of what was there before, 0 where that cannot be told */
+	uint32_t abi;			/* of what was there before, 0 if that cannot be told */
 	uint64_t left;			/* generations that wait to be drained */
 	bool clock_unset;		/* and its rules end: they match nothing yet */
 	bool reads_tai;			/* its programs read CLOCK_TAI */
-	uint32_t host_netns;		/* 0 where no rule asks for it */
+	uint32_t host_netns;		/* 0 if no rule asks for it */
 	gid_t reader;			/* the group that may read beside root; 0: none */
-	int link_fds[SMTPWARD_HOOKS];	/* -1 where there is none yet */
+	int link_fds[SMTPWARD_HOOKS];	/* -1 if there is none yet */
 	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */
 	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
 	uint64_t fallback;		/* of a trial: what it goes back to; 0: nothing */
@@ -86,7 +86,7 @@ int load_find(const struct pins *pins, struct found *ret_found, uint64_t *ret_ro
 int load_write_pinned_gate(const struct pins *pins, uint64_t generation);
 
 /*
- * load_heal.c: the pins as they are to be, with the lock. -ENOENT where nothing is left of what
+ * load_heal.c: the pins as they are to be, with the lock. -ENOENT if nothing is left of what
  * was loaded there, neither pins nor programs.
  */
 int load_open_restored(const char *path, struct pins *ret_pins, struct reason *reason);
@@ -128,7 +128,7 @@ int load_write_gate(const struct load *load, uint64_t generation, struct reason 
 /* load_swap.c: the links get the new programs, and the gate the new generation. */
 int load_swap(struct load *load, struct reason *reason);
 
-/* After a failure before the switch; 0 where all that was made is gone. */
+/* After a failure before the switch; 0 if all that was made is gone. */
 int load_roll_back(struct load *load);
 
 /* The names that people find a generation by. 0 or -errno. */

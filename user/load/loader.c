@@ -215,7 +215,7 @@ int loader_reuse_map(struct loader *loader, const char *name, int fd)
 	return bpf_map__reuse_fd(map, fd);
 }
 
-/* What the load needed and the kernel lacks, in words; NULL where that is not it. */
+/* What the load needed and the kernel lacks, in words; NULL if that is not it. */
 static const char *loader_find_lacking(void)
 {
 	static const enum feature needed[] = { FEATURE_MEMORY, FEATURE_RINGBUF, FEATURE_TRACKER };

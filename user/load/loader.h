@@ -41,12 +41,12 @@ extern const unsigned int loader_n_lasting_maps;
 int loader_open(const struct ruleset *ruleset, const struct loader_options *options,
 		struct loader **ret_loader, struct reason *reason);
 
-/* Before loading: go on with this map. -EINVAL where it is of another shape. */
+/* Before loading: go on with this map. -EINVAL if it is of another shape. */
 int loader_reuse_map(struct loader *loader, const char *name, int fd);
 
 int loader_load(struct loader *loader, struct reason *reason);
 
-/* Descriptors stay the loader's; -ENOENT where the policy does without. */
+/* Descriptors stay the loader's; -ENOENT if the policy does without. */
 int loader_map(const struct loader *loader, const char *name);
 int loader_hook(const struct loader *loader, enum smtpward_hook hook);
 
@@ -70,7 +70,7 @@ int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_
 /* What iter_hooks needs to know, into map_hooks. */
 int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id);
 
-/* Makes iter_hooks. The link is the caller's. -ENOENT where there is no reader. */
+/* Makes iter_hooks. The link is the caller's. -ENOENT if there is no reader. */
 int loader_attach_iterator(const struct loader *loader, int *ret_fd);
 
 void loader_free(struct loader *loader);

@@ -23,7 +23,7 @@ int walk_barrier(int root_fd);
 
 /*
  * Calls back for each cgroup directly below the one with this id, until that returns something
- * else than 0. 0 where the cgroup is gone.
+ * else than 0. 0 if the cgroup is gone.
  */
 int walk_children(int root_fd, uint64_t id,
 		  int (*child)(void *userdata, int dir_fd, const char *name), void *userdata);

@@ -20,7 +20,7 @@
 struct keeper;
 
 /*
- * Opens what is pinned, as root: -ENOENT where no policy is loaded, or a load is under way;
+ * Opens what is pinned, as root: -ENOENT if no policy is loaded, or a load is under way;
  * -errno with a reason.
  */
 int keeper_open(const char *path, struct keeper **ret_keeper, struct reason *reason);

@@ -52,7 +52,7 @@ extern const struct smtpward_caller_key callers_rest;
 /* Puts an entry, and what of it has had its line, where `counts` and `reported` point to. */
 int callers_read(struct callers *callers, const struct smtpward_caller_key *key);
 
-/* Whose counts these are, valid until the next call; NULL where that is not known. */
+/* Whose counts these are, valid until the next call; NULL if that is not known. */
 const struct smtpward_caller *callers_find_names(struct callers *callers,
 						 const struct smtpward_caller_key *key);
 
@@ -74,7 +74,7 @@ int callers_report_late(struct callers *callers, const struct smtpward_caller_ke
 
 /*
  * Forgets the entry that was read and reported, where nobody has used it for long or its tenant
- * is gone: 0. 1 where it was used after all, and is gone: `counts` has what is to be summed up.
+ * is gone: 0. 1 if it was used after all, and is gone: `counts` has what is to be summed up.
  */
 int callers_forget(struct callers *callers, const struct smtpward_caller_key *key);
 

@@ -9,7 +9,7 @@
 /*
  * Drops all capabilities but CAP_BPF where this kernel wants it for every bpf(2), and
  * for good all of bpf(2) that is not for reading and writing maps by their pins: no
- * program is loaded, no map made, no link detached from here on. -ENOTSUP where the
+ * program is loaded, no map made, no link detached from here on. -ENOTSUP if the
  * architecture is none that the filter knows; the capabilities are dropped all the same.
  */
 int confine(void);

@@ -223,7 +223,7 @@ static int drain_settle(struct drain *drain, const struct drain_step *step)
 	return 0;
 }
 
-/* The record is out, by the word of the last reader: 1 where it is the oldest one still. */
+/* The record is out, by the word of the last reader: 1 if it is the oldest one still. */
 static int drain_find_last(struct drain *drain, uint64_t position, struct drain_step *step)
 {
 	struct ring_record record = { 0 };

@@ -59,7 +59,7 @@ int drain_events_fd(const struct drain *drain);
 bool drain_is_busy(const struct drain *drain);
 
 /*
- * Lines for some of the records: 0, 1 where the sink takes no line now, or -errno.
+ * Lines for some of the records: 0, 1 if the sink takes no line now, or -errno.
  * *ret_more: there may be more at once.
  */
 int drain_records(struct drain *drain, bool *ret_more, struct reason *reason);
@@ -71,7 +71,7 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason);
  */
 int drain_summaries(struct drain *drain, bool sweep, struct reason *reason);
 
-/* A line that says so: 0 where it is out or the next to go out, 1 where another one is. */
+/* A line that says so: 0 if it is out or the next to go out, 1 if another one is. */
 int drain_alert(struct drain *drain, const char *alert, bool healed);
 
 /* Whether the sink took no line when last asked. */

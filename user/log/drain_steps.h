@@ -30,12 +30,12 @@ struct drain {
 	bool last;    /* see DRAIN_LAST */
 	bool deaf;    /* the records cannot be read */
 	bool busy;
-	struct ring *ring; /* NULL where it is deaf from the start */
+	struct ring *ring; /* NULL if it is deaf from the start */
 	struct callers callers;
 	struct note note;
 	struct sink *sink;
 	const struct drain_notices *notices;
-	int trouble;  /* what the sink said last, 0 where it takes lines */
+	int trouble;  /* what the sink said last, 0 if it takes lines */
 	bool pending; /* line is to be written, and then step to be done */
 	struct drain_step step;
 	struct line line;

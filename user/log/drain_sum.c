@@ -21,7 +21,7 @@ static void drain_line_from_counts(struct drain *drain, const struct smtpward_ca
 	line_from_anyone(suppressed, lost, now, ret);
 }
 
-/* The line of the caller that was read: 0 where it is out or none is due, 1 or -errno. */
+/* The line of the caller that was read: 0 if it is out or none is due, 1 or -errno. */
 static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller_key *key,
 			       uint32_t kind)
 {

@@ -40,7 +40,7 @@ struct logger_watch {
 	 * May be NULL.
 	 */
 	void (*stopping)(void *userdata);
-	/* Returns true where there is an alert. */
+	/* Returns true if there is an alert. */
 	bool (*look)(void *userdata, struct logger_alert *ret_alert);
 	/*
 	 * After each look, and with unloaded once more at the end: what else is to be said of
@@ -64,8 +64,8 @@ enum logger_hangup {
 };
 
 /*
- * Opens the pinned maps and takes the reader's lock. -ENOENT where nothing is
- * loaded, -EBUSY where another reader runs, each with a reason.
+ * Opens the pinned maps and takes the reader's lock. -ENOENT if nothing is
+ * loaded, -EBUSY if another reader runs, each with a reason.
  */
 struct logger;
 int logger_open(const char *pins, struct logger **ret_logger, struct reason *reason);

@@ -20,8 +20,8 @@
 
 struct note {
 	struct smtpward_note *at; /* in the kernel's memory, or own */
-	size_t mapped;		  /* bytes of it, 0 where it is own */
-	int fd;			  /* of its map; -1 where it is own */
+	size_t mapped;		  /* bytes of it, 0 if it is own */
+	int fd;			  /* of its map; -1 if it is own */
 	struct smtpward_note own; /* outlives nobody */
 };
 

@@ -13,8 +13,8 @@
 bool notify_wanted(void);
 
 /*
- * Sends "NAME=value" assignments, one a line. 0 where nobody wants to know. Does not
- * wait: -EAGAIN where the manager is busy.
+ * Sends "NAME=value" assignments, one a line. 0 if nobody wants to know. Does not
+ * wait: -EAGAIN if the manager is busy.
  */
 int notify_send(const char *text);
 

@@ -19,7 +19,7 @@ struct ring;
  * each record takes in it, header and padding too, where that is known, or 0. With last,
  * nobody reads it after us: one that we may not write to will do.
  *
- * -EBADMSG where the reader's position, which its group can write, makes no sense.
+ * -EBADMSG if the reader's position, which its group can write, makes no sense.
  */
 int ring_open(int fd, size_t record_size, bool last, struct ring **ret_ring);
 
@@ -40,7 +40,7 @@ enum ring_found {
 
 /*
  * The record at a position, which is ring_position() or some record's next: an enum
- * ring_found, or -EBADMSG where the buffer cannot be what it says, or somebody else has
+ * ring_found, or -EBADMSG if the buffer cannot be what it says, or somebody else has
  * moved our position in it.
  */
 int ring_peek(struct ring *ring, uint64_t position, struct ring_record *ret_record);

@@ -11,12 +11,12 @@ struct state_view;
 struct figures {
 	/*
 	 * Of map_events, in bytes: its size, what nobody has read, and what was read of it ever.
-	 * All 0 where the bpffs is read-only, and nothing of this is known.
+	 * All 0 if the bpffs is read-only, and nothing of this is known.
 	 */
 	uint64_t buffer_size, buffer_used, buffer_read;
 	uint64_t last_record_ns; /* CLOCK_BOOTTIME; 0: there was none */
 	uint64_t tenants, tenants_max;
-	uint64_t *attempts; /* see map_attempts; NULL where an older version loaded it */
+	uint64_t *attempts; /* see map_attempts; NULL if an older version loaded it */
 };
 
 /* For state_read.c. 0 or -errno; figures_clear() frees them. */

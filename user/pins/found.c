@@ -154,7 +154,7 @@ int found_open_map(uint32_t program_id, const char *name, int *ret_fd)
 	return found_open_map_of(&program, name, ret_fd);
 }
 
-/* The one entry of a map that the program uses. -ENOENT where it has not this map. */
+/* The one entry of a map that the program uses. -ENOENT if it has not this map. */
 static int found_read_map(const struct found_program *program, const char *name, void *value,
 			  size_t value_size, uint32_t *ret_id)
 {
@@ -205,7 +205,7 @@ static int found_hook_of(const struct bpf_link_info *info, const struct found_pr
 	return -1;
 }
 
-/* 1 where the link is ours and attached; it is described then. */
+/* 1 if the link is ours and attached; it is described then. */
 static int found_describe(const struct bpf_link_info *info, struct found_link *link)
 {
 	struct found_program program;
@@ -362,7 +362,7 @@ int found_uses_map(int link_fd, uint32_t map_id, bool *ret_uses)
 	return 0;
 }
 
-/* 1 where the link with this id is the one: its descriptor is the caller's then. */
+/* 1 if the link with this id is the one: its descriptor is the caller's then. */
 static int found_match_link(uint32_t id, const char *program_name, uint32_t map_id, int *ret_fd)
 {
 	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);

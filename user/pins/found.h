@@ -52,7 +52,7 @@ bool found_is_of(const struct found_link *link, const char *pins, uint64_t root_
  */
 int found_claim(struct found *found, const struct pins *pinned, const char *path);
 
-/* The map of this name that a program uses. -ENOENT where it uses none. */
+/* The map of this name that a program uses. -ENOENT if it uses none. */
 int found_open_map(uint32_t program_id, const char *name, int *ret_fd);
 
 /* Calls back for each map of ours that a program uses, by its pin's name. */
@@ -67,7 +67,7 @@ int found_uses_map(int link_fd, uint32_t map_id, bool *ret_uses);
 
 /*
  * The link of a program that is on no cgroup, "smtpward_mkdir", and uses the map with this
- * id, or iterates over it. -ENOENT where there is none.
+ * id, or iterates over it. -ENOENT if there is none.
  */
 int found_open_link(const char *program, uint32_t map_id, int *ret_fd);
 

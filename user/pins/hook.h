@@ -32,7 +32,7 @@ void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS]);
 
 /*
  * Which hooks a text of iter_hooks says are in force. One that it does not name is not:
- * another version made it. False where it is no such text.
+ * another version made it. False if it is no such text.
  */
 bool hook_parse_runs(const char *text, bool ret_runs[static SMTPWARD_HOOKS]);
 

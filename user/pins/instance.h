@@ -14,7 +14,7 @@
  * nothing are left out; a byte that is no letter, digit, ':' or '_' is \xNN, also '.',
  * which bpffs allows in no name. No two directories have one name.
  *
- * -EINVAL where the path is not absolute or has "." or ".." in it, which could be any
+ * -EINVAL if the path is not absolute or has "." or ".." in it, which could be any
  * directory's; -ENAMETOOLONG.
  */
 int pins_instance_name(const char *path, char ret_name[static PINS_PATH_SIZE]);

@@ -182,7 +182,7 @@ static int keep_remove_others(const struct pins *keep, uint64_t generation, uint
 	return 0;
 }
 
-/* What a policy on trial goes back to, 0 where it is on none, or has nothing to go back to. */
+/* What a policy on trial goes back to, 0 if it is on none, or has nothing to go back to. */
 static int keep_find_fallback(const struct pins *pins, uint64_t generation, uint64_t *ret_fallback)
 {
 	struct trial trial;

@@ -51,7 +51,7 @@ int lock_older(const struct pins *pins, uint64_t generation);
  */
 void lock_set_waiting(void (*waiting)(const char *pins, pid_t holder));
 
-/* The process that holds a flock(2) lock on fd's file; 0 where none does, or it cannot be told. */
+/* The process that holds a flock(2) lock on fd's file; 0 if none does, or it cannot be told. */
 pid_t lock_find_holder(int fd);
 
 /* RUN_DIR/name, a directory that only root can open, made where it is not there. */

@@ -16,7 +16,7 @@
 #include "pins/hook.h"
 #include "pins/pins.h"
 
-/* Opens a pin. -ENOENT where there is none. generation as for pins_name(). */
+/* Opens a pin. -ENOENT if there is none. generation as for pins_name(). */
 int object_open(const struct pins *pins, uint64_t generation, const char *name, int *ret_fd);
 
 /* The same of a map or program, where a read-only bpffs will do. */
@@ -32,11 +32,11 @@ enum object_use {
 	OBJECT_WRITES,
 };
 
-/* The same for a map; -EBADMSG where its values are not value_size bytes; 0 takes any. */
+/* The same for a map; -EBADMSG if its values are not value_size bytes; 0 takes any. */
 int object_open_map(const struct pins *pins, uint64_t generation, const char *name,
 		    enum object_use use, size_t value_size, int *ret_fd);
 
-/* map_gate, and its id. -EBADMSG where the pin is something else. */
+/* map_gate, and its id. -EBADMSG if the pin is something else. */
 int object_open_gate(const struct pins *pins, enum object_use use, int *ret_fd, uint32_t *ret_id);
 
 /* Whether it lifts enforcement, also where its pin is gone by now. What cannot be read does not. */
@@ -52,7 +52,7 @@ int object_sum(int fd, uint32_t entry, __u64 *ret_numbers, size_t n);
 /* The same of map_counters. */
 int object_sum_counters(int fd, struct smtpward_counters *ret_counters);
 
-/* The SMTPWARD_ABI that a generation was made with. -ENOENT where it was not finished. */
+/* The SMTPWARD_ABI that a generation was made with. -ENOENT if it was not finished. */
 int object_read_abi(const struct pins *pins, uint64_t generation, uint32_t *ret_abi);
 
 /* The same of its map_policy. */
@@ -108,13 +108,13 @@ void object_hooks_close(struct object_hooks *hooks);
 
 /*
  * Which hooks run the programs of a generation, by the text of iter_hooks, for who may
- * not open the links. -ENODATA where that cannot be told; -ENOENT where there is no such pin, and
+ * not open the links. -ENODATA if that cannot be told; -ENOENT if there is no such pin, and
  * none was there when this generation was asked for last.
  */
 int object_read_hooks(const struct pins *pins, uint64_t generation, struct object_hooks *hooks,
 		      bool ret_runs[static SMTPWARD_HOOKS]);
 
-/* -EBADMSG where the descriptor is of no link, or, for the second, of none on a cgroup. */
+/* -EBADMSG if the descriptor is of no link, or, for the second, of none on a cgroup. */
 int object_read_any_link(int fd, struct bpf_link_info *ret_info);
 int object_read_link(int fd, struct object_link *ret_link);
 int object_program_id(int fd, uint32_t *ret_id);

@@ -34,8 +34,8 @@
 
 struct pins {
 	char *path;  /* absolute */
-	int fd;	     /* the directory; -1 where it is not open */
-	int lock_fd; /* of lock.h; -1 where it is not held */
+	int fd;	     /* the directory; -1 if it is not open */
+	int lock_fd; /* of lock.h; -1 if it is not held */
 	bool alone;  /* it is held, and by nobody else */
 };
 
@@ -45,15 +45,15 @@ struct pins {
 	}
 
 /*
- * Opens the directory to read from it. -ENOENT where there is none, which is the
- * same as nothing being loaded; -EMEDIUMTYPE where it is not on bpffs; -EBUSY where
+ * Opens the directory to read from it. -ENOENT if there is none, which is the
+ * same as nothing being loaded; -EMEDIUMTYPE if it is not on bpffs; -EBUSY if
  * somebody else made it.
  */
 int pins_open(const char *path, struct pins *ret_pins, struct reason *reason);
 
 /*
  * The same, while nobody changes it: waits for the lock that a load or unload holds,
- * or, with try, returns -EAGAIN where one does. The lock is root's: for others this is
+ * or, with try, returns -EAGAIN if one does. The lock is root's: for others this is
  * pins_open().
  */
 int pins_open_shared(const char *path, bool try, struct pins *ret_pins, struct reason *reason);
@@ -73,14 +73,14 @@ void pins_close(struct pins *pins);
 
 /*
  * Takes the lock of the one reader, or names its holder: -EBUSY and the process id
- * in *reterr_pid, 0 where it cannot be told. Closing *ret_fd releases it.
+ * in *reterr_pid, 0 if it cannot be told. Closing *ret_fd releases it.
  */
 int pins_lock_reader(const struct pins *pins, int *ret_fd, pid_t *reterr_pid);
 
-/* The process that holds it; 0 where none does, or it cannot be told. */
+/* The process that holds it; 0 if none does, or it cannot be told. */
 pid_t pins_find_reader(const struct pins *pins);
 
-/* The group that reads beside root; 0 where none does. */
+/* The group that reads beside root; 0 if none does. */
 int pins_find_group(const struct pins *pins, gid_t *ret_group);
 
 /*

@@ -18,7 +18,7 @@ int pins_open_dir(int at_fd, const char *name, DIR **ret_dir);
 /* The next entry that is not "." or "..": 1, 0 at the end, -errno. */
 int pins_next_entry(DIR *dir, const char **ret_name);
 
-/* The number in a generation's name; 0 where it is none. */
+/* The number in a generation's name; 0 if it is none. */
 uint64_t pins_parse_generation(const char *name);
 
 /*

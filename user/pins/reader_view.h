@@ -16,7 +16,7 @@
 
 /*
  * Makes it, or makes it anew where it is of another directory; in our mount namespace, and
- * in that of process 1 where the pins are the same ones there: a service manager gives a
+ * in that of process 1 if the pins are the same ones there: a service manager gives a
  * load one of its own, which nobody else sees. 0 or -errno with a reason.
  */
 int reader_view_make(const struct pins *pins, struct reason *reason);

@@ -20,7 +20,7 @@
 /* And what helps. */
 #define SOUND_CURE_TEXT "; 'smtpward load' begins a new one"
 
-/* Whether user space can write to a map never again: 1, 0, or -errno where it cannot be told. */
+/* Whether user space can write to a map never again: 1, 0, or -errno if it cannot be told. */
 int sound_is_frozen(int fd);
 
 /* What a record of map_events takes there, in this ABI; the position of each is a multiple. */

@@ -74,7 +74,7 @@ struct state {
 
 /*
  * What is in force when no load or unload is under way: waits for one that is, or,
- * with try, returns -EAGAIN. -ENOENT where nothing is loaded, -ENODATA where what is
+ * with try, returns -EAGAIN. -ENOENT if nothing is loaded, -ENODATA if what is
  * there is no whole policy, and as pins_open() does. state_clear() frees it.
  *
  * For root, what the kernel runs counts: programs without their pins are in force. Others
@@ -101,7 +101,7 @@ bool state_is_whole(const struct state *state);
 
 /*
  * What the time is for rules that end, by the clock that the programs read: in seconds since
- * 1970, UTC; -ENODATA where the clock is not set, and -errno where it cannot be read.
+ * 1970, UTC; -ENODATA if the clock is not set, and -errno if it cannot be read.
  */
 int64_t state_now(const struct state *state);
 

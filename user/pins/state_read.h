@@ -5,7 +5,7 @@
 
 #include "pins/state.h"
 
-/* As state_read() and state_watch(), which say more. figures: NULL where nobody asks for them. */
+/* As state_read() and state_watch(), which say more. figures: NULL if nobody asks for them. */
 int state_read_once(const char *path, bool try, struct object_hooks *hooks, struct state *ret_state,
 		    struct figures *ret_figures, struct reason *reason);
 

@@ -26,7 +26,7 @@ struct trial {
 	uint64_t fallback; /* the generation that follows; 0: nothing does */
 };
 
-/* Of the load's own description and map_trial; a word of 0 where that cannot be had. */
+/* Of the load's own description and map_trial; a word of 0 if that cannot be had. */
 void trial_judge(const struct smtpward_origin *origin, uint64_t word, struct trial *ret_trial);
 
 /* For who has no way to map_trial: by a pin, which root removes as it is kept. 0 or -errno. */
@@ -38,7 +38,7 @@ int trial_read_mark(const struct pins *pins, uint64_t generation, __u64 *ret_wor
  */
 int trial_read(const struct pins *pins, uint64_t generation, struct trial *ret_trial);
 
-/* The seconds that are left, a begun one too; 0 where it does not run. */
+/* The seconds that are left, a begun one too; 0 if it does not run. */
 uint64_t trial_seconds_left(const struct trial *trial);
 
 /*

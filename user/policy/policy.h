@@ -21,7 +21,7 @@ struct policy_place {
 };
 
 /*
- * A user or a group. name is NULL where the policy gave the number. POLICY_ID_NONE, which
+ * A user or a group. name is NULL if the policy gave the number. POLICY_ID_NONE, which
  * no task has, is in a kept copy alone: the number that the name had is another's today.
  */
 #define POLICY_ID_NONE UINT32_MAX
@@ -113,12 +113,12 @@ struct policy_errors {
  *   failure that errno does not name well enough sets *reterr_why to an allocated
  *   sentence ("anyone can write to it: ...").
  * expand: what an include pattern names, sorted, as paths that read takes, relative
- *   to the file that includes it; *ret_n is 0 where a glob matches nothing. A plain
+ *   to the file that includes it; *ret_n is 0 if a glob matches nothing. A plain
  *   name is returned as it is, whether it exists or not. *reterr_why as of read.
- * same: 1 where both paths are one file, so that include finds a cycle; 0 where not.
- * user, group: -ENOENT where the name does not exist.
- * kept_user, kept_group: for a kept copy, and there instead of the two before: 1 where the
- *   number is the name's, or nobody's; 0 where it is another's.
+ * same: 1 if both paths are one file, so that include finds a cycle; 0 if not.
+ * user, group: -ENOENT if the name does not exist.
+ * kept_user, kept_group: for a kept copy, and there instead of the two before: 1 if the
+ *   number is the name's, or nobody's; 0 if it is another's.
  */
 struct policy_source {
 	int (*read)(void *userdata, const char *path, char **ret_text, size_t *ret_size,

@@ -154,7 +154,7 @@ static bool doubts_is_refused(const struct policy *policy, size_t index,
 }
 
 /*
- * LXC's payload.NAME is payload.NAME-1 where the directory of one that was not stopped in
+ * LXC's payload.NAME is payload.NAME-1 if the directory of one that was not stopped in
  * order is there still, or any number up to 999: a deny that lets the last one through has
  * forgotten them.
  */

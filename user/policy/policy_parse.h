@@ -99,7 +99,7 @@ int policy_find_setting(const char *word);
 int policy_parse_setting(struct policy_parser *parser, struct policy_line *line);
 int policy_parse_rule(struct policy_parser *parser, struct policy_line *line);
 
-/* The other way than policy_reject_name(): 0 where reject cannot name the error. */
+/* The other way than policy_reject_name(): 0 if reject cannot name the error. */
 int policy_reject_number(const char *name);
 
 void policy_rule_clear(struct policy_rule *rule);

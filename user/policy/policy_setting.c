@@ -172,7 +172,7 @@ int policy_find_setting(const char *word)
 	return -1;
 }
 
-/* Which setting this is, and whether it may stand again; -ENOENT where it is none. */
+/* Which setting this is, and whether it may stand again; -ENOENT if it is none. */
 static int setting_find(struct policy_parser *parser, struct policy_line *line, bool *ret_replaces)
 {
 	const struct policy_word *word = &line->words.items[line->next], *name = word;

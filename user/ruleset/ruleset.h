@@ -99,7 +99,7 @@ struct ruleset {
 };
 
 /*
- * Returns 0 and a ruleset that the caller frees; -E2BIG where the units and the
+ * Returns 0 and a ruleset that the caller frees; -E2BIG if the units and the
  * segments of cgroup paths are more than SMTPWARD_SEGMENTS_MAX, with the index of the
  * rule that went over in *reterr_rule; -ENOMEM. Outputs are untouched otherwise.
  */
@@ -110,7 +110,7 @@ void ruleset_freep(struct ruleset **ruleset);
 /*
  * The state of the cgroup `name` below one in the state `parent`: what the tracker
  * does in the kernel. Returns whether any rule that asks for a cgroup may cover the
- * child or what is below it: false where it needs no entry in a map.
+ * child or what is below it: false if it needs no entry in a map.
  * name has at most SMTPWARD_NAME_MAX bytes.
  */
 bool ruleset_enter(const struct ruleset *ruleset, const struct smtpward_cgroup *parent,

@@ -43,10 +43,10 @@ const char *sink_default(void);
  *   whether the line is out: what says so has to change in the same system call that
  *   brings it out. A sink that has no such call leaves it alone.
  * is_out: what a receipt says that such a sink left: 1 out, 0 not or not such a receipt,
- *   -errno. What there is of a line that is not out is taken back. NULL where the sink
+ *   -errno. What there is of a line that is not out is taken back. NULL if the sink
  *   leaves none, or one that says it by itself: then the table of sink_open() has that.
  * poll_fd: a descriptor that polls writable when a write that said -EAGAIN may be
- *   tried again, or -1 where only time helps. NULL: never anything but time.
+ *   tried again, or -1 if only time helps. NULL: never anything but time.
  * reopen: for a log that was rotated away, or a daemon that was replaced. 0 or
  *   -errno; what was open stays open then. NULL: there is nothing to do.
  * where: the name that the file has now which lines go to; 0 or -errno. NULL: it is no file.
@@ -75,7 +75,7 @@ struct sink {
 /*
  * Syslog by its datagram socket, RFC 3164, facility authpriv, with sink_priority(), tag
  * "smtpward[pid]". The time in the header is the call's, local. Opening succeeds where path
- * does not exist yet: write says so then. -ENAMETOOLONG where path does not fit a socket
+ * does not exist yet: write says so then. -ENAMETOOLONG if path does not fit a socket
  * address.
  */
 int sink_syslog_open(const char *path, struct sink **ret);
@@ -96,9 +96,9 @@ bool sink_machine_is_journalds(const struct sink_machine_paths *paths);
 int sink_machine_open(const struct sink_machine_paths *paths, struct sink **ret);
 
 /*
- * A file, appended to, made with mode 0600 and locked. -EINVAL where it is not a regular
- * file, -ELOOP where it is a symbolic link, -EPERM where others than root and our own user
- * may write to it or replace it, -EBUSY where another process has its lock.
+ * A file, appended to, made with mode 0600 and locked. -EINVAL if it is not a regular
+ * file, -ELOOP if it is a symbolic link, -EPERM if others than root and our own user
+ * may write to it or replace it, -EBUSY if another process has its lock.
  */
 int sink_file_open(const char *path, struct sink **ret);
 
@@ -113,13 +113,13 @@ int sink_stream_open(int fd, bool json, struct sink **ret);
 
 /*
  * Another descriptor of the same terminal or pipe, of our own, with which nothing blocks; or
- * -errno, -EINVAL where it is neither of the two, -EBADF where nothing can be written to fd.
+ * -errno, -EINVAL if it is neither of the two, -EBADF if nothing can be written to fd.
  */
 int sink_stream_own(int fd);
 
 /*
  * As write(2), for what sink_stream_own() gave or else for fd itself, at most PIPE_BUF bytes:
- * the number, or -EAGAIN where it would have blocked, or another -errno.
+ * the number, or -EAGAIN if it would have blocked, or another -errno.
  */
 int sink_stream_put(int fd, const char *text, size_t len);
 
@@ -150,7 +150,7 @@ void sink_tee_look(const struct sink *sink, size_t i, struct sink_outlet_state *
 int sink_write(struct sink *sink, const struct line *line, struct smtpward_receipt *receipt);
 
 /*
- * Whether a line of a process that is gone is out: 1, or 0 where it is not or cannot be
+ * Whether a line of a process that is gone is out: 1, or 0 if it is not or cannot be
  * told, as of a stream, or of a file that is not this sink's. -errno.
  */
 int sink_is_out(struct sink *sink, const struct smtpward_receipt *receipt);

@@ -22,7 +22,7 @@ int sink_datagram_name(const char *path, struct sink_datagram *ret);
 
 /*
  * Sends it, in one piece: 0, -EAGAIN or another -errno, as a sink's write does. A daemon that
- * was restarted has a new socket at the path, which is tried at once. -EMSGSIZE where the
+ * was restarted has a new socket at the path, which is tried at once. -EMSGSIZE if the
  * socket takes none that is so long.
  */
 int sink_datagram_send(struct sink_datagram *datagram, const char *data, size_t len,

@@ -27,7 +27,7 @@
 
 struct answers {
 	int confine;
-	int before[COMMANDS], after[COMMANDS]; /* errno of each command, 0 where it worked */
+	int before[COMMANDS], after[COMMANDS]; /* errno of each command, 0 if it worked */
 	int foreign;			       /* of a call by another architecture's number */
 	uint64_t capabilities;
 	int no_new_privileges;

@@ -81,12 +81,12 @@ static const struct policy_source source = {
 
 /*
  * The work that is done while memory runs out: 0 or -errno, and nothing is kept.
- * -EBADE where an output was touched by what failed, or a success is not the one that
+ * -EBADE if an output was touched by what failed, or a success is not the one that
  * there is with memory enough. Outputs begin as `untouched`.
  */
 
 static const char *policy_text;	 /* to parse ... */
-static char *policy_printed;	 /* ... and what comes of it, NULL where it is wrong */
+static char *policy_printed;	 /* ... and what comes of it, NULL if it is wrong */
 static struct policy *policy;	 /* to print and to compile ... */
 static char *rule_printed;	 /* ... its last rule ... */
 static struct ruleset *compiled; /* ... and all of it */

@@ -193,7 +193,7 @@ static inline size_t segments_of(const char *path)
 	return n;
 }
 
-/* The segment with this index, or NULL where the path is too short. */
+/* The segment with this index, or NULL if the path is too short. */
 static inline const char *segment_of(const char *path, size_t index, size_t *ret_len)
 {
 	for (; path && index; index--)
@@ -225,7 +225,7 @@ static inline const char *pool_add(struct path_pool *pool, const char *path)
 	return pool->items[pool->n++];
 }
 
-/* False where there is no room for one more. */
+/* False if there is no room for one more. */
 static inline bool pool_add_unit(struct path_pool *pool, const char *unit)
 {
 	for (size_t i = 0; i < pool->n_units; i++)

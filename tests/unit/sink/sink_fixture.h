@@ -196,7 +196,7 @@ static inline int daemon_start(void)
 	return daemon_start_at(SOCKET_NAME);
 }
 
-/* The next datagram, or NULL where there is none. */
+/* The next datagram, or NULL if there is none. */
 static inline const char *daemon_read(int fd)
 {
 	static char datagram[4 * LINE_TEXT_SIZE];

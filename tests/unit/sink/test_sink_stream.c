@@ -51,7 +51,7 @@ static struct stream *stream_start(int flags)
 	return stream;
 }
 
-/* At most so many bytes; false where there was nothing to read. */
+/* At most so many bytes; false if there was nothing to read. */
 static bool stream_read(struct stream *stream, size_t size)
 {
 	ssize_t n = read(stream->reader, stream->text + stream->used, size);
