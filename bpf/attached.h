@@ -5,6 +5,9 @@
  * could detach the hook, and with one of a program attach it elsewhere. The file needs neither, and
  * no bpf(2).
  *
+ * The iterator goes over the kernel's maps, which are few and of which there is always one. Some
+ * kernels refuse a program that iterates over a map's elements.
+ *
  * The array of programs that the kernel runs for connects in a cgroup is freed by RCU, and an
  * iterator's program runs under rcu_read_lock(). The cgroup is looked for from the reader's own
  * cgroup up: a reader outside of the cgroup with the hooks learns nothing. All are below the root.

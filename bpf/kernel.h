@@ -228,19 +228,18 @@ struct task_struct {
 	struct mm_struct *mm;
 } KERNEL_STRUCT;
 
-/* what a program of the kind iter/bpf_map_elem gets */
+/* what a program of the kind iter/bpf_map gets */
 
 struct seq_file;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	__u64 seq_num; /* of the element, from 0 */
 } KERNEL_STRUCT;
 
-struct bpf_iter__bpf_map_elem {
+struct bpf_iter__bpf_map {
 	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	void *key;
-	void *value;
+	struct bpf_map *map; /* NULL after the last */
 } KERNEL_STRUCT;
 
 #endif /* SMTPWARD_BPF_KERNEL_H */

@@ -110,13 +110,15 @@ int BPF_PROG(smtpward_rmdir, struct cgroup *cgroup)
 	return 0;
 }
 
-SEC("iter/bpf_map_elem")
-int smtpward_hooks(struct bpf_iter__bpf_map_elem *ctx)
+SEC("iter/bpf_map")
+int smtpward_hooks(struct bpf_iter__bpf_map *ctx)
 {
-	/* Read once: the verifier trusts only the copy that was compared with NULL. */
-	const struct smtpward_hooks *hooks = READ_ONCE(ctx->value);
+	const struct smtpward_hooks *hooks;
 
-	/* The kernel's last call of each reading has no element. */
+	/* Once a reading: with the first of the kernel's maps. There is one, map_hooks itself. */
+	if (!ctx->map || ctx->meta->seq_num)
+		return 0;
+	hooks = bpf_map_lookup_elem(&map_hooks, &(const __u32){ 0 });
 	if (hooks)
 		attached_tell(ctx->meta->seq, hooks);
 	return 0;

@@ -375,15 +375,12 @@ int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id)
 
 int loader_attach_iterator(const struct loader *loader, int *ret_fd)
 {
-	union bpf_iter_link_info info = { .map.map_fd = (__u32)loader_map(loader, "map_hooks") };
-	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &info,
-		    .iter_info_len = sizeof(info));
 	int program = bpf_program__fd(loader->skeleton->progs.smtpward_hooks);
 	int fd;
 
 	if (program < 0)
 		return -ENOENT;
-	fd = bpf_link_create(program, 0, BPF_TRACE_ITER, &options);
+	fd = bpf_link_create(program, 0, BPF_TRACE_ITER, NULL);
 	if (fd < 0)
 		return -errno;
 	*ret_fd = fd;

@@ -334,12 +334,12 @@ int found_claim(struct found *found, const struct pins *pinned, const char *path
 	return 0;
 }
 
-/* An iterator's map is the link's, and not its program's. */
+/* The map of release 0.1.0's iterator is the link's, and not its program's. */
 static bool found_has_map(const struct bpf_link_info *info, const struct found_program *program,
 			  uint32_t map_id)
 {
-	if (info->type == BPF_LINK_TYPE_ITER)
-		return info->iter.map.map_id == map_id;
+	if (info->type == BPF_LINK_TYPE_ITER && info->iter.map.map_id == map_id)
+		return true;
 	for (uint32_t i = 0; i < program->info.nr_map_ids; i++)
 		if (program->maps[i] == map_id)
 			return true;
