@@ -21,7 +21,6 @@ struct caller {
 	__u64 cgroup_id;
 	__u32 euid;
 	__u32 egid;
-	const struct cred *cred;
 };
 
 struct decision {
@@ -34,17 +33,37 @@ static __always_inline void caller_identify(struct caller *caller)
 	struct task_struct *task = task_current();
 	const struct cred *cred = TASK_READ(task, cred);
 
-	caller->cred = cred;
 	caller->cgroup_id = bpf_get_current_cgroup_id();
 	caller->euid = TASK_READ_ID(cred, euid.val);
 	caller->egid = asks[SMTPWARD_GROUP] ? TASK_READ_ID(cred, egid.val) : TASK_NOBODY;
 }
 
-/* The rules that name this id; NULL: no rule does. */
-static __always_inline const struct smtpward_rules *decide_id(bool asked, void *map,
-							      const __u32 *id)
+/*
+ * A copy of the rules that a lookup found. Each set that a lookup may find is a state of its own to
+ * the verifier, and the states of all lookups multiply; copies are one state.
+ */
+static __always_inline const struct smtpward_rules *decide_copy(struct smtpward_rules *copy,
+								const struct smtpward_rules *found)
 {
-	return asked ? bpf_map_lookup_elem(map, id) : NULL;
+	for (__u32 i = 0; i < SMTPWARD_RULE_WORDS && i < rule_words; i++)
+		copy->words[i] = found->words[i];
+	return copy;
+}
+
+static __always_inline void decide_unite(struct smtpward_rules *copy,
+					 const struct smtpward_rules *more)
+{
+	for (__u32 i = 0; i < SMTPWARD_RULE_WORDS && i < rule_words; i++)
+		copy->words[i] |= more->words[i];
+}
+
+/* The rules that name this id, or any if no rule does. */
+static __always_inline const struct smtpward_rules *decide_id(bool asked, void *map,
+							      const __u32 *id,
+							      const struct smtpward_rules *any,
+							      struct smtpward_rules *copy)
+{
+	return asked ? decide_copy(copy, bpf_map_lookup_elem(map, id) ?: any) : any;
 }
 
 /* A destination as a key of map_addresses and map_local. */
@@ -91,23 +110,20 @@ static __always_inline bool decide_is_local(struct bpf_sock_addr *ctx, const uni
 	return !ctx->sk->bound_dev_if && flow_netns(ctx) == host_netns;
 }
 
-/* The rules by destination. united: room for a union, if an address and 'local' both have rules. */
+/* The rules by destination: those by its address and those by 'local'. */
 static __always_inline const struct smtpward_rules *
-decide_to(const struct flow *flow, struct bpf_sock_addr *ctx, struct smtpward_rules *united)
+decide_to(const struct flow *flow, struct bpf_sock_addr *ctx, struct smtpward_rules *copy)
 {
 	union decide_key key = { .prefix.bits = 128 };
-	const struct smtpward_rules *rules;
 	const __u8 asked = asks[SMTPWARD_TO];
 
 	if (!asked)
 		return CONSTANT(any_TO);
 	__builtin_memcpy(key.prefix.address, flow->address, sizeof(key.prefix.address));
-	rules = bpf_map_lookup_elem(&map_addresses, &key) ?: CONSTANT(any_TO);
-	if (asked != SMTPWARD_ASKS_LOCAL || !decide_is_local(ctx, &key))
-		return rules;
-	*united = *rules;
-	smtpward_rules_unite(united, CONSTANT(local_rules));
-	return united;
+	decide_copy(copy, bpf_map_lookup_elem(&map_addresses, &key) ?: CONSTANT(any_TO));
+	if (asked == SMTPWARD_ASKS_LOCAL && decide_is_local(ctx, &key))
+		decide_unite(copy, CONSTANT(local_rules));
+	return copy;
 }
 
 /* Whether the tracker had no room in a map for a cgroup. */
@@ -136,15 +152,13 @@ static __always_inline const struct smtpward_rules *decide_nearest_cgroup(void)
 	return NULL;
 }
 
-static __always_inline const struct smtpward_rules *decide_cgroup(const struct caller *caller,
-								  bool *ret_unsure)
+static __always_inline const struct smtpward_rules *decide_find_cgroup(const struct caller *caller,
+								       bool *ret_unsure)
 {
 	const struct smtpward_rules *inherited;
 	const struct smtpward_cgroup *cgroup;
 
 	*ret_unsure = false;
-	if (!asks_cgroup)
-		return CONSTANT(any_cgroup);
 	cgroup = bpf_map_lookup_elem(&map_cgroups, &caller->cgroup_id);
 	if (cgroup)
 		return &cgroup->rules;
@@ -161,6 +175,20 @@ static __always_inline const struct smtpward_rules *decide_cgroup(const struct c
 	return CONSTANT(any_cgroup);
 }
 
+/* The rules by the calling task's cgroup. unsure: a rule that covers the cgroup may be missing. */
+static __always_inline const struct smtpward_rules *
+decide_cgroup(const struct caller *caller, struct smtpward_rules *copy, bool *ret_unsure)
+{
+	bool unsure;
+
+	*ret_unsure = false;
+	if (!asks_cgroup)
+		return CONSTANT(any_cgroup);
+	decide_copy(copy, decide_find_cgroup(caller, &unsure));
+	*ret_unsure = OPAQUE(unsure, caller->cgroup_id);
+	return copy;
+}
+
 /* decide_satisfy() sets each condition: these four by name, and each of the id conditions. */
 #define DECIDE_COUNT(name, map, member) +1
 _Static_assert(SMTPWARD_CONDITIONS_N == 4 SMTPWARD_ID_CONDITIONS(DECIDE_COUNT),
@@ -170,18 +198,20 @@ _Static_assert(SMTPWARD_CONDITIONS_N == 4 SMTPWARD_ID_CONDITIONS(DECIDE_COUNT),
 static __always_inline void decide_satisfy(const struct flow *flow, struct bpf_sock_addr *ctx,
 					   const struct caller *caller,
 					   struct smtpward_satisfied *satisfied,
-					   struct smtpward_rules *united, bool *ret_unsure)
+					   struct smtpward_rules copies[SMTPWARD_CONDITIONS_N],
+					   bool *ret_unsure)
 {
 	const struct smtpward_rules **by = satisfied->by;
 
 	by[SMTPWARD_PORT] = CONSTANT(port_rules[flow->port_index & (SMTPWARD_PORTS_MAX - 1)]);
-	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP] = decide_cgroup(caller, ret_unsure);
+	by[SMTPWARD_CGROUP] = decide_cgroup(caller, &copies[SMTPWARD_CGROUP], ret_unsure);
+	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP];
 #define DECIDE_ID(name, map, member)                                                  \
-	by[SMTPWARD_##name] = decide_id(asks[SMTPWARD_##name], &map, &caller->member) \
-				      ?: CONSTANT(any_##name);
+	by[SMTPWARD_##name] = decide_id(asks[SMTPWARD_##name], &map, &caller->member, \
+					CONSTANT(any_##name), &copies[SMTPWARD_##name]);
 	SMTPWARD_ID_CONDITIONS(DECIDE_ID)
 #undef DECIDE_ID
-	by[SMTPWARD_TO] = decide_to(flow, ctx, united);
+	by[SMTPWARD_TO] = decide_to(flow, ctx, &copies[SMTPWARD_TO]);
 }
 
 /*
@@ -242,11 +272,11 @@ static __always_inline void decide_rule(const struct flow *flow, struct bpf_sock
 					const struct caller *caller, struct decision *decision)
 {
 	struct smtpward_satisfied satisfied;
-	struct smtpward_rules united, narrowed;
+	struct smtpward_rules copies[SMTPWARD_CONDITIONS_N], narrowed;
 	bool unsure;
 	__u32 words, worst;
 
-	decide_satisfy(flow, ctx, caller, &satisfied, &united, &unsure);
+	decide_satisfy(flow, ctx, caller, &satisfied, copies, &unsure);
 	words = rule_words_for_good;
 	/* A policy without 'until' pays this comparison alone: the verifier drops the branch. */
 	if (words == SMTPWARD_WORDS_NONE) {

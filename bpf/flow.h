@@ -54,15 +54,23 @@ static __always_inline int flow_guarded_port(struct bpf_sock_addr *ctx, __u16 *r
 #define FLOW_LOOPBACK4 bpf_htonl(0x7f000001)
 #define FLOW_LOOPBACK6 bpf_htonl(1) /* its last word */
 
+/* The guarded port. The verifier need not follow the rest of the program for each port apart. */
+static __always_inline void flow_set_port(struct flow *flow, __u32 index, __u16 port, __u32 unknown)
+{
+	flow->port_index = OPAQUE(index, unknown);
+	flow->port = OPAQUE(port, unknown);
+}
+
 static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct flow *flow)
 {
-	int index = flow_guarded_port(ctx, &flow->port);
+	__u16 port;
+	int index = flow_guarded_port(ctx, &port);
 	__u32 address;
 
 	if (index < 0)
 		return false;
-	flow->port_index = index;
 	address = ctx->user_ip4;
+	flow_set_port(flow, index, port, address);
 	flow->words[0] = 0;
 	flow->words[1] = 0;
 	flow->words[2] = FLOW_MAPPED;
@@ -91,16 +99,17 @@ static __always_inline bool flow_bound_to_ipv4(struct bpf_sock_addr *ctx)
 
 static __always_inline bool flow_from_connect6(struct bpf_sock_addr *ctx, struct flow *flow)
 {
-	int index = flow_guarded_port(ctx, &flow->port);
+	__u16 port;
+	int index = flow_guarded_port(ctx, &port);
 	__u32 a, b, c, d;
 
 	if (index < 0)
 		return false;
-	flow->port_index = index;
 	a = ctx->user_ip6[0];
 	b = ctx->user_ip6[1];
 	c = ctx->user_ip6[2];
 	d = ctx->user_ip6[3];
+	flow_set_port(flow, index, port, d);
 	flow->words[0] = OPAQUE(a, d);
 	flow->words[1] = OPAQUE(b, d);
 	if (!(a | b | d)) {

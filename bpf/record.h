@@ -166,8 +166,8 @@ static __always_inline void record_fill_task(const struct record *record,
 					     const struct caller *caller)
 {
 	struct smtpward_event *event = record->event;
-	const struct cred *cred = caller->cred;
 	struct task_struct *task = task_current();
+	const struct cred *cred = TASK_READ(task, cred);
 	struct task_struct *parent = TASK_READ(task, real_parent);
 
 	event->uid = TASK_READ_ID(cred, uid.val);
@@ -206,6 +206,20 @@ static __always_inline void record_fill(const struct record *record, const struc
 }
 
 /*
+ * The counter of the user's lost attempts. The counts are looked up again, for those that
+ * record_reserve() found are of one of two maps, which makes two states to the verifier. That of
+ * Linux 6.1 takes no two reservations for equal (regsafe() compares their ids): each state that
+ * comes to the reservation costs all of record_fill() once more.
+ */
+static __always_inline __u64 *record_lost(const struct record *record,
+					  struct smtpward_tenant *tenant)
+{
+	struct smtpward_caller_counts *counts = bpf_map_lookup_elem(&map_callers, &record->key);
+
+	return counts ? &counts->lost : &tenant->shared.counts.lost;
+}
+
+/*
  * Reserves a record: that takes the user's allowance, the tenant's, and room. False: one of them is
  * lacking, and the attempt is counted. A flood pays the user's lookup alone.
  */
@@ -239,7 +253,7 @@ static __always_inline bool record_reserve(struct record *record)
 	if (record_has_room(tenant))
 		event = bpf_ringbuf_reserve(&map_events, sizeof(*event), 0);
 	if (!event) {
-		count(&counts->lost);
+		count(record_lost(record, tenant));
 		COUNT(lost);
 		return false;
 	}

@@ -59,7 +59,10 @@ static __always_inline int enforce(struct bpf_sock_addr *ctx, const struct flow 
 		decision.verdict = SMTPWARD_AUDIT;
 	refused = decision.verdict != SMTPWARD_ALLOW && decision.verdict != SMTPWARD_AUDIT;
 	enforce_count(flow, &decision, refused);
+	/* One state for the verifier, whatever was decided. */
 	refused = OPAQUE(refused, caller.cgroup_id);
+	decision.rule = OPAQUE(decision.rule, caller.cgroup_id);
+	decision.verdict = OPAQUE(decision.verdict, caller.cgroup_id);
 	if (log_verdicts & (1U << (decision.verdict & 31)))
 		record_attempt(flow, &caller, &decision);
 	if (!refused)
