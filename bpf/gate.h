@@ -50,7 +50,8 @@ static __always_inline bool gate_open(struct bpf_sock_addr *ctx, void *before)
 	__u64 decides = gate ? READ_ONCE(gate->generation) : 0;
 	const __u64 for_good = generation_for_good;
 
-	/* A generation that was never on trial pays this alone: the verifier drops the trial's branch. */
+	/* A generation that was never on trial pays this alone: the verifier drops the trial's
+	 * branch. */
 	if (decides == for_good)
 		return false;
 	if (decides == SMTPWARD_GATE_OPEN)

@@ -36,14 +36,14 @@
  * the verifier does not follow. A loop from pointer to pointer then has one state, not two: one for
  * the first pointer and one for those that it has read. `memory` is zero afterwards.
  */
-#define UNTYPED(pointer, memory)                                                                \
-	({                                                                                      \
-		typeof(pointer) untyped_pointer;                                                \
-                                                                                                \
-		WRITE_ONCE(*(__u64 *)(memory), (__u64)(pointer));                               \
-		untyped_pointer = (typeof(pointer))READ_ONCE(*(__u64 *)(memory));               \
-		WRITE_ONCE(*(__u64 *)(memory), 0);                                              \
-		untyped_pointer;                                                                \
+#define UNTYPED(pointer, memory)                                                  \
+	({                                                                        \
+		typeof(pointer) untyped_pointer;                                  \
+                                                                                  \
+		WRITE_ONCE(*(__u64 *)(memory), (__u64)(pointer));                 \
+		untyped_pointer = (typeof(pointer))READ_ONCE(*(__u64 *)(memory)); \
+		WRITE_ONCE(*(__u64 *)(memory), 0);                                \
+		untyped_pointer;                                                  \
 	})
 
 /*
@@ -52,20 +52,46 @@
  * does not: the verifier knows the distance, and drops the other way.
  */
 #define NEAR_BYTES 32
-#define READ_NEAR(ret_first, ret_second, from, type, first, second)                             \
+#define READ_NEAR(ret_first, ret_second, from, type, first, second)                              \
+	({                                                                                       \
+		long _first = bpf_core_field_offset(type, first);                                \
+		long _distance = (long)bpf_core_field_offset(type, second) - _first;             \
+		__u64 _words[NEAR_BYTES / 8] = { 0 };                                            \
+		if (_distance > 0 && _distance < NEAR_BYTES && !(_distance & 7)) {               \
+			bpf_probe_read_kernel(_words, sizeof(_words), (void *)(from) + _first);  \
+			*(ret_first) = (void *)_words[0];                                        \
+			*(ret_second) = (void *)_words[(_distance >> 3) & (NEAR_BYTES / 8 - 1)]; \
+		} else {                                                                         \
+			*(ret_first) = (void *)BPF_CORE_READ(from, first);                       \
+			*(ret_second) = (void *)BPF_CORE_READ(from, second);                     \
+		}                                                                                \
+	})
+
+/* The same for three. */
+#define READ_NEAR3(ret_first, ret_second, ret_third, from, type, first, second, third)          \
 	({                                                                                      \
 		long _first = bpf_core_field_offset(type, first);                               \
-		long _distance = (long)bpf_core_field_offset(type, second) - _first;            \
-		__u64 _words[NEAR_BYTES / 8];                                                   \
-		if (_distance > 0 && _distance < NEAR_BYTES && !(_distance & 7)) {              \
+		long _second = (long)bpf_core_field_offset(type, second) - _first;              \
+		long _third = (long)bpf_core_field_offset(type, third) - _first;                \
+		__u64 _words[NEAR_BYTES / 8] = { 0 };                                           \
+		if (_second > 0 && _second < NEAR_BYTES && !(_second & 7) && _third > 0 &&      \
+		    _third < NEAR_BYTES && !(_third & 7)) {                                     \
 			bpf_probe_read_kernel(_words, sizeof(_words), (void *)(from) + _first); \
 			*(ret_first) = (void *)_words[0];                                       \
-			*(ret_second) = (void *)_words[(_distance >> 3) & (NEAR_BYTES / 8 - 1)]; \
+			*(ret_second) = (void *)_words[(_second >> 3) & (NEAR_BYTES / 8 - 1)];  \
+			*(ret_third) = (void *)_words[(_third >> 3) & (NEAR_BYTES / 8 - 1)];    \
 		} else {                                                                        \
 			*(ret_first) = (void *)BPF_CORE_READ(from, first);                      \
 			*(ret_second) = (void *)BPF_CORE_READ(from, second);                    \
+			*(ret_third) = (void *)BPF_CORE_READ(from, third);                      \
 		}                                                                               \
 	})
+
+/*
+ * The key of an array's first entry, 4 bytes of 0, in 8: what is written as a whole before it is
+ * read can differ in two states that the verifier takes for one.
+ */
+#define FIRST_ENTRY ((const __u64){ 0 })
 
 #define KERNEL_STRUCT __attribute__((preserve_access_index))
 
@@ -144,6 +170,7 @@ struct css_set {
 /* files */
 
 struct qstr {
+	__u32 len;
 	const unsigned char *name;
 } KERNEL_STRUCT;
 
@@ -155,6 +182,16 @@ struct dentry {
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
+	unsigned char d_iname[32]; /* before 6.14; at least as long */
+} KERNEL_STRUCT;
+
+union shortname_store {
+	unsigned char string[32]; /* at least as long */
+} KERNEL_STRUCT;
+
+/* From 6.14 on. */
+struct dentry___shortname {
+	union shortname_store d_shortname;
 } KERNEL_STRUCT;
 
 struct vfsmount {
@@ -176,8 +213,14 @@ struct file {
 	struct path f_path;
 } KERNEL_STRUCT;
 
+struct fs_struct {
+	struct path pwd;
+} KERNEL_STRUCT;
+
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long arg_start;
+	unsigned long arg_end;
 } KERNEL_STRUCT;
 
 /* tasks */
@@ -226,6 +269,7 @@ struct task_struct {
 	kuid_t loginuid;
 	struct css_set *cgroups;
 	struct mm_struct *mm;
+	struct fs_struct *fs;
 } KERNEL_STRUCT;
 
 /* what a program of the kind iter/bpf_map gets */

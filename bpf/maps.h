@@ -305,6 +305,7 @@ const volatile __u32 segment_words;
 const volatile bool audit_mode;
 const volatile __u32 reject; /* errno, 0 if the kernel's own EPERM is meant */
 const volatile __u32 log_verdicts;
+const volatile __u32 args_shown; /* SMTPWARD_ARGS_* */
 const volatile __u64 limit_interval_ns;
 const volatile __u64 limit_window_ns; /* how far ahead of the clock a burst may run */
 const volatile __u64 events_size;     /* bytes that map_events has room for */

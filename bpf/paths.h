@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The names from a cgroup and from an executable up to the root, as struct
- * smtpward_event keeps them: last name first, each with its NUL.
+ * The names from a cgroup up to the root, as struct smtpward_event keeps them: last name first,
+ * each with its NUL.
  *
  * The length so far lives in the record, and each round of a loop reads it back: the verifier then
  * knows of the length only the bound that was just checked, so all rounds have one state.
@@ -22,8 +22,6 @@
 
 /* The levels next to the root that the unit is looked for in: slices are root's to make. */
 #define PATHS_TOP 8
-
-#define PATHS_EXE_STEPS 40
 
 /*
  * Appends a name to a list in the record. False if the list has no room left
@@ -249,54 +247,6 @@ static __always_inline void paths_cgroup(const struct paths_list *list, struct c
 {
 	if (!paths_cgroup_whole(list, cgroup))
 		paths_cgroup_cut(list, cgroup);
-}
-
-static __always_inline struct mount *paths_mount(struct vfsmount *vfsmount)
-{
-	return (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
-}
-
-/* The path of a task's executable from the root of its mount tree. */
-static __always_inline void paths_exe(struct smtpward_event *event, struct task_struct *task)
-{
-	struct mm_struct *mm = TASK_READ(task, mm);
-	struct file *file = TASK_READ(mm, exe_file);
-	struct vfsmount *vfsmount;
-	struct dentry *dentry, *root;
-	struct mount *mount;
-
-	if (!file)
-		return;
-	vfsmount = TASK_READ(file, f_path.mnt);
-	dentry = TASK_READ(file, f_path.dentry);
-	root = UNTYPED(TASK_READ(vfsmount, mnt_root), event->exe);
-	if (!TASK_READ(dentry, d_hash.pprev))
-		event->flags |= SMTPWARD_EXE_DELETED;
-	dentry = UNTYPED(dentry, event->exe);
-	mount = paths_mount(UNTYPED(vfsmount, event->exe));
-	for (int i = 0; i < PATHS_EXE_STEPS; i++) {
-		struct dentry *parent;
-		const char *name;
-
-		if (dentry == root) {
-			struct mount *above;
-
-			READ_NEAR(&above, &dentry, mount, struct mount, mnt_parent, mnt_mountpoint);
-			if (above == mount || !above)
-				return;
-			mount = above;
-			root = BPF_CORE_READ(mount, mnt.mnt_root);
-			continue;
-		}
-		READ_NEAR(&parent, &name, dentry, struct dentry, d_parent, d_name.name);
-		if (!paths_append(event->exe, sizeof(event->exe), &event->exe_len, name, 0))
-			break;
-		/* A file that is in no directory, as memfd_create(2) makes them. */
-		if (dentry == parent)
-			return;
-		dentry = parent;
-	}
-	event->flags |= SMTPWARD_EXE_CUT;
 }
 
 #endif /* SMTPWARD_BPF_PATHS_H */

@@ -9,7 +9,9 @@
 #ifndef SMTPWARD_BPF_RECORD_H
 #define SMTPWARD_BPF_RECORD_H
 
+#include "args.h"
 #include "decide.h"
+#include "files.h"
 #include "paths.h"
 #include "tenant.h"
 
@@ -125,9 +127,9 @@ static __always_inline bool record_copy_names(struct smtpward_event *event, __u6
 	const __u32 flags = READ_ONCE(named->flags);
 
 	if (event->cgroup_id != tenant_id || !(flags & SMTPWARD_CALLER_NAMED) ||
-	    len > sizeof(event->cgroup))
+	    len > SMTPWARD_CGROUP_SIZE)
 		return false;
-	bpf_probe_read_kernel(event->cgroup, len, named->cgroup);
+	bpf_probe_read_kernel(event->text, len, named->cgroup);
 	event->cgroup_len = len;
 	event->flags = flags & SMTPWARD_CGROUP_FLAGS;
 	return true;
@@ -145,7 +147,7 @@ static __always_inline void record_fill_cgroup(const struct record *record,
 {
 	struct smtpward_event *event = record->event;
 	const struct paths_list list = {
-		.names = event->cgroup,
+		.names = event->text,
 		.len = &event->cgroup_len,
 		.flags = &event->flags,
 	};
@@ -160,6 +162,25 @@ static __always_inline __u32 record_netns(const struct task_struct *task)
 	struct net *net = TASK_READ(nsproxy, net_ns);
 
 	return TASK_READ(net, ns.inum);
+}
+
+/* The processes above, up to process 1; the kernel's own are below process 0, which is none. */
+static __always_inline void record_fill_ancestors(struct smtpward_event *event,
+						  struct task_struct *parent)
+{
+	int i;
+
+	for (i = 0; i < SMTPWARD_ANCESTORS; i++) {
+		const __u32 pid = TASK_READ(parent, tgid);
+
+		if (!pid)
+			break;
+		task_read_comm(event->ancestor[i], parent);
+		event->ancestors = i + 1;
+		if (pid == 1)
+			break;
+		parent = TASK_READ(parent, real_parent);
+	}
 }
 
 static __always_inline void record_fill_task(const struct record *record,
@@ -179,9 +200,11 @@ static __always_inline void record_fill_task(const struct record *record,
 	event->ppid = TASK_READ(parent, tgid);
 	event->netns = record_netns(task);
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	BPF_CORE_READ_STR_INTO(&event->parent, parent, comm);
 	record_fill_cgroup(record, task);
-	paths_exe(event, task);
+	files_exe(event, task);
+	files_cwd(event, task);
+	args_read(event, task);
+	record_fill_ancestors(event, parent);
 }
 
 static __always_inline void record_fill(const struct record *record, const struct flow *flow,
@@ -197,11 +220,14 @@ static __always_inline void record_fill(const struct record *record, const struc
 	event->port = flow->port;
 	event->rule = decision->rule;
 	event->verdict = decision->verdict;
+	event->ancestors = 0;
 	__builtin_memset(event->pad, 0, sizeof(event->pad));
 	event->flags = 0;
 	event->euid = caller->euid;
 	event->cgroup_len = 0;
 	event->exe_len = 0;
+	event->cwd_len = 0;
+	event->args_len = 0;
 	record_fill_task(record, caller);
 }
 

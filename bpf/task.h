@@ -43,6 +43,21 @@ static __always_inline struct task_struct *task_current(void)
 		task_id;                                                                  \
 	})
 
+/* The comm of a task, which is a typed one or not as that of task_current(). */
+static __always_inline void task_read_comm(char *dst, struct task_struct *task)
+{
+	/* Two words: dst has the room, and lies as a __u64 does. */
+	for (int i = 0; i < SMTPWARD_COMM_SIZE; i += 8) {
+		__u64 word = 0;
+
+		if (!typed_task)
+			bpf_core_read(&word, sizeof(word), &task->comm[i]);
+		else if (task)
+			word = *(const __u64 *)&task->comm[i];
+		*(__u64 *)(dst + i) = word;
+	}
+}
+
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, cgroups, dfl_cgrp);

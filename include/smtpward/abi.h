@@ -21,7 +21,10 @@
 #define SMTPWARD_ABI 2
 
 /* The first ABI with struct smtpward_event as it is here: its records have lines, too. */
-#define SMTPWARD_ABI_EVENT 1
+#define SMTPWARD_ABI_EVENT 2
+
+/* The last ABI with struct smtpward_event_1 in map_events: its records have lines, too. */
+#define SMTPWARD_ABI_EVENT_1 1
 
 /* The last ABI with struct smtpward_caller in map_callers: its entries have names of their own. */
 #define SMTPWARD_ABI_CALLER 1
@@ -175,9 +178,8 @@ struct smtpward_caller_key {
 	__u32 shared; /* 1: of all users without an entry of their own; euid is 0 */
 };
 
-/* The names from a cgroup or a file up to the root: see struct smtpward_event. */
+/* The names from a cgroup up to the root: see struct smtpward_event. */
 #define SMTPWARD_CGROUP_SIZE 1024
-#define SMTPWARD_EXE_SIZE 768
 
 struct smtpward_caller_counts {
 	__u64 born_ns;	  /* CLOCK_MONOTONIC: tells this entry from an earlier one */
@@ -408,17 +410,38 @@ struct smtpward_rule_info {
 };
 
 /*
+ * How much of a command line a record has: nothing; what leads to the script, see bpf/args.h; or
+ * all words.
+ */
+#define SMTPWARD_ARGS_NONE 0
+#define SMTPWARD_ARGS_SCRIPT 1
+#define SMTPWARD_ARGS_ALL 2
+
+/*
  * The record of one attempt in map_events: what was known in the kernel at the
  * time of the call. Strings hold any byte but NUL; all of it but the numbers can
  * be chosen by the caller.
  *
- * cgroup and exe are lists of names, the last one first, each with its NUL: what
- * user space prints as "/system.slice/cron.service" is here "cron.service",
- * "system.slice". Where a list does not fit its array, flags say so: the cgroup
- * list then leaves out names in the middle, never the unit, what is above it, or the two
- * names next to the root; the exe list leaves out the names nearest to the root.
+ * text has four parts, one behind the other: cgroup, exe, cwd, args. The first three are lists of
+ * names, the last one first, each with its NUL: what user space prints as
+ * "/system.slice/cron.service" is here "cron.service", "system.slice". If a list has no room for
+ * all names, flags say so: the cgroup list then leaves out names in the middle, never the unit,
+ * what is above it, or the two names next to the root; the lists of exe and cwd leave out the names
+ * nearest to the root. args has words of the command line, the first one first, each with its NUL
+ * if it is whole.
+ *
+ * Each part has its room whatever is in the others; what a part leaves free the next ones have.
  */
 #define SMTPWARD_COMM_SIZE 16
+#define SMTPWARD_ANCESTORS 5
+
+#define SMTPWARD_TEXT_SIZE 1720
+
+/* Exe and cwd have room for the last name at least, args for so much at least. */
+#define SMTPWARD_ARGS_LEAST (SMTPWARD_TEXT_SIZE - SMTPWARD_CGROUP_SIZE - 2 * SMTPWARD_NAME_SIZE)
+
+/* Args have so much if the cgroup's names are no longer than usual. */
+#define SMTPWARD_ARGS_USUAL 384
 
 #define SMTPWARD_CGROUP_CUT (1U << 0)
 /* Cut, and the list's end is the names next to the root: as many as TOP_NAMES says, or two if 0. */
@@ -430,6 +453,10 @@ struct smtpward_rule_info {
 #define SMTPWARD_EXE_CUT (1U << 2)
 #define SMTPWARD_EXE_DELETED (1U << 3)
 #define SMTPWARD_CALLER_NAMED (1U << 4) /* of a caller: its cgroup's names are known */
+#define SMTPWARD_CWD_CUT (1U << 5)
+#define SMTPWARD_CWD_DELETED (1U << 6)
+#define SMTPWARD_CWD_KNOWN (1U << 7) /* a cwd without names is the root */
+#define SMTPWARD_ARGS_CUT (1U << 8)
 
 struct smtpward_event {
 	__u64 time_ns;	  /* CLOCK_BOOTTIME */
@@ -439,7 +466,8 @@ struct smtpward_event {
 	__u16 port;	  /* destination, host byte order */
 	__u16 rule;	  /* index, or SMTPWARD_RULE_NONE */
 	__u8 verdict;	  /* SMTPWARD_DENY, _AUDIT or _ALLOW */
-	__u8 pad[3];
+	__u8 ancestors;	  /* how many there are in ancestor */
+	__u8 pad[2];
 	__u32 flags;
 	__u32 uid; /* ids as the initial user namespace has them */
 	__u32 euid;
@@ -448,12 +476,42 @@ struct smtpward_event {
 	__u32 pid;  /* process ids as the initial pid namespace has them */
 	__u32 ppid;
 	__u32 netns;	  /* inode number of the task's network namespace */
-	__u32 cgroup_len; /* bytes used, the last NUL included */
+	__u32 cgroup_len; /* bytes of text, the last NUL included */
+	__u32 exe_len;
+	__u32 cwd_len;
+	__u32 args_len;
+	char comm[SMTPWARD_COMM_SIZE];
+	/* comm of the processes above, the parent first; not beyond process 1 */
+	char ancestor[SMTPWARD_ANCESTORS][SMTPWARD_COMM_SIZE];
+	char text[SMTPWARD_TEXT_SIZE];
+};
+
+/* The same as ABI 1 had it. */
+#define SMTPWARD_EXE_SIZE_1 768
+
+struct smtpward_event_1 {
+	__u64 time_ns;
+	__u64 generation;
+	__u64 cgroup_id;
+	__u8 address[16];
+	__u16 port;
+	__u16 rule;
+	__u8 verdict;
+	__u8 pad[3];
+	__u32 flags;
+	__u32 uid;
+	__u32 euid;
+	__u32 egid;
+	__u32 auid;
+	__u32 pid;
+	__u32 ppid;
+	__u32 netns;
+	__u32 cgroup_len;
 	__u32 exe_len;
 	char comm[SMTPWARD_COMM_SIZE];
-	char parent[SMTPWARD_COMM_SIZE]; /* comm of the parent */
+	char parent[SMTPWARD_COMM_SIZE];
 	char cgroup[SMTPWARD_CGROUP_SIZE];
-	char exe[SMTPWARD_EXE_SIZE];
+	char exe[SMTPWARD_EXE_SIZE_1];
 };
 
 _Static_assert(sizeof(struct smtpward_rules) == 32, "ABI");
@@ -478,5 +536,6 @@ _Static_assert(sizeof(struct smtpward_origin) == 4624, "ABI");
 _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");
+_Static_assert(sizeof(struct smtpward_event_1) == 1912, "ABI");
 
 #endif /* SMTPWARD_ABI_H */

@@ -6,13 +6,14 @@
 #
 # shellcheck disable=SC2154 # set by run: cgroup, name, work, pins, smtpward, ...
 
-contenders=(none return1 smtpward record logged rules256 audit nftables iptables owner systemd)
+contenders=(none return1 return0 smtpward record logged rules256 audit nftables iptables owner systemd)
 [ -z "${BASELINE:-}" ] || contenders+=(baseline baseline_record)
 [ -z "${CONTENDERS:-}" ] || read -r -a contenders <<<"$CONTENDERS"
 
 declare -A titles=(
 	[none]='no program'
 	[return1]='a program that returns 1'
+	[return0]='a program that returns 0'
 	[smtpward]='smtpward'
 	[record]='smtpward, a record each'
 	[logged]='smtpward, a record each, log reading'
@@ -27,6 +28,7 @@ declare -A titles=(
 # What a connect to port 25 ends with where the rule does not allow it.
 declare -A refusals=(
 	[none]=none [return1]=none [audit]=none
+	[return0]=EPERM
 	[smtpward]=EPERM [record]=EPERM [logged]=EPERM [rules256]=EPERM
 	[baseline]=EPERM [baseline_record]=EPERM
 	[nftables]=ECONNREFUSED [iptables]=ECONNREFUSED [owner]=ECONNREFUSED
@@ -38,6 +40,7 @@ declare -A refusals=(
 declare -A works=(
 	[none]='allowed other udp pingpong bulk cgroup'
 	[return1]='allowed other udp pingpong bulk cgroup'
+	[return0]='refused attempt'
 	[smtpward]='refused attempt allowed other udp pingpong bulk cgroup'
 	[record]='refused attempt'
 	[logged]='refused attempt'
@@ -58,6 +61,8 @@ off_none() { :; }
 
 on_return1() { order attach "$cgroup" 1; }
 off_return1() { order detach; }
+on_return0() { order attach "$cgroup" 0; }
+off_return0() { order detach; }
 
 on_smtpward() { load default; }
 off_smtpward() { unload; }
@@ -178,13 +183,15 @@ expected() { # CONTENDER WORK
 	esac
 }
 
-# Beside live listeners: who should not get through does not, everyone and everything else does.
+# Beside live listeners: who should not get through does not, everyone and everything else does. A
+# program that only returns 0 lets nothing through, and is there for what a refusal takes at least.
 prove() { # CONTENDER
 	local refusal=${refusals[$1]}
 
 	enter_for "$1" refused
 	[ "$refusal" != none ] || prove_try "$1" 25 none reached
 	[ "$refusal" = none ] || prove_try "$1" 25 "$refusal" unreached
+	[ "$1" != return0 ] || return 0
 	[ "$1" = systemd ] || prove_try "$1" 2525 none reached
 	order enter "$cgroup/allowed.service" 0
 	prove_try "$1" 25 none reached

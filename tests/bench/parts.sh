@@ -198,6 +198,8 @@ rows_connect() {
 				"refused: ${titles[$contender]} / ${titles[$other]}"
 		done
 	done
+	ratio refused/record refused/return0 '<4.5' \
+		"refused: ${titles[record]} / ${titles[return0]}"
 	ratio refused/smtpward refused/baseline - "refused: smtpward / baseline"
 	ratio refused/record refused/baseline_record - "refused: smtpward / baseline, a record each"
 	for task in other udp pingpong bulk cgroup; do

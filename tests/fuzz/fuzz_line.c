@@ -28,7 +28,9 @@ static void text_add_string(struct text *text, const struct line_field *field)
 		char hex[5];
 
 		snprintf(hex, sizeof(hex), "\\x%02x", byte);
-		if (fuzz_plain(byte))
+		if (field->separator && !byte)
+			text_add(text, &field->separator, 1);
+		else if (fuzz_plain(byte) && field->text[i] != field->separator)
 			text_add(text, &field->text[i], 1);
 		else
 			text_add(text, hex, 4);

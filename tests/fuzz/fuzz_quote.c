@@ -73,6 +73,36 @@ static void check_undo(const uint8_t *data, size_t size)
 	fuzz_assert(!size || !memcmp(again, data, size));
 }
 
+/* The same of a list: a separator stands for each NUL, and for nothing else. */
+static void check_list(const uint8_t *data, size_t size, char separator)
+{
+	_cleanup_free_ char *list = fuzz_copy(data, size), *back = malloc(size + 1);
+	_cleanup_free_ char *quoted = malloc(QUOTE_SIZE(size));
+	size_t nuls = 0, separators = 0;
+	ssize_t len;
+
+	fuzz_assert(back && quoted);
+	len = quote_list(list, size, separator, quoted, QUOTE_SIZE(size));
+	fuzz_assert(len >= 0 && quote_list_length(list, size, separator) == (size_t)len);
+	for (size_t i = 0; i < size; i++)
+		nuls += !data[i];
+	for (ssize_t i = 0; i < len; i++) {
+		fuzz_assert(quoted[i] >= 0x20 && quoted[i] <= 0x7e && quoted[i] != '"');
+		separators += quoted[i] == separator;
+	}
+	fuzz_assert(nuls == separators);
+	fuzz_assert(quote_list_undo(quoted, len, separator, back) == (ssize_t)size);
+	fuzz_assert(!size || !memcmp(back, data, size));
+	/* And any text as a list: what is taken back is what gives that text. */
+	len = quote_list_undo(list, size, separator, back);
+	if (len < 0) {
+		fuzz_assert(len == -EBADMSG);
+		return;
+	}
+	fuzz_assert(quote_list(back, len, separator, quoted, QUOTE_SIZE(size)) == (ssize_t)size);
+	fuzz_assert(!size || !memcmp(quoted, data, size));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const size_t need = needed(data, size), most = need + 2;
@@ -83,5 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t room = 0; room <= most; room++)
 		check_size(block, most, room, need, data, size);
 	check_undo(data, size);
+	check_list(data, size, ' ');
+	check_list(data, size, '<');
 	return 0;
 }

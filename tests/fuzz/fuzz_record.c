@@ -15,8 +15,9 @@
 #include "line/line_fields.h"
 #include "line/line_parse.h"
 
-#define FIELDS_MAX 19
-#define NAMES_MAX (SMTPWARD_CGROUP_SIZE / 2)
+#define FIELDS_MAX 21
+#define NAMES_MAX (SMTPWARD_TEXT_SIZE / 2)
+#define TEXT_MAX (SMTPWARD_TEXT_SIZE + 256)
 
 /* What a line has to say, in order. */
 
@@ -26,14 +27,16 @@ enum kind {
 	WORD,
 	TIME,
 	STRING,
-	PATH, /* may be shortened */
+	CHAIN, /* a list, with '<' for a NUL */
+	PATH,  /* may be shortened */
+	WORDS, /* a list, with ' ' for a NUL; may be shortened */
 };
 
 struct field {
 	const char *name;
 	enum kind kind;
 	uint64_t number;
-	char text[2 * SMTPWARD_CGROUP_SIZE];
+	char text[TEXT_MAX];
 	size_t len;
 	const char *value; /* where it stands in the line of text ... */
 	size_t value_len;  /* ... without its quotes */
@@ -141,18 +144,16 @@ static void cgroup_names(const char *list, size_t len, uint32_t flags, struct na
 		ret->gap = kept;
 }
 
-static void exe_names(const char *list, size_t len, uint32_t flags, struct names *ret)
+static void file_names(const char *list, size_t len, size_t size, bool cut, struct names *ret)
 {
-	bool cut = flags & SMTPWARD_EXE_CUT;
-
-	if (len > SMTPWARD_EXE_SIZE)
-		names_odd(list, len, SMTPWARD_EXE_SIZE, ret);
+	if (len > size)
+		names_odd(list, len, size, ret);
 	else if (names_split(list, len, ret))
 		ret->gap = cut ? 0 : SIZE_MAX;
 	else if (len > 1 && strnlen(list, len) == len - 1) /* in no directory: slashes too */
 		*ret = (struct names){ .items = { list }, .n = 1, .gap = cut ? 0 : SIZE_MAX };
 	else
-		names_odd(list, len, SMTPWARD_EXE_SIZE, ret);
+		names_odd(list, len, size, ret);
 }
 
 static void expect_path(struct field *field, const struct names *names)
@@ -212,16 +213,65 @@ static void expect_destination(struct expected *line, const uint8_t address[16])
 	expect_word(line, "dst", text);
 }
 
+static void expect_args(struct expected *line, const char *words, size_t len, bool cut)
+{
+	struct field *args = expect(line, "args", WORDS);
+	const bool whole = len && !words[len - 1];
+	size_t blank = 0;
+
+	while (len && !words[len - 1])
+		len--;
+	field_add(args, words, len);
+	/* "name: what it does": one word, whose first blank follows a colon. */
+	while (blank < len && words[blank] && words[blank] != ' ')
+		blank++;
+	if (blank && blank < len && words[blank] == ' ' && words[blank - 1] == ':' &&
+	    strnlen(words, len) == len) {
+		for (size_t i = 0; i < args->len; i++)
+			if (args->text[i] == ' ')
+				args->text[i] = '\0';
+		while (args->len && !args->text[args->len - 1])
+			args->len--;
+	}
+	if (cut && whole && args->len)
+		field_add(args, "", 1);
+	if (cut)
+		field_add_text(args, "...");
+}
+
+static void expect_ancestors(struct expected *line, const char (*comms)[SMTPWARD_COMM_SIZE],
+			     size_t n)
+{
+	struct field *ancestors = expect(line, "ancestors", CHAIN);
+
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			field_add(ancestors, "", 1);
+		field_add(ancestors, comms[i], strnlen(comms[i], SMTPWARD_COMM_SIZE));
+	}
+}
+
 static bool expect_event(const struct smtpward_event *event, int64_t offset, struct expected *line)
 {
 	static const char *const verdicts[] = { "deny", "audit", "allow" };
-	struct names cgroup, exe;
+	size_t lens[] = { event->cgroup_len, event->exe_len, event->cwd_len, event->args_len };
+	const char *parts[4];
+	static struct names cgroup, exe, cwd;
+	size_t used = 0;
 	struct field *field;
 
-	if (event->verdict > 2 || event->rule > 256 || event->flags & ~0xf000fU)
+	if (event->verdict > 2 || event->rule > 256 || event->flags & ~0xf01efU ||
+	    event->ancestors > SMTPWARD_ANCESTORS)
 		return false;
-	cgroup_names(event->cgroup, event->cgroup_len, event->flags, &cgroup);
-	exe_names(event->exe, event->exe_len, event->flags, &exe);
+	for (size_t i = 0; i < 4; i++) {
+		parts[i] = event->text + used;
+		if (used + lens[i] > SMTPWARD_TEXT_SIZE)
+			lens[i] = SMTPWARD_TEXT_SIZE - used;
+		used += lens[i];
+	}
+	cgroup_names(parts[0], lens[0], event->flags, &cgroup);
+	file_names(parts[1], lens[1], SMTPWARD_TEXT_SIZE, event->flags & SMTPWARD_EXE_CUT, &exe);
+	file_names(parts[2], lens[2], SMTPWARD_TEXT_SIZE, event->flags & SMTPWARD_CWD_CUT, &cwd);
 	line->kind = "attempt";
 	expect_begin(line, event->time_ns + (uint64_t)offset);
 	expect_word(line, "verdict", verdicts[event->verdict]);
@@ -248,7 +298,14 @@ static bool expect_event(const struct smtpward_event *event, int64_t offset, str
 	expect_path(field, &exe);
 	if (event->flags & SMTPWARD_EXE_DELETED)
 		field_add_text(field, " (deleted)");
-	expect_comm(line, "parent", event->parent);
+	field = expect(line, "cwd", PATH);
+	expect_path(field, &cwd);
+	if (!field->len && event->flags & SMTPWARD_CWD_KNOWN)
+		field_add_text(field, "/");
+	if (event->flags & SMTPWARD_CWD_DELETED)
+		field_add_text(field, " (deleted)");
+	expect_args(line, parts[3], lens[3], event->flags & SMTPWARD_ARGS_CUT);
+	expect_ancestors(line, event->ancestor, event->ancestors);
 	expect_comm(line, "comm", event->comm);
 	expect_cgroup(line, &cgroup);
 	return true;
@@ -330,6 +387,40 @@ static void take_shortened(struct field *field, const char *back, size_t len)
 	fuzz_fail("a path is neither whole nor shortened");
 }
 
+/* Words of which some are left out at the end: no fewer than there are in any case. */
+static void take_fewer(struct field *field, const char *back, size_t len)
+{
+	fuzz_assert(len >= 3 && len - 3 < field->len && !memcmp(back + len - 3, "...", 3));
+	fuzz_assert(!memcmp(back, field->text, len - 3));
+	fuzz_assert(len - 3 >= LINE_PATH_LEAST / 4 - 4);
+	memcpy(field->text, back, len);
+	field->len = len;
+}
+
+/* Only a separator and what is not plain is escaped, and a separator that is not stands for a NUL.
+ */
+static size_t read_list(const char *text, size_t len, char separator, char *back)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned int byte = (unsigned char)text[i];
+
+		if (text[i] == separator) {
+			byte = 0;
+		} else if (text[i] == '\\') {
+			fuzz_assert(len - i >= 4 && sscanf(text + i, "\\x%2x", &byte) == 1);
+			fuzz_assert(byte &&
+				    (byte == (unsigned char)separator || !fuzz_plain(byte)));
+			i += 3;
+		} else {
+			fuzz_assert(fuzz_plain(byte));
+		}
+		back[n++] = (char)byte;
+	}
+	return n;
+}
+
 static const char *read_string(const char *at, struct field *field, bool *shortened)
 {
 	char back[4 * sizeof(field->text)];
@@ -339,11 +430,17 @@ static const char *read_string(const char *at, struct field *field, bool *shorte
 	at = read_text(at, "\"", 1);
 	end = strchr(at, '"');
 	fuzz_assert(end && (size_t)(end - at) <= sizeof(back));
-	len = fuzz_unquote(at, end - at, back);
+	if (field->kind == WORDS || field->kind == CHAIN)
+		len = read_list(at, end - at, field->kind == WORDS ? ' ' : '<', back);
+	else
+		len = fuzz_unquote(at, end - at, back);
 	if (len == field->len && !memcmp(back, field->text, len))
 		return end + 1;
-	fuzz_assert(field->kind == PATH);
-	take_shortened(field, back, len);
+	fuzz_assert(field->kind == PATH || field->kind == WORDS);
+	if (field->kind == WORDS)
+		take_fewer(field, back, len);
+	else
+		take_shortened(field, back, len);
 	*shortened = true;
 	return end + 1;
 }
@@ -566,12 +663,22 @@ static void take_event(struct input *input)
 	bool tidy = input_below(input, 8);
 	struct smtpward_event event = { 0 };
 
-	input_bytes(input, &event, offsetof(struct smtpward_event, cgroup));
+	uint32_t *const lens[] = { &event.cgroup_len, &event.exe_len, &event.cwd_len,
+				   &event.args_len };
+	size_t used = 0;
+
+	input_bytes(input, &event, offsetof(struct smtpward_event, text));
 	event.verdict %= 4;
 	event.rule %= SMTPWARD_RULE_NONE + 2;
-	event.flags &= 0xf001fU;
-	event.cgroup_len = take_list(input, tidy, event.cgroup, sizeof(event.cgroup));
-	event.exe_len = take_list(input, tidy, event.exe, sizeof(event.exe));
+	event.ancestors %= SMTPWARD_ANCESTORS + 2;
+	event.flags &= 0xf03ffU;
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		const size_t room = sizeof(event.text) - used;
+		const size_t most = i || room < SMTPWARD_CGROUP_SIZE ? room : SMTPWARD_CGROUP_SIZE;
+
+		*lens[i] = take_list(input, tidy && i < 3, event.text + used, most);
+		used += *lens[i] < most ? *lens[i] : most;
+	}
 	fuzz_event(&event, sizeof(event), offset);
 }
 
@@ -620,7 +727,7 @@ static void take_alert(struct input *input)
 {
 	struct expected *expected = calloc(1, sizeof(*expected));
 	bool healed = input_below(input, 2);
-	char alert[2 * SMTPWARD_CGROUP_SIZE] = "";
+	char alert[TEXT_MAX] = "";
 	struct line line;
 	uint64_t time;
 

@@ -37,12 +37,12 @@
 /* fixture.c */
 
 struct fixture {
-	const char *built;	/* smtpward as it was built, maybe where only root can enter */
-	const char *binary;	/* the copy in dir that the tests run: every user can run it */
-	char dir[64];		/* a tmpfs of our own, traversable by everyone */
-	char pins[96];		/* on a bpffs below dir; does not exist until a load */
-	char root[PATH_MAX];	/* the v2 hierarchy */
-	char name[48];		/* of our cgroup below the root; ends in .slice */
+	const char *built;	  /* smtpward as it was built, maybe where only root can enter */
+	const char *binary;	  /* the copy in dir that the tests run: every user can run it */
+	char dir[64];		  /* a tmpfs of our own, traversable by everyone */
+	char pins[96];		  /* on a bpffs below dir; does not exist until a load */
+	char root[PATH_MAX];	  /* the v2 hierarchy */
+	char name[48];		  /* of our cgroup below the root; ends in .slice */
 	char base[PATH_MAX + 64]; /* its directory */
 	int base_fd;
 	uint64_t root_id;
@@ -66,12 +66,12 @@ int fixture_teardown(void **state);
 int fixture_tidy(void **state);
 
 /* Says why on stderr, then skips the test. */
-#define fixture_skip_as(name, ...)                          \
-	do {                                                \
+#define fixture_skip_as(name, ...)                           \
+	do {                                                 \
 		fprintf(stderr, "# SKIP-REASON %s: ", name); \
-		fprintf(stderr, __VA_ARGS__);               \
-		fputc('\n', stderr);                        \
-		skip();                                     \
+		fprintf(stderr, __VA_ARGS__);                \
+		fputc('\n', stderr);                         \
+		skip();                                      \
 	} while (0)
 #define fixture_skip(...) fixture_skip_as(__func__, __VA_ARGS__)
 
@@ -102,7 +102,7 @@ int cgroup_open(const char *path, bool make); /* a directory's descriptor or -er
 void cgroup_make(const char *path);	      /* with all above it; asserts */
 void cgroup_remove(const char *path);	      /* with all below it; asserts */
 uint64_t cgroup_id(const char *path);
-int cgroup_enter_fd(int dir_fd); /* 0 or -errno */
+int cgroup_enter_fd(int dir_fd);			/* 0 or -errno */
 int cgroup_empty_tree(int parent_fd, const char *name); /* kills, removes: 0 or -errno */
 int cgroup_rmdir(int parent_fd, const char *name, int64_t deadline); /* waits while it is busy */
 bool cgroup_exists_id(uint64_t id);
@@ -150,7 +150,7 @@ int child_reap(pid_t pid, int64_t deadline, int *ret_status); /* 0 or -ETIMEDOUT
 #define READER "nobody"
 #define READER_ID 65534
 
-int reader_become(void *arg);	       /* a child_fn */
+int reader_become(void *arg);		/* a child_fn */
 int reader_enter_and_become(void *arg); /* ... in log.service */
 int reader_set_capabilities(uint64_t set);
 
@@ -162,7 +162,7 @@ int reader_set_capabilities(uint64_t set);
 
 void net_setup(void); /* asserts */
 void net_teardown(void);
-int net_up(bool listen); /* in a new network namespace; 0 or -errno */
+int net_up(bool listen);	/* in a new network namespace; 0 or -errno */
 int net_request(void *request); /* of rtnetlink, begins with its header; 0 or -errno */
 
 /* IPv6 without duplicate address detection, but for the last. */
@@ -191,7 +191,7 @@ enum way {
 	WAY_URING_SQPOLL,
 	WAY_REPAIR,
 	WAY_UNSPEC_FIRST,
-	WAY_SELF, /* to its own port, bound before: a simultaneous open */
+	WAY_SELF,	  /* to its own port, bound before: a simultaneous open */
 	WAY_BOUND_MAPPED, /* bound to an IPv4 address in IPv6 */
 	WAY_UDP,
 	WAY_UDP_SENDTO,
@@ -296,14 +296,14 @@ unsigned int log_count(const struct log *log, const char *needle);
  */
 void log_pass_first_look(void);
 
-/* A line's fields, unquoted. */
+/* A line's fields, unquoted. A list, such as args, has a NUL between two of its words. */
 #define LINE_FIELDS 24
 
 struct line {
 	size_t n;
 	struct line_field {
 		char name[16];
-		char value[1280];
+		char value[2048];
 		size_t len;
 	} fields[LINE_FIELDS];
 };
@@ -312,6 +312,7 @@ void line_read(const char *text, struct line *ret);	 /* of FILE and stderr; asse
 void line_read_json(const char *text, struct line *ret); /* asserts */
 const struct line_field *line_field(const struct line *line, const char *name); /* asserts */
 void line_assert(const struct line *line, const char *name, const char *value);
+void line_assert_list(const struct line *line, const char *name, const char *words, size_t len);
 void line_assert_number(const struct line *line, const char *name, uint64_t number);
 uint64_t line_number(const struct line *line, const char *name); /* 0 if it is not there */
 
@@ -372,7 +373,7 @@ uint64_t tally_sum(const struct tally *tally);
 uint64_t tally_of_unit(const struct tally *tally, const char *name);
 /* Asserts that it is one line and a whole one. */
 void tally_line(struct tally *tally, const char *text);
-void tally_datagrams(struct tally *tally, int fd); /* all that wait; fd does not block */
+void tally_datagrams(struct tally *tally, int fd);	    /* all that wait; fd does not block */
 void tally_log(struct tally *tally, const struct log *log); /* between a logger's messages */
 
 /* fixture_syslog.c */

@@ -140,8 +140,8 @@ int child_wait(struct child_handle *handle)
 	_cleanup_close_ int fd = handle->fd;
 	int result, status;
 
-	if (poll(&wait, 1, FIXTURE_PATIENCE) != 1 || read(fd, &result, sizeof(result)) !=
-							      sizeof(result))
+	if (poll(&wait, 1, FIXTURE_PATIENCE) != 1 ||
+	    read(fd, &result, sizeof(result)) != sizeof(result))
 		fail_msg("the child %d gave no answer", (int)handle->pid);
 	assert_int_equal(child_reap(handle->pid, clock_ms() + FIXTURE_PATIENCE, &status), 0);
 	return result;

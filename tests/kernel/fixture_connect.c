@@ -125,8 +125,7 @@ static int way_fastopen_connect(const struct target *target)
 
 static int way_mptcp(const struct target *target)
 {
-	_cleanup_socket_ int fd =
-		socket(target->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	_cleanup_socket_ int fd = socket(target->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
 
 	return fd < 0 ? -errno : call(fd, target);
 }
@@ -215,9 +214,9 @@ static int way_udp_sendto(const struct target *target)
 
 	if (fd < 0)
 		return -errno;
-	return sendto(fd, "x", 1, 0, (const struct sockaddr *)&target->address, target->size) == 1 ?
-		       0 :
-		       errno;
+	return sendto(fd, "x", 1, 0, (const struct sockaddr *)&target->address, target->size) == 1
+		       ? 0
+		       : errno;
 }
 
 static int way_icmp(const struct target *target)

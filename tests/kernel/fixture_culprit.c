@@ -3,13 +3,19 @@
 #include "fixture_culprit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#define CULPRIT_DEED "SMTPWARD_TEST_CULPRIT"
+#define CULPRIT_PATH "SMTPWARD_TEST_CULPRIT_PATH"
 
 static int connect_outside(void)
 {
@@ -18,12 +24,89 @@ static int connect_outside(void)
 	return attempt(&connect);
 }
 
-static int culprit(const char *deed, const char *path)
+/* As a container has it: a file system of its own at its root, and nothing else. */
+static int enter_container(const char *path)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    chdir(path) || mkdir("old", 0700) || syscall(SYS_pivot_root, ".", "old") ||
+	    umount2("/old", MNT_DETACH) || chdir("/srv/www"))
+		return -1;
+	return 0;
+}
+
+/* A process whose words are not in memory, or nowhere: they begin in the page of its stack. */
+struct without_words {
+	char *page;
+	bool unmap;
+};
+
+/* On a stack of its own. */
+static void *connect_without_words(void *arg)
+{
+	struct without_words *without = arg;
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (without->unmap ? munmap(without->page, page)
+			   : madvise(without->page, page, MADV_DONTNEED))
+		_exit(255);
+	_exit(connect_outside());
+}
+
+static int lose_words(const char *words, bool unmap)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	struct without_words without = {
+		.page = (char *)((uintptr_t)words / page * page),
+		.unmap = unmap,
+	};
+	pthread_t thread;
+
+	/* It ends the process. */
+	if (!pthread_create(&thread, NULL, connect_without_words, &without))
+		for (;;)
+			pause();
+	return 255;
+}
+
+/* As setproctitle(3) does it: over all words, and zeros behind it. */
+static int call_itself(char *title, char *words)
+{
+	char *end = words + strlen(words);
+
+	for (int i = 0; i < 3; i++)
+		end += strlen(end + 1) + 1;
+	if ((size_t)(end - words) < strlen(title))
+		return -1;
+	title = strdup(title);
+	memset(words, 0, (size_t)(end - words));
+	strcpy(words, title);
+	free(title);
+	return 0;
+}
+
+static int deed_by_uring(void)
+{
+	struct attempt connect = { WAY_URING_SQPOLL, NET_OUTSIDE4, 25 };
+
+	return attempt(&connect);
+}
+
+static int culprit(char *deed, char *path, char *words)
 {
 	if (!strcmp(deed, "unlink") && unlink(path))
 		return 255;
+	if (!strcmp(deed, "rmdir") && rmdir(path))
+		return 255;
 	if (!strcmp(deed, "chroot") && chroot(path))
 		return 255;
+	if (!strcmp(deed, "container") && enter_container(path))
+		return 255;
+	if (!strcmp(deed, "unmap") || !strcmp(deed, "page-out"))
+		return lose_words(words, !strcmp(deed, "unmap"));
+	if (!strcmp(deed, "title") && call_itself(path, words))
+		return 255;
+	if (!strcmp(deed, "sqpoll"))
+		return deed_by_uring();
 	return connect_outside();
 }
 
@@ -56,31 +139,49 @@ static int commit(const struct crime *crime, int cgroup_fd)
 		return 255;
 	if (setregid(-1, crime->egid) || setresuid(crime->uid, crime->euid, crime->uid))
 		return 255;
+	if (crime->cwd && chdir(crime->cwd))
+		return 255;
+	/* Words of its own: what it is to do it finds in its environment. */
+	if (crime->words && (setenv(CULPRIT_DEED, crime->deed ?: "", 1) ||
+			     setenv(CULPRIT_PATH, crime->deed_path ?: "", 1)))
+		return 255;
 	if (crime->exe_fd > 0)
 		fexecve(crime->exe_fd, (char *const *)argv, environ);
 	else if (crime->exe)
-		execv(crime->exe, (char *const *)argv);
+		execv(crime->exe, (char *const *)(crime->words ?: argv));
 	else
 		return connect_outside();
 	return 254;
 }
 
-/* The parent in between, which lives as short. */
+/* A process above, and those between it and the culprit: the first one is next to that. */
+static int be_above(const struct crime *crime, int cgroup_fd, int n)
+{
+	pid_t pid;
+	int status;
+
+	if (prctl(PR_SET_NAME, crime->above[n] ?: "parent"))
+		return 255;
+	pid = fork();
+	if (!pid)
+		_exit(n > 0 ? be_above(crime, cgroup_fd, n - 1) : commit(crime, cgroup_fd));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 255;
+	return WEXITSTATUS(status);
+}
+
+/* The parents in between, which live as short. */
 static int be_the_parent(void *userdata)
 {
 	const struct crime *crime = userdata;
 	_cleanup_close_ int cgroup_fd = cgroup_open(crime->cgroup, false);
-	pid_t pid;
-	int status;
+	int n = 0;
 
-	if (cgroup_fd < 0 || prctl(PR_SET_NAME, crime->parent ?: "parent"))
+	if (cgroup_fd < 0)
 		return 255;
-	pid = fork();
-	if (!pid)
-		_exit(commit(crime, cgroup_fd));
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return 255;
-	return WEXITSTATUS(status);
+	while (n + 1 < CULPRIT_ABOVE && crime->above[n + 1])
+		n++;
+	return be_above(crime, cgroup_fd, n);
 }
 
 static struct facts *shared_facts(void)
@@ -160,7 +261,9 @@ const char *below_base(const char *name)
 
 int culprit_main(int argc, char **argv, int (*tests)(void))
 {
+	if (getenv(CULPRIT_DEED))
+		return culprit(getenv(CULPRIT_DEED), getenv(CULPRIT_PATH), argv[0]);
 	if (argc == 4 && !strcmp(argv[1], "--culprit"))
-		return culprit(argv[2], argv[3]);
+		return culprit(argv[2], argv[3], argv[0]);
 	return fixture_main(tests);
 }

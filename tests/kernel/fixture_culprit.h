@@ -11,6 +11,8 @@
 
 #include "fixture.h"
 
+#define CULPRIT_ABOVE 7
+
 /* What is known of it from outside. Shared with the processes in between. */
 struct facts {
 	pid_t pid, ppid;
@@ -21,11 +23,13 @@ struct facts {
 
 struct crime {
 	struct facts *facts;
-	const char *cgroup; /* where; made for it and removed after it */
-	const char *parent; /* comm of the parent */
-	const char *comm;   /* its own, where it does not exec */
-	const char *exe;    /* what it execs, or NULL */
-	int exe_fd;	    /* in place of it, where over 0 */
+	const char *cgroup;		  /* where; made for it and removed after it */
+	const char *above[CULPRIT_ABOVE]; /* comm of the parent, and of those above it */
+	const char *comm;		  /* its own, where it does not exec */
+	const char *exe;		  /* what it execs, or NULL */
+	int exe_fd;			  /* in place of it, where over 0 */
+	const char *cwd;		  /* where it is, or NULL */
+	const char *const *words;	  /* in place of its own, or NULL */
 	const char *deed;
 	const char *deed_path;
 	uid_t uid, euid;

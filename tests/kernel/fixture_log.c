@@ -180,7 +180,8 @@ const char *log_line(struct log *log, const char *needle, unsigned int n)
 			if (passed++ == n)
 				return line;
 		if (clock_ms() >= deadline)
-			fail_msg("the log has no line %u with '%s':\n%.2000s", n, needle, log->text);
+			fail_msg("the log has no line %u with '%s':\n%.2000s", n, needle,
+				 log->text);
 		sleep_until_more(log, deadline);
 	}
 }
@@ -237,9 +238,10 @@ void log_close(struct log *log)
 }
 
 /* Quoted text back into bytes. */
-static void unquote(const char *from, struct line_field *field)
+static void unquote(const char *from, char separator, struct line_field *field)
 {
 	while (*from) {
+		const bool ends_word = separator && *from == separator;
 		unsigned int byte = (unsigned char)*from++;
 
 		if (byte < 0x20 || byte > 0x7e)
@@ -250,7 +252,7 @@ static void unquote(const char *from, struct line_field *field)
 			from += 3;
 		}
 		assert_true(field->len < sizeof(field->value) - 1);
-		field->value[field->len++] = (char)byte;
+		field->value[field->len++] = ends_word ? '\0' : (char)byte;
 	}
 	field->value[field->len] = '\0';
 }
@@ -282,7 +284,8 @@ void line_read(const char *text, struct line *ret)
 
 static bool is_quoted_field(const char *name)
 {
-	static const char *const names[] = { "unit", "cgroup", "exe", "parent", "comm", "alert" };
+	static const char *const names[] = { "unit", "cgroup",	  "exe",  "cwd",
+					     "args", "ancestors", "comm", "alert" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i], name))
@@ -300,7 +303,8 @@ void line_read_json(const char *text, struct line *ret)
 	if (!json)
 		fail_msg("%s: %s", error.text, text);
 	ret->n = 0;
-	json_object_foreach(json, name, value) {
+	json_object_foreach(json, name, value)
+	{
 		struct line_field *field = &ret->fields[ret->n++];
 
 		assert_true(ret->n <= LINE_FIELDS);
@@ -313,7 +317,11 @@ void line_read_json(const char *text, struct line *ret)
 		else if (json_is_null(value))
 			field->len = (size_t)snprintf(field->value, sizeof(field->value), "null");
 		else if (is_quoted_field(name))
-			unquote(json_string_value(value), field);
+			unquote(json_string_value(value),
+				!strcmp(name, "args")	     ? ' '
+				: !strcmp(name, "ancestors") ? '<'
+							     : 0,
+				field);
 		else
 			field->len = (size_t)snprintf(field->value, sizeof(field->value), "%s",
 						      json_string_value(value));
@@ -349,6 +357,22 @@ void line_assert(const struct line *line, const char *name, const char *value)
 
 	if (field->len != strlen(value) || memcmp(field->value, value, field->len))
 		fail_msg("%s is '%s', not '%s'", name, field->value, value);
+}
+
+void line_assert_list(const struct line *line, const char *name, const char *words, size_t len)
+{
+	const struct line_field *field = line_field(line, name);
+	char got[2048], want[2048];
+
+	if (field->len == len && !memcmp(field->value, words, len))
+		return;
+	assert_true(len < sizeof(want));
+	for (size_t i = 0; i <= field->len; i++)
+		got[i] = field->value[i] || i == field->len ? field->value[i] : '|';
+	for (size_t i = 0; i < len; i++)
+		want[i] = words[i] ? words[i] : '|';
+	want[len] = '\0';
+	fail_msg("%s is '%s', not '%s'", name, got, want);
 }
 
 void line_assert_number(const struct line *line, const char *name, uint64_t number)

@@ -26,11 +26,8 @@ static const struct {
 	const char *address;
 	uint8_t bits;
 } addresses[] = {
-	{ NET_OUTSIDE4, 32 },
-	{ NET_OUTSIDE4_OTHER, 32 },
-	{ "198.51.100.7", 32 },
-	{ NET_OUTSIDE6, 128 },
-	{ "2001:db8:1::9", 128 },
+	{ NET_OUTSIDE4, 32 },  { NET_OUTSIDE4_OTHER, 32 }, { "198.51.100.7", 32 },
+	{ NET_OUTSIDE6, 128 }, { "2001:db8:1::9", 128 },
 };
 
 static const uint16_t ports[] = {

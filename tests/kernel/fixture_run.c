@@ -138,7 +138,8 @@ const char *policy_write(const char *format, ...)
 
 int policy_load_file(const char *file)
 {
-	return smtpward("load", "-c", file, "--cgroup", fixture.attached, "--pins", fixture.pins, NULL);
+	return smtpward("load", "-c", file, "--cgroup", fixture.attached, "--pins", fixture.pins,
+			NULL);
 }
 
 void policy_load(const char *format, ...)
@@ -163,8 +164,8 @@ void policy_unload(void)
 
 bool reject_is_there(void)
 {
-	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval,
-				       NULL) == 1;
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, NULL) ==
+	       1;
 }
 
 int reject_or_eperm(int reject)

@@ -29,8 +29,7 @@ static int uring_open(struct uring *uring, bool sqpoll)
 		return -errno;
 	if (!(uring->params.features & IORING_FEAT_SINGLE_MMAP))
 		return -EOPNOTSUPP;
-	size = uring->params.cq_off.cqes +
-	       uring->params.cq_entries * sizeof(struct io_uring_cqe);
+	size = uring->params.cq_off.cqes + uring->params.cq_entries * sizeof(struct io_uring_cqe);
 	if (size < uring->params.sq_off.array + uring->params.sq_entries * sizeof(uint32_t))
 		size = uring->params.sq_off.array + uring->params.sq_entries * sizeof(uint32_t);
 	uring->submission = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,

@@ -17,7 +17,7 @@
 #endif
 
 static const char all_fields[] = "v time verdict rule unit euid dst dport uid gid auid pid ppid "
-				 "netns cgid exe parent comm cgroup";
+				 "netns cgid exe cwd args ancestors comm cgroup";
 
 static void assert_order(const struct line *line, const char *expected)
 {
@@ -45,7 +45,10 @@ static void assert_every_field(const struct line *line, const struct crime *crim
 	line_assert(line, "unit", "apache2.service");
 	line_assert(line, "cgroup", below_base("system.slice/apache2.service/worker"));
 	line_assert(line, "exe", below_dir("php8.2"));
-	line_assert(line, "parent", "apache2");
+	line_assert(line, "cwd", below_dir("where"));
+	/* Its first word is not the program's name, and what follows the option is its value. */
+	line_assert_list(line, "args", "culprit\0--culprit", sizeof("culprit\0--culprit") - 1);
+	assert_string_equal(line_field(line, "ancestors")->value, "apache2");
 	line_assert(line, "comm", "php8.2");
 }
 
@@ -72,15 +75,17 @@ static void test_every_field(void **state)
 	static const enum log_sink sinks[] = { LOG_FILE, LOG_STDERR, LOG_JSON };
 	struct crime crime = {
 		.cgroup = "system.slice/apache2.service/worker",
-		.parent = "apache2",
+		.above = { "apache2" },
 		.exe = below_dir("php8.2"),
 		.uid = 33,
 		.euid = 34,
 		.egid = 44,
 		.own_netns = true,
+		.cwd = below_dir("where"),
 	};
 	struct line line;
 
+	assert_int_equal(mkdir(crime.cwd, 0755), 0);
 	copy_self(crime.exe);
 	load_policy();
 	for (size_t i = 0; i < ARRAY_SIZE(sinks); i++) {
@@ -240,8 +245,8 @@ static void test_exe_shared_memory(void **state)
 	load_policy();
 	assert_int_equal(fstat(self, &st), 0);
 	size = ((unsigned long)st.st_size + page - 1) / page * page;
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	for (ssize_t at = 0, got; at < st.st_size; at += got) {
 		got = pread(self, memory + at, (size_t)(st.st_size - at), at);

@@ -29,11 +29,20 @@ static void assert_bytes(const struct line *line, const char *field, const char 
 		fail_msg("%s came back as '%s'", field, found->value);
 }
 
+/* The first of the ancestors, which ends with a NUL here. */
+static void assert_parent(const struct line *line, const char *comm)
+{
+	const struct line_field *found = line_field(line, "ancestors");
+
+	if (strcmp(found->value, comm) != 0)
+		fail_msg("the parent came back as '%s'", found->value);
+}
+
 /* comm has 15 bytes; a cgroup all that mkdir(2) takes. */
 static void assert_name(enum log_sink sink, const char *name)
 {
 	char comm[16];
-	struct crime crime = { .cgroup = name, .parent = comm, .comm = comm };
+	struct crime crime = { .cgroup = name, .above = { comm }, .comm = comm };
 	struct line line;
 
 	snprintf(comm, sizeof(comm), "%s", name);
@@ -41,7 +50,7 @@ static void assert_name(enum log_sink sink, const char *name)
 	read_one_line(sink, &line);
 	line_assert(&line, "verdict", "deny");
 	assert_bytes(&line, "comm", comm);
-	assert_bytes(&line, "parent", comm);
+	assert_parent(&line, comm);
 	assert_bytes(&line, "unit", name);
 	assert_bytes(&line, "cgroup", below_base(name));
 }
@@ -58,7 +67,7 @@ static void test_hostile_names(void **state)
 static void test_every_byte(void **state)
 {
 	char name[256], comm[16] = "";
-	struct crime crime = { .cgroup = "x", .parent = comm, .comm = comm };
+	struct crime crime = { .cgroup = "x", .above = { comm }, .comm = comm };
 	struct line line;
 	size_t n = 0;
 
@@ -75,7 +84,7 @@ static void test_every_byte(void **state)
 		commit_and_vanish(&crime);
 		read_one_line(byte % 2 ? LOG_FILE : LOG_JSON, &line);
 		assert_bytes(&line, "comm", comm);
-		assert_bytes(&line, "parent", comm);
+		assert_parent(&line, comm);
 	}
 }
 

@@ -175,7 +175,7 @@ test_line() {
 	ids="uid=1500 gid=8 auid=- pid=$pid ppid=$$ netns=$net cgid=$id"
 	check 'its line has every field' has_line "\\([^ ]*\\) smtpward\\[$logger\\]: v=2 time=\\1 \
 verdict=deny rule=default unit=\"web.service\" euid=1500 dst=127.0.0.1 dport=25 $ids \
-exe=\"/vm/peer\" parent=\"sh\" comm=\"peer\" cgroup=\"/system.slice/web.service\""
+exe=\"/vm/peer\" cwd=\"/vm\" args=\"./peer connect\" ancestors=\"sh[^\"]*\" comm=\"peer\" cgroup=\"/system.slice/web.service\""
 }
 
 test_conditions() {

@@ -14,12 +14,24 @@ static const char quote_hex[] = "0123456789abcdef";
 /* Of \xNN. */
 #define QUOTE_ESCAPE 4
 
-static bool quote_plain(unsigned char byte)
+/* The separator of what is no list: no byte that is plain. */
+#define QUOTE_NO_LIST '\0'
+
+static bool quote_plain(unsigned char byte, char separator)
 {
-	return byte >= 0x20 && byte <= 0x7e && byte != '"' && byte != '\\';
+	return byte >= 0x20 && byte <= 0x7e && byte != '"' && byte != '\\' &&
+	       byte != (unsigned char)separator;
 }
 
-ssize_t quote_text(const char *src, size_t len, char *dst, size_t size)
+/* What stands for a byte by itself, or -1. */
+static int quote_as_one(unsigned char byte, char separator)
+{
+	if (!byte && separator != QUOTE_NO_LIST)
+		return separator;
+	return quote_plain(byte, separator) ? byte : -1;
+}
+
+ssize_t quote_list(const char *src, size_t len, char separator, char *dst, size_t size)
 {
 	size_t used = 0;
 
@@ -27,12 +39,13 @@ ssize_t quote_text(const char *src, size_t len, char *dst, size_t size)
 		return -ENOSPC;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = src[i];
-		size_t need = quote_plain(byte) ? 1 : QUOTE_ESCAPE;
+		const int one = quote_as_one(byte, separator);
+		size_t need = one >= 0 ? 1 : QUOTE_ESCAPE;
 
 		if (size - used <= need) /* the NUL as well */
 			return -ENOSPC;
 		if (need == 1) {
-			dst[used++] = byte;
+			dst[used++] = (char)one;
 			continue;
 		}
 		dst[used++] = '\\';
@@ -44,17 +57,27 @@ ssize_t quote_text(const char *src, size_t len, char *dst, size_t size)
 	return used;
 }
 
-size_t quote_length(const char *src, size_t len)
+ssize_t quote_text(const char *src, size_t len, char *dst, size_t size)
+{
+	return quote_list(src, len, QUOTE_NO_LIST, dst, size);
+}
+
+size_t quote_list_length(const char *src, size_t len, char separator)
 {
 	size_t quoted = 0;
 
 	for (size_t i = 0; i < len; i++)
-		quoted += quote_plain((unsigned char)src[i]) ? 1 : QUOTE_ESCAPE;
+		quoted += quote_as_one((unsigned char)src[i], separator) >= 0 ? 1 : QUOTE_ESCAPE;
 	return quoted;
 }
 
+size_t quote_length(const char *src, size_t len)
+{
+	return quote_list_length(src, len, QUOTE_NO_LIST);
+}
+
 /* The byte that an escape stands for, or -1. */
-static int quote_undo_escape(const char *src, size_t len)
+static int quote_undo_escape(const char *src, size_t len, char separator)
 {
 	const char *high, *low;
 	int byte;
@@ -66,25 +89,34 @@ static int quote_undo_escape(const char *src, size_t len)
 	if (!high || !low)
 		return -1;
 	byte = (int)((high - quote_hex) << 4 | (low - quote_hex));
-	return quote_plain((unsigned char)byte) ? -1 : byte;
+	return quote_as_one((unsigned char)byte, separator) >= 0 ? -1 : byte;
 }
 
-ssize_t quote_undo(const char *src, size_t len, char *dst)
+ssize_t quote_list_undo(const char *src, size_t len, char separator, char *dst)
 {
 	size_t used = 0;
 
 	for (size_t i = 0; i < len; i++) {
 		int byte;
 
-		if (quote_plain((unsigned char)src[i])) {
+		if (quote_plain((unsigned char)src[i], separator)) {
 			dst[used++] = src[i];
 			continue;
 		}
-		byte = quote_undo_escape(src + i, len - i);
+		if (src[i] == separator && separator != QUOTE_NO_LIST) {
+			dst[used++] = '\0';
+			continue;
+		}
+		byte = quote_undo_escape(src + i, len - i, separator);
 		if (byte < 0)
 			return -EBADMSG;
 		dst[used++] = (char)byte;
 		i += QUOTE_ESCAPE - 1;
 	}
 	return (ssize_t)used;
+}
+
+ssize_t quote_undo(const char *src, size_t len, char *dst)
+{
+	return quote_list_undo(src, len, QUOTE_NO_LIST, dst);
 }

@@ -25,10 +25,20 @@ ssize_t quote_text(const char *src, size_t len, char *dst, size_t size);
 size_t quote_length(const char *src, size_t len);
 
 /*
+ * The same for a list of texts with a NUL between two of them: the separator, a byte that is
+ * written as it is otherwise, stands for the NUL, and \xNN for a separator in a text.
+ */
+ssize_t quote_list(const char *src, size_t len, char separator, char *dst, size_t size);
+size_t quote_list_length(const char *src, size_t len, char separator);
+
+/*
  * Back into the bytes: len characters of quoted text, without the quotes around them. dst has
  * room for len bytes and gets no NUL. Returns how many bytes there are, or -EBADMSG if
  * quote_text() does not write such a text: an escape that need not be is none.
  */
 ssize_t quote_undo(const char *src, size_t len, char *dst);
+
+/* The same for what quote_list() writes. */
+ssize_t quote_list_undo(const char *src, size_t len, char separator, char *dst);
 
 #endif /* SMTPWARD_QUOTE_H */

@@ -15,15 +15,23 @@
 
 #include "line/line_fields.h"
 
-#define EVENT_FLAGS (SMTPWARD_CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
+#define EVENT_1_FLAGS (SMTPWARD_CGROUP_FLAGS | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED)
+#define EVENT_FLAGS                                                                     \
+	(EVENT_1_FLAGS | SMTPWARD_CWD_CUT | SMTPWARD_CWD_DELETED | SMTPWARD_CWD_KNOWN | \
+	 SMTPWARD_ARGS_CUT)
 
 /* What stands for the names that a list leaves out. */
 static const char cut_text[] = "/...";
 static const char deleted_text[] = " (deleted)";
+static const char args_cut_text[] = "...";
 
-_Static_assert(SMTPWARD_CGROUP_SIZE + sizeof(cut_text) + sizeof(deleted_text) - 1 <= LINE_PATH_SIZE,
+_Static_assert(SMTPWARD_TEXT_SIZE + sizeof(cut_text) + sizeof(deleted_text) - 1 <= LINE_PATH_SIZE,
 	       "every joined path fits");
-_Static_assert(SMTPWARD_EXE_SIZE <= SMTPWARD_CGROUP_SIZE, "every joined path fits");
+_Static_assert(SMTPWARD_CGROUP_SIZE <= SMTPWARD_TEXT_SIZE &&
+		       SMTPWARD_EXE_SIZE_1 <= SMTPWARD_TEXT_SIZE,
+	       "every joined path fits");
+_Static_assert(SMTPWARD_ANCESTORS *(SMTPWARD_COMM_SIZE + 1) <= LINE_PATH_SIZE,
+	       "the chain of ancestors fits");
 
 /* Names, the last one first, each with its NUL. */
 struct names {
@@ -103,13 +111,13 @@ static struct names line_names_of_cgroup(const char *list, size_t len, uint32_t 
 	return names;
 }
 
-static struct names line_names_of_exe(const char *list, size_t len, uint32_t flags)
+static struct names line_names_of_file(const char *list, size_t len, size_t size, bool cut)
 {
-	struct names names = line_names(list, len, SMTPWARD_EXE_SIZE);
+	struct names names = line_names(list, len, size);
 
-	if (names.odd && len <= SMTPWARD_EXE_SIZE)
+	if (names.odd && len <= size)
 		names.odd = !line_names_single(list, len);
-	if (flags & SMTPWARD_EXE_CUT)
+	if (cut)
 		names.missing_at = 0;
 	return names;
 }
@@ -186,26 +194,160 @@ static void line_set_exe(struct line *line, const struct names *names, uint32_t 
 		line_path_append_string(&line->exe, deleted_text);
 }
 
+static void line_set_cwd(struct line *line, const struct names *names, uint32_t flags)
+{
+	line_path_join(&line->cwd, names);
+	if (line->cwd.len == 0 && flags & SMTPWARD_CWD_KNOWN)
+		line_path_append(&line->cwd, "/", 1);
+	if (flags & SMTPWARD_CWD_DELETED)
+		line_path_append_string(&line->cwd, deleted_text);
+}
+
+/* The blanks of what a program calls itself are ends of words. */
+static void line_split_title(char *words, size_t len)
+{
+	const char *blank = memchr(words, ' ', len);
+
+	if (!blank || blank == words || blank[-1] != ':' || memchr(words, '\0', len))
+		return;
+	for (size_t i = 0; i < len; i++)
+		if (words[i] == ' ')
+			words[i] = '\0';
+}
+
+static size_t line_trim_nuls(const char *words, size_t len)
+{
+	while (len > 0 && words[len - 1] == '\0')
+		len--;
+	return len;
+}
+
+/* A list with a NUL behind each of its words; NULs at its end are no words. */
+static void line_set_args(struct line *line, const char *words, size_t len, uint32_t flags)
+{
+	const bool ends_in_word = len > 0 && words[len - 1] != '\0';
+	struct line_path *args = &line->args;
+
+	line_path_append(args, words, line_trim_nuls(words, len));
+	line_split_title(args->text, args->len);
+	args->len = line_trim_nuls(args->text, args->len);
+	if (!(flags & SMTPWARD_ARGS_CUT))
+		return;
+	/* Behind a part of a word, or for whole words. */
+	if (args->len > 0 && !ends_in_word)
+		line_path_append(args, "\0", 1);
+	line_path_append_string(args, args_cut_text);
+}
+
+static void line_add_ancestor(struct line *line, const char comm[SMTPWARD_COMM_SIZE], bool first)
+{
+	if (!first)
+		line_path_append(&line->ancestors, "\0", 1);
+	line_path_append(&line->ancestors, comm, strnlen(comm, SMTPWARD_COMM_SIZE));
+}
+
+/* The next part of a record's text, which begins at *at and moves *at behind it. */
+static const char *line_take_part(const struct smtpward_event *event, size_t *at, uint32_t *len)
+{
+	const char *part = event->text + *at;
+
+	if (*len > sizeof(event->text) - *at)
+		*len = (uint32_t)(sizeof(event->text) - *at);
+	*at += *len;
+	return part;
+}
+
+static bool line_is_event(uint8_t verdict, uint16_t rule, uint32_t flags, uint32_t known)
+{
+	return verdict <= SMTPWARD_ALLOW && rule <= SMTPWARD_RULE_NONE && !(flags & ~known);
+}
+
+static void line_set_all(struct line *line, struct smtpward_event *event)
+{
+	size_t at = 0;
+	const char *text = line_take_part(event, &at, &event->cgroup_len);
+	struct names names = line_names_of_cgroup(text, event->cgroup_len, event->flags);
+
+	line_set_cgroup(line, &names);
+	text = line_take_part(event, &at, &event->exe_len);
+	names = line_names_of_file(text, event->exe_len, SMTPWARD_TEXT_SIZE,
+				   event->flags & SMTPWARD_EXE_CUT);
+	line_set_exe(line, &names, event->flags);
+	text = line_take_part(event, &at, &event->cwd_len);
+	names = line_names_of_file(text, event->cwd_len, SMTPWARD_TEXT_SIZE,
+				   event->flags & SMTPWARD_CWD_CUT);
+	line_set_cwd(line, &names, event->flags);
+	text = line_take_part(event, &at, &event->args_len);
+	line_set_args(line, text, event->args_len, event->flags);
+	for (size_t i = 0; i < event->ancestors; i++)
+		line_add_ancestor(line, event->ancestor[i], i == 0);
+}
+
 int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret)
 {
 	struct smtpward_event event;
-	struct names cgroup, exe;
 
 	if (size != sizeof(event))
 		return -EBADMSG;
 	memcpy(&event, record, sizeof(event)); /* record need not be aligned */
-	if (event.verdict > SMTPWARD_ALLOW || event.rule > SMTPWARD_RULE_NONE ||
-	    event.flags & ~EVENT_FLAGS)
+	if (!line_is_event(event.verdict, event.rule, event.flags, EVENT_FLAGS) ||
+	    event.ancestors > SMTPWARD_ANCESTORS)
 		return -EBADMSG;
-	cgroup = line_names_of_cgroup(event.cgroup, event.cgroup_len, event.flags);
-	exe = line_names_of_exe(event.exe, event.exe_len, event.flags);
 	*ret = (struct line){
 		.kind = LINE_ATTEMPT,
 		.time = event.time_ns + (uint64_t)realtime_offset,
 		.record = event,
 	};
+	line_set_all(ret, &event);
+	line_shorten(ret);
+	return 0;
+}
+
+/* What the numbers of ABI 1 are in a record of today. */
+static struct smtpward_event line_numbers_of_event_1(const struct smtpward_event_1 *event)
+{
+	struct smtpward_event ret = {
+		.time_ns = event->time_ns,
+		.generation = event->generation,
+		.cgroup_id = event->cgroup_id,
+		.port = event->port,
+		.rule = event->rule,
+		.verdict = event->verdict,
+		.uid = event->uid,
+		.euid = event->euid,
+		.egid = event->egid,
+		.auid = event->auid,
+		.pid = event->pid,
+		.ppid = event->ppid,
+		.netns = event->netns,
+	};
+
+	memcpy(ret.address, event->address, sizeof(ret.address));
+	memcpy(ret.comm, event->comm, sizeof(ret.comm));
+	return ret;
+}
+
+int line_from_event_1(const void *record, size_t size, int64_t realtime_offset, struct line *ret)
+{
+	struct smtpward_event_1 event;
+	struct names cgroup, exe;
+
+	if (size != sizeof(event))
+		return -EBADMSG;
+	memcpy(&event, record, sizeof(event));
+	if (!line_is_event(event.verdict, event.rule, event.flags, EVENT_1_FLAGS))
+		return -EBADMSG;
+	cgroup = line_names_of_cgroup(event.cgroup, event.cgroup_len, event.flags);
+	exe = line_names_of_file(event.exe, event.exe_len, SMTPWARD_EXE_SIZE_1,
+				 event.flags & SMTPWARD_EXE_CUT);
+	*ret = (struct line){
+		.kind = LINE_ATTEMPT,
+		.time = event.time_ns + (uint64_t)realtime_offset,
+		.record = line_numbers_of_event_1(&event),
+	};
 	line_set_cgroup(ret, &cgroup);
 	line_set_exe(ret, &exe, event.flags);
+	line_add_ancestor(ret, event.parent, true);
 	line_shorten(ret);
 	return 0;
 }

@@ -13,8 +13,8 @@
 
 #include <smtpward/abi.h>
 
-/* Room for any path that a record can hold, joined, with "/..." where it was cut. */
-#define LINE_PATH_SIZE (SMTPWARD_CGROUP_SIZE + 16)
+/* Room for any path or list that a record can hold, with what says that it was cut. */
+#define LINE_PATH_SIZE (SMTPWARD_TEXT_SIZE + 16)
 
 /* A string of any bytes, with its length and a NUL behind it; only an odd one has a NUL in it. */
 struct line_path {
@@ -44,6 +44,10 @@ struct line {
 	struct line_path cgroup;
 	struct line_path unit; /* the first name in cgroup that is no slice; may be empty */
 	struct line_path exe;  /* attempt; empty for a kernel thread */
+	struct line_path cwd;  /* attempt; empty if it is not known */
+	/* attempt; lists with a NUL between two words */
+	struct line_path args;
+	struct line_path ancestors;
 };
 
 /*
@@ -53,11 +57,16 @@ struct line {
  *
  * Paths are joined from the root, "/" being the v2 root. Where names are missing
  * "/..." stands for them: "/a/b/.../y/z", or "/.../y/z" where the top was cut as
- * well. A deleted executable ends in " (deleted)". A list that is none of names is "?" and its
- * bytes; nothing else begins so. Where the line would be longer than LINE_TEXT_SIZE, its paths
- * are shortened: see line_shorten().
+ * well. A deleted executable or working directory ends in " (deleted)". A list that is none of
+ * names is "?" and its bytes; nothing else begins so. args end in "..." if words or a part of one
+ * are missing. If args are one word, and its first blank follows a colon, it is what a program
+ * calls itself, as setproctitle(3) writes it, and its blanks are taken for ends of words. If the
+ * line would be longer than LINE_TEXT_SIZE, args and then paths are shortened: see line_shorten().
  */
 int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
+
+/* The same for a record of SMTPWARD_ABI_EVENT_1, which has no cwd, no args, and one ancestor. */
+int line_from_event_1(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
 
 /*
  * What callers of (tenant, euid), or the tenant's users without a count of their own, were kept

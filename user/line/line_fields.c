@@ -20,6 +20,8 @@ enum fields_source {
 	FIELDS_NUMBER, /* an unsigned integer in struct line */
 	FIELDS_TEXT,   /* an array of char there, with a NUL where it is not full */
 	FIELDS_PATH,   /* a struct line_path there */
+	FIELDS_WORDS,  /* the same, for a list of words */
+	FIELDS_CHAIN,  /* the same, for a list that is never shortened */
 	FIELDS_MADE,   /* what a function makes of the line, and another one understands */
 };
 
@@ -254,32 +256,41 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 		QUOTED(SIZE_OF(member))
 #define PATH(member) \
 	FIELDS_PATH, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, LINE_PATH_LEAST + 2
+#define WORDS(member)                                                             \
+	FIELDS_WORDS, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, \
+		LINE_PATH_LEAST + 2
+/* Of n names in arrays of that size. */
+#define CHAIN(member, n, size)                                                    \
+	FIELDS_CHAIN, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, \
+		(size_t)(n)*QUOTED(size)
 #define MADE(function, width) FIELDS_MADE, 0, 0, fields_##function, fields_parse_##function, width
 
 /* The fields in the order of the line. ROW(ARG, kinds of line, name, the rest). */
-#define FIELDS(ROW, ARG)                                                    \
-	ROW(ARG, EVERY, "v", MADE(version, 1))                              \
-	ROW(ARG, EVERY, "time", MADE(time, LINE_TIME_SIZE - 1))             \
-	ROW(ARG, ALERT, "alert", PATH(alert))                               \
-	ROW(ARG, ALERT, "healed", MADE(healed, sizeof("yes") - 1))          \
-	ROW(ARG, SUMMARY | ANYONE, "suppressed", NUMBER(suppressed))        \
-	ROW(ARG, SUMMARY | ANYONE, "lost", NUMBER(lost))                    \
-	ROW(ARG, ATTEMPT, "verdict", MADE(verdict, sizeof("allow") - 1))    \
-	ROW(ARG, ATTEMPT, "rule", MADE(rule, sizeof(fields_default) - 1))   \
-	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "unit", PATH(unit))            \
-	ROW(ARG, ATTEMPT | SUMMARY, "euid", NUMBER(record.euid))            \
-	ROW(ARG, ATTEMPT, "dst", MADE(dst, INET6_ADDRSTRLEN - 1))           \
-	ROW(ARG, ATTEMPT, "dport", NUMBER(record.port))                     \
-	ROW(ARG, ATTEMPT, "uid", NUMBER(record.uid))                        \
-	ROW(ARG, ATTEMPT, "gid", NUMBER(record.egid))                       \
-	ROW(ARG, ATTEMPT, "auid", MADE(auid, DIGITS(SIZE_OF(record.auid)))) \
-	ROW(ARG, ATTEMPT, "pid", NUMBER(record.pid))                        \
-	ROW(ARG, ATTEMPT, "ppid", NUMBER(record.ppid))                      \
-	ROW(ARG, ATTEMPT, "netns", NUMBER(record.netns))                    \
-	ROW(ARG, ATTEMPT | SUMMARY, "cgid", NUMBER(record.cgroup_id))       \
-	ROW(ARG, ATTEMPT, "exe", PATH(exe))                                 \
-	ROW(ARG, ATTEMPT, "parent", TEXT(record.parent))                    \
-	ROW(ARG, ATTEMPT, "comm", TEXT(record.comm))                        \
+#define FIELDS(ROW, ARG)                                                                         \
+	ROW(ARG, EVERY, "v", MADE(version, 1))                                                   \
+	ROW(ARG, EVERY, "time", MADE(time, LINE_TIME_SIZE - 1))                                  \
+	ROW(ARG, ALERT, "alert", PATH(alert))                                                    \
+	ROW(ARG, ALERT, "healed", MADE(healed, sizeof("yes") - 1))                               \
+	ROW(ARG, SUMMARY | ANYONE, "suppressed", NUMBER(suppressed))                             \
+	ROW(ARG, SUMMARY | ANYONE, "lost", NUMBER(lost))                                         \
+	ROW(ARG, ATTEMPT, "verdict", MADE(verdict, sizeof("allow") - 1))                         \
+	ROW(ARG, ATTEMPT, "rule", MADE(rule, sizeof(fields_default) - 1))                        \
+	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "unit", PATH(unit))                                 \
+	ROW(ARG, ATTEMPT | SUMMARY, "euid", NUMBER(record.euid))                                 \
+	ROW(ARG, ATTEMPT, "dst", MADE(dst, INET6_ADDRSTRLEN - 1))                                \
+	ROW(ARG, ATTEMPT, "dport", NUMBER(record.port))                                          \
+	ROW(ARG, ATTEMPT, "uid", NUMBER(record.uid))                                             \
+	ROW(ARG, ATTEMPT, "gid", NUMBER(record.egid))                                            \
+	ROW(ARG, ATTEMPT, "auid", MADE(auid, DIGITS(SIZE_OF(record.auid))))                      \
+	ROW(ARG, ATTEMPT, "pid", NUMBER(record.pid))                                             \
+	ROW(ARG, ATTEMPT, "ppid", NUMBER(record.ppid))                                           \
+	ROW(ARG, ATTEMPT, "netns", NUMBER(record.netns))                                         \
+	ROW(ARG, ATTEMPT | SUMMARY, "cgid", NUMBER(record.cgroup_id))                            \
+	ROW(ARG, ATTEMPT, "exe", PATH(exe))                                                      \
+	ROW(ARG, ATTEMPT, "cwd", PATH(cwd))                                                      \
+	ROW(ARG, ATTEMPT, "args", WORDS(args))                                                   \
+	ROW(ARG, ATTEMPT, "ancestors", CHAIN(ancestors, SMTPWARD_ANCESTORS, SMTPWARD_COMM_SIZE)) \
+	ROW(ARG, ATTEMPT, "comm", TEXT(record.comm))                                             \
 	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "cgroup", PATH(cgroup))
 
 #define ROW_AS_VALUE(arg, kinds, name, ...) { kinds, name, __VA_ARGS__ },
@@ -287,9 +298,10 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 static const struct fields_row fields_rows[] = { FIELDS(ROW_AS_VALUE, 0) };
 
 /* Whoever writes a string has room for a path, quoted. */
-#define CHECK(name, source, offset, size, make, parse, width)                                   \
-	_Static_assert((width) > 0 && ((source) != FIELDS_TEXT || (size) <= LINE_PATH_SIZE) &&  \
-			       ((source) != FIELDS_PATH || (size) == sizeof(struct line_path)), \
+#define CHECK(name, source, offset, size, make, parse, width)                                  \
+	_Static_assert((width) > 0 && ((source) != FIELDS_TEXT || (size) <= LINE_PATH_SIZE) && \
+			       ((source) < FIELDS_PATH || (source) > FIELDS_CHAIN ||           \
+				(size) == sizeof(struct line_path)),                           \
 		       "not a value of a line: " name);
 #define ROW_AS_CHECK(arg, kinds, name, ...) CHECK(name, __VA_ARGS__)
 
@@ -305,7 +317,8 @@ _Static_assert(LEAST(ATTEMPT) <= LINE_TEXT_SIZE && LEAST(SUMMARY) <= LINE_TEXT_S
 		       LEAST(ANYONE) <= LINE_TEXT_SIZE && LEAST(ALERT) <= LINE_TEXT_SIZE,
 	       "every line fits");
 
-#define OF_PATH(source, ...) ((source) == FIELDS_PATH ? LINE_PATH_LEAST : 0)
+#define OF_PATH(source, ...) \
+	((source) == FIELDS_PATH || (source) == FIELDS_WORDS ? LINE_PATH_LEAST : 0)
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define ROW_AS_PATHS(of, kinds, name, ...) +((kinds) & (of) ? OF_PATH(__VA_ARGS__) : 0)
 #define ROOM(of) (LINE_TEXT_SIZE - LEAST(of) + (FIELDS(ROW_AS_PATHS, of)))
@@ -338,6 +351,12 @@ static uint64_t fields_read_number(const char *value, size_t size)
 	}
 }
 
+/* What stands between two of a list; 0: it is none. */
+static char fields_separator(enum fields_source source)
+{
+	return source == FIELDS_WORDS ? ' ' : source == FIELDS_CHAIN ? '<' : 0;
+}
+
 static void fields_read(const struct line *line, const struct fields_row *row,
 			struct line_field *field)
 {
@@ -345,6 +364,7 @@ static void fields_read(const struct line *line, const struct fields_row *row,
 	const struct line_path *path = (const struct line_path *)value;
 
 	field->name = row->name;
+	field->separator = fields_separator(row->source);
 	switch (row->source) {
 	case FIELDS_NUMBER:
 		fields_set_number(field, fields_read_number(value, row->size));
@@ -353,6 +373,8 @@ static void fields_read(const struct line *line, const struct fields_row *row,
 		fields_set_text(field, LINE_STRING, value, strnlen(value, row->size));
 		break;
 	case FIELDS_PATH:
+	case FIELDS_WORDS:
+	case FIELDS_CHAIN:
 		fields_set_text(field, LINE_STRING, path->text, path->len);
 		break;
 	case FIELDS_MADE:
@@ -382,13 +404,16 @@ bool line_next_field(const struct line *line, struct line_field *field)
 	return true;
 }
 
-struct line_path *line_next_path(struct line *line, size_t *next)
+struct line_path *line_next_path(struct line *line, size_t *next, char *ret_separator)
 {
 	const struct fields_row *row;
 
-	while ((row = fields_next_row(line->kind, next)))
-		if (row->source == FIELDS_PATH)
-			return (struct line_path *)((char *)line + row->offset);
+	while ((row = fields_next_row(line->kind, next))) {
+		if (row->source != FIELDS_PATH && row->source != FIELDS_WORDS)
+			continue;
+		*ret_separator = fields_separator(row->source);
+		return (struct line_path *)((char *)line + row->offset);
+	}
 	return NULL;
 }
 
@@ -404,7 +429,8 @@ static bool fields_parse_string(const struct fields_row *row, const char *text, 
 
 	if (len < 2 || text[0] != '"' || text[len - 1] != '"')
 		return false;
-	bytes = quote_undo(text + 1, len - 2, dst);
+	field->separator = fields_separator(row->source);
+	bytes = quote_list_undo(text + 1, len - 2, field->separator, dst);
 	if (bytes < 0)
 		return false;
 	fields_set_text(field, LINE_STRING, dst, (size_t)bytes);
@@ -423,6 +449,8 @@ static bool fields_parse(const struct fields_row *row, const char *text, size_t 
 					   &field->number);
 	case FIELDS_TEXT:
 	case FIELDS_PATH:
+	case FIELDS_WORDS:
+	case FIELDS_CHAIN:
 		return fields_parse_string(row, text, len, dst, field);
 	case FIELDS_MADE:
 		return row->parse(text, len, field);

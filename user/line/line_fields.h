@@ -27,6 +27,7 @@ struct line_field {
 	 */
 	const char *text;
 	size_t len;
+	char separator; /* of a string: what stands for a NUL in it, see quote_list(); 0: nothing */
 	char dst[INET6_ADDRSTRLEN];
 	size_t next; /* row of the table */
 };
@@ -43,18 +44,22 @@ bool line_next_field(const struct line *line, struct line_field *field);
 int line_parse_field(enum line_kind kind, const char **at, const char *end, char *dst,
 		     struct line_field *field);
 
-/* The path behind *next rows of the table, which moves behind it; NULL: there is none. */
-struct line_path *line_next_path(struct line *line, size_t *next);
+/*
+ * The path, or the words, behind *next rows of the table, which moves behind it; NULL: there is
+ * none. *ret_separator is as in struct line_field.
+ */
+struct line_path *line_next_path(struct line *line, size_t *next, char *ret_separator);
 
-/* What all paths of a line may take together, quoted, so that it is no longer than it may be. */
+/* What all paths and words of a line may take together, quoted, so that it is not too long. */
 size_t line_paths_room(enum line_kind kind);
 
 /* As much of a path is always there, quoted. */
 #define LINE_PATH_LEAST 1024
 
 /*
- * Takes what a line has too much out of the middle of its longest paths. "/.../" stands for it;
- * the names beside it may be parts of names.
+ * Takes what a line has too much off the end of its words, with "..." in place of it, and then out
+ * of the middle of its longest paths. "/.../" stands for it; the names beside it may be parts of
+ * names.
  */
 void line_shorten(struct line *line);
 

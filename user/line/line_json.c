@@ -30,7 +30,7 @@ static json_t *json_from_number(uint64_t number)
 static json_t *json_from_string(const struct line_field *field)
 {
 	char quoted[QUOTE_SIZE(LINE_PATH_SIZE)];
-	ssize_t len = quote_text(field->text, field->len, quoted, sizeof(quoted));
+	ssize_t len = quote_list(field->text, field->len, field->separator, quoted, sizeof(quoted));
 
 	if (len < 0)
 		return NULL;

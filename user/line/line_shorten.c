@@ -6,6 +6,7 @@
 #include "line/line_fields.h"
 
 static const char shorten_mark[] = "/.../";
+static const char shorten_words_mark[] = "...";
 
 /* How many bytes of a text, from its begin or, with from_end, its end, take up to room quoted. */
 static size_t shorten_fitting(const char *text, size_t len, bool from_end, size_t room)
@@ -39,36 +40,67 @@ static void shorten_path(struct line_path *path, size_t most)
 	path->text[path->len] = '\0';
 }
 
-/* If all paths take too much: the one that takes the most, and what it may take. Else NULL. */
-static struct line_path *shorten_find(struct line *line, size_t *ret_most)
+/* To so many bytes, quoted, at most; there are more of them. */
+static void shorten_words(struct line_path *words, size_t most, char separator)
+{
+	const size_t mark = sizeof(shorten_words_mark) - 1;
+	size_t quoted = 0, len = 0;
+
+	for (;; len++) {
+		quoted += quote_list_length(words->text + len, 1, separator);
+		if (quoted > most - mark)
+			break;
+	}
+	memcpy(words->text + len, shorten_words_mark, mark);
+	words->len = len + mark;
+	words->text[words->len] = '\0';
+}
+
+/* What takes the most of a line that is too long, and how much it may take. */
+struct shortest {
+	struct line_path *path; /* NULL: the line is not too long */
+	size_t quoted, most;
+	char separator;
+};
+
+/* Words before paths, if there is something to take off. */
+static bool shorten_is_next(const struct shortest *a, const struct shortest *b)
+{
+	const bool words = a->separator && a->quoted > LINE_PATH_LEAST;
+	const bool other = b->separator && b->quoted > LINE_PATH_LEAST;
+
+	return words == other ? a->quoted > b->quoted : words;
+}
+
+static struct shortest shorten_find(struct line *line)
 {
 	const size_t room = line_paths_room(line->kind);
-	struct line_path *path, *longest = NULL;
-	size_t total = 0, most = 0, next = 0;
+	struct shortest next = { .path = NULL }, longest = { .path = NULL };
+	size_t total = 0, row = 0;
 
-	while ((path = line_next_path(line, &next))) {
-		const size_t quoted = quote_length(path->text, path->len);
-
-		total += quoted;
-		if (quoted <= most)
-			continue;
-		longest = path;
-		most = quoted;
+	while ((next.path = line_next_path(line, &row, &next.separator))) {
+		next.quoted = quote_list_length(next.path->text, next.path->len, next.separator);
+		total += next.quoted;
+		if (!longest.path || shorten_is_next(&next, &longest))
+			longest = next;
 	}
 	if (total <= room)
-		return NULL;
-	/* All that is over, or all that this path can give. */
-	*ret_most = LINE_PATH_LEAST;
-	if (most > LINE_PATH_LEAST + (total - room))
-		*ret_most = most - (total - room);
+		return (struct shortest){ .path = NULL };
+	/* All that is over, or all that this one can give. */
+	longest.most = LINE_PATH_LEAST;
+	if (longest.quoted > LINE_PATH_LEAST + (total - room))
+		longest.most = longest.quoted - (total - room);
 	return longest;
 }
 
 void line_shorten(struct line *line)
 {
-	struct line_path *path;
-	size_t most;
+	struct shortest next;
 
-	while ((path = shorten_find(line, &most)))
-		shorten_path(path, most);
+	while ((next = shorten_find(line)).path) {
+		if (next.separator)
+			shorten_words(next.path, next.most, next.separator);
+		else
+			shorten_path(next.path, next.most);
+	}
 }

@@ -42,14 +42,15 @@ static void text_append_number(struct buffer *buffer, uint64_t number)
 	text_append(buffer, digits + at, sizeof(digits) - at);
 }
 
-static void text_append_quoted(struct buffer *buffer, const char *text, size_t len)
+static void text_append_quoted(struct buffer *buffer, const struct line_field *field)
 {
 	ssize_t quoted;
 
 	text_append(buffer, "\"", 1);
 	if (buffer->overflow)
 		return;
-	quoted = quote_text(text, len, buffer->dst + buffer->used, buffer->size - buffer->used + 1);
+	quoted = quote_list(field->text, field->len, field->separator, buffer->dst + buffer->used,
+			    buffer->size - buffer->used + 1);
 	if (quoted < 0) {
 		buffer->overflow = true;
 		return;
@@ -76,7 +77,7 @@ static void text_append_field(struct buffer *buffer, const struct line_field *fi
 		text_append(buffer, field->text, field->len);
 		break;
 	case LINE_STRING:
-		text_append_quoted(buffer, field->text, field->len);
+		text_append_quoted(buffer, field);
 		break;
 	}
 }

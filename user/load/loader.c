@@ -72,6 +72,7 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	constants->audit_mode = ruleset->audit_mode;
 	constants->reject = ruleset->reject == EPERM ? 0 : ruleset->reject;
 	constants->log_verdicts = ruleset->log;
+	constants->args_shown = ruleset->args;
 	constants->limit_interval_ns = ruleset->limit_interval_ns;
 	constants->limit_window_ns = ruleset->limit_window_ns;
 	constants->tenant_interval_ns = ruleset->tenant_interval_ns;

@@ -66,8 +66,8 @@ static int drain_open_maps(struct drain *drain, const struct pins *pins, uint64_
 
 static int drain_open_ring(struct drain *drain, struct reason *reason)
 {
-	int r = ring_open(drain->events_fd, drain->strange ? 0 : SOUND_RECORD_SIZE, drain->last,
-			  &drain->ring);
+	const size_t size = drain->old ? SOUND_RECORD_SIZE_1 : SOUND_RECORD_SIZE;
+	int r = ring_open(drain->events_fd, drain->strange ? 0 : size, drain->last, &drain->ring);
 
 	if (r == -EBADMSG && drain->last) {
 		drain->deaf = true;
@@ -125,7 +125,8 @@ int drain_open(const struct pins *pins, uint64_t generation, enum drain_what wha
 	if (r)
 		return reason_errno(reason, r, "cannot read %s/map_policy", pins->path);
 	drain->foreign = abi != SMTPWARD_ABI;
-	drain->strange = abi < SMTPWARD_ABI_EVENT || abi > SMTPWARD_ABI;
+	drain->old = abi == SMTPWARD_ABI_EVENT_1;
+	drain->strange = !drain->old && (abi < SMTPWARD_ABI_EVENT || abi > SMTPWARD_ABI);
 	r = drain_open_maps(drain, pins, generation, abi, reason);
 	if (r)
 		return r;
@@ -332,8 +333,14 @@ static int drain_write_record(struct drain *drain, const struct ring_record *rec
 {
 	const struct drain_step step = { .kind = SMTPWARD_NOTE_RECORD, .next = record->next };
 
+	int r;
+
+	if (drain->old)
+		r = line_from_event_1(record->data, record->size, offset, &drain->line);
+	else
+		r = line_from_event(record->data, record->size, offset, &drain->line);
 	/* What is no record of ours has no line of its own, but it was an attempt. */
-	if (line_from_event(record->data, record->size, offset, &drain->line))
+	if (r)
 		line_from_anyone(0, 1, drain_clock_ns(CLOCK_REALTIME), &drain->line);
 	drain_begin_line(drain, &step);
 	return drain_write_pending(drain);

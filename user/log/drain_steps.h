@@ -27,6 +27,7 @@ struct drain {
 	int counters_fd;
 	bool foreign; /* of another ABI: only the counts are known ... */
 	bool strange; /* ... and the records are not known either */
+	bool old;     /* the records are of SMTPWARD_ABI_EVENT_1 */
 	bool last;    /* see DRAIN_LAST */
 	bool deaf;    /* the records cannot be read */
 	bool busy;

@@ -24,7 +24,9 @@
 int sound_is_frozen(int fd);
 
 /* What a record of map_events takes there, in this ABI; the position of each is a multiple. */
-#define SOUND_RECORD_SIZE ((sizeof(struct smtpward_event) + 8 + 7) & ~7UL)
+#define SOUND_SIZE_OF(record) ((sizeof(record) + 8 + 7) & ~7UL)
+#define SOUND_RECORD_SIZE SOUND_SIZE_OF(struct smtpward_event)
+#define SOUND_RECORD_SIZE_1 SOUND_SIZE_OF(struct smtpward_event_1) /* in SMTPWARD_ABI_EVENT_1 */
 
 /*
  * Looks at the maps of a generation of this ABI that last. *ret_sound tells whether all are

@@ -47,6 +47,25 @@ int policy_reject_number(const char *name)
 	return 0;
 }
 
+static const char *const policy_args_names[] = {
+	[SMTPWARD_ARGS_NONE] = "none",
+	[SMTPWARD_ARGS_SCRIPT] = "script",
+	[SMTPWARD_ARGS_ALL] = "all",
+};
+
+const char *policy_args_name(uint32_t args)
+{
+	return args < ARRAY_SIZE(policy_args_names) ? policy_args_names[args] : NULL;
+}
+
+int policy_args_number(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(policy_args_names); i++)
+		if (!strcmp(policy_args_names[i], name))
+			return (int)i;
+	return -1;
+}
+
 const enum policy_kind policy_kinds[SMTPWARD_CONDITIONS_N] = {
 #define KIND(name, word, kind) [SMTPWARD_##name] = POLICY_##kind,
 	SMTPWARD_CONDITIONS(KIND)

@@ -87,6 +87,7 @@ struct policy {
 	uint64_t limit_lines;  /* lines ... */
 	uint64_t limit_period; /* ... in so many seconds: 1, 60 or 3600 */
 	uint64_t limit_burst;
+	uint32_t args; /* SMTPWARD_ARGS_*: how much of a command line a line shows */
 	struct policy_rule *rules;
 	size_t n_rules;
 	char **files; /* every file read, in order; places point into it */
@@ -175,6 +176,9 @@ int policy_parse_kept(const char *name, const char *text, size_t size,
 void policy_free(struct policy *policy);
 void policy_freep(struct policy **policy);
 void policy_errors_clear(struct policy_errors *errors);
+
+/* "none", "script" or "all"; NULL for another number. */
+const char *policy_args_name(uint32_t args);
 
 /* "EPERM" for EPERM and so on, for the errors that reject may name; NULL for others. */
 const char *policy_reject_name(int error);

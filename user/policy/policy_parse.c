@@ -256,7 +256,7 @@ static int parse_fail_unknown(struct policy_parser *parser, const struct policy_
 		parser->ports_unknown = true;
 	return policy_fail(parser, line, word->column,
 			   "unknown setting or rule '%s': expected ports, mode, reject, log, "
-			   "limit, replace, include, allow, audit or deny",
+			   "limit, args, replace, include, allow, audit or deny",
 			   policy_shown_word(word).text);
 }
 
@@ -436,6 +436,7 @@ static int parse_init(struct policy_parser *parser, const struct policy_source *
 	policy->limit_lines = 10;
 	policy->limit_period = 1;
 	policy->limit_burst = 100;
+	policy->args = SMTPWARD_ARGS_SCRIPT;
 	*parser = (struct policy_parser){ .source = source, .policy = policy, .errors = errors };
 	return 0;
 }

@@ -26,6 +26,7 @@ enum policy_setting {
 	POLICY_REJECT,
 	POLICY_LOG,
 	POLICY_LIMIT,
+	POLICY_ARGS,
 	POLICY_N_SETTINGS,
 };
 
@@ -101,6 +102,9 @@ int policy_parse_rule(struct policy_parser *parser, struct policy_line *line);
 
 /* The other way than policy_reject_name(): 0 if reject cannot name the error. */
 int policy_reject_number(const char *name);
+
+/* The other way than policy_args_name(): -1 for another word. */
+int policy_args_number(const char *name);
 
 void policy_rule_clear(struct policy_rule *rule);
 

@@ -186,6 +186,7 @@ static void print_policy(struct text *out, const struct policy *policy)
 	print_format(out, "limit %llu/%c burst %llu\n", (unsigned long long)policy->limit_lines,
 		     print_period_letter(policy->limit_period),
 		     (unsigned long long)policy->limit_burst);
+	print_format(out, "args %s\n", policy_args_name(policy->args));
 	if (policy->n_rules)
 		print_add(out, "\n");
 	for (size_t i = 0; i < policy->n_rules; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The settings: ports, mode, reject, log, limit. One that stands again says so with
+ * The settings: ports, mode, reject, log, limit, args. One that stands again says so with
  * `replace`, so that no included file silently turns another's around.
  */
 #include <errno.h>
@@ -151,6 +151,24 @@ static int setting_parse_limit(struct policy_parser *parser, struct policy_line 
 	return policy_end(parser, line, "the end of the line", r < 0 ? r : bad);
 }
 
+static int setting_parse_args(struct policy_parser *parser, struct policy_line *line,
+			      const struct policy_word *name)
+{
+	const struct policy_word *word;
+	int r = policy_value(parser, line, name, &word), args;
+
+	if (r < 0)
+		return r;
+	args = policy_args_number(word->text);
+	if (args < 0)
+		r = policy_fail(parser, line, word->column,
+				"unknown amount of args '%s': expected none, script or all",
+				policy_shown(word->text).text);
+	else
+		parser->policy->args = (uint32_t)args;
+	return policy_end(parser, line, "the end of the line", r);
+}
+
 static const struct {
 	const char *name;
 	int (*parse)(struct policy_parser *parser, struct policy_line *line,
@@ -161,6 +179,7 @@ static const struct {
 	[POLICY_REJECT] = { "reject", setting_parse_reject },
 	[POLICY_LOG] = { "log", setting_parse_log },
 	[POLICY_LIMIT] = { "limit", setting_parse_limit },
+	[POLICY_ARGS] = { "args", setting_parse_args },
 };
 
 int policy_find_setting(const char *word)
@@ -190,8 +209,8 @@ static int setting_find(struct policy_parser *parser, struct policy_line *line, 
 		parser->ports_unknown = true;
 		return policy_fail(
 			parser, line, name ? name->column : word->column,
-			"'replace' goes before a setting: expected ports, mode, reject, log "
-			"or limit");
+			"'replace' goes before a setting: expected ports, mode, reject, log, "
+			"limit or args");
 	}
 	*ret_replaces = replaces;
 	return i;

@@ -34,6 +34,7 @@ static void ruleset_compile_settings(const struct policy *policy, struct ruleset
 	ruleset->audit_mode = policy->mode == POLICY_AUDIT;
 	ruleset->reject = policy->reject;
 	ruleset->log = policy->log;
+	ruleset->args = policy->args;
 	ruleset_compile_limit(policy, ruleset);
 }
 

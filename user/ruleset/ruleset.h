@@ -90,7 +90,8 @@ struct ruleset {
 	struct smtpward_segments lengths[SMTPWARD_NAME_SIZE]; /* by length; of 0: nothing */
 
 	bool audit_mode;
-	int reject; /* errno */
+	int reject;    /* errno */
+	uint32_t args; /* SMTPWARD_ARGS_* */
 	uint32_t log;
 	uint64_t limit_interval_ns;
 	uint64_t limit_window_ns;

@@ -141,10 +141,23 @@ static void datagram_shorten_path(struct line_path *path)
 	memcpy(path->text, cut, cut_len);
 }
 
+/* Words end where they are cut. */
+static void datagram_shorten_words(struct line_path *words)
+{
+	static const char cut[] = "...";
+
+	if (words->len <= DATAGRAM_SHORT_PATH)
+		return;
+	words->len = DATAGRAM_SHORT_PATH;
+	memcpy(words->text + words->len - (sizeof(cut) - 1), cut, sizeof(cut));
+}
+
 void sink_datagram_shorten(const struct line *line, struct line *ret)
 {
 	*ret = *line;
 	datagram_shorten_path(&ret->cgroup);
 	datagram_shorten_path(&ret->unit);
 	datagram_shorten_path(&ret->exe);
+	datagram_shorten_path(&ret->cwd);
+	datagram_shorten_words(&ret->args);
 }

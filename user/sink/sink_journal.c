@@ -65,14 +65,14 @@ static void journal_append_name(struct sink_journal *journal, const char *name)
 	journal_append(journal, "=", 1);
 }
 
-static void journal_append_quoted(struct sink_journal *journal, const char *text, size_t len)
+static void journal_append_quoted(struct sink_journal *journal, const struct line_field *field)
 {
 	ssize_t quoted;
 
 	if (journal->overflow)
 		return;
-	quoted = quote_text(text, len, journal->entry + journal->used,
-			    sizeof(journal->entry) - journal->used);
+	quoted = quote_list(field->text, field->len, field->separator,
+			    journal->entry + journal->used, sizeof(journal->entry) - journal->used);
 	if (quoted < 0)
 		journal->overflow = true;
 	else
@@ -97,7 +97,7 @@ static void journal_append_field(struct sink_journal *journal, const struct line
 		journal_append(journal, field->text, field->len);
 		break;
 	case LINE_STRING:
-		journal_append_quoted(journal, field->text, field->len);
+		journal_append_quoted(journal, field);
 		break;
 	}
 	journal_append(journal, "\n", 1);

@@ -13,20 +13,51 @@
 #define TEXT(literal) literal, sizeof(literal)
 #define NO_NAMES "", 0
 
+/* Another part of the text, by the member that has its length; those behind it move. */
+static inline void event_set_part(struct smtpward_event *event, uint32_t *part, const char *text,
+				  size_t len)
+{
+	const uint32_t *const lens[] = { &event->cgroup_len, &event->exe_len, &event->cwd_len,
+					 &event->args_len };
+	size_t begin = 0, used = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (lens[i] < part)
+			begin += *lens[i];
+		used += *lens[i];
+	}
+	assert_true(used - *part + len <= sizeof(event->text));
+	memmove(event->text + begin + len, event->text + begin + *part, used - begin - *part);
+	memcpy(event->text + begin, text, len);
+	used += len - *part;
+	memset(event->text + used, 'X', sizeof(event->text) - used);
+	*part = (uint32_t)len;
+}
+
 static inline void event_set_cgroup(struct smtpward_event *event, const char *list, size_t len)
 {
-	assert_true(len <= sizeof(event->cgroup));
-	memset(event->cgroup, 'X', sizeof(event->cgroup));
-	memcpy(event->cgroup, list, len);
-	event->cgroup_len = len;
+	event_set_part(event, &event->cgroup_len, list, len);
 }
 
 static inline void event_set_exe(struct smtpward_event *event, const char *list, size_t len)
 {
-	assert_true(len <= sizeof(event->exe));
-	memset(event->exe, 'X', sizeof(event->exe));
-	memcpy(event->exe, list, len);
-	event->exe_len = len;
+	event_set_part(event, &event->exe_len, list, len);
+}
+
+static inline void event_set_cwd(struct smtpward_event *event, const char *list, size_t len)
+{
+	event_set_part(event, &event->cwd_len, list, len);
+}
+
+static inline void event_set_args(struct smtpward_event *event, const char *words, size_t len)
+{
+	event_set_part(event, &event->args_len, words, len);
+}
+
+static inline void event_set_ancestor(struct smtpward_event *event, size_t i, const char *comm)
+{
+	memset(event->ancestor[i], 0, sizeof(event->ancestor[i]));
+	memcpy(event->ancestor[i], comm, strnlen(comm, sizeof(event->ancestor[i])));
 }
 
 static inline void event_set_v4(struct smtpward_event *event, uint8_t a, uint8_t b, uint8_t c,
@@ -54,13 +85,17 @@ static inline struct smtpward_event example(void)
 		.pid = 4242,
 		.ppid = 4200,
 		.netns = 4026531840,
+		.flags = SMTPWARD_CWD_KNOWN,
+		.ancestors = 2,
 		.comm = "php",
-		.parent = "apache2",
+		.ancestor = { "apache2", "systemd" },
 	};
 
 	event_set_v4(&event, 203, 0, 113, 9);
 	event_set_cgroup(&event, TEXT("apache2.service\0system.slice"));
 	event_set_exe(&event, TEXT("php8.2\0bin\0usr"));
+	event_set_cwd(&event, TEXT("forum\0www\0srv"));
+	event_set_args(&event, TEXT("php\0mail.php"));
 	return event;
 }
 

@@ -23,8 +23,10 @@
 #define TIME_OF_EXAMPLE "v=2 time=1970-01-01T00:00:01.000000Z "
 #define WHO_OF_EXAMPLE "unit=\"apache2.service\" euid=33 "
 #define NUMBERS_OF_EXAMPLE "uid=33 gid=33 auid=1000 pid=4242 ppid=4200 netns=4026531840 cgid=7311 "
-#define STRINGS_OF_EXAMPLE                                         \
-	"exe=\"/usr/bin/php8.2\" parent=\"apache2\" comm=\"php\" " \
+#define WHERE_OF_EXAMPLE \
+	"cwd=\"/srv/www/forum\" args=\"php mail.php\" ancestors=\"apache2<systemd\" "
+#define STRINGS_OF_EXAMPLE                                          \
+	"exe=\"/usr/bin/php8.2\" " WHERE_OF_EXAMPLE "comm=\"php\" " \
 	"cgroup=\"/system.slice/apache2.service\""
 
 static void assert_line(const struct smtpward_event *event, const char *want)
@@ -66,19 +68,22 @@ static void test_attempt_extremes(void **state __attribute__((unused)))
 
 	assert_line(&event, "v=2 time=1970-01-01T00:00:00.000000Z verdict=deny rule=10 unit=\"\" "
 			    "euid=0 dst=:: dport=0 uid=0 gid=0 auid=0 pid=0 ppid=0 netns=0 cgid=0 "
-			    "exe=\"\" parent=\"\" comm=\"\" cgroup=\"/\"");
+			    "exe=\"\" cwd=\"\" args=\"\" ancestors=\"\" comm=\"\" cgroup=\"/\"");
 	memset(&event, 0xff, sizeof(event));
 	event.verdict = SMTPWARD_ALLOW;
 	event.rule = SMTPWARD_RULE_NONE;
 	event.flags = 0;
+	event.ancestors = 1;
 	event.cgroup_len = 0;
 	event.exe_len = 0;
+	event.cwd_len = 0;
+	event.args_len = 0;
 	assert_line(&event,
 		    "v=2 time=2554-07-21T23:34:33.709551Z verdict=allow rule=default unit=\"\" "
 		    "euid=4294967295 dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff dport=65535 "
 		    "uid=4294967295 gid=4294967295 auid=- pid=4294967295 ppid=4294967295 "
 		    "netns=4294967295 cgid=18446744073709551615 exe=\"\" "
-		    "parent=\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
+		    "cwd=\"\" args=\"\" ancestors=\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
 		    "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\" "
 		    "comm=\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
 		    "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\" cgroup=\"/\"");
@@ -154,7 +159,7 @@ static void test_cgroup_paths(void **state __attribute__((unused)))
 		struct line line;
 
 		event_set_cgroup(&event, cases[i].list, cases[i].len);
-		event.flags = cases[i].flags;
+		event.flags = SMTPWARD_CWD_KNOWN | cases[i].flags;
 		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
 		assert_string_equal(line.cgroup.text, cases[i].cgroup);
 		assert_int_equal(line.cgroup.len, strlen(cases[i].cgroup));
@@ -204,7 +209,7 @@ static void test_exe_paths(void **state __attribute__((unused)))
 		struct line line;
 
 		event_set_exe(&event, cases[i].list, cases[i].len);
-		event.flags = cases[i].flags;
+		event.flags = SMTPWARD_CWD_KNOWN | cases[i].flags;
 		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
 		assert_string_equal(line.exe.text, cases[i].exe);
 		assert_int_equal(line.exe.len, strlen(cases[i].exe));
@@ -243,7 +248,9 @@ static void test_bad_events(void **state __attribute__((unused)))
 	ASSERT_BAD(event.rule = SMTPWARD_RULE_NONE + 1);
 	ASSERT_BAD(event.rule = 65535);
 	ASSERT_BAD(event.flags = 1U << 4);
+	ASSERT_BAD(event.flags = 1U << 9);
 	ASSERT_BAD(event.flags = 1U << 31);
+	ASSERT_BAD(event.ancestors = SMTPWARD_ANCESTORS + 1);
 }
 
 /* What is none of names costs a record its names and nothing else. */
@@ -280,11 +287,11 @@ static void test_odd_names(void **state __attribute__((unused)))
 		char want[1024];
 
 		event_set_cgroup(&event, cases[i].list, cases[i].len);
-		event.flags = cases[i].flags;
+		event.flags = SMTPWARD_CWD_KNOWN | cases[i].flags;
 		snprintf(want, sizeof(want),
 			 TIME_OF_EXAMPLE "verdict=deny rule=default unit=\"\" euid=33 "
 					 "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
-					 "exe=\"/usr/bin/php8.2\" parent=\"apache2\" comm=\"php\" "
+					 "exe=\"/usr/bin/php8.2\" " WHERE_OF_EXAMPLE "comm=\"php\" "
 					 "cgroup=\"%s\"",
 			 cases[i].cgroup);
 		assert_line(&event, want);
@@ -295,34 +302,192 @@ static void test_odd_names(void **state __attribute__((unused)))
 		snprintf(want, sizeof(want),
 			 TIME_OF_EXAMPLE "verdict=deny rule=default " WHO_OF_EXAMPLE
 					 "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
-					 "exe=\"%s\" parent=\"apache2\" comm=\"php\" "
+					 "exe=\"%s\" " WHERE_OF_EXAMPLE "comm=\"php\" "
 					 "cgroup=\"/system.slice/apache2.service\"",
 			 cases[i].exe);
 		assert_line(&event, want);
 	}
 }
 
-/* No length of a list reads behind it. */
+/* No length of a part reads behind the text, nor one of a cgroup's behind what it may be. */
 static void test_odd_lengths(void **state __attribute__((unused)))
 {
-	const uint32_t lengths[] = { SMTPWARD_CGROUP_SIZE + 1, SMTPWARD_EXE_SIZE + 1, UINT32_MAX };
+	const uint32_t lengths[] = { SMTPWARD_CGROUP_SIZE + 1, SMTPWARD_TEXT_SIZE + 1, UINT32_MAX };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		struct smtpward_event event = example();
+		const size_t begin = event.cgroup_len;
 		struct line line;
 
-		event.exe_len = lengths[i];
-		if (lengths[i] > SMTPWARD_CGROUP_SIZE)
-			event.cgroup_len = lengths[i];
+		event.exe_len = event.cwd_len = event.args_len = UINT32_MAX;
 		event.flags = SMTPWARD_EXE_DELETED;
 		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
-		assert_int_equal(line.exe.len, 1 + SMTPWARD_EXE_SIZE + strlen(" (deleted)"));
-		assert_memory_equal(line.exe.text, "?php8.2\0bin\0usr\0XXX", 19);
-		if (lengths[i] <= SMTPWARD_CGROUP_SIZE)
-			continue;
+		assert_int_equal(line.exe.len,
+				 1 + SMTPWARD_TEXT_SIZE - begin + strlen(" (deleted)"));
+		assert_memory_equal(line.exe.text, "?php8.2\0bin\0usr\0forum", 22);
+		assert_int_equal(line.cwd.len, 0);
+		assert_int_equal(line.args.len, 0);
+		event.cgroup_len = lengths[i];
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
 		assert_int_equal(line.cgroup.len, 1 + SMTPWARD_CGROUP_SIZE);
 		assert_int_equal(line.unit.len, 0);
 	}
+}
+
+static void test_cwd_paths(void **state __attribute__((unused)))
+{
+	const uint32_t known = SMTPWARD_CWD_KNOWN, cut = SMTPWARD_CWD_CUT | known;
+	const uint32_t deleted = SMTPWARD_CWD_DELETED | known;
+	const struct {
+		const char *list;
+		size_t len;
+		uint32_t flags;
+		const char *cwd;
+	} cases[] = {
+		{ NO_NAMES, 0, "" },
+		{ NO_NAMES, known, "/" },
+		{ TEXT("x"), known, "/x" },
+		{ TEXT("x\0www\0srv"), known, "/srv/www/x" },
+		{ TEXT("x\0www\0srv"), cut, "/.../srv/www/x" },
+		{ TEXT("x\0tmp"), deleted, "/tmp/x (deleted)" },
+		{ TEXT("x\0tmp"), cut | deleted, "/.../tmp/x (deleted)" },
+		{ NO_NAMES, cut, "/..." },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtpward_event event = example();
+		struct line line;
+
+		event_set_cwd(&event, cases[i].list, cases[i].len);
+		event.flags = cases[i].flags;
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		assert_string_equal(line.cwd.text, cases[i].cwd);
+		assert_int_equal(line.cwd.len, strlen(cases[i].cwd));
+		assert_string_equal(line.exe.text, "/usr/bin/php8.2");
+		assert_memory_equal(line.args.text, "php\0mail.php", 13);
+	}
+}
+
+/* One word is never shown as two, but for what a program calls itself. */
+static void test_args(void **state __attribute__((unused)))
+{
+	const struct {
+		const char *words;
+		size_t len;
+		uint32_t flags;
+		const char *args;
+	} cases[] = {
+		{ NO_NAMES, 0, "" },
+		{ NO_NAMES, SMTPWARD_ARGS_CUT, "..." },
+		{ TEXT(""), 0, "" },
+		{ TEXT("\0\0"), 0, "" },
+		{ TEXT("perl"), 0, "perl" },
+		{ TEXT("perl\0x.pl"), 0, "perl x.pl" },
+		{ TEXT("perl x.pl"), 0, "perl\\x20x.pl" },
+		{ TEXT("perl\0\0x.pl\0"), 0, "perl  x.pl" },
+		{ TEXT("a b\0c\"d\\\n\xe2"), 0, "a\\x20b c\\x22d\\x5c\\x0a\\xe2" },
+		{ TEXT("\\x20\0<"), 0, "\\x5cx20 <" },
+		{ "perl\0x.p", 8, SMTPWARD_ARGS_CUT, "perl x.p..." },
+		{ TEXT("perl\0x.pl"), SMTPWARD_ARGS_CUT, "perl x.pl ..." },
+		{ TEXT("php-fpm: pool forum"), 0, "php-fpm: pool forum" },
+		{ TEXT("php-fpm: pool forum\0\0\0\0"), 0, "php-fpm: pool forum" },
+		{ TEXT("sshd: a  b   "), 0, "sshd: a  b" },
+		{ TEXT("sshd: a\0b c"), 0, "sshd:\\x20a b\\x20c" },
+		{ TEXT("a b: c"), 0, "a\\x20b:\\x20c" },
+		{ TEXT(" a: b"), 0, "\\x20a:\\x20b" },
+		{ TEXT(": b"), 0, ": b" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtpward_event event = example();
+		char want[1024];
+
+		event_set_args(&event, cases[i].words, cases[i].len);
+		event.flags = SMTPWARD_CWD_KNOWN | cases[i].flags;
+		snprintf(want, sizeof(want),
+			 TIME_OF_EXAMPLE "verdict=deny rule=default " WHO_OF_EXAMPLE
+					 "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
+					 "exe=\"/usr/bin/php8.2\" cwd=\"/srv/www/forum\" "
+					 "args=\"%s\" ancestors=\"apache2<systemd\" "
+					 "comm=\"php\" cgroup=\"/system.slice/apache2.service\"",
+			 cases[i].args);
+		assert_line(&event, want);
+	}
+}
+
+static void test_ancestors(void **state __attribute__((unused)))
+{
+	static const struct {
+		const char *comms[SMTPWARD_ANCESTORS];
+		uint8_t n;
+		const char *ancestors;
+	} cases[] = {
+		{ { "" }, 0, "" },
+		{ { "" }, 1, "" },
+		{ { "", "" }, 2, "<" },
+		{ { "a", "b", "c", "d", "e" }, 5, "a<b<c<d<e" },
+		{ { "a<b", "c" }, 2, "a\\x3cb<c" },
+		{ { "<", "\"" }, 2, "\\x3c<\\x22" },
+		{ { "a b", "0123456789abcdef" }, 2, "a b<0123456789abcdef" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct smtpward_event event = example();
+		char want[128], text[LINE_TEXT_SIZE];
+		struct line line;
+
+		for (size_t k = 0; k < SMTPWARD_ANCESTORS; k++)
+			event_set_ancestor(&event, k, cases[i].comms[k] ?: "X");
+		event.ancestors = cases[i].n;
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+		snprintf(want, sizeof(want), " ancestors=\"%s\" comm=", cases[i].ancestors);
+		if (!strstr(text, want))
+			fail_msg("no%s in %s", want, text);
+	}
+}
+
+/* A record of release 0.1.0, which has a parent alone. */
+static void test_first_abi(void **state __attribute__((unused)))
+{
+	struct smtpward_event_1 event = {
+		.time_ns = BOOT,
+		.cgroup_id = 7311,
+		.address = { [10] = 0xff, [11] = 0xff, [12] = 203, [14] = 113, [15] = 9 },
+		.port = 25,
+		.rule = SMTPWARD_RULE_NONE,
+		.flags = SMTPWARD_EXE_DELETED,
+		.uid = 1,
+		.euid = 2,
+		.egid = 3,
+		.auid = 4,
+		.pid = 5,
+		.ppid = 6,
+		.netns = 7,
+		.cgroup_len = sizeof("apache2.service\0system.slice"),
+		.exe_len = sizeof("php8.2\0bin\0usr"),
+		.comm = "php",
+		.parent = "a<b",
+		.cgroup = "apache2.service\0system.slice",
+		.exe = "php8.2\0bin\0usr",
+	};
+	char text[LINE_TEXT_SIZE];
+	struct line line;
+
+	assert_int_equal(line_from_event_1(&event, sizeof(event), 0, &line), 0);
+	assert_true(line_to_text(&line, text, sizeof(text)) > 0);
+	assert_string_equal(text, TIME_OF_EXAMPLE
+			    "verdict=deny rule=default unit=\"apache2.service\" euid=2 "
+			    "dst=203.0.113.9 dport=25 uid=1 gid=3 auid=4 pid=5 ppid=6 netns=7 "
+			    "cgid=7311 exe=\"/usr/bin/php8.2 (deleted)\" cwd=\"\" args=\"\" "
+			    "ancestors=\"a\\x3cb\" comm=\"php\" "
+			    "cgroup=\"/system.slice/apache2.service\"");
+	assert_int_equal(line_from_event_1(&event, sizeof(event) - 1, 0, &line), -EBADMSG);
+	event.exe_len = UINT32_MAX;
+	assert_int_equal(line_from_event_1(&event, sizeof(event), 0, &line), 0);
+	assert_int_equal(line.exe.len, 1 + strlen("php8.2.bin.usr (deleted)"));
+	event.flags = SMTPWARD_CWD_KNOWN;
+	assert_int_equal(line_from_event_1(&event, sizeof(event), 0, &line), -EBADMSG);
 }
 
 static void test_bad_callers(void **state __attribute__((unused)))
@@ -452,11 +617,12 @@ static void test_forged_comm_exact(void **state __attribute__((unused)))
 	struct smtpward_event event = example();
 
 	memcpy(event.comm, "\" uid=0 x=\"", 12);
-	memcpy(event.parent, "a\nb\\c\x1b\x80\xff", 9);
+	event_set_ancestor(&event, 1, "a\nb\\c\x1b\x80\xff");
 	assert_line(&event, TIME_OF_EXAMPLE "verdict=deny rule=default " WHO_OF_EXAMPLE
 					    "dst=203.0.113.9 dport=25 " NUMBERS_OF_EXAMPLE
 					    "exe=\"/usr/bin/php8.2\" "
-					    "parent=\"a\\x0ab\\x5cc\\x1b\\x80\\xff\" "
+					    "cwd=\"/srv/www/forum\" args=\"php mail.php\" "
+					    "ancestors=\"apache2<a\\x0ab\\x5cc\\x1b\\x80\\xff\" "
 					    "comm=\"\\x22 uid=0 x=\\x22\" "
 					    "cgroup=\"/system.slice/apache2.service\"");
 }
@@ -482,7 +648,8 @@ static void test_json(void **state __attribute__((unused)))
 		    "\"verdict\":\"deny\",\"rule\":0,\"unit\":\"apache2.service\",\"euid\":33,"
 		    "\"dst\":\"203.0.113.9\",\"dport\":25,\"uid\":33,\"gid\":33,\"auid\":1000,"
 		    "\"pid\":4242,\"ppid\":4200,\"netns\":4026531840,\"cgid\":7311,"
-		    "\"exe\":\"/usr/bin/php8.2\",\"parent\":\"apache2\","
+		    "\"exe\":\"/usr/bin/php8.2\",\"cwd\":\"/srv/www/forum\","
+		    "\"args\":\"php mail.php\",\"ancestors\":\"apache2<systemd\","
 		    "\"comm\":\"\\\\x22 x\\\\x0a\\\\xff\","
 		    "\"cgroup\":\"/system.slice/apache2.service\"}");
 	event.rule = 0;
@@ -494,7 +661,8 @@ static void test_json(void **state __attribute__((unused)))
 		    "\"verdict\":\"deny\",\"rule\":1,\"unit\":\"apache2.service\",\"euid\":33,"
 		    "\"dst\":\"203.0.113.9\",\"dport\":25,\"uid\":33,\"gid\":33,"
 		    "\"auid\":null,\"pid\":4242,\"ppid\":4200,\"netns\":4026531840,"
-		    "\"cgid\":7311,\"exe\":\"/usr/bin/php8.2\",\"parent\":\"apache2\","
+		    "\"cgid\":7311,\"exe\":\"/usr/bin/php8.2\",\"cwd\":\"/srv/www/forum\","
+		    "\"args\":\"php mail.php\",\"ancestors\":\"apache2<systemd\","
 		    "\"comm\":\"php\",\"cgroup\":\"/system.slice/apache2.service\"}");
 	line_from_anyone(12, UINT64_MAX, 1000, &line);
 	assert_json(&line, "{\"kind\":\"summary\",\"v\":2,\"time\":\"1970-01-01T00:00:00.000001Z\","
@@ -548,6 +716,10 @@ int main(void)
 		cmocka_unit_test(test_bad_events),
 		cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_odd_lengths),
+		cmocka_unit_test(test_cwd_paths),
+		cmocka_unit_test(test_args),
+		cmocka_unit_test(test_ancestors),
+		cmocka_unit_test(test_first_abi),
 		cmocka_unit_test(test_bad_callers),
 		cmocka_unit_test(test_summaries),
 		cmocka_unit_test(test_time),

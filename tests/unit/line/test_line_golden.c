@@ -81,8 +81,10 @@ static struct line allowed(void)
 	event_set_v4(&event, 127, 0, 0, 1);
 	event_set_cgroup(&event, TEXT("postfix@-.service\0system-postfix.slice\0system.slice"));
 	event_set_exe(&event, TEXT("smtp\0sbin\0postfix\0lib\0usr"));
+	event_set_cwd(&event, TEXT("postfix\0spool\0var"));
+	event_set_args(&event, TEXT("smtp\0-t\0-u\0-c"));
 	memcpy(event.comm, "smtp\0", 5);
-	memcpy(event.parent, "master\0", 7);
+	event_set_ancestor(&event, 0, "master");
 	event.uid = event.euid = event.egid = 105;
 	event.auid = UINT32_MAX;
 	return line_of(&event);
@@ -100,7 +102,7 @@ static struct line forged(void)
 				      " alert=\"all is well\" healed=yes\0docker"));
 	event_set_exe(&event, TEXT(" verdict=allow dst=192.0.2.1 suppressed=9\0tmp"));
 	memcpy(event.comm, "\" alert=\"x\" a=\"", 16);
-	memcpy(event.parent, "\\x22 uid=0\\", 12);
+	event_set_ancestor(&event, 0, "\\x22 uid=0\\");
 	return line_of(&event);
 }
 
@@ -111,7 +113,7 @@ static struct line odd_bytes(void)
 	event_set_cgroup(&event, TEXT("caf\xc3\xa9 \xff\0a b\0odd.slice"));
 	event_set_exe(&event, TEXT("\x1b]0;x\a\x1b[2J\x7f\r\n\ttab\0tmp"));
 	memcpy(event.comm, "\xe2\x80\xaegpj.exe", 11);
-	memcpy(event.parent, "=\"'`$(id)|&;<>", 15);
+	event_set_ancestor(&event, 0, "=\"'`$(id)|&;<>");
 	return line_of(&event);
 }
 
@@ -122,8 +124,8 @@ static struct line cut(void)
 
 	event_set_cgroup(&event, TEXT("z\0y\0user-1000.slice\0user.slice"));
 	event_set_exe(&event, TEXT("perl\0bin"));
-	event.flags = SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP | SMTPWARD_EXE_CUT |
-		      SMTPWARD_EXE_DELETED;
+	event.flags |= SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP | SMTPWARD_EXE_CUT |
+		       SMTPWARD_EXE_DELETED;
 	return line_of(&event);
 }
 
@@ -132,7 +134,7 @@ static struct line memory(void)
 	struct smtpward_event event = example();
 
 	event_set_exe(&event, TEXT("memfd:/usr/sbin/exim4"));
-	event.flags = SMTPWARD_EXE_DELETED;
+	event.flags |= SMTPWARD_EXE_DELETED;
 	return line_of(&event);
 }
 
@@ -142,7 +144,7 @@ static struct line no_names(void)
 
 	event_set_cgroup(&event, TEXT("a\0b/c"));
 	event_set_exe(&event, TEXT("dev/zero"));
-	event.flags = SMTPWARD_EXE_DELETED;
+	event.flags |= SMTPWARD_EXE_DELETED;
 	return line_of(&event);
 }
 
@@ -153,31 +155,69 @@ static struct line nameless(void)
 
 	event_set_cgroup(&event, NO_NAMES);
 	event_set_exe(&event, NO_NAMES);
+	event_set_cwd(&event, NO_NAMES);
+	event_set_args(&event, NO_NAMES);
+	event.ancestors = 1;
 	event.uid = event.euid = event.egid = 0;
 	event.auid = UINT32_MAX;
 	event.pid = 33;
 	event.ppid = 2;
 	memcpy(event.comm, "kworker/0:1", 12);
-	memcpy(event.parent, "kthreadd", 9);
+	event_set_ancestor(&event, 0, "kthreadd");
 	return line_of(&event);
 }
 
 static struct line too_long(void)
 {
 	struct smtpward_event event = example();
+	char list[256];
 
-	event.cgroup_len = event.exe_len = 0;
+	event.cgroup_len = event.exe_len = event.cwd_len = event.args_len = 0;
 	for (int i = 0; i < 4; i++) {
-		memset(event.cgroup + event.cgroup_len, "dcba"[i], 255);
-		memset(event.cgroup + event.cgroup_len + 4, '"', 248);
-		event.cgroup[event.cgroup_len + 255] = '\0';
+		memset(event.text + event.cgroup_len, "dcba"[i], 255);
+		memset(event.text + event.cgroup_len + 4, '"', 248);
+		event.text[event.cgroup_len + 255] = '\0';
 		event.cgroup_len += 256;
 	}
-	for (int i = 0; i < 3; i++) {
-		memset(event.exe + event.exe_len, '\n', 255);
-		event.exe[event.exe_len + 255] = '\0';
-		event.exe_len += 256;
-	}
+	memset(list, '\n', 255);
+	list[255] = '\0';
+	event_set_exe(&event, list, sizeof(list));
+	memset(list, '\t', 255);
+	event_set_cwd(&event, list, sizeof(list));
+	memset(list, ' ', SMTPWARD_ARGS_LEAST);
+	event_set_args(&event, list, SMTPWARD_ARGS_LEAST);
+	event.flags |= SMTPWARD_CWD_CUT | SMTPWARD_ARGS_CUT;
+	return line_of(&event);
+}
+
+/* What a worker of php-fpm calls itself, in the folder of the script. */
+static struct line titled(void)
+{
+	struct smtpward_event event = example();
+
+	event_set_exe(&event, TEXT("php-fpm8.2\0sbin\0usr"));
+	event_set_cwd(&event, TEXT("x\0plugins\0wp-content\0forum\0www\0srv"));
+	event_set_args(&event, TEXT("php-fpm: pool forum\0\0\0\0\0"));
+	memcpy(event.comm, "php-fpm8.2", 11);
+	event_set_ancestor(&event, 0, "php-fpm8.2");
+	return line_of(&event);
+}
+
+/* Words and names that forge words, names and fields, and a folder that is gone. */
+static struct line forged_words(void)
+{
+	struct smtpward_event event = example();
+
+	event_set_cwd(&event, TEXT("x\" args=\"perl exim4\0tmp"));
+	event_set_args(&event,
+		       TEXT("perl /usr/sbin/exim4\0\0\" ancestors=\"cron<systemd\" x=\"\0\n\\x20"));
+	event.ancestors = SMTPWARD_ANCESTORS;
+	event_set_ancestor(&event, 0, "cron<systemd");
+	event_set_ancestor(&event, 1, "\" comm=\"exim4\"");
+	event_set_ancestor(&event, 2, "");
+	event_set_ancestor(&event, 3, "\n\xff<<");
+	event_set_ancestor(&event, 4, "0123456789abcde");
+	event.flags |= SMTPWARD_CWD_CUT | SMTPWARD_CWD_DELETED | SMTPWARD_ARGS_CUT;
 	return line_of(&event);
 }
 
@@ -225,8 +265,8 @@ static struct line alert_odd(void)
 }
 
 static struct line (*const sample[])(void) = {
-	plain,	    plain,	  audited,	 allowed,  forged,    odd_bytes,
-	cut,	    memory,	  no_names,	 nameless, too_long,  sum,
+	plain,	    plain,	  audited,	 allowed,  forged,    odd_bytes,    cut,
+	memory,	    no_names,	  nameless,	 too_long, titled,    forged_words, sum,
 	sum_forged, sum_nameless, sum_of_anyone, alert,	   alert_odd,
 };
 
@@ -315,7 +355,8 @@ static void add_field(char *text, size_t size, const struct line_field *field)
 		return;
 	case LINE_STRING:
 		strcpy(text, "\"");
-		quote_text(field->text, field->len, text + 1, QUOTE_SIZE(field->len));
+		quote_list(field->text, field->len, field->separator, text + 1,
+			   QUOTE_SIZE(field->len));
 		strcat(text, "\"");
 		return;
 	}

@@ -81,7 +81,8 @@ static void assert_value(const json_t *value, const struct line_field *field)
 		return;
 	case LINE_WORD:
 	case LINE_STRING:
-		assert_true(quote_text(field->text, field->len, quoted, sizeof(quoted)) >= 0);
+		assert_true(quote_list(field->text, field->len, field->separator, quoted,
+				       sizeof(quoted)) >= 0);
 		assert_string_equal(json_string_value(value), quoted);
 		return;
 	}
@@ -115,7 +116,7 @@ static void assert_json_is(const struct line *line, const struct line_parsed *go
 /* clang-format off */
 static const char *const attempt_names[] = {
 	"v", "time", "verdict", "rule", "unit", "euid", "dst", "dport", "uid", "gid", "auid", "pid",
-	"ppid", "netns", "cgid", "exe", "parent", "comm", "cgroup",
+	"ppid", "netns", "cgid", "exe", "cwd", "args", "ancestors", "comm", "cgroup",
 };
 /* clang-format on */
 
@@ -144,8 +145,9 @@ static void assert_reads_back(const struct smtpward_event *event, struct line_pa
 	assert_number(ret_line, "cgid", event->cgroup_id);
 	assert_number(ret_line, "dport", event->port);
 	assert_string(ret_line, "comm", event->comm, strnlen(event->comm, sizeof(event->comm)));
-	assert_string(ret_line, "parent", event->parent,
-		      strnlen(event->parent, sizeof(event->parent)));
+	assert_string(ret_line, "cwd", line.cwd.text, line.cwd.len);
+	assert_string(ret_line, "args", line.args.text, line.args.len);
+	assert_string(ret_line, "ancestors", line.ancestors.text, line.ancestors.len);
 	assert_string(ret_line, "unit", line.unit.text, line.unit.len);
 	assert_string(ret_line, "cgroup", line.cgroup.text, line.cgroup.len);
 	assert_string(ret_line, "exe", line.exe.text, line.exe.len);
@@ -185,15 +187,22 @@ static void test_hostile_strings(void **state __attribute__((unused)))
 		assert_in_range(len, 2, SMTPWARD_COMM_SIZE);
 		memset(event.comm, 0, sizeof(event.comm));
 		memcpy(event.comm, comms[i], len);
-		memcpy(event.parent, event.comm, sizeof(event.parent));
+		event_set_ancestor(&event, 1, comms[i]);
 		event_set_cgroup(&event, comms[i], len);
 		event_set_exe(&event, comms[i], len);
+		event_set_cwd(&event, comms[i], len);
+		event_set_args(&event, comms[i], len);
 		assert_reads_back(&event, got);
 		snprintf(path, sizeof(path), "/%s", comms[i]);
 		assert_string(got, "comm", comms[i], len - 1);
 		assert_string(got, "unit", comms[i], len - 1);
 		assert_string(got, "cgroup", path, len);
 		assert_string(got, "exe", path, len);
+		assert_string(got, "cwd", path, len);
+		assert_string(got, "args", comms[i], len - 1);
+		memcpy(path, "apache2", 8);
+		memcpy(path + 8, comms[i], len);
+		assert_string(got, "ancestors", path, 8 + len - 1);
 	}
 	free(got);
 }
@@ -236,9 +245,14 @@ static void test_random_strings(void **state __attribute__((unused)))
 		random_bytes(&event, sizeof(event));
 		event.verdict %= SMTPWARD_ALLOW + 1;
 		event.rule %= SMTPWARD_RULE_NONE + 1;
-		event.cgroup_len = random_names(event.cgroup, sizeof(event.cgroup));
-		event.exe_len = random_names(event.exe, sizeof(event.exe));
-		event.flags &= SMTPWARD_CGROUP_CUT | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED;
+		event.ancestors %= SMTPWARD_ANCESTORS + 1;
+		event.cgroup_len = random_names(event.text, SMTPWARD_CGROUP_SIZE);
+		event.exe_len = random_names(event.text + event.cgroup_len, 256);
+		event.cwd_len = random_names(event.text + event.cgroup_len + event.exe_len, 256);
+		event.args_len = random() % (SMTPWARD_ARGS_LEAST + 1);
+		event.flags &= SMTPWARD_CGROUP_CUT | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED |
+			       SMTPWARD_CWD_CUT | SMTPWARD_CWD_DELETED | SMTPWARD_CWD_KNOWN |
+			       SMTPWARD_ARGS_CUT;
 		assert_reads_back(&event, got);
 	}
 	free(got);
@@ -258,7 +272,8 @@ static void test_random_records(void **state __attribute__((unused)))
 		struct line line;
 
 		for (int i = random() % 4; i >= 0; i--) {
-			size_t at = random() % 3 ? random() % 112UL : random() % sizeof(event);
+			size_t at = random() % 3 ? random() % offsetof(struct smtpward_event, text)
+						 : random() % sizeof(event);
 
 			((unsigned char *)&event)[at] = random();
 		}
@@ -280,18 +295,23 @@ static size_t odd_name(char *dst, size_t len, char byte)
 	return len + 1;
 }
 
-/* A caller with the longest names that there can be. */
+/* A caller with the longest names that there can be, and as many words. */
 static struct smtpward_event longest(void)
 {
 	struct smtpward_event event = example();
+	char name[256];
 
 	memset(event.comm, 0x01, sizeof(event.comm));
-	memset(event.parent, 0x01, sizeof(event.parent));
-	event.cgroup_len = event.exe_len = 0;
+	event.ancestors = SMTPWARD_ANCESTORS;
+	memset(event.ancestor, 0x01, sizeof(event.ancestor));
+	event.cgroup_len = event.exe_len = event.cwd_len = event.args_len = 0;
 	for (int i = 0; i < 4; i++)
-		event.cgroup_len += odd_name(event.cgroup + event.cgroup_len, 255, (char)(i + 1));
-	for (int i = 0; i < 3; i++)
-		event.exe_len += odd_name(event.exe + event.exe_len, 255, (char)(i + 1));
+		event.cgroup_len += odd_name(event.text + event.cgroup_len, 255, (char)(i + 1));
+	odd_name(name, 255, 5);
+	event_set_exe(&event, name, sizeof(name));
+	event_set_cwd(&event, name, sizeof(name));
+	odd_name(name, SMTPWARD_ARGS_LEAST - 1, ' ');
+	event_set_args(&event, name, SMTPWARD_ARGS_LEAST);
 	return event;
 }
 
@@ -335,15 +355,57 @@ static void test_shortened(void **state __attribute__((unused)))
 	read_line(text, len, got);
 	/* Only the longest of them has to give something up. */
 	assert_int_equal(find(got, "unit")->len, 255);
-	assert_false(has(find(got, "exe"), "..."));
+	assert_int_equal(find(got, "exe")->len, 256);
+	assert_int_equal(find(got, "cwd")->len, 256);
+	assert_int_equal(find(got, "args")->len, SMTPWARD_ARGS_LEAST - 1);
 	assert_shortened(find(got, "cgroup"), &whole.cgroup);
 	assert_number(got, "pid", event.pid);
 	assert_json_is(&line, got);
 
-	/* Where the program has a shorter path, there is room for all of it. */
-	event.exe_len = event.exe_len / 3;
+	/* If the paths are shorter, there is room for all of the cgroup's. */
+	event_set_exe(&event, TEXT("a"));
 	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
 	assert_int_equal(line.cgroup.len, whole.cgroup.len);
+	free(got);
+}
+
+/* Words give up what they have over their share before any path gives up something. */
+static void test_words_first(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = longest();
+	struct line_parsed *got = malloc(sizeof(*got));
+	char text[LINE_TEXT_SIZE], words[LINE_PATH_SIZE];
+	struct line line;
+	int len;
+
+	assert_non_null(got);
+	event.cgroup_len -= 512;
+	memmove(event.text + event.cgroup_len, event.text + event.cgroup_len + 512, 256 + 256);
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+	assert_int_equal(line.cgroup.len, 2 * 256);
+	memset(words, ' ', sizeof(words));
+	words[10] = '\0';
+	memcpy(line.args.text, words, 600);
+	line.args.len = 600;
+	line_shorten(&line);
+	len = line_to_text(&line, text, sizeof(text));
+	assert_in_range(len, 7800, 8000);
+	read_line(text, len, got);
+	assert_int_equal(find(got, "cgroup")->len, 2 * 256);
+	len = (int)find(got, "args")->len - 3;
+	assert_in_range(len, LINE_PATH_LEAST / 4, 599);
+	assert_memory_equal(find(got, "args")->text, words, (size_t)len);
+	assert_memory_equal(find(got, "args")->text + len, "...", 3);
+	/* When they are at their share, the longest path follows. */
+	memset(line.cgroup.text + 1, 1, 1023);
+	line.cgroup.len = 1024;
+	line_shorten(&line);
+	len = line_to_text(&line, text, sizeof(text));
+	assert_in_range(len, 7800, 8000);
+	read_line(text, len, got);
+	assert_in_range(find(got, "args")->len, LINE_PATH_LEAST / 4 - 1, LINE_PATH_LEAST / 4 + 4);
+	assert_true(has(find(got, "cgroup"), "/.../"));
+	assert_int_equal(find(got, "exe")->len, 256);
 	free(got);
 }
 
@@ -360,10 +422,11 @@ static void test_longest(void **state __attribute__((unused)))
 		struct line line, before;
 		size_t next = 0;
 		struct line_path *path;
+		char separator;
 		int len;
 
 		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
-		while ((path = line_next_path(&line, &next))) {
+		while ((path = line_next_path(&line, &next, &separator))) {
 			path->len = round ? random() % LINE_PATH_SIZE : LINE_PATH_SIZE - 1;
 			for (size_t i = 0; i < path->len; i++)
 				path->text[i] = round ? "a/\n\""[random() % 4] : '\n';
@@ -498,6 +561,16 @@ static void test_values(void **state __attribute__((unused)))
 		{ "comm=\"php\"", "comm=\"0123456789abcdefg\"", false },
 		{ "comm=\"php\"", "comm=\"a\\x00b\"", false },
 		{ "comm=\"php\"", "comm=\"a\" uid=0 x=\"b\"", false },
+		{ "args=\"php mail.php\"", "args=\"php\\x20mail.php\"", true },
+		{ "args=\"php mail.php\"", "args=\"\"", true },
+		{ "args=\"php mail.php\"", "args=\"php<mail.php\"", true },
+		{ "args=\"php mail.php\"", "args=\"php\\x00mail.php\"", false },
+		{ "args=\"php mail.php\"", "args=\"php\\x3cmail.php\"", false },
+		{ "cwd=\"/srv/www/forum\"", "cwd=\"/srv/a b\"", true },
+		{ "cwd=\"/srv/www/forum\"", "cwd=\"/srv/a\\x20b\"", false },
+		{ "ancestors=\"apache2<systemd\"", "ancestors=\"a\\x3cb<c d\"", true },
+		{ "ancestors=\"apache2<systemd\"", "ancestors=\"a\\x20b\"", false },
+		{ "ancestors=\"apache2<systemd\"", "ancestors=\"a\\x00b\"", false },
 	};
 	struct smtpward_event event = example();
 	struct line_parsed *got = malloc(sizeof(*got));
@@ -526,8 +599,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hostile_strings), cmocka_unit_test(test_random_strings),
 		cmocka_unit_test(test_random_records),	cmocka_unit_test(test_shortened),
-		cmocka_unit_test(test_longest),		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_each_byte),	cmocka_unit_test(test_values),
+		cmocka_unit_test(test_words_first),	cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_refused),		cmocka_unit_test(test_each_byte),
+		cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests_name("line_hostile", tests, NULL, NULL);

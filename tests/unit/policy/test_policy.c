@@ -247,7 +247,9 @@ static void assert_fails(const char *text, const char *expected)
 	assert_fails_sized(text, strlen(text), NULL, expected);
 }
 
-#define DEFAULTS "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n"
+#define DEFAULTS                                                                        \
+	"ports 25\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n" \
+	"args script\n"
 
 static void test_settings(void **state __attribute__((unused)))
 {
@@ -255,13 +257,18 @@ static void test_settings(void **state __attribute__((unused)))
 	assert_prints("\n \t\n# only comments\n   # one more", NULL, true, DEFAULTS);
 	assert_prints("deny\n", NULL, true, DEFAULTS "\ndeny\n");
 	assert_prints("limit 5/h burst 7", NULL, true,
-		      "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 5/h burst 7\n");
+		      "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 5/h burst 7\n"
+		      "args script\n");
 	assert_prints(
 		"limit\t1000000/m burst 1000000 #x\nlog allow ,audit,deny\nreject EACCES # x\n"
-		"mode audit\nports 65535,1 , 25",
+		"mode audit\nports 65535,1 , 25\nargs\tall",
 		NULL, true,
 		"ports 1, 25, 65535\nmode audit\nreject EACCES\nlog deny, audit, allow\n"
-		"limit 1000000/m burst 1000000\n");
+		"limit 1000000/m burst 1000000\nargs all\n");
+	assert_prints("args none", NULL, true,
+		      "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\n"
+		      "limit 10/s burst 100\nargs none\n");
+	assert_prints("args all\nreplace args script", NULL, true, DEFAULTS);
 }
 
 static void test_model(void **state __attribute__((unused)))
@@ -283,6 +290,7 @@ static void test_model(void **state __attribute__((unused)))
 	assert_int_equal(policy->limit_lines, 5);
 	assert_int_equal(policy->limit_period, 3600);
 	assert_int_equal(policy->limit_burst, 7);
+	assert_int_equal(policy->args, SMTPWARD_ARGS_SCRIPT);
 	assert_int_equal(policy->n_files, 1);
 	assert_string_equal(policy->files[0], "p");
 
@@ -370,7 +378,7 @@ static void assert_cases(const struct fail_case *cases, size_t n)
 }
 
 #define KEYWORDS \
-	"expected ports, mode, reject, log, limit, replace, include, allow, audit or deny\n"
+	"expected ports, mode, reject, log, limit, args, replace, include, allow, audit or deny\n"
 #define REPLACE(name) "write 'replace " name "' where a later one is to hold\n"
 #define CONDITIONS "expected unit, cgroup, user, group, to, port or until"
 #define MORE CONDITIONS ", or a comma before one more value\n"
@@ -524,6 +532,12 @@ static void test_bad_settings(void **state __attribute__((unused)))
 		  "1:16: 'deny' " TWICE },
 		{ "log deny audit",
 		  "1:10: expected a comma or the end of the line, found 'audit'\n" },
+		{ "args", "1:1: 'args' needs a value\n" },
+		{ "args Script",
+		  "1:6: unknown amount of args 'Script': expected none, script or all\n" },
+		{ "args \"\" x", "1:6: unknown amount of args '': expected none, script or all\n"
+				 "1:9: expected the end of the line, found 'x'\n" },
+		{ "args all, none", "1:9: expected the end of the line, found ','\n" },
 		{ "limit", "1:1: 'limit' needs a value\n" },
 		{ "limit 10", "1:7: '10' " RATE },
 		{ "limit 10/s", "1:7: a limit has two parts: write 'limit N/s burst M'\n" },
@@ -553,7 +567,7 @@ static void test_bad_settings(void **state __attribute__((unused)))
 /* A later one that says so, in whichever file, holds; which it replaces need not be there. */
 static void test_replace(void **state __attribute__((unused)))
 {
-#define FIND "'replace' goes before a setting: expected ports, mode, reject, log or limit\n"
+#define FIND "'replace' goes before a setting: expected ports, mode, reject, log, limit or args\n"
 	static const struct fail_case cases[] = {
 		{ "replace", "1:1: " FIND },
 		{ "replace # mode audit", "1:1: " FIND },
@@ -575,9 +589,10 @@ static void test_replace(void **state __attribute__((unused)))
 	assert_cases(cases, ARRAY_SIZE(cases));
 	assert_prints("mode audit\nports 25, 26\ninclude i\nallow port 587\n", files, true,
 		      "ports 465, 587\nmode enforce\nreject EPERM\nlog deny, audit\n"
-		      "limit 10/s burst 100\n\nallow port 587\n");
+		      "limit 10/s burst 100\nargs script\n\nallow port 587\n");
 	assert_prints("replace log allow\nreplace log deny\nreplace limit 1/h burst 2", files, true,
-		      "ports 25\nmode enforce\nreject EPERM\nlog deny\nlimit 1/h burst 2\n");
+		      "ports 25\nmode enforce\nreject EPERM\nlog deny\nlimit 1/h burst 2\n"
+		      "args script\n");
 }
 
 static void test_bad_names(void **state __attribute__((unused)))
@@ -756,7 +771,8 @@ static void test_include(void **state __attribute__((unused)))
 		"deny unit p.1 port 587\ninclude a\ninclude none/*\ninclude empty\n"
 		"deny unit p.2",
 		files, true,
-		"ports 587\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n\n"
+		"ports 587\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n"
+		"args script\n\n"
 		"deny unit p.1 port 587\ndeny unit a.a\ndeny unit d.1\ndeny unit d.2\n"
 		"deny unit p.2\n");
 	assert_int_equal(policy_parse("a", &source, &policy, &errors), 0);
@@ -1216,19 +1232,19 @@ static void test_system(void **state __attribute__((unused)))
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settings),     cmocka_unit_test(test_model),
-		cmocka_unit_test(test_rules),	     cmocka_unit_test(test_words),
-		cmocka_unit_test(test_quotes),	     cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_bad_settings), cmocka_unit_test(test_replace),
-		cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_name_length),  cmocka_unit_test(test_bad_addresses),
-		cmocka_unit_test(test_guarded),	     cmocka_unit_test(test_include),
-		cmocka_unit_test(test_bad_include),  cmocka_unit_test(test_include_limits),
-		cmocka_unit_test(test_no_main_file), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_many_values),  cmocka_unit_test(test_all_errors),
-		cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_reject_names),
-		cmocka_unit_test(test_builtin),	     cmocka_unit_test(test_random),
-		cmocka_unit_test(test_mutations),    cmocka_unit_test(test_system),
+		cmocka_unit_test(test_settings),       cmocka_unit_test(test_model),
+		cmocka_unit_test(test_rules),	       cmocka_unit_test(test_words),
+		cmocka_unit_test(test_quotes),	       cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_bad_settings),   cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_bad_names),      cmocka_unit_test(test_name_length),
+		cmocka_unit_test(test_bad_addresses),  cmocka_unit_test(test_guarded),
+		cmocka_unit_test(test_include),	       cmocka_unit_test(test_bad_include),
+		cmocka_unit_test(test_include_limits), cmocka_unit_test(test_no_main_file),
+		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_many_values),
+		cmocka_unit_test(test_all_errors),     cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_reject_names),   cmocka_unit_test(test_builtin),
+		cmocka_unit_test(test_random),	       cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_system),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

@@ -96,11 +96,13 @@ static inline struct line sample(uint32_t pid)
 			.port = 25,
 			.pid = pid,
 			.comm = "c",
-			.parent = "d",
 		},
 		.cgroup = { "/a", 2 },
 		.unit = { "a", 1 },
 		.exe = { "/b", 2 },
+		.cwd = { "/e", 2 },
+		.args = { "f\0g", 3 },
+		.ancestors = { "d\0h", 3 },
 	};
 }
 

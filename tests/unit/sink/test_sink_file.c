@@ -71,7 +71,7 @@ static void test_file_lines(void **state __attribute__((unused)))
 		 "2026-01-02T03:04:05.123456Z smtpward[%d]: v=2 "
 		 "time=2026-01-02T03:04:05.123456Z verdict=deny rule=default unit=\"a\" euid=0 "
 		 "dst=:: dport=25 uid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 exe=\"/b\" "
-		 "parent=\"d\" comm=\"c\" cgroup=\"/a\"\n",
+		 "cwd=\"/e\" args=\"f g\" ancestors=\"d<h\" comm=\"c\" cgroup=\"/a\"\n",
 		 getpid());
 	assert_string_equal(file_text("log"), want);
 	assert_int_equal(sink_poll_fd(sink), -1);

@@ -68,7 +68,8 @@ static void test_journal_entries(void **state __attribute__((unused)))
 		 "SMTPWARD_VERDICT=deny\nSMTPWARD_RULE=default\nSMTPWARD_UNIT=a\n"
 		 "SMTPWARD_EUID=0\nSMTPWARD_DST=::\nSMTPWARD_DPORT=25\nSMTPWARD_UID=0\n"
 		 "SMTPWARD_GID=0\nSMTPWARD_AUID=0\nSMTPWARD_PID=7\nSMTPWARD_PPID=0\n"
-		 "SMTPWARD_NETNS=0\nSMTPWARD_CGID=0\nSMTPWARD_EXE=/b\nSMTPWARD_PARENT=d\n"
+		 "SMTPWARD_NETNS=0\nSMTPWARD_CGID=0\nSMTPWARD_EXE=/b\nSMTPWARD_CWD=/"
+		 "e\nSMTPWARD_ARGS=f g\nSMTPWARD_ANCESTORS=d<h\n"
 		 "SMTPWARD_COMM=c\nSMTPWARD_CGROUP=/a\n",
 		 head_of(4), text_of(&line));
 	assert_string_equal(daemon_read(daemon), want);

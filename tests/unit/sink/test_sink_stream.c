@@ -112,7 +112,8 @@ static void test_stream_json(void **state __attribute__((unused)))
 		"{\"kind\":\"attempt\",\"v\":2,\"time\":\"2026-01-02T03:04:05.123456Z\","
 		"\"verdict\":\"deny\",\"rule\":0,\"unit\":\"a\",\"euid\":0,\"dst\":\"::\","
 		"\"dport\":25,\"uid\":0,\"gid\":0,\"auid\":0,\"pid\":7,\"ppid\":0,\"netns\":0,"
-		"\"cgid\":0,\"exe\":\"/b\",\"parent\":\"d\",\"comm\":\"c\",\"cgroup\":\"/a\"}\n"
+		"\"cgid\":0,\"exe\":\"/b\",\"cwd\":\"/e\",\"args\":\"f "
+		"g\",\"ancestors\":\"d<h\",\"comm\":\"c\",\"cgroup\":\"/a\"}\n"
 		"{\"kind\":\"summary\",\"v\":2,\"time\":\"2026-01-02T03:04:05.123456Z\","
 		"\"suppressed\":1,\"lost\":2,\"unit\":\"\",\"cgroup\":\"\"}\n");
 	sink_free(sink);

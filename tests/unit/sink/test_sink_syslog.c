@@ -68,7 +68,7 @@ static void test_syslog_lines(void **state __attribute__((unused)))
 		 "<84>Jan  2 08:34:05 smtpward[%d]: v=2 "
 		 "time=2026-01-02T03:04:05.123456Z verdict=deny rule=default unit=\"a\" euid=0 "
 		 "dst=:: dport=25 uid=0 gid=0 auid=0 pid=7 ppid=0 netns=0 cgid=0 exe=\"/b\" "
-		 "parent=\"d\" comm=\"c\" cgroup=\"/a\"",
+		 "cwd=\"/e\" args=\"f g\" ancestors=\"d<h\" comm=\"c\" cgroup=\"/a\"",
 		 getpid());
 	assert_string_equal(daemon_read(daemon), want);
 
