@@ -3,8 +3,8 @@
  * Every map and every constant of the programs.
  *
  * What lasts from policy to policy: the gate, the ring buffer, the tenants, the callers,
- * the readers' notes, the counters and the local addresses; a new load goes on with the
- * pinned ones. All other maps belong to one generation and are filled before its programs decide
+ * the readers' notes, the counters, the rows of report and the local addresses; a new load goes
+ * on with the pinned ones. All other maps belong to one generation and are filled before its programs decide
  * anything. Sizes that depend on the policy or the machine are set by the loader.
  *
  * A full map never opens anything. map_events: the attempt is counted as lost.
@@ -13,13 +13,15 @@
  * map_inherited: map_tracker says so, and the rules of a cgroup without an entry are
  * looked for further up. map_cgroups: map_tracker says so, and a connect from a cgroup
  * without an entry is refused where a rule that asks for a cgroup could refuse it.
- * map_local: the address is not local.
+ * map_local: the address is not local. map_rows, map_row_tenants, map_row_lasts: see
+ * smtpward/rows.h.
  */
 #ifndef SMTPWARD_BPF_MAPS_H
 #define SMTPWARD_BPF_MAPS_H
 
 #include <smtpward/abi.h>
 #include <smtpward/conditions.h>
+#include <smtpward/rows.h>
 #include <smtpward/until.h>
 
 #include "kernel.h"
@@ -102,6 +104,47 @@ struct {
 	__type(key, __u32);
 	__type(value, struct smtpward_counters);
 } map_counters SEC(".maps");
+
+/* The rows of report: see smtpward/rows.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMTPWARD_ROWS_ENTRIES);
+	__type(key, struct smtpward_row_key);
+	__type(value, struct smtpward_row);
+} map_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMTPWARD_ROW_TENANTS);
+	__type(key, __u64);
+	__type(value, struct smtpward_row_tenant);
+} map_row_tenants SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMTPWARD_ROW_TENANTS);
+	__type(key, __u64);
+	__type(value, struct smtpward_row_names);
+} map_row_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMTPWARD_LASTS_ENTRIES);
+	__type(key, struct smtpward_caller_key);
+	__type(value, struct smtpward_row_last);
+} map_row_lasts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_rows_used);
+} map_rows_used SEC(".maps");
 
 /* Of this generation; see abi.h. */
 struct {
@@ -288,6 +331,7 @@ const volatile __u32 rule_words;
 const volatile __u32 rule_words_for_good;
 const volatile __u8 verdicts[SMTPWARD_RULES_MAX];
 const volatile struct smtpward_rules denying; /* the rules whose verdict is deny */
+const volatile __u64 rule_hashes[SMTPWARD_RULE_HASHES]; /* see smtpward/rows.h */
 
 /*
  * Rules with an end: see until.h. reads_tai: bpf_ktime_get_tai_ns() is there, from 6.1 on. The

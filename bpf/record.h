@@ -10,6 +10,7 @@
 #define SMTPWARD_BPF_RECORD_H
 
 #include "args.h"
+#include "count.h"
 #include "decide.h"
 #include "files.h"
 #include "paths.h"
@@ -44,7 +45,7 @@ record_make_user(const struct smtpward_caller_key *key, struct smtpward_tenant *
 {
 	if (!record_has_user_room(key, tenant))
 		return NULL;
-	WRITE_ONCE(caller_newborn.born_ns, bpf_ktime_get_ns());
+	WRITE_ONCE(caller_newborn.born_ns, bpf_ktime_get_boot_ns());
 	/* Fails if another CPU was first: then its entry is used. */
 	if (!bpf_map_update_elem(&map_callers, key, &caller_newborn, BPF_NOEXIST))
 		__sync_fetch_and_add(&tenant->users, 1);
@@ -140,6 +141,7 @@ struct record {
 	struct smtpward_event *event;
 	struct smtpward_caller_key key;
 	const struct smtpward_tenant *tenant;
+	__u64 now; /* CLOCK_BOOTTIME */
 };
 
 static __always_inline void record_fill_cgroup(const struct record *record,
@@ -213,7 +215,7 @@ static __always_inline void record_fill(const struct record *record, const struc
 {
 	struct smtpward_event *event = record->event;
 
-	event->time_ns = bpf_ktime_get_boot_ns();
+	event->time_ns = record->now;
 	event->generation = generation;
 	event->cgroup_id = caller->cgroup_id;
 	__builtin_memcpy(event->address, flow->address, sizeof(event->address));
@@ -251,8 +253,8 @@ static __always_inline __u64 *record_lost(const struct record *record,
  */
 static __always_inline bool record_reserve(struct record *record)
 {
+	const __u64 now = record->now;
 	struct smtpward_caller_counts *counts = bpf_map_lookup_elem(&map_callers, &record->key);
-	const __u64 now = bpf_ktime_get_ns();
 	struct smtpward_event *event = NULL;
 	struct smtpward_tenant *tenant;
 	__u64 next, of_all = 0;
@@ -294,11 +296,14 @@ static __always_inline void record_attempt(const struct flow *flow, const struct
 	struct record record = {
 		.key.cgroup_id = tenant_of_caller(caller->cgroup_id),
 		.key.euid = caller->euid,
+		.now = bpf_ktime_get_boot_ns(),
 	};
 
+	count_attempt(record.key.cgroup_id, flow, caller, decision, record.now);
 	if (!record_reserve(&record))
 		return;
 	record_fill(&record, flow, caller, decision);
+	count_keep_last(&record.key, record.event);
 	bpf_ringbuf_submit(record.event, 0);
 	COUNT(recorded);
 }

@@ -5,6 +5,7 @@
  *   connect(2) -> gate.h    does this generation decide?
  *                 flow.h    a TCP connect to a guarded port? everything else passes here
  *                 decide.h  the first rule that matches; none: deny
+ *                 count.h   one more in its row
  *                 record.h  within the limits of user and tenant: a record in map_events
  *              -> verdict
  *

@@ -23,6 +23,7 @@
 
 #include <smtpward/tenant.h>
 
+#include "count.h"
 #include "paths.h"
 #include "tracker.h"
 
@@ -136,7 +137,7 @@ static __always_inline void tenant_add(struct smtpward_tenant *tenant, struct cg
 	long r;
 
 	__builtin_memset(&tenant->shared.counts, 0, sizeof(tenant->shared.counts));
-	tenant->shared.counts.born_ns = bpf_ktime_get_ns();
+	tenant->shared.counts.born_ns = bpf_ktime_get_boot_ns();
 	tenant->shared.cgroup_len = 0;
 	tenant->shared.flags = SMTPWARD_CALLER_NAMED;
 	tenant->flags = flags;
@@ -172,13 +173,14 @@ static __always_inline void tenant_removed(struct cgroup *cgroup)
 	const __u64 id = cgroup->kn->id;
 	struct smtpward_tenant *tenant = bpf_map_lookup_elem(&map_tenants, &id);
 
+	count_tenant_removed(id);
 	if (!tenant || tenant->gone_ns)
 		return;
 	if (!tenant->users && !tenant->shared.counts.attempts) {
 		bpf_map_delete_elem(&map_tenants, &id);
 		return;
 	}
-	WRITE_ONCE(tenant->gone_ns, bpf_ktime_get_ns());
+	WRITE_ONCE(tenant->gone_ns, bpf_ktime_get_boot_ns());
 	COUNT(tenants_gone);
 }
 

@@ -9,7 +9,7 @@
  * What outlives SMTPWARD_ABI, so that any version can take over from any other: the
  * names of the maps, all of map_gate, the first four bytes of map_policy, the keys of
  * map_callers and map_reported, the counts that their values and those of map_tenants begin
- * with, and that a record of map_events is one attempt.
+ * with, that a record of map_events is one attempt, and all of smtpward/rows.h.
  */
 #ifndef SMTPWARD_ABI_H
 #define SMTPWARD_ABI_H
@@ -182,8 +182,8 @@ struct smtpward_caller_key {
 #define SMTPWARD_CGROUP_SIZE 1024
 
 struct smtpward_caller_counts {
-	__u64 born_ns;	  /* CLOCK_MONOTONIC: tells this entry from an earlier one */
-	__u64 next_ns;	  /* CLOCK_MONOTONIC: when the used-up allowance is back */
+	__u64 born_ns;	  /* CLOCK_BOOTTIME: tells this entry from an earlier one */
+	__u64 next_ns;	  /* CLOCK_BOOTTIME: when the used-up allowance is back */
 	__u64 attempts;	  /* with a verdict that the policy logs */
 	__u64 suppressed; /* of these, held back by the limit */
 	__u64 lost;	  /* of these, found no room in map_events */
@@ -215,7 +215,7 @@ struct smtpward_caller {
 struct smtpward_tenant {
 	struct smtpward_caller shared; /* of the users without an entry of their own; the names */
 	__u64 next_ns;		       /* as in the counts: of all users together */
-	__u64 gone_ns;	      /* CLOCK_MONOTONIC: since when the cgroup is; 0: it is there */
+	__u64 gone_ns;	      /* CLOCK_BOOTTIME: since when the cgroup is; 0: it is there */
 	__u64 mark;	      /* bytes since map_events was made: see record.h */
 	__u32 records_before; /* made before the mark, and not known to be read */
 	__u32 records_since;
@@ -401,6 +401,7 @@ struct smtpward_hooks {
 
 /* map_rules, by rule index: the text of each rule, for status and for people. */
 struct smtpward_rule_info {
+	__u64 hash; /* see smtpward/rows.h */
 	__u32 verdict;
 	__u32 line;
 	__u32 truncated; /* 1: text does not hold all of the rule */
@@ -534,7 +535,7 @@ _Static_assert(sizeof(struct smtpward_clock) == 24, "ABI");
 _Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
 _Static_assert(sizeof(struct smtpward_origin) == 4624, "ABI");
 _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");
-_Static_assert(sizeof(struct smtpward_rule_info) == 768, "ABI");
+_Static_assert(sizeof(struct smtpward_rule_info) == 776, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");
 _Static_assert(sizeof(struct smtpward_event_1) == 1912, "ABI");
 

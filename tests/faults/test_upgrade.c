@@ -232,6 +232,42 @@ static void test_foreign_policy(void **state)
 	policy_unload();
 }
 
+/* Attempts of "third" by its row of report; -1: there is none. */
+static json_int_t counted(void)
+{
+	json_int_t attempts = -1;
+	json_t *json;
+
+	if (smtpward("report", "--json", "--pins", fixture.pins, "--unit", "third", NULL))
+		fail_msg("report: status %d: %s", run.status, run.err);
+	json = json_loads(run.out, 0, NULL);
+	json_unpack(json, "{s:[{s:I}]}", "rows", "attempts", &attempts);
+	json_decref(json);
+	return attempts;
+}
+
+static void count_attempts(unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(attempt_in("third", NET_OUTSIDE4, 25), EPERM);
+}
+
+/* The count of report outlives the ABI: it goes on in each version that has it. */
+static void test_count_goes_on(void **state)
+{
+	cgroup_make("third");
+	load_with(ours);
+	count_attempts(3);
+	load_with(other);
+	assert_int_equal(counted(), 3);
+	count_attempts(4);
+	assert_int_equal(counted(), 7);
+	load_with(ours);
+	count_attempts(5);
+	assert_int_equal(counted(), 12);
+	policy_unload();
+}
+
 /* As many datagrams may wait: a line for each record, of each caller. */
 static void set_queue(void)
 {
@@ -271,6 +307,7 @@ static int tests(void)
 		TEST(test_downgrade_with_logger),
 		TEST(test_upgrade_stuck),
 		TEST(test_foreign_policy),
+		TEST(test_count_goes_on),
 	};
 
 	return cmocka_run_group_tests_name("upgrade", all, setup, fixture_teardown);

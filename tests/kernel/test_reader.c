@@ -160,9 +160,11 @@ static bool may_write(const char *name)
 static bool may_read(const char *name)
 {
 	static const char *const readable[] = {
-		"map_callers_rest", "map_counters", "map_gate",	   "map_policy",
-		"map_origin",	    "map_rules",    "map_tracker", "map_cgroups",
-		"map_clock",	    "map_host",	    "map_local",   "map_attempts"
+		"map_callers_rest", "map_counters",    "map_gate",	"map_policy",
+		"map_origin",	    "map_rules",       "map_tracker",	"map_cgroups",
+		"map_clock",	    "map_host",	       "map_local",	"map_attempts",
+		"map_rows",	    "map_row_tenants", "map_row_names", "map_row_lasts",
+		"map_rows_used",
 	};
 
 	return is_one_of(name, readable, ARRAY_SIZE(readable)) || may_write(name);

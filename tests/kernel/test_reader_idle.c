@@ -40,10 +40,10 @@ static int flood(void *arg)
 	return 0;
 }
 
-/* For children: their monotonic clock is two hours ahead of the kernel's. */
+/* For children: their boot time is two hours ahead of the kernel's. */
 static void move_clock(void)
 {
-	static const char offset[] = "monotonic 7200 0";
+	static const char offset[] = "boottime 7200 0";
 	_cleanup_close_ int fd = -1;
 
 	if (unshare(CLONE_NEWTIME))

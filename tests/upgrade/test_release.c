@@ -262,6 +262,43 @@ static void test_back(void **state)
 }
 
 /* Where a load is killed: before the switch, in it, and behind it up to its end. */
+/* Rows of report. */
+static size_t count_rows(void)
+{
+	bool is_counted = false;
+	size_t rows;
+	json_t *json;
+
+	fixture.binary = ours;
+	if (smtpward("report", "--json", "--pins", fixture.pins, NULL))
+		fail_msg("report: status %d: %s", run.status, run.err);
+	json = json_loads(run.out, 0, NULL);
+	json_unpack(json, "{s:b}", "counted", &is_counted);
+	assert_true(is_counted);
+	rows = json_array_size(json_object_get(json, "rows"));
+	json_decref(json);
+	return rows;
+}
+
+/* 0.1.0 counts no rows: this version begins with none, also after it was away. */
+static void test_count_begins(void **state)
+{
+	load_with(released);
+	assert_refuses();
+	fixture.binary = ours;
+	assert_int_equal(smtpward("report", "--pins", fixture.pins, NULL), 1);
+	assert_non_null(strstr(run.err, FOREIGN));
+	load_with(ours);
+	assert_int_equal(count_rows(), 0);
+	assert_refuses();
+	assert_int_equal(count_rows(), 2);
+	load_with(released);
+	assert_refuses();
+	load_with(ours);
+	assert_int_equal(count_rows(), 0);
+	unload_with(ours);
+}
+
 static const struct trace_end ends[] = {
 	{ BPF_OBJ_PIN, 1, 0, 0 },      { BPF_MAP_FREEZE, 1, 0, 0 },   { BPF_LINK_UPDATE, 1, 0, 0 },
 	{ BPF_LINK_UPDATE, 2, 0, 0 },  { BPF_LINK_UPDATE, 2, 1, 0 },  { BPF_LINK_UPDATE, 2, 8, 0 },
@@ -491,6 +528,7 @@ static int tests(void)
 	const struct CMUnitTest all[] = {
 		TEST(test_upgrade),
 		TEST(test_back),
+		TEST(test_count_begins),
 		TEST(test_upgrade_is_killed),
 		TEST(test_back_is_killed),
 		TEST(test_log_leaves_a_load_alone),

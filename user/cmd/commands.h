@@ -14,6 +14,7 @@
 	COMMAND(unload)   \
 	COMMAND(clock)    \
 	COMMAND(status)   \
+	COMMAND(report)   \
 	COMMAND(check)
 
 #define COMMAND_DECLARE(name) extern const struct command cmd_##name;

@@ -122,9 +122,10 @@ static void fill_end_text(char *text)
 }
 
 static int fill_rule(const struct loader *loader, const struct policy_rule *rule, uint32_t index,
-		     struct reason *reason)
+		     uint64_t hash, struct reason *reason)
 {
 	struct smtpward_rule_info info = {
+		.hash = hash,
 		.verdict = rule->verdict,
 		.line = rule->place.line,
 		.until = rule->until,
@@ -150,8 +151,8 @@ int fill_host(const struct loader *loader, const struct smtpward_host *host, str
 }
 
 int fill_description(const struct loader *loader, const struct policy *policy,
-		     const struct smtpward_policy_info *info, const struct smtpward_origin *origin,
-		     struct reason *reason)
+		     const struct ruleset *ruleset, const struct smtpward_policy_info *info,
+		     const struct smtpward_origin *origin, struct reason *reason)
 {
 	const uint32_t zero = 0;
 	int r = fill_map(loader, "map_policy", &zero, info, reason);
@@ -162,7 +163,7 @@ int fill_description(const struct loader *loader, const struct policy *policy,
 	if (r)
 		return r;
 	for (size_t i = 0; i < policy->n_rules; i++) {
-		r = fill_rule(loader, &policy->rules[i], i, reason);
+		r = fill_rule(loader, &policy->rules[i], i, ruleset->hashes[i], reason);
 		if (r)
 			return r;
 	}

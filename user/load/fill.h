@@ -15,7 +15,7 @@ int fill_policy(const struct loader *loader, const struct ruleset *ruleset, stru
 int fill_host(const struct loader *loader, const struct smtpward_host *host, struct reason *reason);
 
 int fill_description(const struct loader *loader, const struct policy *policy,
-		     const struct smtpward_policy_info *info, const struct smtpward_origin *origin,
-		     struct reason *reason);
+		     const struct ruleset *ruleset, const struct smtpward_policy_info *info,
+		     const struct smtpward_origin *origin, struct reason *reason);
 
 #endif /* SMTPWARD_FILL_H */

@@ -122,7 +122,8 @@ int load_heal_hooks(const struct pins *pins, struct reason *reason)
 	r = heal_trial(pins, gate.generation, reason);
 	if (r)
 		return r;
-	return keep_update(pins, gate.generation, NULL, reason);
+	r = keep_update(pins, gate.generation, NULL, reason);
+	return r ? r : load_settle_rows(pins, gate.generation, reason);
 }
 
 /* A directory that was made anew is not the one that the reader is shown. */

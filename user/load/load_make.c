@@ -22,6 +22,7 @@
 #include "load/sizes.h"
 #include "load/tenants.h"
 #include "load/walk.h"
+#include "pins/sound.h"
 #include "pins/trial.h"
 #include "policy/policy_hash.h"
 
@@ -40,10 +41,53 @@ static int make_reuse_map(struct load *load, uint64_t generation, const char *na
 	return 0;
 }
 
+/*
+ * The count goes on whatever the ABI, and is one count: if one of its maps is missing, is another
+ * thing or can no longer be written to, it begins anew.
+ */
+static int make_find_rows(const struct load *load, bool *ret_whole, struct reason *reason)
+{
+	*ret_whole = false;
+	for (unsigned int i = 0; load->counted && i < loader_n_row_maps; i++) {
+		_cleanup_close_ int fd = -1;
+		int r = object_open(&load->pins, load->counted, loader_row_maps[i], &fd);
+
+		if (!r)
+			r = loader_fits_map(load->loader, loader_row_maps[i], fd);
+		if (!r)
+			r = sound_is_frozen(fd);
+		if (r == -ENOENT || r == -EINVAL || r > 0)
+			return 0;
+		if (r)
+			return reason_errno(reason, r, "cannot examine %s/%s", load->pins.path,
+					    loader_row_maps[i]);
+	}
+	*ret_whole = load->counted != 0;
+	return 0;
+}
+
+static int make_reuse_rows(struct load *load, struct reason *reason)
+{
+	bool whole;
+	int r = make_find_rows(load, &whole, reason);
+
+	if (r || !whole)
+		return r;
+	for (unsigned int i = 0; i < loader_n_row_maps; i++) {
+		r = make_reuse_map(load, load->counted, loader_row_maps[i], reason);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int make_reuse_maps(struct load *load, struct reason *reason)
 {
 	int r = make_reuse_map(load, 0, "map_gate", reason);
 
+	if (r)
+		return r;
+	r = make_reuse_rows(load, reason);
 	if (r)
 		return r;
 	if (!load->adopted)
@@ -313,7 +357,8 @@ static int make_prepare(struct load *load, struct reason *reason)
 	r = fill_host(load->loader, &host, reason);
 	if (r)
 		return r;
-	r = fill_description(load->loader, load->request->policy, &info, &load->origin, reason);
+	r = fill_description(load->loader, load->request->policy, load->request->ruleset, &info,
+			     &load->origin, reason);
 	if (r)
 		return r;
 	r = make_start_tracker(load, reason);

@@ -173,6 +173,7 @@ static int open_read_adopted(struct load *load)
 		return r;
 	if (gate == OBJECT_GATE_NAMES)
 		load->decides = generation;
+	load->counted = generation;
 	r = object_read_abi(&load->pins, generation, &load->abi);
 	if (r)
 		return r;

@@ -220,7 +220,8 @@ static uint32_t restore_find_gate(const struct pins *pins, const struct found *f
 	for (size_t i = 0; i < found->n; i++) {
 		const struct found_link *link = &found->links[i];
 
-		/* Of an older version the gate alone tells the generation, and not while it is open. */
+		/* Of an older version the gate alone tells the generation, and not while it is
+		 * open. */
 		if ((link->gate == SMTPWARD_GATE_OPEN) == open && (!open || link->generation) &&
 		    found_is_of(link, pins->path, root_id))
 			return link->gate_id;

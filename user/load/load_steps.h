@@ -35,6 +35,7 @@ struct load {
 	uint64_t decides;		/* the generation that it names, if that is there; or 0 */
 	uint64_t generation;		/* the new one */
 	uint64_t adopted;		/* whose lasting maps it goes on with, 0: none */
+	uint64_t counted;		/* whose rows of report it may go on with, 0: none */
 	struct reason spoiled;		/* or why it does not, if that is another than the ABI */
 	uint32_t abi;			/* of what was there before, 0 if that cannot be told */
 	uint64_t left;			/* generations that wait to be drained */
@@ -136,6 +137,12 @@ int load_name_generation(const struct pins *pins, uint64_t generation);
 
 /* After the switch: names, the reader's rights, and what was replaced goes. */
 int load_finish(struct load *load, struct reason *reason);
+
+/*
+ * load_rows.c: the count of a generation. Takes away what tenants have left that are gone, once it
+ * is old or its room is needed, and counts anew what is used.
+ */
+int load_settle_rows(const struct pins *pins, uint64_t generation, struct reason *reason);
 
 /*
  * Detaches and unpins, in the pin directory or in its second set, hooks of another version that

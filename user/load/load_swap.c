@@ -210,6 +210,11 @@ int load_name_generation(const struct pins *pins, uint64_t generation)
 		if (r)
 			return r;
 	}
+	for (unsigned int i = 0; i < loader_n_row_maps; i++) {
+		r = pins_link_policy(pins, loader_row_maps[i]);
+		if (r)
+			return r;
+	}
 	return 0;
 }
 
@@ -447,5 +452,5 @@ int load_finish(struct load *load, struct reason *reason)
 	load->unkept.text[0] = '\0';
 	keep_update(&load->pins, load->generation, load->fallback ? NULL : load_detach_unknown,
 		    &load->unkept);
-	return 0;
+	return load_settle_rows(&load->pins, load->generation, reason);
 }

@@ -23,9 +23,14 @@ const char *const loader_lasting_maps[] = {
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
 
+const char *const loader_row_maps[] = { "map_rows", "map_row_tenants", "map_row_names",
+					"map_row_lasts", "map_rows_used" };
+const unsigned int loader_n_row_maps = ARRAY_SIZE(loader_row_maps);
+
 struct loader {
 	struct smtpward_bpf *skeleton;
 	struct bpf_map *lasting[ARRAY_SIZE(loader_lasting_maps)];
+	struct bpf_map *rows[ARRAY_SIZE(loader_row_maps)];
 	struct bpf_program *programs[SMTPWARD_HOOKS];
 	struct bpf_map *before[SMTPWARD_HOOKS];
 	bool on_trial;
@@ -62,6 +67,8 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 							     : ruleset->rule_words;
 	memcpy(constants->verdicts, ruleset->verdicts, sizeof(constants->verdicts));
 	constants->denying = ruleset->denying;
+	for (uint32_t i = 0; i < ruleset->n_rules; i++)
+		constants->rule_hashes[i] = ruleset->hashes[i];
 	constants->reads_tai = options->reads_tai;
 	constants->ends_count = ruleset->n_ends;
 	memcpy(tables->ends, ruleset->ends, sizeof(tables->ends));
@@ -140,6 +147,9 @@ static const char *loader_map_name(const struct loader *loader, const struct bpf
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
 		if (map == loader->lasting[i])
 			return loader_lasting_maps[i];
+	for (unsigned int i = 0; i < loader_n_row_maps; i++)
+		if (map == loader->rows[i])
+			return loader_row_maps[i];
 	return bpf_map__name(map);
 }
 
@@ -187,6 +197,9 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
 		loader->lasting[i] =
 			bpf_object__find_map_by_name(loader->skeleton->obj, loader_lasting_maps[i]);
+	for (unsigned int i = 0; i < loader_n_row_maps; i++)
+		loader->rows[i] =
+			bpf_object__find_map_by_name(loader->skeleton->obj, loader_row_maps[i]);
 	r = loader_find_hooks(loader, reason);
 	if (r)
 		return r;
@@ -200,9 +213,9 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	return 0;
 }
 
-int loader_reuse_map(struct loader *loader, const char *name, int fd)
+int loader_fits_map(const struct loader *loader, const char *name, int fd)
 {
-	struct bpf_map *map = loader_find_map(loader, name);
+	const struct bpf_map *map = loader_find_map(loader, name);
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
 
@@ -213,7 +226,14 @@ int loader_reuse_map(struct loader *loader, const char *name, int fd)
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map))
 		return -EINVAL;
-	return bpf_map__reuse_fd(map, fd);
+	return 0;
+}
+
+int loader_reuse_map(struct loader *loader, const char *name, int fd)
+{
+	int r = loader_fits_map(loader, name, fd);
+
+	return r ? r : bpf_map__reuse_fd(loader_find_map(loader, name), fd);
 }
 
 /* What the load needed and the kernel lacks, in words; NULL if that is not it. */
@@ -290,6 +310,9 @@ static bool loader_is_lasting(const struct loader *loader, const struct bpf_map 
 {
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)
 		if (map == loader->lasting[i])
+			return true;
+	for (unsigned int i = 0; i < loader_n_row_maps; i++)
+		if (map == loader->rows[i])
 			return true;
 	return map == loader->skeleton->maps.map_gate;
 }

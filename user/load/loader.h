@@ -38,10 +38,17 @@ struct loader_options {
 extern const char *const loader_lasting_maps[];
 extern const unsigned int loader_n_lasting_maps;
 
+/* The maps of smtpward/rows.h, which last from version to version too. */
+extern const char *const loader_row_maps[];
+extern const unsigned int loader_n_row_maps;
+
 int loader_open(const struct ruleset *ruleset, const struct loader_options *options,
 		struct loader **ret_loader, struct reason *reason);
 
-/* Before loading: go on with this map. -EINVAL if it is of another shape. */
+/* Whether this map can be gone on with: -EINVAL if it is of another shape. */
+int loader_fits_map(const struct loader *loader, const char *name, int fd);
+
+/* Before loading: go on with this map. -EINVAL as above. */
 int loader_reuse_map(struct loader *loader, const char *name, int fd);
 
 int loader_load(struct loader *loader, struct reason *reason);

@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
@@ -29,6 +28,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "host/boottime.h"
 #include "host/cgroupfs.h"
 #include "load/walk.h"
 
@@ -109,20 +109,12 @@ static void tenants_set_names(const struct tenants_names *names, struct smtpward
 	caller->flags |= SMTPWARD_CGROUP_CUT | SMTPWARD_CGROUP_TOP;
 }
 
-static uint64_t tenants_clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* *ret_new: it had no entry. */
 static int tenants_insert(const struct tenants *tenants, uint64_t id,
 			  const struct tenants_names *names, uint32_t flags, bool *ret_new)
 {
 	struct smtpward_tenant tenant = {
-		.shared.counts.born_ns = tenants_clock_ns(),
+		.shared.counts.born_ns = boottime_now(),
 		.flags = flags,
 	};
 	int r;

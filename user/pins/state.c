@@ -14,12 +14,13 @@
 #include "host/boottime.h"
 #include "pins/figures.h"
 #include "pins/hook.h"
+#include "pins/rows.h"
 #include "pins/state_read.h"
 
 #define NS_PER_SECOND 1000000000ULL
 
 static int state_read_until_whole(const char *path, bool try, struct object_hooks *hooks,
-				  struct state *ret_state, struct figures *ret_figures,
+				  struct state *ret_state, const struct state_more *more,
 				  struct reason *reason)
 {
 	const struct timespec pause = { .tv_nsec = 100000000 };
@@ -27,13 +28,15 @@ static int state_read_until_whole(const char *path, bool try, struct object_hook
 	int r;
 
 	for (int tries = 0;; tries++) {
-		r = state_read_once(path, try, hooks, &state, ret_figures, reason);
+		r = state_read_once(path, try, hooks, &state, more, reason);
 		if (!geteuid() || r == -EACCES || tries == 5 || (!r && state_is_whole(&state)))
 			break;
 		if (!r)
 			state_clear(&state);
-		if (!r && ret_figures)
-			figures_clear(ret_figures);
+		if (!r && more->figures)
+			figures_clear(more->figures);
+		if (!r && more->rows)
+			rows_clear(more->rows);
 		nanosleep(&pause, NULL);
 	}
 	if (!r)
@@ -45,7 +48,8 @@ int state_read(const char *path, bool try, struct state *ret_state, struct reaso
 {
 	_cleanup_(object_hooks_close) struct object_hooks hooks = OBJECT_HOOKS_CLOSED;
 
-	return state_read_until_whole(path, try, &hooks, ret_state, NULL, reason);
+	return state_read_until_whole(path, try, &hooks, ret_state, &(struct state_more){ NULL },
+				      reason);
 }
 
 int state_read_figures(const char *path, struct state *ret_state, struct figures *ret_figures,
@@ -53,13 +57,25 @@ int state_read_figures(const char *path, struct state *ret_state, struct figures
 {
 	_cleanup_(object_hooks_close) struct object_hooks hooks = OBJECT_HOOKS_CLOSED;
 
-	return state_read_until_whole(path, false, &hooks, ret_state, ret_figures, reason);
+	return state_read_until_whole(path, false, &hooks, ret_state,
+				      &(struct state_more){ .figures = ret_figures }, reason);
+}
+
+int state_read_rows(const char *path, struct state *ret_state, struct figures *ret_figures,
+		    struct rows *ret_rows, struct reason *reason)
+{
+	_cleanup_(object_hooks_close) struct object_hooks hooks = OBJECT_HOOKS_CLOSED;
+
+	return state_read_until_whole(
+		path, false, &hooks, ret_state,
+		&(struct state_more){ .figures = ret_figures, .rows = ret_rows }, reason);
 }
 
 int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_state,
 		struct reason *reason)
 {
-	return state_read_until_whole(path, true, hooks, ret_state, NULL, reason);
+	return state_read_until_whole(path, true, hooks, ret_state, &(struct state_more){ NULL },
+				      reason);
 }
 
 bool state_is_whole(const struct state *state)
@@ -153,6 +169,10 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 		       "no room in it",
 	[STATE_CLOCK] = "the clock is not set, and rules with 'until' match nothing; once it is, "
 			"'smtpward clock' tells the programs",
+	[STATE_ROWS] = "tenants that are gone take room in the count that 'smtpward report' shows; "
+		       "'smtpward load' takes them away",
+	[STATE_CROWDED] = "there are more tenants than the count that 'smtpward report' shows has "
+			  "room for: attempts of the others are one row",
 };
 
 const char *const state_trouble_names[STATE_TROUBLES] = {
@@ -160,7 +180,7 @@ const char *const state_trouble_names[STATE_TROUBLES] = {
 	[STATE_READER] = "reader",   [STATE_UNKEPT] = "unkept", [STATE_COVERED] = "covered",
 	[STATE_MISSING] = "missing", [STATE_LIMITS] = "limits", [STATE_BACK] = "back",
 	[STATE_SCOPE] = "scope",     [STATE_LOCAL] = "local",	[STATE_FULL] = "full",
-	[STATE_CLOCK] = "clock",
+	[STATE_CLOCK] = "clock",     [STATE_ROWS] = "rows",	[STATE_CROWDED] = "crowded",
 };
 
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,

@@ -38,13 +38,15 @@ enum state_trouble {
 	STATE_LOCAL,   /* a rule asks for the local addresses, and nobody keeps them */
 	STATE_FULL,    /* there are more local addresses than the kernel's map has room for */
 	STATE_CLOCK,   /* a rule has an end, and the clock is not set */
+	STATE_ROWS,    /* tenants that are gone take room from the count of those that are there */
+	STATE_CROWDED, /* there are more tenants than the count tells apart */
 	STATE_TROUBLES,
 };
 
 /* What the next load, or who heals, puts right. */
 #define STATE_HEALS                                                                         \
 	(1U << STATE_PINS | 1U << STATE_READER | 1U << STATE_UNKEPT | 1U << STATE_COVERED | \
-	 1U << STATE_MISSING | 1U << STATE_LIMITS | 1U << STATE_BACK)
+	 1U << STATE_MISSING | 1U << STATE_LIMITS | 1U << STATE_BACK | 1U << STATE_ROWS)
 
 struct state {
 	bool enforcing;	   /* whole, and mode enforce */
@@ -88,6 +90,12 @@ struct figures;
 /* The same, with figures of it, of the same instant as to load and unload. */
 int state_read_figures(const char *path, struct state *ret_state, struct figures *ret_figures,
 		       struct reason *reason);
+
+struct rows;
+
+/* The same, with figures and with the count of attempts. */
+int state_read_rows(const char *path, struct state *ret_state, struct figures *ret_figures,
+		    struct rows *ret_rows, struct reason *reason);
 
 /*
  * The same with try, for who looks again and again: by hooks, which is the caller's from look to

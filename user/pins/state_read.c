@@ -10,12 +10,14 @@
 
 #include <bpf/bpf.h>
 
+#include <smtpward/rows.h>
 #include <smtpward/verdict.h>
 
 #include "base/cleanup.h"
 #include "host/boottime.h"
 #include "host/cgroupfs.h"
 #include "pins/figures.h"
+#include "pins/rows.h"
 #include "pins/state_view.h"
 
 /* For a reader that is not root: with a descriptor of a link it could detach the hook. */
@@ -252,6 +254,29 @@ static int state_read_rules(const struct state_view *view, struct state *state)
 	return 0;
 }
 
+/* Signed: an error of a row or two may take one below 0. */
+static bool state_is_crowded(uint64_t used, int64_t bound)
+{
+	return (int64_t)used >= SMTPWARD_ROWS_CROWDED(bound);
+}
+
+static int state_read_used(const struct state_view *view, struct state *state)
+{
+	struct smtpward_rows_used used;
+	int r = state_read_map(view, state, "map_rows_used", &used, sizeof(used));
+
+	/* A version before that map loaded it. */
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if ((int64_t)used.gone > 0 && (state_is_crowded(used.rows, SMTPWARD_ROWS_SHARED) ||
+				       state_is_crowded(used.lasts, SMTPWARD_LASTS_SHARED) ||
+				       state_is_crowded(used.tenants, SMTPWARD_ROW_TENANTS)))
+		state_note(state, STATE_ROWS);
+	if ((int64_t)used.tenants >= SMTPWARD_ROW_TENANTS)
+		state_note(state, STATE_CROWDED);
+	return 0;
+}
+
 static int state_read_counters(const struct state_view *view, struct state *state)
 {
 	_cleanup_close_ int fd = -1;
@@ -396,6 +421,9 @@ static int state_read_all(struct state_view *view, struct state *state)
 	r = state_read_local(view, state);
 	if (r)
 		return r;
+	r = state_read_used(view, state);
+	if (r)
+		return r;
 	r = state_read_counters(view, state);
 	if (r)
 		return r;
@@ -404,8 +432,21 @@ static int state_read_all(struct state_view *view, struct state *state)
 	return state_read_troubles(view, state);
 }
 
+static int state_read_more(const struct state_view *view, struct state *state,
+			   const struct state_more *more)
+{
+	int r = more->rows ? rows_read(view, state, more->rows) : 0;
+
+	if (r || !more->figures)
+		return r;
+	r = figures_read(view, state, more->figures);
+	if (r && more->rows)
+		rows_clear(more->rows);
+	return r;
+}
+
 int state_read_once(const char *path, bool try, struct object_hooks *hooks, struct state *ret_state,
-		    struct figures *ret_figures, struct reason *reason)
+		    const struct state_more *more, struct reason *reason)
 {
 	_cleanup_(state_view_close) struct state_view view = {
 		.pins = PINS_CLOSED,
@@ -418,8 +459,8 @@ int state_read_once(const char *path, bool try, struct object_hooks *hooks, stru
 	if (r)
 		return r;
 	r = state_read_all(&view, &state);
-	if (!r && ret_figures)
-		r = figures_read(&view, &state, ret_figures);
+	if (!r)
+		r = state_read_more(&view, &state, more);
 	if (r == -ENODATA || r == -ENOENT)
 		return reason_set(reason, -ENODATA,
 				  "%s has no whole policy: 'smtpward load' puts one there", path);

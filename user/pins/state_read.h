@@ -5,8 +5,17 @@
 
 #include "pins/state.h"
 
-/* As state_read() and state_watch(), which say more. figures: NULL if nobody asks for them. */
+struct figures;
+struct rows;
+
+/* What is read of the same instant; NULL: nobody asks for it. */
+struct state_more {
+	struct figures *figures;
+	struct rows *rows;
+};
+
+/* As state_read() and state_watch(), which say more. */
 int state_read_once(const char *path, bool try, struct object_hooks *hooks, struct state *ret_state,
-		    struct figures *ret_figures, struct reason *reason);
+		    const struct state_more *more, struct reason *reason);
 
 #endif /* SMTPWARD_STATE_READ_H */

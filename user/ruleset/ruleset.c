@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "base/mapped.h"
+#include "policy/policy_hash.h"
 #include "ruleset/ruleset_table.h"
 
 /* Settings, verdicts and ports. */
@@ -50,8 +51,8 @@ static bool ruleset_rule_has_port(const struct policy_rule *rule, uint16_t port)
 	return false;
 }
 
-static void ruleset_compile_rule(const struct policy_rule *rule, size_t index,
-				 struct ruleset *ruleset)
+static int ruleset_compile_rule(const struct policy_rule *rule, size_t index,
+				struct ruleset *ruleset)
 {
 	bool asks_cgroup = rule->values[SMTPWARD_UNIT].n || rule->values[SMTPWARD_CGROUP].n;
 
@@ -71,6 +72,7 @@ static void ruleset_compile_rule(const struct policy_rule *rule, size_t index,
 		ruleset->asks_cgroup = true;
 	else
 		ruleset_rules_add(&ruleset->any_cgroup, index);
+	return policy_hash_rule(rule, &ruleset->hashes[index]);
 }
 
 /* Ids: users and groups. */
@@ -301,8 +303,11 @@ int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset, s
 	if (!ruleset)
 		return -ENOMEM;
 	ruleset_compile_settings(policy, ruleset);
-	for (size_t i = 0; i < policy->n_rules; i++)
-		ruleset_compile_rule(&policy->rules[i], i, ruleset);
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		r = ruleset_compile_rule(&policy->rules[i], i, ruleset);
+		if (r)
+			return r;
+	}
 	ruleset_compile_ends(policy, ruleset);
 	r = ruleset_compile_ids(policy, ruleset);
 	if (r)

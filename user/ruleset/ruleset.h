@@ -57,6 +57,7 @@ struct ruleset {
 	uint32_t n_rules;
 	uint32_t rule_words;
 	uint8_t verdicts[SMTPWARD_RULES_MAX];
+	uint64_t hashes[SMTPWARD_RULES_MAX]; /* see smtpward/rows.h */
 	struct smtpward_rules denying;
 
 	struct ruleset_ids ids[SMTPWARD_CONDITIONS_N]; /* of the conditions that are on one */
