@@ -131,7 +131,7 @@ static __always_inline void tracker_inherit(__u64 id, const struct smtpward_rule
 		tracker_missing(SMTPWARD_TRACKER_INHERITED);
 }
 
-/* Of cgroup v2, and not its root. */
+/* Whether a cgroup is of cgroup v2, and not the root of v2. */
 static __always_inline bool tracker_is_ours(struct cgroup *cgroup)
 {
 	return cgroup->root->hierarchy_id == 0 && cgroup->self.parent;
@@ -184,7 +184,7 @@ static __always_inline void tracker_removed(struct cgroup *cgroup)
 {
 	__u64 id = cgroup->kn->id;
 
-	/* It is in one of them or in none: not being there is no error. */
+	/* The cgroup has an entry in one of the maps or in none: a missing entry is no error. */
 	if (bpf_map_delete_elem(&map_cgroups, &id))
 		bpf_map_delete_elem(&map_inherited, &id);
 }

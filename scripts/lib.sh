@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What scripts/run and scripts/test share: installing Debian packages, and building.
-# Sourced.
+# Functions for scripts/run and scripts/test, which source this file: they install Debian
+# packages, and build.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -18,7 +18,7 @@ need_root() {
 	[ "$(id -u)" -eq 0 ] || die "this needs root: sudo $0"
 }
 
-# Installs those of the named packages that are missing, and says which.
+# Installs the named packages that are missing, and prints their names.
 install_packages() {
 	local missing=() name
 
@@ -35,7 +35,7 @@ install_packages() {
 		die "cannot install ${missing[*]}"
 }
 
-# Builds targets; silent where that works and there is nothing to say.
+# Builds targets; prints nothing if the build works without a message.
 build() {
 	make -C "$top" --no-print-directory --silent -j"$(nproc)" "$@" >&2 || die "the build failed"
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The command table, and the exit status of what a command came to. */
+/* The command table, and the exit status for the result of a command. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -51,7 +51,7 @@ static const struct command *main_find_command(const char *name)
 	return NULL;
 }
 
-/* What was printed counts only once it is written: a full disk is a failure. */
+/* Output counts only once it is written: a full disk is a failure. */
 static enum command_result main_flush(enum command_result result)
 {
 	if (!fflush(stdout) && !ferror(stdout))
@@ -60,7 +60,7 @@ static enum command_result main_flush(enum command_result result)
 	return COMMAND_FAILED;
 }
 
-/* An option that stands where a command would. */
+/* Runs an option that stands in the place of a command. */
 static enum command_result main_run_option(int argc, char **argv)
 {
 	bool help = !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help");
@@ -99,8 +99,9 @@ static enum command_result main_run(int argc, char **argv)
 }
 
 /*
- * A closed stdin, stdout or stderr leaves its number to what is opened next, as the file of a log,
- * and messages would go there. Of /dev/null, read-only, a write fails as one to nothing does.
+ * Opens /dev/null as each of stdin, stdout and stderr that is closed: otherwise the next open(2),
+ * of a log's file say, would get that number, and messages would go to the file. /dev/null is open
+ * read-only, so that a write to it fails, as a write to the closed descriptor does.
  */
 static int main_hold_standard(void)
 {
@@ -120,7 +121,10 @@ int main(int argc, char **argv)
 			strerror(-r));
 		return exit_status[COMMAND_FAILED];
 	}
-	/* Writing into a closed pipe or past a limit is an error to report, not an end. */
+	/*
+	 * A write into a closed pipe or past a file size limit fails then, and does not end the
+	 * process.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	msg_capture_libbpf();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The conditions that a rule can have, in canonical order. Each is a row here, a parser in
- * policy_rule.c and a lookup in the programs.
+ * The conditions that a rule can have, in canonical order. Each condition is a row here, a parser
+ * in policy_rule.c and a lookup in the programs.
  *
- * CONDITION(NAME, "word", KIND): KIND is what its values are, enum policy_kind.
+ * CONDITION(NAME, "word", KIND): KIND is the type of the condition's values, enum policy_kind.
  */
 #ifndef SMTPWARD_CONDITIONS_H
 #define SMTPWARD_CONDITIONS_H
@@ -17,8 +17,8 @@
 	CONDITION(PORT, "port", PORT)
 
 /*
- * Of these, the ones that an id of the calling task is looked up for: ID(NAME, map, member).
- * The map has, by id, the rules that it satisfies; the member is one of struct caller.
+ * The conditions that the programs look up by an id of the calling task: ID(NAME, map, member).
+ * The map gives, by id, the rules that the id satisfies; the member is one of struct caller.
  */
 #define SMTPWARD_ID_CONDITIONS(ID) \
 	ID(USER, map_users, euid)  \
@@ -31,7 +31,7 @@ enum smtpward_condition {
 		SMTPWARD_CONDITIONS_N
 };
 
-/* That a policy asks for addresses, "local" among them; for the programs alone. */
+/* Value of asks[SMTPWARD_TO], for the programs alone: a rule asks for "local". */
 #define SMTPWARD_ASKS_LOCAL 2
 
 #endif /* SMTPWARD_CONDITIONS_H */

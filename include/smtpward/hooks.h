@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The cgroup hooks, a row each, in the order that they are attached in:
+ * The cgroup hooks, a row each, in the order in which a load attaches them:
  *
  *   name      in pins, status, messages and the text of iter_hooks
  *   type      CGROUP_<type> of the kernel's enum cgroup_bpf_attach_type, BPF_CGROUP_<type>
  *             of enum bpf_attach_type
- *   program   its program is smtpward_<program>, in smtpward.bpf.c
- *   before    its program array is map_<before>: the program that decided before
+ *   program   the hook's program is smtpward_<program>, in smtpward.bpf.c
+ *   before    the hook's program array is map_<before>, with the program that decided before
  *
- * A new hook is a row here, its program, and in flow.h what its context says.
+ * A new hook takes a row here, a program, and in flow.h a reading of its context.
  */
 #ifndef SMTPWARD_HOOKS_H
 #define SMTPWARD_HOOKS_H
@@ -19,7 +19,10 @@
 
 #define SMTPWARD_HOOK_TABLE(ROW) SMTPWARD_HOOK_ROWS(ROW, )
 
-/* The text of iter_hooks: which hooks run the programs of a generation. */
+/*
+ * The format of the text of iter_hooks: for each hook, whether it runs the programs of a
+ * generation.
+ */
 #define SMTPWARD_HOOK_WORD(name, type, program, before) #name "=%d"
 #define SMTPWARD_HOOKS_FORMAT SMTPWARD_HOOK_ROWS(SMTPWARD_HOOK_WORD, " ") "\n"
 

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which rules cover a cgroup: the policy's cgroup paths as one bit-parallel
- * automaton that reads a path name by name, from the root down. Pure functions,
- * compiled by the BPF cgroup tracker and by user space alike.
+ * Matches cgroups with rules: the policy's cgroup paths as one bit-parallel automaton that reads a
+ * path name by name, from the root down. Pure functions, compiled by the BPF cgroup tracker and by
+ * user space alike.
  *
- * Every segment of every path has a bit; the segments of one path are neighbours,
- * the first one lowest. A cgroup's `next` holds the segments that its children are
- * compared with: a child that matches segment N has N + 1 in its own `next`, unless
- * N is the last of its path; then the path is complete, and its rules cover the
- * child and everything below. Bits are numbered through all words, so a shift
- * carries from word to word.
+ * Every segment of every path has a bit; the segments of one path are neighbours, the first one
+ * lowest. A cgroup's `next` holds the segments that its children are compared with. A child that
+ * matches segment N has N + 1 in its own `next`, unless N is the last segment of its path: then
+ * the path is complete, and its rules cover the child and every cgroup below the child. Bits are
+ * numbered through all words, so a shift carries from word to word.
  *
- * A unit is a path of one segment that may begin at every cgroup with nothing but
- * slices above it, and that no slice matches.
+ * A unit is a path of one segment. The segment may begin at every cgroup that has nothing but
+ * slices above it, and no slice matches it.
  */
 #ifndef SMTPWARD_MATCH_H
 #define SMTPWARD_MATCH_H
@@ -24,7 +23,7 @@
 #define SMTPWARD_SLICE_SUFFIX ".slice"
 #define SMTPWARD_SLICE_SUFFIX_LEN 6
 
-/* For user space: the programs' names are bounded in another way. */
+/* For user space only: the programs bound the length of a name in another way. */
 SMTPWARD_INLINE int smtpward_is_slice(const char *name, __u64 len)
 {
 	return len >= SMTPWARD_SLICE_SUFFIX_LEN &&
@@ -40,10 +39,10 @@ SMTPWARD_INLINE void smtpward_segments_unite(struct smtpward_segments *segments,
 }
 
 /*
- * What a name matches, from the four tables. A starred segment "a*b" matches a name
- * that begins with a, ends with b, and is long enough for both; one without a text
- * before or behind its star is in every set of that side. A table that has nothing
- * for the name gives an empty set.
+ * The segments that a name matches, from the four tables. A starred segment "a*b" matches a name
+ * that begins with a, ends with b, and is long enough for both; a segment without a text before
+ * (behind) its star is in every set of prefix (suffix). A table without an entry for the name
+ * gives an empty set.
  */
 SMTPWARD_INLINE void smtpward_match_name(const struct smtpward_segments *exact,
 					 const struct smtpward_segments *prefix,
@@ -57,11 +56,11 @@ SMTPWARD_INLINE void smtpward_match_name(const struct smtpward_segments *exact,
 }
 
 /*
- * One step down: the child of parent whose name matches `match`. `units` has the
- * units, `last` the last segment of every path and the units. What is complete now
- * goes to completed; the caller unites its rules into child->by_unit and
- * child->by_path and then calls smtpward_match_finish(). is_slice: the child's name
- * ends with SMTPWARD_SLICE_SUFFIX.
+ * One step down, from parent to the child whose name matches `match`. `units` has the segments of
+ * the units, `last` the last segment of every path and the units. completed receives the segments
+ * that the child completes; the caller unites their rules into child->by_unit and child->by_path
+ * and then calls smtpward_match_finish(). is_slice: the child's name ends with
+ * SMTPWARD_SLICE_SUFFIX.
  */
 SMTPWARD_INLINE void smtpward_match_step(const struct smtpward_cgroup *parent,
 					 const struct smtpward_segments *match,
@@ -91,9 +90,9 @@ SMTPWARD_INLINE void smtpward_match_step(const struct smtpward_cgroup *parent,
 }
 
 /*
- * Completes the child. Returns whether it needs an entry: where it does not, nothing
- * covers it but the rules that ask for no cgroup, and so it is with all below it.
- * any_unit and any_path: the rules that ask for no unit, for no path.
+ * Computes the rules of a cgroup from by_unit and by_path. Returns whether the cgroup needs an
+ * entry; 0 if only the rules that ask for no cgroup cover it and every cgroup that can be below
+ * it. any_unit and any_path: the rules that ask for no unit, for no path.
  */
 SMTPWARD_INLINE int smtpward_match_finish(struct smtpward_cgroup *cgroup,
 					  const struct smtpward_rules *any_unit,

@@ -12,9 +12,9 @@
 #define SMTPWARD_INLINE static inline __attribute__((always_inline, unused))
 
 /*
- * Number of the lowest bit that is set in bits, which is not 0. BPF has no
- * instruction for it: this counts the zeros below it, all in parallel. Without a
- * branch, as the verifier would follow each of them 64 ways.
+ * Number of the lowest bit that is set in bits, which must not be 0. BPF has no instruction for
+ * that: the function counts the zeros below the bit, all in parallel. It has no branches, as the
+ * verifier would follow each one 64 ways.
  */
 SMTPWARD_INLINE __u32 smtpward_lowest_bit(__u64 bits)
 {
@@ -33,24 +33,27 @@ SMTPWARD_INLINE void smtpward_rules_unite(struct smtpward_rules *rules,
 		rules->words[i] |= more->words[i];
 }
 
-/* Whether an entry of map_local that ends then counts: one that is over is as far off as can be. */
+/*
+ * True if end, of an entry of map_local, is to come, and by no more than a lease. If end is past,
+ * end - now - 1 wraps.
+ */
 SMTPWARD_INLINE int smtpward_lease_holds(__u64 end, __u64 now)
 {
 	return end - now - 1 < SMTPWARD_LOCAL_LEASE_NS;
 }
 
 /*
- * Which rules each part of a connect satisfies. All point to something; unit and cgroup to
- * the same, as they are looked up together.
+ * For each condition, the rules that the connect satisfies. No pointer is NULL; unit and cgroup
+ * have the same one, as they are looked up together.
  */
 struct smtpward_satisfied {
 	const struct smtpward_rules *by[SMTPWARD_CONDITIONS_N];
 };
 
 /*
- * Index of the first rule that all parts satisfy, or SMTPWARD_RULE_NONE. Looks at
- * the first `words` words: in a BPF program a constant of read-only data, so that
- * the verifier drops the words that a policy has no rules for.
+ * Index of the first rule that is in all sets, or SMTPWARD_RULE_NONE. Looks at the first `words`
+ * words: in a BPF program a constant of read-only data, so that the verifier drops the words that
+ * a policy has no rules for.
  */
 SMTPWARD_INLINE __u32 smtpward_first_rule(const struct smtpward_satisfied *satisfied, __u32 words)
 {

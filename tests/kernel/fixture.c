@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Setting up, tidying up, and the parent that does it where the tests cannot. */
+/* Sets up and tidies up the tests, and the parent that tidies up if the tests cannot. */
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -59,7 +59,7 @@ int fixture_slow(void)
 	return fixture_number("SMTPWARD_TEST_SLOW", 1);
 }
 
-/* The parent: it makes nothing that it does not remove. */
+/* The parent: it removes everything that it makes. */
 
 static void make_names(void)
 {
@@ -73,7 +73,7 @@ static void make_names(void)
 	}
 }
 
-/* In every hierarchy, v1 too: a test may have made its directory there. */
+/* Removes the tests' cgroup from every hierarchy, v1 too: a test may have made one there. */
 static void remove_cgroups(void)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "r");
@@ -96,7 +96,7 @@ static void remove_cgroups(void)
 	endmntent(mounts);
 }
 
-/* The group is what we started and all that it started. */
+/* Kills the process group: the child, and every process that the child started. */
 static void kill_group(pid_t group)
 {
 	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
@@ -135,7 +135,7 @@ static int supervise(pid_t pid, const sigset_t *signals)
 	}
 }
 
-/* A cgroup that is 1,000 levels deep takes as many descriptors to walk. */
+/* Walking a cgroup that is 1,000 levels deep takes as many descriptors. */
 static void raise_limits(void)
 {
 	const struct rlimit files = { 16384, 16384 };
@@ -180,9 +180,12 @@ int fixture_main(int (*tests)(void))
 	return status;
 }
 
-/* The tests' own side. */
+/* The side of the tests. */
 
-/* Slashes are dashes; of what else is escaped, our path has dots and dashes. */
+/*
+ * The instance name of our pins: slashes are dashes; the path needs escapes only for dots and
+ * dashes.
+ */
 const char *fixture_instance(void)
 {
 	static char name[4 * sizeof(fixture.pins)];
@@ -204,11 +207,11 @@ static void make_mounts(void)
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("tmpfs", fixture.dir, "tmpfs", 0, "mode=755"), 0);
-	/* What is kept of the policies is kept there, and ends with the tests. */
+	/* The copies of kept policies lie below it, and end with the tests. */
 	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR, 0755) || errno == EEXIST);
 	assert_true(!mkdir(SMTPWARD_LOCALSTATEDIR "/lib", 0755) || errno == EEXIST);
 	assert_int_equal(mount("tmpfs", SMTPWARD_LOCALSTATEDIR "/lib", "tmpfs", 0, "mode=755"), 0);
-	/* The lock and the second pins are below it. */
+	/* The lock and the second pins lie below it. */
 	assert_true(!mkdir("/run", 0755) || errno == EEXIST);
 	assert_true(!mkdir("/run/smtpward", 0755) || errno == EEXIST);
 	assert_int_equal(mount("tmpfs", "/run/smtpward", "tmpfs", 0, "mode=755"), 0);
@@ -218,7 +221,7 @@ static void make_mounts(void)
 	snprintf(fixture.pins, sizeof(fixture.pins), "%s/sw", bpffs);
 }
 
-/* The tests run it as other users, too, wherever the checkout is. */
+/* A copy that other users can run, wherever the checkout is. */
 static void copy_smtpward(void)
 {
 	static char copy[96];
@@ -287,7 +290,7 @@ int fixture_teardown(void **state)
 	return 0;
 }
 
-/* After each test, failed or not: no child, no policy, no cgroup stays for the next. */
+/* After each test, failed or not: removes children, policy and cgroup. */
 int fixture_tidy(void **state)
 {
 	child_kill_all();

@@ -67,9 +67,9 @@ unsigned int bpf_count_cgroups(void)
 }
 
 /*
- * One that is just being removed loses its entry a moment after its directory: an
- * entry is stale where it stays. Ids do not come back, so that looking at one id
- * again is enough, however fast cgroups come and go meanwhile.
+ * Counts the stale entries: those that stay without a cgroup. A cgroup that is just being removed
+ * loses its entry a moment after its directory. Ids do not come back, so a second look at one id
+ * is enough, however fast cgroups come and go.
  */
 static unsigned int stale_cgroups(const char *pin)
 {
@@ -86,7 +86,7 @@ static unsigned int stale_cgroups(const char *pin)
 		while (stays && pause_until(deadline))
 			stays = !bpf_map_lookup_elem(fd, &key, value);
 		n += stays;
-		/* After a key that is gone the kernel begins anew: not for ever. */
+		/* After a deleted key the kernel begins anew: the deadline ends that. */
 		if (clock_ms() > deadline + 1000)
 			break;
 	}
@@ -145,7 +145,7 @@ static void add_id(struct bpf_ids *ids, enum kind kind, uint32_t id)
 	ids->ids[kind][ids->n[kind]++] = id;
 }
 
-/* The kernel does not say what a descriptor is: /proc does. */
+/* Only /proc tells the kind of a descriptor. */
 static bool is_kind(int fd, const char *name)
 {
 	char path[64], target[64] = "";
@@ -179,7 +179,7 @@ void bpf_wipe(const char *name)
 	assert_int_equal(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT), 0);
 }
 
-static struct bpf_ids *collecting; /* nftw(3) hands on nothing */
+static struct bpf_ids *collecting; /* nftw(3) has no userdata */
 
 static int add_pin(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -220,8 +220,8 @@ static int (*const next_id[])(__u32, __u32 *) = {
 };
 
 /*
- * Without a descriptor: a kernel empties a program array as its last one is closed, later, and
- * loses a reference where that comes twice before it has been done.
+ * Looks for an id without opening the object: the kernel empties a program array some time after
+ * its last descriptor is closed, and loses a reference if that happens twice before it is done.
  */
 static bool is_alive(enum kind kind, uint32_t id)
 {
@@ -241,8 +241,8 @@ static size_t count_alive(const struct bpf_ids *ids)
 }
 
 /*
- * Such a reference is lost whoever opens the map by its id, another load for one. What has a
- * descriptor or a pin keeps its programs: an array without any is nobody's.
+ * Such a lost reference comes from any process that opens the map by its id, such as another load.
+ * An array with a descriptor or a pin keeps its programs: an array without programs is nobody's.
  */
 static bool is_lost_array(const struct bpf_map_info *map, int fd)
 {

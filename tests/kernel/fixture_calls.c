@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What strace saw; see fixture_calls.h. */
+/* Reads strace's output; see fixture_calls.h. */
 #include "fixture_calls.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static const char *const looks[] = {
 	"bpf(BPF_PROG_BIND_MAP",
 };
 
-/* Of each of these. */
+/* The most calls of each of these names that count. */
 #define LOOKS_MAX 16
 
 static size_t count(struct calls_count *counts, size_t *n, const char *name)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The system calls that a program made, by strace's file of them; for sweeps of faults. */
+/* The system calls of a program, from strace's file; for sweeps of faults. */
 #ifndef SMTPWARD_TEST_KERNEL_FIXTURE_CALLS_H
 #define SMTPWARD_TEST_KERNEL_FIXTURE_CALLS_H
 
@@ -26,13 +26,16 @@ struct calls {
 	size_t n;
 };
 
-/* All up to the first pause: from that on it is one question until the kernel has let go. */
+/*
+ * Reads all calls up to the first pause: from then on smtpward only asks whether the kernel has
+ * freed objects.
+ */
 void calls_read(const char *path, struct calls *ret);
 
 /*
- * Whether a fault of that one is of interest. Of a kind that only looks at something, or lets go
- * of it, there are hundreds, and the more of them the more the kernel has loaded: of these it
- * is a few, far between. What makes, changes or removes something is, each.
+ * Whether a fault of the call is of interest. A call that makes, changes or removes something
+ * always is. Of the calls that only look at something or release it there are hundreds, more with
+ * more objects in the kernel: only a few of each kind are.
  */
 bool calls_counts(const struct calls *calls, const struct call *call);
 

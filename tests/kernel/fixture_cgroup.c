@@ -153,7 +153,7 @@ void cgroup_remove(const char *path)
 		fail_msg("cannot remove cgroup '%s': %s", path, strerror(-err));
 }
 
-/* A file handle of cgroupfs is the id: the kernel itself says whether it is there. */
+/* cgroupfs's file handle is the id, so the kernel itself tells whether the cgroup is there. */
 bool cgroup_exists_id(uint64_t id)
 {
 	union {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Children in a cgroup and under ids of their own. What goes wrong in one is a
- * message on stderr and no result, which fails the test that asked for it.
+ * Children in a cgroup and under ids of their own. An error in a child is a message on stderr and
+ * no result, which fails the test.
  */
 #include "fixture.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every way that a process has to make the kernel open a connection. Each returns 0
- * or the errno that the program would see, and -errno if the kernel has no such
- * way at all, which is a skip and no result.
+ * All ways for a process to make the kernel open a connection. Each way returns 0 or the errno
+ * that the program would see; -errno means that the kernel lacks the way, which is a skip and no
+ * result.
  */
 #include "fixture.h"
 
@@ -73,7 +73,7 @@ static int way_nonblock(const struct target *target)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) ? errno : err;
 }
 
-/* Refused, refused again, and the socket none the worse: any other outcome is EBADE. */
+/* Refused, refused again, and then the socket still works: any other outcome is EBADE. */
 static int way_again(const struct target *target)
 {
 	_cleanup_socket_ int fd = open_stream(target, 0);
@@ -82,13 +82,13 @@ static int way_again(const struct target *target)
 
 	if (!first)
 		return 0;
-	((struct sockaddr_in *)&harmless.address)->sin_port = htons(26); /* v6 has it there too */
+	((struct sockaddr_in *)&harmless.address)->sin_port = htons(26); /* same offset in v6 */
 	if (call(fd, target) != first || call(fd, &harmless))
 		return EBADE;
 	return first;
 }
 
-/* The listener closes at once, and lets go of data it did not read by a reset: it was there. */
+/* ECONNRESET is success: the listener closes at once, and resets a connection with unread data. */
 static int sent_early(void)
 {
 	return errno == ECONNRESET ? 0 : errno;
@@ -106,7 +106,7 @@ static int way_fastopen(const struct target *target)
 	return errno == EOPNOTSUPP ? -errno : sent_early();
 }
 
-/* With a cookie connect(2) only takes notice: the write(2) is what connects. */
+/* With a cookie connect(2) only stores the address: the write(2) connects. */
 static int way_fastopen_connect(const struct target *target)
 {
 	_cleanup_socket_ int fd = open_stream(target, 0);
@@ -235,7 +235,7 @@ static int way_raw(const struct target *target)
 	return fd < 0 ? -errno : call(fd, target);
 }
 
-/* Falls back to TCP, on a socket that the kernel made for itself. */
+/* SMC falls back to TCP, on a socket that the kernel made for itself. */
 static int way_smc(const struct target *target)
 {
 	_cleanup_socket_ int fd =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Crimes and their traces; see fixture_culprit.h. */
+/* Commits crimes; see fixture_culprit.h. */
 #include "fixture_culprit.h"
 
 #include <fcntl.h>
@@ -154,7 +154,7 @@ static int commit(const struct crime *crime, int cgroup_fd)
 	return 254;
 }
 
-/* A process above, and those between it and the culprit: the first one is next to that. */
+/* A process above the culprit, and the processes between both: number 0 is the culprit's parent. */
 static int be_above(const struct crime *crime, int cgroup_fd, int n)
 {
 	pid_t pid;
@@ -170,7 +170,7 @@ static int be_above(const struct crime *crime, int cgroup_fd, int n)
 	return WEXITSTATUS(status);
 }
 
-/* The parents in between, which live as short. */
+/* The processes between the test and the culprit; they end with the culprit. */
 static int be_the_parent(void *userdata)
 {
 	const struct crime *crime = userdata;
@@ -195,7 +195,7 @@ static struct facts *shared_facts(void)
 	return facts;
 }
 
-/* In a cgroup that is there for this alone. */
+/* Commits the crime in a cgroup that is made for it and removed after it. */
 void commit_and_vanish(struct crime *crime)
 {
 	crime->facts = shared_facts();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The product's drain_all() and a slow sink. Not with fixture.h, which has a line of its own. */
+/* The product's drain_all() and a slow sink. Not with fixture.h, whose struct line is another. */
 #include "fixture_drain.h"
 
 #include <errno.h>

@@ -7,13 +7,13 @@
 
 struct slow_drain {
 	unsigned int every_ms; /* between two lines */
-	unsigned int takes;    /* so many lines, and no more */
+	unsigned int takes;    /* so many lines in all */
 	unsigned int patience_ms;
 	unsigned int taken;
-	struct reason reason; /* where it fails */
+	struct reason reason; /* of a failure */
 };
 
-/* Of what is loaded there, and nobody reads. As drain_all(). */
+/* Drains the loaded policy's records, which nobody else reads. Returns as drain_all(). */
 int drain_slowly(const char *pins, struct slow_drain *slow);
 
 #endif /* SMTPWARD_TEST_KERNEL_FIXTURE_DRAIN_H */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Connects without pause, while a policy takes over from another; see fixture.h. */
+/* Connects without pause, while one policy replaces another; see fixture.h. */
 #include "fixture.h"
 
 #include <sys/mman.h>
 
-/* What an attacker's life is limited to, longer than other children's. */
+/* The time limit of an attacker, longer than other children's. */
 #define FIRE_SECONDS 7200
 
 struct fire *fire;
@@ -28,7 +28,7 @@ static bool stopped(void)
 	return __atomic_load_n(&fire->stop, __ATOMIC_RELAXED);
 }
 
-/* In a tight loop: what is refused, on IPv4 and IPv6, and what is allowed. */
+/* Connects in a tight loop: refused targets on IPv4 and IPv6, and an allowed one. */
 static int attack(void *arg)
 {
 	struct attempt refused4 = { WAY_CONNECT, NET_OUTSIDE4, 25 };
@@ -46,7 +46,10 @@ static int attack(void *arg)
 	return 0;
 }
 
-/* Made, entered, connected from, left and removed: one that is allowed, one that is not. */
+/*
+ * Makes, enters and removes cgroups, an allowed one and another one in turn, with a connect from
+ * each.
+ */
 static int churn(void *arg)
 {
 	struct attempt connect = { WAY_CONNECT, NET_OUTSIDE4, 25 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The product's own reader of lines: what it does not take is no line. Apart from the others,
- * which have another struct line than the product.
+ * The product's own reader of lines. In a file of its own, as the product's struct line differs
+ * from the fixture's.
  */
 #include <inttypes.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who keeps the local addresses, and what it is to keep; see fixture_local.h. */
+/* Keepers of local addresses, and the addresses; see fixture_local.h. */
 #include "fixture_local.h"
 
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@ int local_reach(const char *to)
 	return attempt_in("x.service", to, 25);
 }
 
-/* Until a connect ends like this, and no longer than so many milliseconds from begin. */
+/* Connects until the result is this, for ms milliseconds from begin at most. */
 void local_wait(const char *to, int result, int64_t begin, int64_t ms)
 {
 	int last;
@@ -63,7 +63,7 @@ void keeper_start(struct keeper *keeper, child_fn before)
 	keeper_start_at(keeper, fixture.pins, before);
 }
 
-/* Reads on until it has said so. */
+/* Reads until the keeper has said what. */
 void keeper_says(const struct keeper *keeper, const char *what)
 {
 	struct pollfd said = { .fd = keeper->fd, .events = POLLIN };
@@ -153,7 +153,7 @@ void local_route(const char *address, uint8_t bits, unsigned char table, bool mo
 	assert_int_equal(net_request(&request), 0);
 }
 
-/* What process 1 is to whoever asks /proc: its namespaces are the host's. */
+/* Makes /proc/1 the test itself, so that smtpward takes our namespaces for the host's. */
 int local_setup(void **state)
 {
 	char path[32];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host's addresses, and who keeps them. The tests' own network namespace plays the host's:
- * to smtpward, process 1 is the test.
+ * The host's addresses, and their keeper. The tests' own network namespace plays the host's: to
+ * smtpward, process 1 is the test.
  */
 #ifndef SMTPWARD_TEST_KERNEL_FIXTURE_LOCAL_H
 #define SMTPWARD_TEST_KERNEL_FIXTURE_LOCAL_H
@@ -24,11 +24,14 @@
 /* Group setup: fixture_setup(), and process 1. */
 int local_setup(void **state);
 
-/* What a connect to port 25 comes to; until it comes to that, ms after begin at most. */
+/*
+ * local_reach(): the result of a connect to port 25. local_wait(): waits for this result, until ms
+ * after begin at most.
+ */
 int local_reach(const char *to);
 void local_wait(const char *to, int result, int64_t begin, int64_t ms);
 
-/* What status exits with, and has among its lines. */
+/* Asserts status's exit status, and that its output has text. */
 void local_status(int status, const char *text);
 
 /* Addresses of lo, and local routes of IPv6; in a table other than RT_TABLE_LOCAL, too. */
@@ -36,7 +39,10 @@ void local_add(const char *address, uint8_t bits);
 void local_remove(const char *address, uint8_t bits);
 void local_route(const char *address, uint8_t bits, unsigned char table, bool more);
 
-/* smtpward local: root's half, and what it says. keeper_child() is the half without rights. */
+/*
+ * smtpward local: the half that is root, and its messages. keeper_child() is the half without
+ * rights.
+ */
 struct keeper {
 	pid_t pid;
 	int fd;
@@ -48,7 +54,7 @@ void keeper_says(const struct keeper *keeper, const char *what);
 pid_t keeper_child(pid_t pid); /* 0: none */
 void keeper_end(struct keeper *keeper);
 
-/* A policy, and a keeper for it that has begun. */
+/* Loads a policy, and starts a keeper for it that has begun to keep. */
 void keeper_keep(struct keeper *keeper, const char *policy);
 
 #define _cleanup_keeper_ _cleanup_(keeper_end) struct keeper

@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-/* Many times what the longest test writes. */
+/* Many times the lines of the longest test. */
 #define LOG_MAX (128 << 20)
 
 static void log_path(char *dst, size_t size)
@@ -18,8 +18,8 @@ static void log_path(char *dst, size_t size)
 }
 
 /*
- * It takes no signal for its end before it blocks them, and so ends by none. The C
- * library's fork(3) blocks them all for a moment.
+ * Whether the logger blocks SIGTERM: before that, the signal would just kill it. Blocking all
+ * signals does not count, as fork(3) of the C library does that for a moment.
  */
 static bool blocks_sigterm(pid_t pid)
 {
@@ -61,7 +61,7 @@ static void start(struct log *log, const char *const *argv, int out, int err, ch
 			fail_msg("%s does not begin", argv[1]);
 }
 
-/* The end that lines come out of, which the logger's other end never blocks. */
+/* Makes the pipe of the lines; our end does not block, and the logger's end does. */
 static int open_pipe(struct log *log)
 {
 	int pipes[2];
@@ -135,7 +135,7 @@ static void sleep_until_more(struct log *log, int64_t deadline)
 
 	if (left <= 0 || poll(&wait, 1, (int)left) <= 0)
 		return;
-	/* The other end is closed: no more lines, and nothing to wait for but the deadline. */
+	/* The other end is closed: no more lines come, and only the deadline can pass. */
 	if (wait.revents == POLLHUP)
 		pause_until(deadline);
 	while (log->notify >= 0 && read(log->notify, events, sizeof(events)) > 0)
@@ -143,8 +143,8 @@ static void sleep_until_more(struct log *log, int64_t deadline)
 }
 
 /*
- * The next whole line with needle, from *at, which moves behind it; NULL if it is
- * not there yet, and *at is then at the line that has no end so far.
+ * The next whole line that has needle, from *at, which moves behind it. NULL if there is none yet:
+ * then *at is at the unfinished line.
  */
 static const char *next_line(const struct log *log, const char *needle, size_t *at)
 {
@@ -195,7 +195,7 @@ unsigned int log_count(const struct log *log, const char *needle)
 	return n;
 }
 
-/* It looks every two seconds, and says nothing of what is as it should be. */
+/* The log looks every two seconds, and says nothing if all is well. */
 void log_pass_first_look(void)
 {
 	const int64_t deadline = clock_ms() + 5000;
@@ -209,7 +209,7 @@ int log_wait_exit(struct log *log)
 	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
 	int status;
 
-	/* A pipe that nobody empties would keep it from ending. */
+	/* A pipe that nobody empties would keep the log from ending. */
 	for (;;) {
 		pid_t got = waitpid(log->pid, &status, WNOHANG);
 
@@ -237,7 +237,7 @@ void log_close(struct log *log)
 	*log = (struct log){ .fd = -1, .notify = -1 };
 }
 
-/* Quoted text back into bytes. */
+/* Turns quoted text back into bytes. */
 static void unquote(const char *from, char separator, struct line_field *field)
 {
 	while (*from) {

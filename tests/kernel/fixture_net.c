@@ -156,7 +156,7 @@ static int add_addresses(void)
 	return err;
 }
 
-/* What a table row needs and a kernel may lack shows up as a skip or a failure there. */
+/* A missing sysctl shows up as a skip or a failure of the row that needs it. */
 static void write_sysctl(const char *path, const char *value)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -181,8 +181,8 @@ static int listen_on(uint16_t port)
 }
 
 /*
- * What came in the SYN is read before the close(2): a reset, sent for data that nobody read, may
- * overtake the SYN-ACK on another CPU, and is a connection refused then.
+ * Reads the data of the SYN before close(2): a reset for unread data may overtake the SYN-ACK on
+ * another CPU, and then the connect is refused.
  */
 static void hang_up(int fd)
 {
@@ -207,7 +207,7 @@ static void serve(struct pollfd *fds)
 	}
 }
 
-/* A process of its own, in no cgroup of the tests, that takes what comes. */
+/* A process of its own, in no cgroup of the tests, that accepts all connections. */
 static int start_listener(void)
 {
 	struct pollfd fds[ARRAY_SIZE(ports)];
@@ -286,7 +286,7 @@ static const struct tcphdr *find_tcp(const void *packet, ssize_t size)
 	return (const struct tcphdr *)((const char *)packet + at);
 }
 
-/* The loopback device delivers before a send returns: what was sent is here. */
+/* The loopback device delivers before a send returns, so all sent packets are here. */
 int wire_syns(uint16_t port)
 {
 	char packet[2048];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Becoming the reader that is not root: child_fns, run in a child or ahead of smtpward. It
- * has CAP_BPF as the service has, which is more than it needs on most kernels.
+ * Becomes the reader that is not root: child_fns, which run in a child or ahead of smtpward. The
+ * reader has CAP_BPF like the service, which most kernels do not ask for.
  */
 #include "fixture.h"
 

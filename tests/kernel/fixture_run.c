@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Running smtpward, and what it says. */
+/* Runs smtpward, and collects its output. */
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 struct run run;
 
-/* Two streams at once, each up to its end or the deadline. */
+/* One of two streams that are read at once, each to its end or the deadline. */
 struct stream {
 	int fd;
 	char *text;

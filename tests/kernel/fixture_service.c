@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The log as a service manager runs it; see fixture_service.h. */
+/* The log as under a service manager; see fixture_service.h. */
 #include "fixture_service.h"
 
 #include <poll.h>

@@ -8,7 +8,7 @@
 
 #include "fixture_calls.h"
 
-/* Two policies that allow the opposite, and something that both allow. */
+/* Two policies that allow the opposite, and each something that both allow. */
 #define POLICY_A "allow to 192.0.2.1, 2001:db8::1\nallow cgroup /%s/always\n"
 #define POLICY_B "allow to 203.0.113.9, ::1\nallow cgroup /%s/always\n"
 
@@ -28,7 +28,7 @@ int sweep_setup(void **state)
 	return err;
 }
 
-/* What decides: four connects by one child, a bit for each that is refused. */
+/* Tells which policy decides: four connects by one child, a bit for each refused one. */
 static int probe(void *arg)
 {
 	static const char *const to[] = { "192.0.2.1", "203.0.113.9", "2001:db8::1", "::1" };
@@ -63,7 +63,7 @@ static enum in_force in_force(void)
 	}
 }
 
-/* Trials. A word that root alone can write ends one at once: an hour need not pass. */
+/* Trials. An hour need not pass: a word that only root can write ends a trial at once. */
 
 static int try_file(const char *file)
 {
@@ -71,7 +71,7 @@ static int try_file(const char *file)
 			fixture.pins, NULL);
 }
 
-/* The entry of a map; false if it is not there. */
+/* Reads the entry of a map; false if the map or the entry is missing. */
 static bool read_map(const char *name, void *value)
 {
 	_cleanup_close_ int fd = -1;
@@ -83,7 +83,7 @@ static bool read_map(const char *name, void *value)
 	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, value);
 }
 
-/* Whether something is on trial; then it is over. */
+/* Ends the running trial; false if nothing is on trial. */
 static bool end_trial(void)
 {
 	struct smtpward_trial trial = { .word = 0 };
@@ -151,13 +151,13 @@ static void set_up(const struct scenario *scenario)
 	}
 }
 
-/* One fault: the nth call of a system call, and what becomes of it. */
+/* One fault: the nth call of a system call, and the effect on it. */
 struct fault {
 	const struct scenario *scenario;
 	const char *syscall;
 	unsigned int nth;
 	const char *effect;
-	const char *trace; /* file for all calls, instead of a fault */
+	const char *trace; /* a file for all calls, instead of a fault */
 };
 
 static int become_strace(void *arg)
@@ -176,7 +176,7 @@ static int become_strace(void *arg)
 		argv[n++] = "-e";
 		argv[n++] = inject;
 	}
-	/* LeakSanitizer traces, which cannot be done to who is traced. */
+	/* LeakSanitizer uses ptrace(2), which fails for a traced process. */
 	setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 	argv[n++] = fixture.binary;
 	for (size_t i = 1; fault->scenario->argv[i]; i++)
@@ -185,7 +185,7 @@ static int become_strace(void *arg)
 	return -1;
 }
 
-/* Where none fails. */
+/* Counts the calls of a run without faults. */
 static void count_calls(const struct scenario *scenario, struct calls *calls)
 {
 	char trace[128];
@@ -194,12 +194,15 @@ static void count_calls(const struct scenario *scenario, struct calls *calls)
 	snprintf(trace, sizeof(trace), "%s/trace", fixture.dir);
 	set_up(scenario);
 	smtpward_child(scenario->argv, become_strace, &all);
-	/* 3: the answer is no. */
+	/* Status 3: the answer is no. */
 	assert_true(run.status == 0 || run.status == 3);
 	calls_read(trace, calls);
 }
 
-/* What the dynamic linker and libc call before main(), which may die without a word. */
+/*
+ * The calls of the dynamic linker and libc before main(), where a fault may kill without a
+ * message.
+ */
 static struct calls start_up;
 
 static void count_start_up(void)
@@ -211,8 +214,8 @@ static void count_start_up(void)
 }
 
 /*
- * Whom the write itself failed cannot say so; and glibc's malloc(3) dies of a brk(2)
- * that fails half-way through making its first heap, in main() or before it.
+ * Whether a fault may come without a message: a failed write(2) is the message's own, and glibc's
+ * malloc(3) dies of a brk(2) that fails while it makes its first heap, in main() or before.
  */
 static bool speechless(const struct fault *fault)
 {
@@ -253,7 +256,7 @@ static void check_fault(const struct fault *fault)
 			 bpf_count_generations(), in_force_names[in_force()]);
 }
 
-/* Over all system calls together. */
+/* Counts over all system calls together. */
 unsigned int sweep_sample(void)
 {
 	return (unsigned int)fixture_number("SMTPWARD_TEST_FAULTS", 32 * (int)sweep_thin);

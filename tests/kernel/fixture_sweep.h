@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every system call of a command fails, or the process is killed at every one, by strace's
- * fault injection. After each: one whole policy decides, on IPv4 and on IPv6, never none where
- * there was one; who failed said what; what is on trial goes back; and the next load works
- * and leaves nothing of what went before.
+ * Every system call of a command fails, or the process is killed at every one, by strace's fault
+ * injection. After each fault one whole policy decides, on IPv4 and on IPv6, never none if there
+ * was one before; a process that failed said why; a policy on trial goes back; and the next load
+ * works and leaves nothing of the earlier ones.
  */
 #ifndef SMTPWARD_TEST_KERNEL_FIXTURE_SWEEP_H
 #define SMTPWARD_TEST_KERNEL_FIXTURE_SWEEP_H
@@ -12,10 +12,10 @@
 
 enum in_force { IN_FORCE_NONE, IN_FORCE_A, IN_FORCE_B, IN_FORCE_MIXED };
 
-/* What is done, and what it leads from and to. */
+/* A command, and the policies in force before and after it. */
 struct scenario {
 	const char *name;
-	enum in_force before, after, back; /* back: from what is on trial afterwards */
+	enum in_force before, after, back; /* back: after a trial that the command leaves */
 	void (*set_up)(void);		   /* instead of a load or an unload; or NULL */
 	const char *argv[14];
 };
@@ -23,18 +23,18 @@ struct scenario {
 /* The policies A and B, which allow the opposite. */
 extern char sweep_file_a[128], sweep_file_b[128];
 
-/* Of so many times as many faults each one is done. */
+/* Each scenario does one of so many times as many faults. */
 extern unsigned int sweep_thin;
 
 int sweep_setup(void **state); /* a group setup */
 
-/* Each Nth fault has its turn; with SMTPWARD_TEST_FAULTS=1 all have. */
+/* Every Nth fault is tried; with SMTPWARD_TEST_FAULTS=1 every one. */
 unsigned int sweep_sample(void);
 
 void sweep_fails(struct scenario scenario);
 void sweep_kills(struct scenario scenario);
 
-/* What leads to a trial of A or B over A, and to one of B that is over. */
+/* Set up a trial of A or B over A, or a trial of B that is over. */
 void sweep_set_up_trial_of_a(void);
 void sweep_set_up_trial_of_b(void);
 void sweep_set_up_went_back(void);

@@ -11,7 +11,7 @@ void syslog_make_dev(void)
 {
 	assert_int_equal(mount("tmpfs", "/dev", "tmpfs", 0, "mode=755"), 0);
 	assert_int_equal(mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)), 0);
-	/* For all, whatever the umask. */
+	/* The mode of mknod(2) goes by the umask. */
 	assert_int_equal(chmod("/dev/null", 0666), 0);
 	assert_int_equal(mknod("/dev/urandom", S_IFCHR | 0666, makedev(1, 9)), 0);
 }

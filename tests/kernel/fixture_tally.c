@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attempts that are told apart by their address, and what the lines say of them. */
+/* Attempts with an address each, and the count of their lines. */
 #include "fixture.h"
 
 #include <arpa/inet.h>
 #include <sys/mman.h>
 
-/* Those with a higher number count, and are not told apart. */
+/* Attempts with a higher number count, but without a check for a second line. */
 #define NUMBERED_MAX (1U << 28)
 
 struct sockaddr_in6 tally_address(uint16_t attacker, uint32_t number)
@@ -65,7 +65,7 @@ static void tally_attempt(struct tally *tally, const char *address)
 	uint32_t words[4], attacker, number;
 
 	tally->lines++;
-	if (!strchr(address, ':')) /* of no tally_address() */
+	if (!strchr(address, ':')) /* not a tally_address() */
 		return;
 	assert_int_equal(inet_pton(AF_INET6, address, words), 1);
 	attacker = ntohl(words[2]);
@@ -78,7 +78,7 @@ static void tally_attempt(struct tally *tally, const char *address)
 	tally->seen[attacker][number / 8] |= (uint8_t)(1 << number % 8);
 }
 
-/* A line that is cut off, or two in one, is none that the strict reader takes. */
+/* The strict reader takes neither a line that is cut off nor two lines in one. */
 void tally_line(struct tally *tally, const char *text)
 {
 	const uint64_t before = tally_sum(tally);

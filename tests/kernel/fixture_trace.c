@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A tracer between smtpward and its system calls: it changes the programs that smtpward
- * loads, and so what they do is what they do on another kernel; or it kills smtpward.
+ * A tracer between smtpward and its system calls: changes the programs that smtpward loads, so
+ * that they behave as on another kernel; or kills smtpward.
  */
 #include "fixture.h"
 
@@ -28,7 +28,7 @@ static int copy_in(pid_t pid, uint64_t at, void *here, size_t size)
 	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)size ? 0 : -1;
 }
 
-/* What is constant to the one who is traced can be written in this way alone. */
+/* Only ptrace(2) can write to constant memory of the traced process. */
 static int poke(pid_t pid, uint64_t at, const struct bpf_insn *insn)
 {
 	uint64_t word;
@@ -62,12 +62,12 @@ static int change(pid_t pid, uint64_t attr, trace_fn fn)
 	return r;
 }
 
-/* What becomes of who is traced: its programs change, or it is killed. */
+/* The tracer's task: change the programs of the traced process, or kill it. */
 struct tracer {
 	trace_fn fn;
 	const struct trace_end *end;
 	unsigned int seen;  /* of end->nth */
-	unsigned int after; /* stops since the last of these: two a call, one where it begins */
+	unsigned int after; /* stops since then: two a call, at entry and return */
 };
 
 static bool is_bpf(const struct __ptrace_syscall_info *info, uint64_t command)
@@ -76,7 +76,7 @@ static bool is_bpf(const struct __ptrace_syscall_info *info, uint64_t command)
 	       info->entry.args[0] == command;
 }
 
-/* As the call returns: it has been done, and is the last. */
+/* Ends the process as the call returns: the call is done, and no other follows. */
 static void end_in_time(pid_t pid, struct tracer *tracer, const struct __ptrace_syscall_info *info)
 {
 	const struct trace_end *end = tracer->end;
@@ -106,7 +106,7 @@ static int stopped(pid_t pid, struct tracer *tracer)
 	return 0;
 }
 
-/* The exit status of the one who is traced, or as a shell has it; 126 where tracing failed. */
+/* The exit status of the traced process, as a shell has it; 126 if tracing failed. */
 static int trace(pid_t pid, struct tracer *tracer)
 {
 	int status;
@@ -136,7 +136,7 @@ static int trace_begin(struct tracer tracer)
 		return 1;
 	if (pid)
 		_exit(trace(pid, &tracer));
-	/* Who looks for leaks is a tracer itself, and there can be one. */
+	/* A leak check traces the process itself, and a process has only one tracer. */
 	if (setenv("ASAN_OPTIONS", "detect_leaks=0", 1) || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		return 1;
 	return raise(SIGSTOP);

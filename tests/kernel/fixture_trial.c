@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What tests of trials share; see fixture_trial.h. */
+/* Shared by the tests of trials; see fixture_trial.h. */
 #include "fixture_trial.h"
 
 #include <bpf/bpf.h>
@@ -68,7 +68,7 @@ int64_t trial_ends_ns(void)
 	return (int64_t)origin.trial_ends_ns;
 }
 
-/* Root alone can. */
+/* Only root can write the word. */
 void end_trial(void)
 {
 	const struct smtpward_trial over = { .word = 1 };
@@ -87,7 +87,7 @@ const char *lock_path(void)
 	return path;
 }
 
-/* Stops it where it does not hold root's lock, which it would keep. */
+/* Stops the log at a moment when it does not hold root's lock, which it would keep. */
 void log_stop_between_looks(pid_t pid)
 {
 	const int64_t deadline = clock_ms() + FIXTURE_PATIENCE;

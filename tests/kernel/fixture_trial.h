@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What tests of trials share: two policies that refuse the opposite, for the cgroups mail.service
- * and web.service of the test, one of them on trial.
+ * Shared by the tests of trials: two policies that refuse the opposite, for the cgroups
+ * mail.service and web.service of the test, one of the two on trial.
  */
 #ifndef SMTPWARD_TEST_KERNEL_FIXTURE_TRIAL_H
 #define SMTPWARD_TEST_KERNEL_FIXTURE_TRIAL_H
@@ -19,7 +19,7 @@
 #define REFUSE_MAIL "allow unit web.service\n"
 #define REFUSE_BOTH "deny\n"
 
-/* The exit status of 'load --try'; and of 'confirm', of whatever hash with NULL. */
+/* The exit status of 'load --try', and of 'confirm'; with NULL of any hash. */
 int try_for(const char *time, const char *policy);
 int confirm(const char *hash);
 
@@ -29,14 +29,14 @@ void assert_says(const char *text, const char *words);
 bool refuses(const char *cgroup);
 void assert_refuses(const char *refused, const char *allowed);
 
-/* The clock that the programs go by, and when the trial is over by it. */
+/* The time on the programs' clock, and the trial's end on it. */
 int64_t boot_ns(void);
 int64_t trial_ends_ns(void);
 
-/* A deadline need not pass: this is what the first connect behind it does. */
+/* Ends the trial before its deadline, as the first connect after the deadline would. */
 void end_trial(void);
 
-/* Root's lock, and a log that is stopped where it does not hold it. */
+/* The path of root's lock; and stops a log at a moment when it does not hold the lock. */
 const char *lock_path(void);
 void log_stop_between_looks(pid_t pid);
 

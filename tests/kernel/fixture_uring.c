@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One connect(2) through io_uring, by its system calls: no library is needed for one. */
+/* One connect(2) through io_uring, by its system calls, which take no library. */
 #include "fixture.h"
 
 #include <linux/io_uring.h>

@@ -9,19 +9,19 @@
 #include <string.h>
 
 /*
- * One zeroed item more at the end of an array: `array` is the address of the pointer to its
- * first item, which was NULL when *n_items was 0. Returns the item, or NULL if memory is out:
- * nothing has changed then.
+ * Adds a zeroed item at the end of an array: `array` is the address of the pointer to the first
+ * item, which must be NULL if *n_items is 0. Returns the item, or NULL if memory is out; the array
+ * is unchanged then.
  *
- * The array has room for its length rounded up to a power of two, and needs no capacity
- * beside it; taking items off its end leaves it more room than that.
+ * The array has room for its length rounded up to a power of two, so no capacity is stored beside
+ * it. A caller that takes items off the end leaves the array more room than that.
  */
 static inline void *array_add(void *array, size_t *n_items, size_t item_size)
 {
 	const size_t n = *n_items;
 	char *items;
 
-	/* Copied, as the pointer there has another type than ours. */
+	/* Copied, as the caller's pointer has another type than items. */
 	memcpy(&items, array, sizeof(items));
 	assert(item_size && !items == !n);
 	if (!(n & (n - 1))) {

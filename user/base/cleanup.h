@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Scope-bound ownership: a resource is released where its variable goes out of
- * scope, unless TAKE_PTR or TAKE_FD (macro.h) handed it on. The sentinels are NULL and -1.
+ * Scope-bound ownership: a resource is released as its variable goes out of scope, unless TAKE_PTR
+ * or TAKE_FD (macro.h) handed the resource on. The empty values are NULL and -1.
  */
 #ifndef SMTPWARD_CLEANUP_H
 #define SMTPWARD_CLEANUP_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Macros for everybody: a resource handed on, the length of an array. */
+/* Macros for everybody: they hand a resource on, or give the length of an array. */
 #ifndef SMTPWARD_MACRO_H
 #define SMTPWARD_MACRO_H
 

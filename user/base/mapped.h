@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* IPv4 addresses as the kernel and we keep them: mapped, ::ffff:a.b.c.d, in 16 bytes. */
+/* IPv4 addresses as the kernel and smtpward store them: mapped, ::ffff:a.b.c.d, in 16 bytes. */
 #ifndef SMTPWARD_MAPPED_H
 #define SMTPWARD_MAPPED_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes, and bits, in front of the address itself. */
+/* Bytes, and bits, in front of the IPv4 address. */
 #define MAPPED_BYTES 12
 #define MAPPED_BITS (8 * MAPPED_BYTES)
 
@@ -18,7 +18,7 @@ static inline bool mapped_is_ipv4(const uint8_t address[16])
 	return !memcmp(address, mapped_start, sizeof(mapped_start));
 }
 
-/* The first part of one; the four bytes of the address are the caller's to write. */
+/* Writes the first MAPPED_BYTES bytes; the caller writes the four bytes of the address. */
 static inline void mapped_begin(uint8_t address[16])
 {
 	memcpy(address, mapped_start, sizeof(mapped_start));

@@ -12,19 +12,19 @@
 
 #define SPAN_SECONDS_MAX (366ULL * 24 * 60 * 60)
 
-/* From large to small, and of one size the longer word first. */
+/* The units from large to small; of two words for one unit the longer comes first. */
 static const struct {
 	const char *word;
 	uint64_t seconds;
 } span_units[] = { { "h", 3600 }, { "min", 60 }, { "m", 60 }, { "s", 1 } };
 
-/* The digits at *text, which is moved behind them. */
+/* Parses the digits at *text, and moves *text behind them. 0, -EINVAL or -ERANGE. */
 static int span_take_number(const char **text, uint64_t *ret_number)
 {
 	uint64_t number = 0;
 	const char *at = *text;
 
-	/* Which elsewhere makes a number an octal one. */
+	/* Elsewhere a leading 0 makes a number octal. */
 	if (at[0] == '0' && at[1] >= '0' && at[1] <= '9')
 		return -EINVAL;
 	for (; *at >= '0' && *at <= '9'; at++) {
@@ -39,7 +39,7 @@ static int span_take_number(const char **text, uint64_t *ret_number)
 	return 0;
 }
 
-/* The index of the unit at *text, which is moved behind it; or -EINVAL. */
+/* The index of the unit at *text, or -EINVAL. Moves *text behind the unit. */
 static int span_take_unit(const char **text)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(span_units); i++) {

@@ -6,12 +6,12 @@
 #include <stdint.h>
 
 /*
- * Numbers with a unit each, the larger unit first: h, m or min, s. 0, or -EINVAL if it is
- * no span, -ERANGE if it is over a year.
+ * Parses numbers that have a unit each, the larger unit first: h, m or min, s. 0; -EINVAL if text
+ * is no span; -ERANGE if the span is over a year.
  */
 int span_parse(const char *text, uint64_t *ret_seconds);
 
-/* "4m 30s"; "0s" where nothing is left. */
+/* "4m 30s"; "0s" for no seconds. */
 #define SPAN_SIZE 48
 
 void span_text(uint64_t seconds, char dst[SPAN_SIZE]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A verdict's word and a word's verdict, out of one table. */
+/* Verdicts to words and words to verdicts, from one table. */
 #include "base/verdict_word.h"
 
 #include <string.h>

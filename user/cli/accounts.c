@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The files of accounts; see accounts.h. */
+/* Reads the files of accounts; see accounts.h. */
 #include "cli/accounts.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 
-/* A file that is not there names nobody: *ret_file is NULL. */
+/* Opens a file of accounts; *ret_file is NULL if the file is missing: then it names nobody. */
 static int accounts_open(const char *path, FILE **ret_file)
 {
 	FILE *file = fopen(path, "re");
@@ -22,7 +22,7 @@ static int accounts_open(const char *path, FILE **ret_file)
 	return 0;
 }
 
-/* What the last entry's NULL was: the end, or a failure, which errno alone does not tell. */
+/* Why the last read returned NULL: 0 at the end of the file, -ENOMEM or -EIO. */
 static int accounts_end(FILE *file)
 {
 	if (ferror(file))
@@ -72,7 +72,7 @@ int accounts_group_keeps(void *userdata, uint32_t gid, const char *name)
 	return r ?: !taken;
 }
 
-/* As a policy takes users: by name or number. */
+/* A policy names users by name or by number. */
 static bool accounts_is_number(const char *text, uid_t id)
 {
 	char number[16];

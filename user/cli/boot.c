@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Loading as the service does; see boot.h. */
+/* Loads as the service does; see boot.h. */
 #include "cli/boot.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "pins/sound.h"
 #include "pins/state.h"
 
-/* How long the file may take, with all that it includes and all names in it. */
+/* How long reading may take, with all included files and all names in them. */
 #define BOOT_READ_SECONDS 10
 
 #define BOOT_RETRY_SECONDS 10
@@ -30,8 +30,8 @@ enum boot_found {
 	BOOT_NOTHING,
 	BOOT_WHOLE,
 	BOOT_TRIAL,	 /* whole, and on trial */
-	BOOT_WHOLE_KEPT, /* whole, and it is the policy that was kept */
-	BOOT_BROKEN,	 /* or of another version, and not for us to tell */
+	BOOT_WHOLE_KEPT, /* whole, and the policy is the kept one */
+	BOOT_BROKEN,	 /* not whole, or of another version, which we cannot judge */
 };
 
 struct boot {
@@ -40,8 +40,8 @@ struct boot {
 	const char *reader;
 	struct kept kept;
 	enum boot_found found;
-	char config[sizeof(((struct smtpward_policy_info *)0)->config)]; /* of what is in force */
-	char why[sizeof(((struct smtpward_origin *)0)->why)];		 /* if it is kept */
+	char config[sizeof(((struct smtpward_policy_info *)0)->config)]; /* of the loaded policy */
+	char why[sizeof(((struct smtpward_origin *)0)->why)];		 /* the kept one is: why */
 };
 
 static void boot_close(struct boot *boot)
@@ -58,7 +58,10 @@ static enum boot_found boot_judge(const struct state *state)
 	return state->origin.flags & SMTPWARD_ORIGIN_KEPT ? BOOT_WHOLE_KEPT : BOOT_WHOLE;
 }
 
-/* Maps that last, where the reader's group has spoiled one, end every log until a load. */
+/*
+ * Whether the maps that last are sound: if the reader's group has spoiled one, every log ends
+ * until a load.
+ */
 static bool boot_is_sound(const struct boot *boot, uint64_t generation)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
@@ -142,7 +145,7 @@ static enum command_result boot_load_file(struct boot *boot, struct load_report 
 	return result;
 }
 
-/* The copy of what is in force goes by its name. */
+/* Names the copy of the policy in force after the policy's file. */
 static int boot_rename(struct given_policy *given, const char *name)
 {
 	char *file = strdup(name);
@@ -157,7 +160,7 @@ static int boot_rename(struct given_policy *given, const char *name)
 	return 0;
 }
 
-/* why: what it is loaded instead of; NULL if it is what was in force. */
+/* why: the reason for loading the kept policy instead of the file; NULL if it was in force. */
 static enum command_result boot_load_kept(const struct boot *boot, const char *why,
 					  struct load_report *ret_report)
 {
@@ -192,7 +195,9 @@ static enum command_result boot_load_file_or_kept(struct boot *boot, struct load
 	return result;
 }
 
-/* The kept one stays where the file is as bad as it was. */
+/*
+ * Replaces the kept policy by the file's, or keeps it in force if the file still cannot be loaded.
+ */
 static enum command_result boot_replace_kept(struct boot *boot, struct load_report *ret_report)
 {
 	struct reason why;
@@ -204,7 +209,7 @@ static enum command_result boot_replace_kept(struct boot *boot, struct load_repo
 	return COMMAND_DONE;
 }
 
-/* What stays in force may have been loaded before the clock was set. */
+/* The policy that stays in force may have been loaded before the clock was set. */
 static void boot_set_clock(const struct boot *boot)
 {
 	struct reason reason;
@@ -213,7 +218,10 @@ static void boot_set_clock(const struct boot *boot)
 		msg_warning("%s", reason.text);
 }
 
-/* The same policy once more, so that nothing that is half written comes into force. */
+/*
+ * Loads the kept policy again if it is the one in force, so that no half-written file comes into
+ * force.
+ */
 static enum command_result boot_repair(struct boot *boot, struct load_report *ret_report)
 {
 	if (kept_is_in_force(&boot->kept) &&
@@ -242,7 +250,10 @@ static enum command_result boot_load_found(struct boot *boot, struct load_report
 	return boot_load_file_or_kept(boot, ret_report);
 }
 
-/* A user that /etc/passwd does not have is no reason to have no policy. */
+/*
+ * The reader's name, or NULL if /etc/passwd does not have that user: the policy is loaded all the
+ * same.
+ */
 static const char *boot_find_reader(const char *name)
 {
 	gid_t group;
@@ -293,7 +304,10 @@ static void boot_sleep(unsigned int seconds)
 		;
 }
 
-/* COMMAND_DONE: all is well; COMMAND_NO: it was lifted; COMMAND_DEGRADED: not yet. */
+/*
+ * COMMAND_DONE: a policy is in force, whole; COMMAND_NO: somebody lifted it; COMMAND_DEGRADED: try
+ * again.
+ */
 static enum command_result boot_try_again(const struct boot_request *request,
 					  const struct kept_lift *lift,
 					  struct load_report *ret_report)
@@ -309,7 +323,7 @@ static enum command_result boot_try_again(const struct boot_request *request,
 	}
 	if (boot.found == BOOT_WHOLE)
 		return COMMAND_DONE;
-	/* What comes behind it is to be seen. */
+	/* The next try sees which policy follows the trial. */
 	if (boot.found == BOOT_TRIAL)
 		return COMMAND_DEGRADED;
 	boot_load_found(&boot, ret_report);

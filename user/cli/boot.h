@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loading as the service does: what is in force and whole is left alone; what cannot be
- * read at boot is replaced by the policy that was kept; and what came of that is tried
- * again.
+ * Loads as the service does: leaves a policy alone that is in force and whole; loads the kept
+ * policy if the file cannot be read at boot; and tries again later.
  */
 #ifndef SMTPWARD_BOOT_H
 #define SMTPWARD_BOOT_H
@@ -18,15 +17,15 @@ struct boot_request {
 };
 
 /*
- * COMMAND_DONE where a policy is in force afterwards: the file's, the one that was there,
- * or the one that was kept. *ret_report as say_load_policy() has it.
+ * COMMAND_DONE if a policy is in force afterwards: the file's, the one that was in force before,
+ * or the kept one. *ret_report as of say_load_policy().
  */
 enum command_result boot_load(const struct boot_request *request, struct load_report *ret_report);
 
 /*
- * Does nothing, COMMAND_NO, where the file's policy is in force. Else it tries as
- * boot_load() does, after 10 seconds and then rarer, up to 5 minutes, until it is:
- * COMMAND_DONE; or until somebody unloads: COMMAND_NO.
+ * Returns COMMAND_NO at once if the file's policy is in force. Else tries as boot_load() does,
+ * first after 10 seconds, then after longer pauses of up to 5 minutes, until the file's policy is
+ * in force: COMMAND_DONE; or until somebody unloads: COMMAND_NO.
  */
 enum command_result boot_retry(const struct boot_request *request, struct load_report *ret_report);
 

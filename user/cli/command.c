@@ -22,7 +22,7 @@ static const struct option_spec common_options[] = {
 #define N_COMMON ARRAY_SIZE(common_options)
 #define OPTIONS_MAX 16
 
-/* getopt_long(3) hands back BASE + index for every option, so that letters need no table. */
+/* getopt_long(3) returns BASE + index for every option, so letters need no table of their own. */
 #define BASE 256
 
 static const struct option_spec *command_option_at(const struct command *command, size_t index)
@@ -67,7 +67,7 @@ static void command_print_help(const struct command *command)
 
 static void command_build_tables(const struct command *command, struct option *longs, char *letters)
 {
-	*letters++ = ':'; /* getopt_long(3) is to tell a missing argument from an unknown option */
+	*letters++ = ':'; /* makes getopt_long(3) tell a missing argument from an unknown option */
 	for (size_t i = 0; i < command_count_options(command); i++) {
 		const struct option_spec *option = command_option_at(command, i);
 
@@ -101,7 +101,10 @@ static enum command_result command_bad_usage(const struct command *command)
 	return COMMAND_BAD_INPUT;
 }
 
-/* optopt is a letter of ours or the user's; a long option is a whole word. */
+/*
+ * optopt is a letter of an option, or a letter that the user typed; for a long option it is
+ * neither, and word is the option.
+ */
 static enum command_result command_bad_option(const struct command *command, int value,
 					      const char *word)
 {
@@ -114,7 +117,7 @@ static enum command_result command_bad_option(const struct command *command, int
 	return command_bad_usage(command);
 }
 
-/* What a shell makes of a variable that is not set, as in --pins "$PINS", names nothing. */
+/* An unset shell variable, as in --pins "$PINS", makes an empty argument, which is refused. */
 static enum command_result command_empty_argument(const struct command *command,
 						  const struct option_spec *option)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a command is: a configuration struct, its defaults, an option table and one
- * function. The parser, --help and the shell's completion read the table.
+ * A command: a configuration struct, its defaults, an option table and one function. The parser,
+ * --help and the shell's completion read the table.
  */
 #ifndef SMTPWARD_COMMAND_H
 #define SMTPWARD_COMMAND_H
@@ -11,13 +11,13 @@
 
 #include "build.h"
 
-/* What became of a command. main.c alone turns it into an exit status. */
+/* The result of a command. main.c alone turns it into an exit status. */
 enum command_result {
 	COMMAND_DONE,
 	COMMAND_FAILED,
 	COMMAND_BAD_INPUT, /* usage or policy */
 	COMMAND_NO,	   /* done, and the answer is no */
-	COMMAND_DEGRADED,  /* in force, and not as it should be */
+	COMMAND_DEGRADED,  /* a policy is in force, but has troubles */
 };
 
 enum option_kind {
@@ -39,7 +39,7 @@ struct option_spec {
 	const char *argument; /* FILE, DIR, or choices as in "json|FILE"; NULL for a flag */
 	const char *help;
 	enum option_kind kind;
-	size_t offset; /* of the member in the command's configuration */
+	size_t offset; /* of the option's member in the command's configuration */
 };
 
 struct command {
@@ -51,11 +51,11 @@ struct command {
 	size_t n_options;
 	size_t config_size;
 	int max_arguments;
-	bool stays; /* and gives up rights: it holds nothing open that its caller had */
+	bool stays; /* gives up rights and runs on: command_run() closes extra descriptors */
 	enum command_result (*run)(void *config, int argc, char **argv);
 };
 
-/* Options that several commands have; member is the one in the configuration. */
+/* Options of several commands; member is the option's member in the configuration. */
 #define OPTION_CONFIG(type, member)                                                         \
 	{                                                                                   \
 		'c', "config", "FILE", "policy to read (default: " COMMAND_CONFIG_PATH ")", \
@@ -84,8 +84,8 @@ struct command {
 #define COMMAND_CONFIG_PATH SMTPWARD_SYSCONFDIR "/smtpward/smtpward.conf"
 
 /*
- * Parses argv, which begins with the command's name, and runs it. Handles -h, -v
- * and -q, which every command has.
+ * Parses argv, which begins with the command's name, and runs the command. Handles -h, -v and -q,
+ * which every command has.
  */
 enum command_result command_run(const struct command *command, int argc, char **argv);
 

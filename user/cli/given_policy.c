@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The policy that a command was given; see given_policy.h. */
+/* The policy that a command was given: reads, checks and prints it; see given_policy.h. */
 #include "cli/given_policy.h"
 
 #include <errno.h>
@@ -16,14 +16,14 @@
 #include "host/absolute.h"
 #include "policy/policy_ends.h"
 
-/* A glob may find a file whose name is not fit for a terminal. */
+/* A glob may find a file with a name that would harm a terminal. */
 static void given_quote_file(const char *file, char *dst, size_t size)
 {
 	if (quote_text(file, strlen(file), dst, size) < 0)
 		snprintf(dst, size, "?");
 }
 
-/* What stands for a directory has no lines. */
+/* Whether an error has a line: the text that stands for a directory has no lines. */
 static bool given_has_lines(const struct policy_error *error)
 {
 	const size_t len = strlen(error->file);
@@ -62,7 +62,7 @@ void given_print_doubts(const struct policy_errors *doubts)
 	given_print(doubts, "warning");
 }
 
-/* The newest of its files, and when it was changed. */
+/* The newest of the policy's files, and the time when it was changed; 0 if there is none. */
 static int64_t given_find_newest(const struct given_policy *given, const char **ret_file)
 {
 	int64_t newest = 0;
@@ -100,7 +100,7 @@ static void given_format_time(time_t when, char *dst, size_t size)
 		snprintf(dst, size, "%lld", (long long)when);
 }
 
-/* The programs take such a clock for one that is not set. */
+/* Warns of a clock that is behind the policy: the programs regard the clock as not set. */
 static void given_print_ahead(const struct given_policy *given)
 {
 	char file[QUOTE_SIZE(4096)], written[32], now[32];
@@ -129,7 +129,7 @@ int given_print_ends(const struct given_policy *given)
 	return r;
 }
 
-/* A directory is a file that includes what is in it. */
+/* Parses a directory as if a file included everything in it. */
 static int given_parse_directory(const char *path, const struct policy_source *source,
 				 struct policy **ret_policy, struct policy_errors *errors)
 {
@@ -189,13 +189,16 @@ static int given_copy(const char *text, char **ret_copy)
 	return 0;
 }
 
-/* What was given absolute is shown as it was given. */
+/* Messages show an absolute path unchanged. */
 static int given_make_absolute(const char *path, char **ret_path)
 {
 	return *path == '/' ? given_copy(path, ret_path) : absolute_path(path, ret_path);
 }
 
-/* What places point into is the policy's list of files. */
+/*
+ * Makes a file of the policy absolute, and the places of its rules: they point to the list of
+ * files.
+ */
 static int given_locate_file(struct policy *policy, char **file)
 {
 	char *absolute = NULL;
@@ -211,7 +214,10 @@ static int given_locate_file(struct policy *policy, char **file)
 	return 0;
 }
 
-/* Errors name files as they were given; what stays in the kernel is read from elsewhere. */
+/*
+ * Errors were printed with the names as given. From here on names are absolute: the kernel's copy
+ * is read from other directories.
+ */
 static int given_locate(struct policy *policy, const char *path, char **ret_file)
 {
 	if (!strcmp(path, POLICY_BUILTIN_NAME))

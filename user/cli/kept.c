@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The last good policy; see kept.h. */
+/* Keeps the last good policy; see kept.h. */
 #include "cli/kept.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include "pins/pins.h"
 #include "policy/policy_lex.h"
 
-/* A policy has 64 files of 1 MiB; numbers and quotes come to it. */
+/* More than 64 files of 1 MiB can become in a copy, with numbers and quotes. */
 #define KEPT_SIZE_MAX (512U << 20)
 
 #define KEPT_OF_TEXT "# in force as generation "
@@ -46,7 +46,7 @@ static int kept_name(struct kept *kept, const char *instance)
 	return 0;
 }
 
-/* Nobody but root decides what root puts in force, nor needs to see it. */
+/* Opens the directory of the copies, which only root can enter: root loads policies from it. */
 static int kept_open_directory(bool make, int *ret_fd, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
@@ -74,7 +74,7 @@ static int kept_open_all(const char *pins, bool make, struct kept *kept, struct 
 	char instance[PINS_PATH_SIZE];
 	int r = absolute_path(pins, &kept->pins);
 
-	/* -ENOENT is for a directory of copies that can still be made. */
+	/* The caller takes -ENOENT for a directory of copies that can still be made. */
 	if (r == -ENOENT)
 		r = -ENOTDIR;
 	if (!r)
@@ -104,7 +104,7 @@ void kept_close(struct kept *kept)
 	kept->pins = NULL;
 }
 
-/* What tells one load of a boot from another, in any version. */
+/* A line that names one load of one boot, alike in all versions. */
 static int kept_describe_generation(uint64_t generation, char *dst, size_t size)
 {
 	_cleanup_fclose_ FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -117,7 +117,7 @@ static int kept_describe_generation(uint64_t generation, char *dst, size_t size)
 	return 0;
 }
 
-/* Of the load that the gate names. */
+/* The same for the load that the gate names. */
 static int kept_describe_load(const struct kept *kept, char *dst, size_t size)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
@@ -166,7 +166,10 @@ static int kept_write_new(const struct kept *kept, const char *head, const char 
 	return fsync(fd) ? -errno : 0;
 }
 
-/* There is one copy of a name at any time, a whole one, whatever ends this. */
+/*
+ * Writes the copy under a new name and renames it: whatever interrupts this, the name has one
+ * whole copy.
+ */
 static int kept_write_as(const struct kept *kept, const char *name, const char *head,
 			 const char *of, const char *body)
 {
@@ -234,7 +237,7 @@ static void kept_text_clear(struct kept_text *text)
 	free(text->body);
 }
 
-/* What is to be written; makes the directory where there is none. */
+/* Makes the text of the copy; makes the directory if there is none. */
 static int kept_make_text(struct kept *kept, const struct given_policy *given,
 			  struct kept_text *text)
 {
@@ -271,7 +274,7 @@ void kept_put_by(struct kept *kept, const struct given_policy *given)
 	kept_warn(kept, r);
 }
 
-/* Reading it. */
+/* Reading the copy. */
 
 static int kept_read_all(int fd, size_t size, char **ret_text)
 {
@@ -286,7 +289,7 @@ static int kept_read_all(int fd, size_t size, char **ret_text)
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (!n)
-			return -EIO; /* nobody makes it shorter while we have the lock */
+			return -EIO; /* nobody makes the file shorter while we have the lock */
 		used += n > 0 ? (size_t)n : 0;
 	}
 	text[used] = '\0';
@@ -408,7 +411,7 @@ static int kept_move_trial(const struct kept *kept)
 	return kept_remove(kept, kept->lifted);
 }
 
-/* What was confirmed, and not what may be on trial by now. */
+/* Keeps the policy that was confirmed, even if another policy is on trial by now. */
 void kept_confirm(const struct kept *kept, uint64_t generation)
 {
 	char of[128];
@@ -423,7 +426,10 @@ void kept_confirm(const struct kept *kept, uint64_t generation)
 			    "'smtpward load' keeps one");
 }
 
-/* Of the head, where it is from and when it was kept stay. */
+/*
+ * Writes the copy again for the load in force. The head's lines of the origin and the time of the
+ * copy stay.
+ */
 void kept_keep_on(const struct kept *kept)
 {
 	_cleanup_free_ char *text = NULL;
@@ -438,14 +444,14 @@ void kept_keep_on(const struct kept *kept)
 	if (found) {
 		body = found + 1 + strcspn(found + 1, "\n");
 		body += *body == '\n';
-		/* The head ends with the newline before that line, which is found[0]. */
+		/* The head ends with the newline before KEPT_OF_TEXT, which is found[0]. */
 		found[1] = '\0';
 		r = kept_write(kept, text, of, body);
 	}
 	kept_warn(kept, r);
 }
 
-/* Lifting it. */
+/* Lifting the copy. */
 
 static int kept_move_away(const struct kept *kept)
 {
@@ -456,7 +462,7 @@ static int kept_move_away(const struct kept *kept)
 		return fsync(kept->fd) ? -errno : 0;
 	if (errno != ENOENT)
 		return -errno;
-	/* What tries again to load is told, too, where there was nothing to lift yet. */
+	/* There was no copy, but a process that tries again to load must see the lift. */
 	fd = openat(kept->fd, kept->lifted, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
@@ -467,7 +473,7 @@ void kept_lift(const struct kept *kept)
 {
 	int moved, removed;
 
-	/* Nothing was ever kept, and nobody tries again. */
+	/* Nothing was ever kept, and no process tries again. */
 	if (kept->r == -ENOENT && kept->lock_fd >= 0)
 		return;
 	if (kept->r) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The last good policy: a copy of what was put in force for good, one for each pin
- * directory, for a boot that cannot read the policy itself. It has numbers beside the
- * names, so that reading it takes no directory service.
+ * The last good policy: a copy of the policy that was loaded for good, one for each pin directory,
+ * for a boot that cannot read the policy's file. The copy has numbers beside the names, so that
+ * reading it takes no directory service.
  *
- * Whoever loads, or lifts, holds the lock from before that until the copy says so. What fails with
- * a copy is a warning: what is in force does not go by it.
+ * A load, or an unload, holds the lock from before its first change until the copy matches. A
+ * failure with a copy is a warning: enforcement does not depend on it.
  */
 #ifndef SMTPWARD_KEPT_H
 #define SMTPWARD_KEPT_H
@@ -22,16 +22,16 @@
 #define KEPT_DIRECTORY SMTPWARD_LOCALSTATEDIR "/lib/smtpward"
 
 struct kept {
-	int fd;	     /* the directory; -1 if it cannot be had */
-	int lock_fd; /* what this instance is locked with; likewise */
-	int r;	     /* why one of them cannot, and the sentence */
+	int fd;	     /* the directory; -1 if it cannot be opened */
+	int lock_fd; /* the lock of this pin directory; -1 if it cannot be had */
+	int r;	     /* why fd or lock_fd is -1; 0 or -errno */
 	struct reason why;
 	char *pins;		     /* the pin directory, absolute */
 	char path[PATH_MAX];	     /* of the copy */
-	char name[NAME_MAX + 1];     /* in the directory: of the copy, */
-	char new_name[NAME_MAX + 1]; /* one that is being written, */
-	char lifted[NAME_MAX + 1];   /* one that is not to be used, */
-	char trial[NAME_MAX + 1];    /* one of a policy that is on trial, and not to be used yet */
+	char name[NAME_MAX + 1];     /* file names in the directory: the copy, */
+	char new_name[NAME_MAX + 1]; /* a copy that is being written, */
+	char lifted[NAME_MAX + 1];   /* a copy that must not be used any more, */
+	char trial[NAME_MAX + 1];    /* a copy of a policy on trial, which must not be used yet */
 };
 
 #define KEPT_CLOSED                                   \
@@ -40,39 +40,39 @@ struct kept {
 	}
 
 /*
- * Waits for the lock, which no other instance has. With make, the directory is made where it
- * does not exist; without, once there is something to keep. That it cannot be had is said once it
- * matters.
+ * Waits for the lock, which no other instance has. With make, makes the directory if it does not
+ * exist; without, kept_keep() makes it. If the directory or the lock cannot be had, the function
+ * that needs it says so.
  */
 void kept_open(const char *pins, bool make, struct kept *ret_kept);
 void kept_close(struct kept *kept);
 
-/* The policy has been put in force for good: from here on it is the one to fall back to. */
+/* Makes given, which has been loaded for good, the policy to fall back to. */
 void kept_keep(struct kept *kept, const struct given_policy *given);
 
 /*
- * It has been put on trial: its copy is put by, and is none to fall back to until confirmed. A
- * confirm does not wait for the lock first: what it says is by the clock, and a copy is not.
+ * Puts by a copy of given, which is on trial: the copy is used only once it is confirmed. A
+ * confirm runs against the trial's clock, so it does not wait for the lock before it confirms.
  */
 void kept_put_by(struct kept *kept, const struct given_policy *given);
 void kept_confirm(const struct kept *kept, uint64_t generation);
 
-/* The copy that was read is in force once more: it goes on as it is. */
+/* Renews the copy, which was read and is in force again. */
 void kept_keep_on(const struct kept *kept);
 
-/* Enforcement has been lifted: the copy is not used any more, until the next load. */
+/* Marks the copy as lifted: it is not used any more, until the next load. */
 void kept_lift(const struct kept *kept);
 
 /*
- * Reads the copy, and says of each number that is another's by now that it matches
- * nothing. -ENOENT if there is none, or it was lifted. given.name is kept.path.
+ * Reads the copy. If a name's number belongs to another name by now, warns that the number matches
+ * nothing. -ENOENT if there is no copy, or it was lifted. given.name is kept.path.
  */
 int kept_read(const struct kept *kept, struct given_policy *ret_given, struct reason *reason);
 
 /* Whether the copy is of the generation that map_gate names. */
 bool kept_is_in_force(const struct kept *kept);
 
-/* When it was lifted last: two that differ have an unload between them. */
+/* The time of the last lift: two that differ have an unload between them. */
 struct kept_lift {
 	struct timespec when;
 	ino_t inode;

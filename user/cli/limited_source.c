@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Questions to a child, answers from it; see limited_source.h. A child and not a thread:
- * who waits for a dead file server cannot be stopped, and a process does not end before
- * all of its threads have.
+ * Asks a child, and reads its answers; see limited_source.h. A child and not a thread: a thread
+ * that waits for a dead file server cannot be stopped, and a process does not end before all of
+ * its threads have ended.
  */
 #include "cli/limited_source.h"
 
@@ -28,19 +28,19 @@ enum limited_question {
 	LIMITED_GROUP,
 };
 
-/* A question has two texts, of which the second may be empty; an answer has any number. */
+/* A question has two texts, and the second may be empty; an answer has any number of texts. */
 struct limited_message {
 	uint32_t question;
 	int32_t r;
 	uint32_t id;
 	uint32_t n_texts;
 	struct limited_text {
-		char *bytes; /* with a NUL behind them */
+		char *bytes; /* with a NUL behind */
 		uint32_t size;
 	} * texts;
 };
 
-/* Of one text: what a policy's file can have is far below it. */
+/* The longest text: far longer than any file of a policy. */
 #define LIMITED_TEXT_MAX (16U << 20)
 #define LIMITED_TEXTS_MAX (1U << 20)
 
@@ -60,7 +60,7 @@ static int64_t limited_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Until the descriptor is ready. deadline_ms: 0 is none. */
+/* Waits until the descriptor is ready. deadline_ms: 0 is no deadline. */
 static int limited_wait(int fd, short events, int64_t deadline_ms)
 {
 	struct pollfd ready = { .fd = fd, .events = events };
@@ -197,7 +197,7 @@ static int limited_add_text(struct limited_message *answer, char *bytes, size_t 
 	return 0;
 }
 
-/* why: the sentence, or NULL. */
+/* why: the reason as an allocated text, or NULL. */
 static int limited_fail(int failure, char *why, struct limited_message *answer)
 {
 	int r = why ? limited_add_text(answer, why, strlen(why)) : 0;
@@ -227,7 +227,7 @@ static int limited_do_expand(const char *includer, const char *pattern,
 		return limited_fail(r, why, answer);
 	answer->texts = calloc(n ?: 1, sizeof(*answer->texts));
 	if (!answer->texts)
-		return -ENOMEM; /* the child has nothing to free for: it ends */
+		return -ENOMEM; /* the child frees nothing, as it ends */
 	for (size_t i = 0; i < n; i++)
 		answer->texts[i] = (struct limited_text){ paths[i], (uint32_t)strlen(paths[i]) };
 	answer->n_texts = (uint32_t)n;
@@ -268,7 +268,10 @@ static int limited_answer(int fd)
 	return limited_send_message(fd, &answer, 0);
 }
 
-/* A lock of the parent's would be held for as long as this waits. */
+/*
+ * The child closes all other descriptors: it would hold a lock of the parent's as long as it
+ * waits.
+ */
 static int limited_close_others(int fd)
 {
 	const int kept = STDERR_FILENO + 1;
@@ -278,7 +281,7 @@ static int limited_close_others(int fd)
 	return kept;
 }
 
-/* Nothing that the parent has not written yet, or has to take back, is a copy's to do. */
+/* Ends by SIGKILL: the child must neither flush the parent's buffers nor run its exit handlers. */
 static void limited_serve(int fd, pid_t parent)
 {
 	const int only = limited_close_others(fd);
@@ -392,7 +395,7 @@ int limited_source_open(unsigned int seconds, struct limited_source *ret_limited
 	pid_t child;
 	int fds[2];
 
-	/* One that could not be stopped in time, and has come to its end since. */
+	/* Reaps a child that could not be stopped in time, and has ended since. */
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
@@ -424,12 +427,15 @@ int limited_source_open(unsigned int seconds, struct limited_source *ret_limited
 
 void limited_source_close(struct limited_source *limited)
 {
-	/* The end of what it reads is one to it, too. */
+	/* The closed socket ends the child, too. */
 	cleanup_close(&limited->fd);
 	if (limited->child > 0) {
 		const int wait = kill(limited->child, SIGKILL) || limited->failed ? WNOHANG : 0;
 
-		/* Who waits for a file server ends when that answers: not waited for. */
+		/*
+		 * A child that waits for a file server ends when the server answers: close does
+		 * not wait for it.
+		 */
 		while (waitpid(limited->child, NULL, wait) < 0 && errno == EINTR)
 			;
 	}

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The real world, as policy_source_system has it, for a limited time: what is asked is
- * done by a child, and what has no answer by then, or a child that died of the question,
- * is an error at its place in the policy. A boot must not wait for a directory service
- * or a file server that does not come.
+ * The real world, as policy_source_system has it, for a limited time: a child does the lookups. A
+ * lookup that has no answer in time, or that kills the child, is an error at its place in the
+ * policy. A boot must not wait for a directory service or a file server that does not come.
  */
 #ifndef SMTPWARD_LIMITED_SOURCE_H
 #define SMTPWARD_LIMITED_SOURCE_H
@@ -19,7 +18,7 @@ struct limited_source {
 	int fd;			     /* to the child; -1 if it is not open */
 	pid_t child;
 	int64_t deadline_ms; /* CLOCK_MONOTONIC */
-	int failed;	     /* what every question is answered with from now on, or 0 */
+	int failed;	     /* the answer to every question from now on, or 0 */
 };
 
 #define LIMITED_SOURCE_CLOSED         \

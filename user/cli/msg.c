@@ -15,7 +15,7 @@
 
 static enum msg_level msg_level = MSG_INFO;
 
-/* What takes messages without waiting, or -1: they go to stderr, and wait. */
+/* A descriptor that takes messages without waiting; or -1: messages go to stderr, and wait. */
 static int msg_fd = -1;
 
 void msg_set_level(enum msg_level level)
@@ -32,7 +32,7 @@ void msg_never_wait(void)
 {
 	if (msg_fd < 0)
 		msg_fd = sink_stream_own(STDERR_FILENO);
-	/* Neither a terminal nor a pipe, or not to be opened anew. */
+	/* stderr is neither a terminal nor a pipe, or cannot be opened anew. */
 	if (msg_fd < 0)
 		msg_fd = STDERR_FILENO;
 }
@@ -46,7 +46,7 @@ static void msg_put(const char *prefix, const char *format, va_list args)
 	if ((size_t)len > sizeof(text) - 2)
 		len = sizeof(text) - 2;
 	text[len++] = '\n';
-	/* Nobody is left to be told that this one was not taken. */
+	/* A message that is not taken is lost: there is nobody else to tell. */
 	sink_stream_put(msg_fd, text, len);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a command tells its user, on stderr, as "smtpward: ...". For commands only:
- * everything below them returns errors and says nothing. errno is kept.
+ * Messages of a command to its user, on stderr, as "smtpward: ...". For commands only: all layers
+ * below return errors and print nothing. The functions keep errno.
  */
 #ifndef SMTPWARD_MSG_H
 #define SMTPWARD_MSG_H
@@ -21,15 +21,15 @@ void msg_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void msg_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * From here on a message that nobody reads is dropped, as on a terminal that is stopped: what
- * goes on meanwhile is more than the message.
+ * From here on a message that nobody reads, as on a stopped terminal, is dropped: the work that
+ * goes on matters more.
  */
 void msg_never_wait(void);
 
-/* Says who holds a lock that is waited for. */
+/* Makes a process that waits for a lock say who holds it. */
 void msg_tell_waits(void);
 
-/* libbpf's own messages: its warnings are ours to explain, so they are for -v. */
+/* libbpf's own messages are for -v: commands explain its warnings themselves. */
 void msg_capture_libbpf(void);
 
 #endif /* SMTPWARD_MSG_H */

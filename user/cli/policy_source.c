@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What the parser asks of the real world: files, glob(3), and the databases of users
- * and groups.
- */
+/* The parser's view of the real world: files, glob(3), and the databases of users and groups. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -20,17 +17,17 @@
 #include "policy/policy.h"
 #include "policy/policy_parse.h"
 
-/* Of one entry in the user or group database: a group may have very many members. */
+/* The size of an entry in the user or group database: a group may have very many members. */
 #define ENTRY_SIZE_MIN 1024
 #define ENTRY_SIZE_MAX (16U << 20)
 
 /*
- * Whoever could change a policy could change what root does; so root takes none that
- * others can write to, nor one in a directory of theirs.
+ * Opens a file of a policy. A policy decides for root, so root takes no file that others can write
+ * to or replace.
  */
 static int source_open(const char *path, int *ret_fd, struct reason *reterr)
 {
-	/* Not blocking: a fifo is told from a file only once it is open. */
+	/* Not blocking, as a fifo shows to be one only after it is open. */
 	const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	int fd;
 
@@ -61,7 +58,7 @@ static int source_check_file(int fd, struct reason *reterr)
 	return 0;
 }
 
-/* One byte over the maximum is enough for the parser to see that it is too large. */
+/* Reads one byte more than the maximum, so that the parser sees a file that is too large. */
 static int source_read_all(int fd, char **ret_text, size_t *ret_size)
 {
 	_cleanup_free_ char *text = malloc(POLICY_FILE_MAX + 1);
@@ -85,7 +82,7 @@ static int source_read_all(int fd, char **ret_text, size_t *ret_size)
 	return 0;
 }
 
-/* Hands on what r is about, where there is more to say than errno has. */
+/* Returns r, and hands on the reason if there is one beyond errno. */
 static int source_fail(int r, const struct reason *why, char **reterr_why)
 {
 	char *copy = *why->text ? strdup(why->text) : NULL;
@@ -105,7 +102,10 @@ static int source_read(void *userdata, const char *path, char **ret_text, size_t
 	struct stat st;
 
 	(void)userdata;
-	/* A pipe, as /dev/stdin may be, is found by its link and by no name. */
+	/*
+	 * trusted_open() does not find a pipe, as /dev/stdin may be: its link has no name to
+	 * follow.
+	 */
 	if (r == -ENOENT && !stat(path, &st) && !S_ISREG(st.st_mode))
 		r = reason_set(&why, -EINVAL, "it is not a regular file");
 	if (!r)
@@ -126,7 +126,10 @@ static char *source_copy_escaped(char *out, const char *text, size_t size, const
 	return out;
 }
 
-/* The pattern's path. Escaped: for glob(3), to which only the pattern is a pattern. */
+/*
+ * The path of a pattern, relative to includer's directory. escape: for glob(3), which must not
+ * take the directory for a pattern.
+ */
 static int source_join_path(const char *includer, const char *pattern, bool escape, char **ret_path)
 {
 	const char *slash = *pattern == '/' ? NULL : strrchr(includer, '/');
@@ -143,7 +146,7 @@ static int source_join_path(const char *includer, const char *pattern, bool esca
 	return 0;
 }
 
-/* A folder that is not there holds nothing; one that cannot be read may hold rules. */
+/* A missing folder has no rules; a folder that cannot be read may have some. */
 static int source_glob_failed(const char *path, int error)
 {
 	(void)path;
@@ -171,7 +174,7 @@ static int source_copy_paths(const glob_t *found, char ***ret_paths, size_t *ret
 		free(paths);
 		return -ENOMEM;
 	}
-	/* Not glob's own order, which is the locale's. */
+	/* Sorted by bytes, as glob(3) sorts by the locale. */
 	qsort(paths, found->gl_pathc, sizeof(*paths), source_compare_paths);
 	*ret_paths = paths;
 	*ret_n = found->gl_pathc;
@@ -192,13 +195,13 @@ static int source_expand_glob(const char *path, char ***ret_paths, size_t *ret_n
 	case GLOB_NOSPACE:
 		return -ENOMEM;
 	default:
-		return errno ? -errno : -EIO; /* as source_glob_failed() left it */
+		return errno ? -errno : -EIO; /* the error that source_glob_failed() left */
 	}
 }
 
 /*
- * Where others can write to the directory of a pattern they decide what matches, also that
- * nothing does. What is in folders of its own is asked about file by file.
+ * Refuses a pattern in a directory that others can write to: they would decide which files match.
+ * If the pattern has folders below that directory, each file in them is checked when it is opened.
  */
 static int source_check_folder(const char *includer, const char *pattern, struct reason *reterr)
 {
@@ -216,7 +219,7 @@ static int source_check_folder(const char *includer, const char *pattern, struct
 	if (geteuid())
 		return 0;
 	r = trusted_open(end ? folder : ".", O_PATH, &fd, reterr);
-	return r == -EPERM || r == -ENOMEM ? r : 0; /* glob(3) says what else there is */
+	return r == -EPERM || r == -ENOMEM ? r : 0; /* glob(3) reports all other errors */
 }
 
 static int source_expand(void *userdata, const char *includer, const char *pattern,
@@ -255,7 +258,7 @@ static int source_same(void *userdata, const char *a, const char *b)
 	return trusted_same(&x, &y);
 }
 
-/* getpwnam(3): these errors may also mean that there is no such name. */
+/* getpwnam(3): these errors, too, may mean that the name is unknown. */
 static int source_lookup_error(int error)
 {
 	return error == ESRCH || error == ENOENT ? -ENOENT : -error;

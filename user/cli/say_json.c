@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* JSON of which nothing is left out; see say_json.h. */
+/* JSON that is whole or NULL; see say_json.h. */
 #include "cli/say_json.h"
 
 #include <string.h>

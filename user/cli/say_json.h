@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * JSON of which nothing is left out: what cannot be made, added or set makes NULL of the whole,
- * and that is passed on, as json_pack() does.
+ * JSON that is whole or NULL: if a part cannot be made, added or set, the result is NULL, and so
+ * is every result made from it, as with json_pack().
  */
 #ifndef SMTPWARD_SAY_JSON_H
 #define SMTPWARD_SAY_JSON_H
 
 #include <jansson.h>
 
-/* Room for the longest text, with its NUL; a longer one is NULL. */
+/* The longest text, with its NUL; a longer text gives NULL. */
 #define SAY_JSON_TEXT_SIZE 1024
 
-/* Somebody else's text, quoted as in a line: it need not be UTF-8, which JSON has to be. */
+/* A text of somebody else's, quoted as in a line: the text need not be UTF-8, but JSON must be. */
 json_t *say_json_text(const char *text);
 
-/* Both take what they are given, and return the first, or NULL. */
+/* Both own their arguments from then on, and return the first, or NULL. */
 json_t *say_json_append(json_t *array, json_t *value);
 json_t *say_json_set(json_t *object, const char *name, json_t *value);
 

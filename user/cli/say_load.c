@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Loading and lifting, with messages; see say_load.h. */
+/* Loads and lifts, with messages; see say_load.h. */
 #include "cli/say_load.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ enum command_result say_load_check_free(const char *path)
 	pid_t reader;
 	int r = pins_open(path ?: PINS_DEFAULT_PATH, &pins, &reason);
 
-	/* What is wrong with it otherwise is the load's to say. */
+	/* The load reports any other trouble of the directory. */
 	if (r)
 		return COMMAND_DONE;
 	reader = pins_find_reader(&pins);
@@ -41,7 +41,7 @@ enum command_result say_load_check_free(const char *path)
 	return COMMAND_FAILED;
 }
 
-/* ", name" for each member but one, as far as they fit. */
+/* Writes ", name" for each member but one, as far as there is room. */
 static void say_load_list_members(const struct group *group, const char *but, char *dst,
 				  size_t size)
 {
@@ -59,8 +59,8 @@ static void say_load_list_members(const struct group *group, const char *but, ch
 }
 
 /*
- * Rights go by the group: its other members get them too. By the file alone, as a machine that
- * boots may have nobody to answer for other databases.
+ * Warns of other members of the reader's group, as rights go by the group. The function reads only
+ * the file, as a booting machine may have no answer from other databases.
  */
 static void say_load_other_members(const char *name, gid_t id)
 {
@@ -68,7 +68,7 @@ static void say_load_other_members(const char *name, gid_t id)
 	const struct group *group;
 	char others[256];
 
-	/* Nobody shares root's rights by a group. */
+	/* Group 0 is granted nothing, so its members share nothing. */
 	while (id && file && (group = fgetgrent(file))) {
 		others[0] = '\0';
 		if (group->gr_gid != id)
@@ -106,7 +106,7 @@ static void say_load_merged(const struct tenants_merged *merged)
 	const bool one = merged->cgroups == 1;
 	char first[QUOTE_SIZE(sizeof(merged->first))];
 
-	/* Never too long for it. */
+	/* The result always fits. */
 	quote_text(merged->first, strlen(merged->first), first, sizeof(first));
 	msg_info("%" PRIu64 " %s there before the load %s the limit on lines of %" PRIu64
 		 " %s, %s%s: who made %s is not known",
@@ -128,7 +128,7 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 			    report->root_id);
 	if (report->merged.cgroups)
 		say_load_merged(&report->merged);
-	/* Else the file is named, which may be what is wrong. */
+	/* Otherwise given_print_ends() names the file, which may be wrong. */
 	if (report->clock_unset && !given_policy_is_ahead(given))
 		msg_warning("the clock is not set: rules with until match nothing until it is");
 	if (given_print_ends(given))
@@ -245,7 +245,10 @@ static bool say_load_was_told(const struct found *others, size_t i)
 	return false;
 }
 
-/* What is attached still, a line a policy: whoever lifts one should know of the others. */
+/*
+ * Warns of policies that are still attached, a line each: whoever lifts one should know of the
+ * others.
+ */
 static void say_load_others(const struct found *others)
 {
 	for (size_t i = 0; i < others->n; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What load and run have in common: a given policy put in force, and said so. */
+/* Shared by load and run: puts a given policy in force, with messages. */
 #ifndef SMTPWARD_SAY_LOAD_H
 #define SMTPWARD_SAY_LOAD_H
 
@@ -10,28 +10,28 @@
 #include "cli/given_policy.h"
 #include "load/load.h"
 
-/* What run asks before it loads: whether somebody else reads the violations already. */
+/* For run, before it loads: whether another process reads the violations already. */
 enum command_result say_load_check_free(const char *path);
 
 struct say_load_request {
-	struct given_policy *given; /* is located: given_policy_locate() */
+	struct given_policy *given; /* given_policy_locate() was called */
 	const char *cgroup;	    /* NULL: the v2 root */
 	const char *pins;	    /* NULL: the default */
-	const char *reader;   /* the user that may read beside root; NULL: the one that may now */
-	bool trial;	      /* only where nothing is loaded */
-	uint64_t try_seconds; /* on trial for so long; 0: for good */
+	const char *reader;	    /* the user that may read beside root; NULL: who may read now */
+	bool trial;		    /* fails if a policy is loaded */
+	uint64_t try_seconds;	    /* the length of the trial; 0: no trial */
 };
 
 /*
- * Where (*ret_report).left is not 0, a smtpward of another ABI has left behind what it
- * recorded: the caller's to have written, by say_log_drain_left().
+ * If ret_report->left is not 0, a smtpward of another ABI has left records: the caller has them
+ * written by say_log_drain_left().
  */
 enum command_result say_load_policy(const struct say_load_request *load,
 				    struct load_report *ret_report);
 
 /*
- * Lifts the policy; with only, that load and no other. *ret_lifted, where it is asked for: nothing
- * of it refuses any more, also where the result is a failure.
+ * Lifts the policy; with only, that load and no other. *ret_lifted, unless it is NULL: the policy
+ * refuses nothing any more, even if the result is a failure.
  */
 enum command_result say_load_lift(const char *pins, const struct load_id *only, bool *ret_lifted);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Keeping the local addresses, with messages; see say_local.h. The parent is root, reads
- * nothing and waits for its child, which is root until it has opened what it needs.
+ * Keeps the local addresses, with messages; see say_local.h. The parent is root, reads nothing and
+ * waits for its child, which is root until it has opened what it needs.
  */
 #include "cli/say_local.h"
 
@@ -20,10 +20,10 @@
 #include "local/keeper.h"
 #include "pins/pins.h"
 
-/* How often it is looked whether a policy is there. */
+/* How often a process without a policy looks for one. */
 #define LOOK_MS 500
 
-/* How long it rests after a child that failed; rarer the oftener that was. */
+/* The pause after a child that failed; longer after each further failure. */
 #define REST_MS 1000
 #define REST_MS_MAX 60000
 
@@ -34,7 +34,10 @@ static void say_local_pause(int ms)
 	nanosleep(&pause, NULL);
 }
 
-/* The child ends with its parent, by whatever. What it becomes takes that back. */
+/*
+ * Makes the child end with its parent, however the parent ends. setresuid(2) in the child undoes
+ * that.
+ */
 static int say_local_end_with(pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
@@ -53,7 +56,7 @@ static void say_local_full(void *userdata, size_t left_out)
 		msg_info("all local addresses have room again");
 }
 
-/* A load is over before the second look. */
+/* Three looks, as a load ends before the second. */
 static int say_local_open(const char *pins, struct keeper **ret_keeper, struct reason *reason)
 {
 	unsigned int looks = 0;
@@ -83,7 +86,7 @@ static void say_local_tell_task(const struct keeper *keeper)
 	}
 }
 
-/* What tells the parent to end, and that its child has. */
+/* The signals that end the parent, and SIGCHLD. */
 static void say_local_signals(sigset_t *ret_set)
 {
 	sigemptyset(ret_set);
@@ -101,7 +104,7 @@ static int say_local_once(const struct say_local_options *options, pid_t parent,
 	int r = say_local_end_with(parent);
 	sigset_t signals;
 
-	/* It ends by what it is sent, and with its parent. */
+	/* The child ends by these signals, and with its parent. */
 	say_local_signals(&signals);
 	if (!r && sigprocmask(SIG_UNBLOCK, &signals, NULL))
 		r = -errno;
@@ -119,7 +122,7 @@ static int say_local_once(const struct say_local_options *options, pid_t parent,
 	return keeper_run(keeper, &notices, reason);
 }
 
-/* What a child comes to; its main() makes its end of that. */
+/* Runs the child; its main() turns the result into the exit status. */
 static enum command_result say_local_child(const struct say_local_options *options, pid_t parent)
 {
 	struct reason reason;
@@ -130,7 +133,7 @@ static enum command_result say_local_child(const struct say_local_options *optio
 	return COMMAND_FAILED;
 }
 
-/* *ret_failed: not because another policy decides, and by no signal. */
+/* *ret_failed: the child ended neither by a signal nor because another policy decides. */
 static void say_local_judge(int status, bool *ret_failed)
 {
 	if (WIFSIGNALED(status))
@@ -139,7 +142,7 @@ static void say_local_judge(int status, bool *ret_failed)
 	*ret_failed = WIFEXITED(status) && WEXITSTATUS(status);
 }
 
-/* Waits for the child, or to be told to end. 0 or -errno. */
+/* Waits until the child ends, or a signal tells the parent to end. 0 or -errno. */
 static int say_local_wait(pid_t child, const sigset_t *signals, bool *ret_told, bool *ret_failed)
 {
 	int status;
@@ -163,7 +166,7 @@ static int say_local_wait(pid_t child, const sigset_t *signals, bool *ret_told, 
 	}
 }
 
-/* Whether it was told to end meanwhile. */
+/* Pauses; true if a signal told the parent to end meanwhile. */
 static bool say_local_rest(int ms, const sigset_t *signals)
 {
 	const struct timespec rest = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Streaming violations, with messages; see say_log.h. */
+/* Streams violations, with messages; see say_log.h. */
 #include "cli/say_log.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ enum command_result say_log_block_signals(void)
 {
 	sigset_t signals;
 
-	/* Nothing could end who waits with them blocked. */
+	/* With the signals blocked, nothing could end a process that waits in a message. */
 	msg_never_wait();
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -49,20 +49,23 @@ void say_log_tell_syslog(void)
 	char self[PATH_MAX];
 	const ssize_t len = readlink("/proc/self/exe", self, sizeof(self));
 
-	/* What journald knows of the sender by the kernel; a tag is the sender's to choose. */
+	/*
+	 * journald knows the sender's user and file from the kernel; the sender could choose any
+	 * tag.
+	 */
 	msg_info("violations go to syslog, facility authpriv: journalctl -f _UID=%u _EXE=%.*s",
 		 geteuid(), len > 0 ? (int)len : 0, self);
 }
 
-/* The service manager is told no more often. */
+/* The service manager is not told more often. */
 #define BEAT_SECONDS 5
 
-/* A trial that was seen running. */
+/* A trial that a look saw running. */
 struct say_log_trial {
 	uint64_t generation; /* 0: none */
 	struct trial is;
 	char config[256];
-	bool told; /* that the end is near */
+	bool told; /* the line about the near end is out */
 };
 
 #define TRIAL_NEAR_SECONDS 60
@@ -71,17 +74,17 @@ struct context {
 	const struct say_log_options *options;
 	struct say_sinks *sinks;
 	const char *pins;
-	char state[LOGGER_ALERT_SIZE];	      /* what the last look saw; for the service manager */
+	char state[LOGGER_ALERT_SIZE];	      /* the last look's result, for the service manager */
 	int trouble;			      /* of the sink */
-	char status[LOGGER_ALERT_SIZE + 512]; /* what the service manager was told last */
+	char status[LOGGER_ALERT_SIZE + 512]; /* the last status of the service manager */
 	unsigned int beats;
 	enum command_result lifted;
 	struct say_log_trial trial;
-	struct logger_alert news[4]; /* what is to be said of a trial, in order */
+	struct logger_alert news[4]; /* messages about a trial, in order */
 	size_t n_news;
 	struct object_hooks hooks; /* of the last look */
-	bool saw;		   /* at some look: it could tell */
-	unsigned int blind;	   /* looks since then that could not */
+	bool saw;		   /* some look could tell the state */
+	unsigned int blind;	   /* looks since then that could not tell */
 };
 
 static void say_log_trouble(void *userdata, int err)
@@ -105,13 +108,13 @@ static void say_log_lift(void *userdata)
 	context->lifted = say_load_lift(context->pins, context->options->lift_at_end, NULL);
 }
 
-/* The first trouble worth an alert, in words; false if there is none. */
+/* The first trouble that deserves an alert, as its text; false if there is none. */
 static bool say_log_find_trouble(const struct state *state, struct logger_alert *alert)
 {
 	char text[STATE_TROUBLE_SIZE];
 
 	for (int i = 0; i < STATE_TROUBLES; i++) {
-		/* Where it is attached is as the load said it. */
+		/* Not the cgroup: the load said already where the policy is attached. */
 		if (!(state->troubles & 1U << i) || i == STATE_SCOPE)
 			continue;
 		state_describe_trouble(state, i, text, sizeof(text));
@@ -128,7 +131,7 @@ say_log_tell(struct context *context, bool settled, const char *format, ...)
 	struct logger_alert *news;
 	va_list args;
 
-	/* A sink that takes no line for so long gets the latest. */
+	/* If the sink has taken no line for long, the latest news stays. */
 	if (context->n_news < ARRAY_SIZE(context->news))
 		context->n_news++;
 	news = &context->news[context->n_news - 1];
@@ -138,7 +141,7 @@ say_log_tell(struct context *context, bool settled, const char *format, ...)
 	va_end(args);
 }
 
-/* What decides now, of one that has gone back. */
+/* Tells what decides after a trial that went back. */
 static void say_log_tell_back(struct context *context)
 {
 	const struct say_log_trial *trial = &context->trial;
@@ -155,7 +158,7 @@ static void say_log_tell_back(struct context *context)
 			     trial->config);
 }
 
-/* Of one that is not there any more; state: NULL if nothing is. */
+/* Why a trial is not there any more; state: NULL if nothing is loaded. */
 static const char *say_log_guess_end(const struct say_log_trial *trial, const struct state *state)
 {
 	if (!state)
@@ -167,12 +170,12 @@ static const char *say_log_guess_end(const struct say_log_trial *trial, const st
 	       "been confirmed before";
 }
 
-/* state: NULL if nothing is loaded any more. */
+/* Tells how a trial ended. state: NULL if nothing is loaded any more. */
 static void say_log_end_trial(struct context *context, const struct state *state)
 {
 	struct say_log_trial *trial = &context->trial;
 	const bool same = state && state->attached == trial->generation;
-	/* A trial goes back to what was confirmed, and never to another trial. */
+	/* A trial goes back to a confirmed policy, never to another trial. */
 	const bool kept = state &&
 			  (same ? state->trial.kept : state->trial.fallback == trial->generation);
 
@@ -209,7 +212,7 @@ static void say_log_begin_trial(struct context *context, const struct state *sta
 		     context->trial.config, time, pins_option(state->origin.pins).text, follows);
 }
 
-/* A trial's beginning, a minute before its end, its end, and which way it went. */
+/* Tells of a trial: its beginning, a minute before its end, and its end, with the result. */
 static void say_log_follow_trial(struct context *context, const struct state *state)
 {
 	struct say_log_trial *trial = &context->trial;
@@ -241,7 +244,7 @@ static bool say_log_news(void *userdata, bool unloaded, struct logger_alert *ret
 	return true;
 }
 
-/* What is loaded may be in force or not: who is not root cannot tell. */
+/* Whether a policy may be in force or not: a process that is not root cannot tell. */
 static bool say_log_is_blind(int r)
 {
 	return r == -EACCES || r == -ENOLINK;
@@ -278,8 +281,8 @@ static bool say_log_is_whole(struct context *context)
 }
 
 /*
- * Who never saw has been told so. A load gives its pins to the reader behind the switch: one look
- * may come too early.
+ * No alert for a log that never could tell: it said so at its start. Nor for one single look: a
+ * load gives the reader its rights only after the switch.
  */
 static bool say_log_look_blindly(struct context *context, int r, const struct reason *reason,
 				 struct logger_alert *ret_alert)
@@ -299,7 +302,7 @@ static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 	struct reason reason;
 	int r = say_log_read_state(context, &state, &reason);
 
-	/* Under change. */
+	/* A load or unload is under way. */
 	if (r == -EAGAIN)
 		return false;
 	if (say_log_is_blind(r))
@@ -307,7 +310,7 @@ static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 	context->blind = 0;
 	if (!r)
 		say_log_follow_trial(context, &state);
-	/* Root clears up behind it; for others it is the end. */
+	/* Root clears up behind a trial; another user's log ends. */
 	if (!r && geteuid() && state_is_lifted(&state)) {
 		ret_alert->lifted = true;
 		return false;
@@ -324,7 +327,9 @@ static bool say_log_look(void *userdata, struct logger_alert *ret_alert)
 	return true;
 }
 
-/* To a service manager, if there is one; one that does not listen is no reason to end. */
+/*
+ * Messages to a service manager, if there is one; the log goes on if the manager does not listen.
+ */
 
 static void say_log_tell_ready(const char *text)
 {
@@ -407,7 +412,7 @@ void say_log_drain_left(const char *pins, struct say_sinks *sinks)
 			    reason.text);
 }
 
-/* A second, or less at a signal: whether that one ends us. */
+/* Waits a second, or until a signal: true if the signal ends the log. */
 static bool say_log_wait_for_end(void)
 {
 	const struct timespec second = { .tv_sec = 1 };
@@ -423,15 +428,15 @@ static bool say_log_wait_for_end(void)
 }
 
 /*
- * Nothing is loaded: to start anew would be in vain. A service's own view of the pins is
- * then not there, or an empty directory that it was mounted on.
+ * Nothing is loaded, so a restart would be in vain. A service's own view of the pins is then
+ * missing, or is the empty directory of its mount point.
  */
 static bool say_log_has_nothing(int r)
 {
 	return r == -ENOENT || r == -EMEDIUMTYPE;
 }
 
-/* The gate of what another log reads tells afterwards what became of it. */
+/* Opens the gate of the policy that another log reads: it tells later what became of the policy. */
 static void say_log_renew_gate(const char *path, int *fd)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
@@ -446,10 +451,10 @@ static void say_log_renew_gate(const char *path, int *fd)
 }
 
 /*
- * Somebody reads already, as a person does who has begun by hand. A service that failed for it
- * would be started again and again: this one has done its part, and goes on where that one
- * ends. As logger_open(), or 0 without a logger, and with the end that it would have come to: by
- * a signal, or because what it waited for is no more.
+ * Waits while another process reads, such as one that a person started. A service that failed for
+ * that would be restarted again and again, so this log waits, and goes on when the other reader
+ * ends. Returns as logger_open(); or 0 without a logger, and *ret_end: a signal ended the wait, or
+ * the policy is gone.
  */
 static int say_log_wait(struct context *context, struct logger **ret_logger,
 			enum logger_end *ret_end, struct reason *reason)
@@ -470,7 +475,10 @@ static int say_log_wait(struct context *context, struct logger **ret_logger,
 			return 0;
 		r = logger_open(context->pins, ret_logger, reason);
 		say_log_renew_gate(context->pins, &gate_fd);
-		/* Half-way unloaded: in the next second it is, or there is something to say. */
+		/*
+		 * An unload is half-way: the next look finds the unload complete, or an error to
+		 * report.
+		 */
 		lifting = !lifting && object_gate_is_open(gate_fd);
 	} while (r == -EBUSY || (r && lifting && !say_log_has_nothing(r)));
 	context->beats = 0;
@@ -529,7 +537,10 @@ enum command_result say_log_run(const struct say_log_options *options, struct sa
 	object_hooks_close(&context.hooks);
 	if (r) {
 		msg_error("cannot log: %s", reason.text);
-		/* A service that failed would be started again, with a load of what was lifted. */
+		/*
+		 * A service that failed would be restarted, and the restart would load a policy
+		 * that was lifted.
+		 */
 		return options->until_alert && (say_log_has_nothing(r) || end == LOGGER_UNLOADED)
 			       ? COMMAND_NO
 			       : COMMAND_FAILED;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is in force, as figures; see say_metrics.h. */
+/* Metrics of the policy in force; see say_metrics.h. */
 #include "cli/say_metrics.h"
 
 #include <errno.h>
@@ -23,11 +23,11 @@ struct metrics {
 	const char *hash;
 };
 
-/* A metric: its name behind "smtpward_", and what prints its samples. */
+/* A metric: its name behind "smtpward_", and the function that prints its samples. */
 struct metrics_row {
 	const char *name, *type, *help;
 	void (*print)(const struct metrics_row *row, const struct metrics *metrics);
-	bool always; /* also where nothing is loaded */
+	bool always; /* also if nothing is loaded */
 };
 
 static void metrics_head(const char *name, const char *suffix, const char *type, const char *help)
@@ -43,7 +43,10 @@ static void metrics_number(const struct metrics_row *row, uint64_t number)
 	printf("smtpward_%s %" PRIu64 "\n", row->name, number);
 }
 
-/* What somebody else chose: \xNN as in a line, with the backslash doubled, as the format asks. */
+/*
+ * A label whose text somebody else chose: \xNN as in a line, with the backslash doubled, as the
+ * format asks.
+ */
 static void metrics_label(const char *name, const char *text, size_t size)
 {
 	char quoted[QUOTE_SIZE(sizeof(((struct smtpward_policy_info *)0)->config))];
@@ -148,7 +151,7 @@ static void metrics_buffer_read(const struct metrics_row *row, const struct metr
 		metrics_number(row, metrics->figures->buffer_read);
 }
 
-/* 0 is no time: it has no sample until there is a record. */
+/* Prints no sample before the first record, as 0 would be a time. */
 static void metrics_last_record(const struct metrics_row *row, const struct metrics *metrics)
 {
 	const uint64_t ns = metrics->figures->last_record_ns;

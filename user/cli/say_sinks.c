@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Where lines go, with messages; see say_sinks.h. */
+/* Sinks with messages; see say_sinks.h. */
 #include "cli/say_sinks.h"
 
 #include <errno.h>
@@ -14,19 +14,19 @@
 #include "base/plural.h"
 #include "cli/msg.h"
 
-/* So long it has to miss nothing before it takes lines again. */
+/* How long a sink must miss nothing to count as taking lines again. */
 #define CALM_SECONDS 5
 
-/* What was said of one of them. */
+/* The last messages about one sink. */
 struct say_sink {
-	int reopen;	   /* that it could not be opened again, and why */
-	bool missing;	   /* that it misses lines */
-	uint64_t missed;   /* how many it has missed */
-	uint64_t last;	   /* so many were missed a second ago */
-	unsigned int calm; /* seconds without one more */
+	int reopen;	   /* the error of a failed reopen that was told; 0 */
+	bool missing;	   /* it was told that the sink misses lines */
+	uint64_t missed;   /* how many missed lines were told */
+	uint64_t last;	   /* lines missed up to a second ago */
+	unsigned int calm; /* seconds without another missed line */
 };
 
-/* errno says it of any file; here it is one that has to be a log. */
+/* The error's text for a file that is to be a log, which errno's own text would not explain. */
 static const char *say_sinks_explain(int err)
 {
 	if (err == -EINVAL)
@@ -41,7 +41,7 @@ static const char *say_sinks_explain(int err)
 	return strerror(-err);
 }
 
-/* Of the i-th, with those before it. */
+/* Compares the i-th name with those before it. */
 static enum command_result say_sinks_check(const char *const *names, size_t i)
 {
 	for (size_t j = 0; j < i; j++) {
@@ -58,7 +58,7 @@ static enum command_result say_sinks_check(const char *const *names, size_t i)
 	return COMMAND_DONE;
 }
 
-/* Before anything is opened. */
+/* Compares all names before any sink is opened. */
 static enum command_result say_sinks_check_all(const char *const *names, size_t n)
 {
 	enum command_result result = COMMAND_DONE;
@@ -68,12 +68,12 @@ static enum command_result say_sinks_check_all(const char *const *names, size_t 
 	return result;
 }
 
-/* What has been opened by then stays the caller's, where it fails too. */
+/* Opens the sinks. The caller closes the opened ones, even after a failure. */
 static enum command_result say_sinks_open_each(const char *const *names, size_t n,
 					       struct sink_outlet *outlets)
 {
 	for (size_t i = 0; i < n; i++) {
-		/* Two names of a file that was not there before the first of them. */
+		/* Checked again: two names may be of one file that the first of them made. */
 		enum command_result result = say_sinks_check(names, i);
 		int r;
 

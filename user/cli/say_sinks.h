@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where the lines of a log go, one place or several, and what a person is told of them. */
+/* The places that the lines of a log go to, and the messages about them. */
 #ifndef SMTPWARD_SAY_SINKS_H
 #define SMTPWARD_SAY_SINKS_H
 
@@ -9,9 +9,9 @@
 #include "sink/sink.h"
 
 struct say_sinks {
-	struct sink *sink;   /* all of them as one: the first is the account */
-	const char **names;  /* as they were asked for */
-	struct say_sink *of; /* what was said of each */
+	struct sink *sink;   /* all sinks as one: the first is the account */
+	const char **names;  /* as given */
+	struct say_sink *of; /* the last messages about each */
 	size_t n;
 };
 
@@ -20,20 +20,20 @@ struct say_sinks {
 		.sink = NULL \
 	}
 
-/* Names stay the caller's. COMMAND_BAD_INPUT where one of them stands twice. */
+/* The caller keeps the names. COMMAND_BAD_INPUT if a place is named twice. */
 enum command_result say_sinks_open(const char *const *names, size_t n, struct say_sinks *ret);
 void say_sinks_close(struct say_sinks *sinks);
 
-/* What messages call the account. */
+/* The account's name in messages. */
 const char *say_sinks_name(const struct say_sinks *sinks);
 
-/* For each second: says what has changed. */
+/* Called each second: tells of changes. */
 void say_sinks_follow(struct say_sinks *sinks);
 
-/* For the end: tries once more, and says what was missed since it was said last. */
+/* Called at the end: tries once more, and tells of lines missed since the last message. */
 void say_sinks_end(struct say_sinks *sinks);
 
-/* "; 2 lines not to FILE", or nothing. */
+/* "; 2 not to FILE", or nothing. */
 void say_sinks_describe(const struct say_sinks *sinks, char *dst, size_t size);
 
 #endif /* SMTPWARD_SAY_SINKS_H */

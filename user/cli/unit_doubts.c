@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Units that this machine does not have; see unit_doubts.h. */
+/* Finds units that this machine does not have; see unit_doubts.h. */
 #include "cli/unit_doubts.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "policy/policy_doubts.h"
 #include "policy/policy_lex.h"
 
-/* A unit of systemd's that has a file. Scopes and containers are there while they run. */
+/* A unit of systemd's that has a file. Scopes and containers exist only while they run. */
 static bool unit_doubts_has_file(const char *name)
 {
 	static const char *const suffixes[] = { ".service", ".socket", ".mount",  ".timer",
@@ -34,7 +34,7 @@ static bool unit_doubts_is_bare(const char *name)
 	return !strpbrk(name, ".*");
 }
 
-/* What a container engine makes with its first container, and is no service. */
+/* A cgroup that a container engine makes with its first container, and that is no service. */
 static bool unit_doubts_is_engines(const char *name)
 {
 	static const char *const names[] = { "docker", "libpod_parent", "lxc" };
@@ -45,7 +45,7 @@ static bool unit_doubts_is_engines(const char *name)
 	return false;
 }
 
-/* A deny with a star is about a kind of units, of which there may be none yet. */
+/* Not for a deny with a star: it names a kind of units, of which the machine may have none yet. */
 static bool unit_doubts_is_asked(const struct policy_rule *rule, const char *name)
 {
 	if (unit_doubts_is_bare(name))
@@ -79,7 +79,7 @@ static int unit_doubts_tell_template(const struct policy_rule *rule, const char 
 		policy_shown(name + before).text);
 }
 
-/* enough: the rule has another unit, which is known. */
+/* enough: another unit of the rule is known. */
 static int unit_doubts_one(const struct policy_rule *rule, const char *name, bool enough,
 			   struct policy_errors *doubts)
 {
@@ -112,8 +112,8 @@ static int unit_doubts_one(const struct policy_rule *rule, const char *name, boo
 }
 
 /*
- * Of a list that lets through, one that is known will do: the others are what the same service
- * is called elsewhere, and a mistake among them shows in the log. A mistake in a deny does not.
+ * In an allow or audit, one known unit is enough: the other units are the service's names on other
+ * machines, and the log shows a mistake among them. A mistake in a deny shows nowhere.
  */
 static int unit_doubts_enough(const struct policy_rule *rule, bool *ret_enough)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Users of another machine; see users_file.h. Not by fgetpwent(3), which takes -1 for a number
- * and leaves out in silence what it cannot read.
+ * Users of another machine; see users_file.h. fgetpwent(3) is not used, as it takes -1 for a
+ * number and skips lines that it cannot read without a word.
  */
 #include "cli/users_file.h"
 
@@ -18,7 +18,7 @@
 #include "base/macro.h"
 #include "policy/policy_lex.h"
 
-/* Nobody has the last number. */
+/* The last number, 4294967295, is no id. */
 static bool users_parse_id(const char *text, uint32_t *ret_id)
 {
 	const size_t digits = strspn(text, "0123456789");
@@ -33,7 +33,7 @@ static bool users_parse_id(const char *text, uint32_t *ret_id)
 	return true;
 }
 
-/* NIS has lines that begin with a sign, and are about users of another machine yet. */
+/* Not NIS lines, which begin with a sign and name users of yet another machine. */
 static bool users_is_entry(const char *line)
 {
 	return *line && !strchr("+-#", *line);
@@ -74,7 +74,7 @@ static int users_take_line(char *line, unsigned int number, struct users_list *l
 
 static int users_open(const char *path, FILE **ret_file, struct reason *reason)
 {
-	/* Not blocking: a fifo is told from a file only once it is open. */
+	/* Not blocking, as a fifo shows to be one only after it is open. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	FILE *file;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* smtpward check: is it a policy, and what does it say? */
+/* smtpward check: whether a file is a policy, and the policy's meaning. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,7 +108,7 @@ static enum command_result check_run(void *userdata, int argc, char **argv)
 	result = check_read(path ?: COMMAND_CONFIG_PATH, &files, &given);
 	if (result != COMMAND_DONE)
 		return result;
-	/* The first file is the policy, or stands for the directory. */
+	/* The first file is the policy, or stands for the directory, which then has no file. */
 	if (given.policy->n_files == 1 && check_is_directory(given.name)) {
 		msg_error("no file in %s is called *.conf", given.name);
 		return COMMAND_BAD_INPUT;

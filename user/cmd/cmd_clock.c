@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* smtpward clock: the clock was set, and rules with until go by it. */
+/* smtpward clock: for after the machine's clock was set, as rules with until depend on it. */
 #include <errno.h>
 
 #include "base/macro.h"

@@ -15,7 +15,7 @@
 #include "pins/state.h"
 #include "policy/policy_hash.h"
 
-/* Fewer digits could be those of another policy. */
+/* Fewer digits could be the beginning of another policy's hash. */
 #define DIGITS_MIN 8
 
 struct confirm_config {
@@ -34,7 +34,7 @@ static bool confirm_is_hash(const char *text)
 	       strspn(text, "0123456789abcdefABCDEF") == len;
 }
 
-/* What follows where it is too late, or would have. */
+/* Names the policy that is in force after a trial that was not confirmed in time. */
 static void confirm_format_back(const struct load_keep *keep, char *dst, size_t size)
 {
 	if (keep->fallback)
@@ -43,7 +43,7 @@ static void confirm_format_back(const struct load_keep *keep, char *dst, size_t 
 		snprintf(dst, size, "nothing is in force, as nothing was before it");
 }
 
-/* Nothing is kept: why, and what to do. */
+/* Says why nothing is kept, and what to do. */
 static enum command_result confirm_say_no(const struct load_keep *keep, const char *hash,
 					  const char *pins)
 {
@@ -78,7 +78,7 @@ static enum command_result confirm_say_no(const struct load_keep *keep, const ch
 	return COMMAND_NO;
 }
 
-/* What is kept is in force, or it is said what of it is not. */
+/* Says that the policy is kept, and in force, or how it is not. */
 static enum command_result confirm_say_kept(const struct load_keep *keep, const char *hash,
 					    const char *pins)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* smtpward load: put a policy in force. */
+/* smtpward load: puts a policy in force. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@
 #include "cmd/commands.h"
 #include "sink/sink.h"
 
-/* Too short to confirm, or so long that whoever tried has forgotten it. */
+/* A shorter trial cannot be confirmed in time, and after a longer one it is forgotten. */
 #define TRY_SECONDS_MIN 10
 #define TRY_SECONDS_MAX (24ULL * 60 * 60)
 
@@ -46,7 +46,10 @@ static const struct option_spec options[] = {
 	  OPTION_FLAG, offsetof(struct load_config, retry) },
 };
 
-/* Nobody may be there to read them: a log of this version starts after the load. */
+/*
+ * Writes the records that the old policy left: maybe no log runs, as a log of this version starts
+ * only after the load.
+ */
 static void load_write_left(const char *pins)
 {
 	const char *const to[] = { sink_default() };
@@ -94,7 +97,7 @@ static enum command_result load_given(const struct load_config *config, uint64_t
 	return load_keep_copy(config, try_seconds, &given, ret_report);
 }
 
-/* 0 for none. */
+/* *ret_seconds is 0 without --try. */
 static enum command_result load_parse_try(const struct load_config *config, uint64_t *ret_seconds)
 {
 	*ret_seconds = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* smtpward log: violations out of the kernel, into a sink. */
+/* smtpward log: takes violations out of the kernel, and writes them to sinks. */
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +44,7 @@ static enum command_result log_run(void *userdata, int argc, char **argv)
 		return result;
 	if (!strcmp(to[0], SINK_SYSLOG) && isatty(STDERR_FILENO))
 		say_log_tell_syslog();
-	/* Root has what it needs to heal, and whatever it gave up it could take back. */
+	/* Root keeps its rights: it needs them to heal, and could take back any that it gave up. */
 	r = geteuid() ? confine() : 0;
 	if (r)
 		msg_warning("cannot give up all rights that are not needed: %s", strerror(-r));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* smtpward run: load, then log, in one foreground process. */
+/* smtpward run: loads, then logs, in one foreground process. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,7 +36,9 @@ static const struct option_spec options[] = {
 	  offsetof(struct run_config, trial) },
 };
 
-/* The file that was named, the default one if there is one, or NULL: the built-in policy. */
+/*
+ * The file that was given; else the default file if there is one; else NULL: the built-in policy.
+ */
 static const char *run_choose_policy(const struct run_config *config)
 {
 	if (config->config)
@@ -63,7 +65,7 @@ static enum command_result run_print_policy(const struct given_policy *given)
 	return COMMAND_DONE;
 }
 
-/* Syslog and a terminal; either alone where the other is not there. */
+/* Opens syslog and stderr; stderr alone if there is no syslog, syslog alone without a terminal. */
 static enum command_result run_open_sinks(struct say_sinks *ret_sinks)
 {
 	const char *names[] = { sink_default(), SINK_STDERR };
@@ -116,7 +118,7 @@ static enum command_result run_log_and_end(const struct run_config *config,
 	return result;
 }
 
-/* A trial is lifted at its end: nothing to come back to. */
+/* Keeps no copy of a policy that is lifted at the end. */
 static enum command_result run_load(const struct run_config *config, struct given_policy *given,
 				    struct load_report *ret_report)
 {
@@ -138,7 +140,7 @@ static enum command_result run_load(const struct run_config *config, struct give
 	return result;
 }
 
-/* The local addresses are kept beside the log, and no longer than it lasts. */
+/* Keeps the local addresses in a child beside the log, which ends with the log. */
 static enum command_result run_keep_local(const struct run_config *config,
 					  const struct given_policy *given, bool *ret_child)
 {
@@ -180,7 +182,10 @@ static enum command_result run_run(void *userdata, int argc, char **argv)
 	result = run_keep_local(config, &given, &child);
 	if (child)
 		return result;
-	/* Where that failed the policy is in force all the same, and is to be logged. */
+	/*
+	 * If the local addresses are not kept, the policy is in force all the same, and has to be
+	 * logged.
+	 */
 	logged = run_log_and_end(config, &report);
 	return result == COMMAND_DONE ? logged : result;
 }

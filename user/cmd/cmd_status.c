@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* smtpward status: is it enforcing, since when, what, and with what counts? */
+/* smtpward status: whether a policy is in force, since when, which, and its counters. */
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -60,7 +60,7 @@ static void status_format_time(uint64_t seconds, char *dst, size_t size)
 	strftime(dst, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-/* What the policy that decides came with, or nothing where an older version loaded it. */
+/* The hash of the policy that decides, or nothing if an older version loaded it. */
 static void status_format_hash(const struct state *state, char dst[static POLICY_HASH_TEXT_SIZE])
 {
 	*dst = '\0';
@@ -76,7 +76,7 @@ _Static_assert(sizeof(((struct smtpward_rule_info *)0)->file) <=
 		       sizeof(((struct smtpward_policy_info *)0)->config),
 	       "there is room for each name");
 
-/* A file's name as a line has one: it may have any byte in it, and a terminal reads this. */
+/* A file's name, quoted as in a line: it may have any byte in it, and goes to a terminal. */
 static struct status_name status_name(const char *file)
 {
 	const size_t most = sizeof(((struct smtpward_rule_info *)0)->file);
@@ -86,7 +86,7 @@ static struct status_name status_name(const char *file)
 	return name;
 }
 
-/* The other one of a trial: "FILE, generation 3". */
+/* The other generation of a trial: "FILE, generation 3". */
 static void status_format_other(const struct state *state, char *dst, size_t size)
 {
 	if (!state->trial.fallback)
@@ -139,7 +139,7 @@ static void status_print_policy(const struct state *state)
 		       (uint64_t)policy->attached_to);
 }
 
-/* What the policy in force needs, not what the kernel has for another. */
+/* Whether the policy in force needs the feature. */
 static bool status_uses_feature(const struct state *state, enum feature feature)
 {
 	if (feature == FEATURE_REJECT)
@@ -151,7 +151,7 @@ static bool status_uses_feature(const struct state *state, enum feature feature)
 	return true;
 }
 
-/* Asking for them loads programs, which is too much for who asks every minute: with -v alone. */
+/* Only with -v: asking for features loads programs, too much for a status every minute. */
 static bool status_lists_features(void)
 {
 	return msg_get_level() >= MSG_DEBUG;
@@ -191,7 +191,7 @@ static void status_print_troubles(const struct state *state)
 	}
 }
 
-/* now: of state_now(). */
+/* now: from state_now(). */
 static void status_print_left(const struct smtpward_rule_info *rule, int64_t now)
 {
 	if (!rule->until)
@@ -283,7 +283,7 @@ static json_t *status_json_of_until(const struct smtpward_rule_info *rule)
 	return rule->until ? json_string(policy_until_text(rule->until).text) : json_null();
 }
 
-/* Seconds; null of a rule without an end, and where the time is not known. */
+/* The seconds that are left; null for a rule without an end, and if the time is not known. */
 static json_t *status_json_of_left(const struct smtpward_rule_info *rule, int64_t now)
 {
 	if (!rule->until || now < 0)
@@ -310,7 +310,7 @@ static json_t *status_json_of_rules(const struct state *state)
 	return rules;
 }
 
-/* null where an older version loaded it. */
+/* null if an older version loaded the policy. */
 static json_t *status_json_of_hash(const struct state *state)
 {
 	char hash[POLICY_HASH_TEXT_SIZE];
@@ -319,7 +319,7 @@ static json_t *status_json_of_hash(const struct state *state)
 	return *hash ? json_string(hash) : json_null();
 }
 
-/* Of what went back to nothing there is no other one: the policy is what was tried. */
+/* A trial that went back to nothing has no other generation: state->policy is the one tried. */
 static json_t *status_json_of_other(const struct state *state)
 {
 	const struct smtpward_policy_info *other = state_is_lifted(state) ? &state->policy
@@ -331,7 +331,7 @@ static json_t *status_json_of_other(const struct state *state)
 			 (json_int_t)other->generation);
 }
 
-/* null where nothing is on trial. */
+/* null if nothing is on trial. */
 static json_t *status_json_of_trial(const struct state *state)
 {
 	json_t *other;
@@ -419,13 +419,13 @@ static enum command_result status_print_json(json_t *json)
 	return COMMAND_FAILED;
 }
 
-/* -q: the exit status is all that is asked for. */
+/* With -q the caller wants the exit status only. */
 static bool status_is_quiet(void)
 {
 	return msg_get_level() < MSG_INFO;
 }
 
-/* Nothing there, or nothing whole: the answer is no, and the reason says why. */
+/* Answers no, as nothing is loaded, or nothing whole; why is the reason. */
 static enum command_result status_answer_no(const struct status_config *config, const char *why)
 {
 	enum command_result result = COMMAND_DONE;
@@ -446,7 +446,7 @@ static enum command_result status_answer_no(const struct status_config *config, 
 	return result == COMMAND_DONE ? COMMAND_NO : result;
 }
 
-/* Of what is loaded: whether that is as it was asked for. */
+/* Whether the loaded policy is in force as --expect says. */
 static enum command_result status_judge(const struct status_config *config,
 					const struct state *state)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* smtpward unload: the one way back. */
+/* smtpward unload: lifts a policy. */
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "cli/kept.h"

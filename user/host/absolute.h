@@ -4,10 +4,10 @@
 #define SMTPWARD_ABSOLUTE_H
 
 /*
- * The path with its folder resolved, links and all, and its last part as it is: a link keeps its
- * own name, and a file that is not there has one. Slashes at the end go. *ret_path is to be freed.
- * -ENOENT: the folder is not there; -EINVAL: the last part is ".", ".." or nothing;
- * -ENAMETOOLONG: no system call takes it.
+ * Resolves the folder of a path, links and all, and keeps the last part: a link keeps its own
+ * name, and a missing file has a path too. Slashes at the end go. The caller frees *ret_path.
+ * -ENOENT: the folder is not there; -EINVAL: the last part is ".", ".." or nothing; -ENAMETOOLONG:
+ * no system call takes the path.
  */
 int absolute_path(const char *path, char **ret_path);
 

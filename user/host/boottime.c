@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The clock of the programs; see boottime.h. None of these clocks fails to be read. */
+/* The clock of the programs; see boottime.h. Reading these clocks cannot fail. */
 #include "host/boottime.h"
 
 #include <inttypes.h>
@@ -11,11 +11,11 @@
 
 #define SECOND_NS 1000000000ULL
 
-/* How often, and how close together, two clocks are read to be compared. */
+/* How often two clocks are read to be compared, and how close together suffices. */
 #define BOOTTIME_TRIES 16
 #define BOOTTIME_CLOSE_NS 20000U
 
-/* What our time namespace adds to CLOCK_BOOTTIME. */
+/* The offset that our time namespace adds to CLOCK_BOOTTIME, in ns. */
 static int64_t boottime_read_offset(void)
 {
 	_cleanup_fclose_ FILE *file = fopen("/proc/self/timens_offsets", "re");
@@ -23,7 +23,10 @@ static int64_t boottime_read_offset(void)
 	int64_t seconds, nanoseconds;
 	size_t size = 0;
 
-	/* A kernel without them has no such file. The kernel's own numbers. */
+	/*
+	 * A kernel without time namespaces has no such file. The numbers in the file are the
+	 * kernel's own.
+	 */
 	while (file && getline(&line, &size, file) > 0)
 		/* NOLINTNEXTLINE(cert-err34-c) */
 		if (sscanf(line, "boottime %" SCNd64 " %" SCNd64, &seconds, &nanoseconds) == 2)
@@ -31,7 +34,7 @@ static int64_t boottime_read_offset(void)
 	return 0;
 }
 
-/* A process stays in the time namespace that it is in: it is read once. */
+/* Read once: a process stays in its time namespace. */
 static uint64_t boottime_offset(void)
 {
 	static int64_t offset;
@@ -56,7 +59,7 @@ uint64_t boottime_now(void)
 	return boottime_read(CLOCK_BOOTTIME) - boottime_offset();
 }
 
-/* The best of some comparisons: one may have been interrupted. */
+/* The closest of several comparisons, as the process may be interrupted in one. */
 uint64_t boottime_to_utc(void)
 {
 	uint64_t least = UINT64_MAX, best = 0;

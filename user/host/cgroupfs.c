@@ -28,8 +28,8 @@ static void cgroupfs_unescape(char *text)
 }
 
 /*
- * ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAGS...] - TYPE SOURCE SUPER. Cuts
- * line up; returns false if it is no cgroup2 mount.
+ * Splits ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAGS...] - TYPE SOURCE SUPER. Writes NULs
+ * into line; returns false if the line is of no cgroup2 mount.
  */
 static bool cgroupfs_split_line(char *line, char **ret_root, char **ret_mount_point)
 {
@@ -38,7 +38,7 @@ static bool cgroupfs_split_line(char *line, char **ret_root, char **ret_mount_po
 
 	if (!type || strncmp(type, " - cgroup2 ", strlen(" - cgroup2 ")))
 		return false;
-	*type = '\0'; /* what is looked for stands before it */
+	*type = '\0'; /* the fields that are wanted stand before it */
 	for (int i = 0; i < 5 && field; i++) {
 		char *word = strsep(&field, " ");
 
@@ -95,7 +95,7 @@ int cgroupfs_find_root(char **ret_path)
 	return cgroupfs_parse_mountinfo(mountinfo, ret_path);
 }
 
-/* Calls back for each line of a file; until one is what was looked for, which is the answer. */
+/* Calls is_it for each line of a file until is_it returns true; *ret_any: whether it did. */
 static int cgroupfs_any_line(FILE *in, bool (*is_it)(char *line, void *userdata), void *userdata,
 			     bool *ret_any)
 {
@@ -129,7 +129,10 @@ int cgroupfs_has_v1(bool *ret_there)
 	return mountinfo ? cgroupfs_parse_v1(mountinfo, ret_there) : -errno;
 }
 
-/* Where its own process is: ID:CONTROLLERS:PATH, that of v2 with ID 0 and none. */
+/*
+ * The place of a process, from its lines ID:CONTROLLERS:PATH; v2's line has ID 0 and no
+ * controllers.
+ */
 struct cgroupfs_first {
 	bool below_v1; /* in a cgroup of systemd's own v1 hierarchy */
 	bool below_v2;
@@ -189,7 +192,7 @@ int cgroupfs_open_root(int *ret_fd)
 	return cgroupfs_open(root, ret_fd);
 }
 
-/* A kernfs file handle is the node's 64-bit id: FILEID_KERNFS in fs/kernfs/mount.c. */
+/* The type of a kernfs file handle, which is the node's 64-bit id: fs/kernfs/mount.c. */
 #define FILEID_KERNFS 0xfe
 
 union cgroupfs_handle {
@@ -248,7 +251,7 @@ int cgroupfs_count(int dir_fd, uint64_t *ret_count)
 	if (!stat)
 		return -errno;
 	TAKE_FD(fd);
-	/* The kernel's own number. NOLINTNEXTLINE(cert-err34-c) */
+	/* The number is the kernel's own. NOLINTNEXTLINE(cert-err34-c) */
 	if (fscanf(stat, "nr_descendants %llu", &count) != 1)
 		return -EBADMSG;
 	*ret_count = count;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Asking the kernel; see feature.h. */
+/* Asks the kernel for features; see feature.h. */
 #include "host/feature.h"
 
 #include <errno.h>
@@ -40,8 +40,10 @@ const struct feature_info feature_infos[FEATURES] = {
 			  NULL },
 };
 
-/* What a kernel answers that does not know what it is asked for, and not one that is short
- * of memory or does not let this process ask. */
+/*
+ * 1: the call succeeded. 0: the kernel does not know the feature. -errno: another error, as of a
+ * kernel that is short of memory or does not let this process ask.
+ */
 static int feature_answer(int fd)
 {
 	if (fd >= 0) {
@@ -67,7 +69,10 @@ static int feature_answer(int fd)
 
 static const struct bpf_insn nothing[] = { INSN_RETURN(1) };
 
-/* Calls bpf_set_retval(). Whether it loads is the test: the verifier's words differ by kernel. */
+/*
+ * Calls bpf_set_retval(). The test is whether the program loads, as the verifier's words differ by
+ * kernel.
+ */
 static const struct bpf_insn sets_error[] = {
 	INSN_MOVE(BPF_REG_1, 0),
 	INSN_CALL(BPF_FUNC_set_retval),
@@ -102,7 +107,7 @@ static int feature_ask_hook(enum bpf_attach_type hook, const struct bpf_insn *pr
 		bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, NULL, "GPL", program, n, &options));
 }
 
-/* A helper that this process has no right to is to the verifier one that is not there. */
+/* -EPERM if the process lacks rights: to the verifier a helper without a right is missing. */
 static int feature_ask_helper(const struct bpf_insn *program, size_t n)
 {
 	int yes = feature_ask_hook(BPF_CGROUP_INET4_CONNECT, program, n);
@@ -130,7 +135,7 @@ static int feature_ask_ringbuf(void)
 					     (__u32)sysconf(_SC_PAGESIZE), NULL));
 }
 
-/* A descriptor that is none: what does not know the command does not get as far as that. */
+/* Detaches -1: a kernel that does not know the command fails before it looks at the descriptor. */
 static int feature_ask_links(void)
 {
 	return bpf_link_detach(-1) && errno == EBADF ? 1 : feature_answer(-1);
@@ -155,7 +160,7 @@ static int feature_ask_tracker(const struct btf *kernel)
 	return yes == 1 ? feature_ask_tracepoint(kernel, "btf_trace_cgroup_rmdir") : yes;
 }
 
-/* Also where a randomised layout has it inside a struct without a name. */
+/* Also finds a member inside a struct without a name, as a randomised layout has it. */
 static int feature_has_member(const struct btf *kernel, const struct btf_type *type,
 			      const char *name)
 {
@@ -182,7 +187,7 @@ static int feature_ask_auid(const struct btf *kernel)
 		      : feature_has_member(kernel, btf__type_by_id(kernel, (__u32)id), "loginuid");
 }
 
-/* *kernel is read where it is needed and is not there yet. */
+/* Reads the kernel's BTF into *kernel at the first question. */
 static int feature_ask_btf(int (*ask)(const struct btf *kernel), struct btf **kernel)
 {
 	if (!*kernel)

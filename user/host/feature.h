@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the programs use of the kernel that one kernel has and another has not. The
- * kernel is asked, each time, by trying it: a version tells nothing of how a kernel was
- * configured or what was ported back to it.
+ * The features of the kernel that the programs use and that some kernels lack. Each feature is
+ * asked of the kernel by trying it: a version tells nothing of how a kernel was configured or what
+ * was ported back to it.
  */
 #ifndef SMTPWARD_FEATURE_H
 #define SMTPWARD_FEATURE_H
@@ -23,8 +23,8 @@ enum feature {
 
 struct feature_info {
 	const char *name;
-	const char *use;     /* what for */
-	const char *lacking; /* what a load says that needs it; NULL if none does, or it knows */
+	const char *use;     /* what smtpward uses the feature for */
+	const char *lacking; /* what a load without the feature says; NULL: no load says so */
 };
 
 extern const struct feature_info feature_infos[FEATURES];

@@ -25,14 +25,17 @@ int first_mounts_differ(bool *ret_differ)
 	struct stat ours, first;
 
 	*ret_differ = false;
-	/* Who may not look at process 1, as in some containers, has nowhere else to go. */
+	/*
+	 * A process that may not look at process 1, as in some containers, stays in its own
+	 * mounts.
+	 */
 	if (stat("/proc/self/ns/mnt", &ours) || stat(FIRST_NAMESPACE, &first))
 		return errno == EACCES || errno == EPERM || errno == ENOENT ? 0 : -errno;
 	*ret_differ = !trusted_same(&ours, &first);
 	return 0;
 }
 
-/* A thread has a root and a working directory of its own to do that with. */
+/* Runs in a thread, which can have a root and a working directory of its own. */
 static void *first_mounts_do(void *userdata)
 {
 	struct first_mounts *first = userdata;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The table "local", by rtnetlink; see local_table.h. What a message says of a change is not
- * gone by: it is a reason to read the table again. Not every change has one: the kernel tells
+ * The table "local", by rtnetlink; see local_table.h. A message about a change is only a reason to
+ * read the table again; its content is not used. Some changes have no message: the kernel tells
  * nobody of the IPv4 routes that go with a device.
  */
 #include "host/local_table.h"
@@ -18,7 +18,7 @@
 #include "base/macro.h"
 #include "base/mapped.h"
 
-/* More than the kernel puts into one datagram of a dump. */
+/* More bytes than the kernel puts into one datagram of a dump. */
 #define TABLE_BUFFER 32768
 
 #define TABLE_GROUP(group) (1U << ((group)-1))
@@ -31,7 +31,7 @@ static int table_socket(unsigned int groups, int flags, int *ret_fd)
 
 	if (fd < 0)
 		return -errno;
-	/* The kernel then looks at what is asked for: one table, not all. */
+	/* Makes the kernel heed the filter of a request: it dumps one table, not all. */
 	if (setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one)))
 		return -errno;
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)))
@@ -67,15 +67,16 @@ void local_table_clear(struct local_table *table)
 	free(table->items);
 }
 
-/* Local whatever the table has: see bpf/decide.h. */
+/* These prefixes are local whatever the table has: see bpf/decide.h. */
 static const struct smtpward_prefix table_loopback[] = {
 	{ MAPPED_BITS + 8, { [10] = 0xff, 0xff, 127 } },
 	{ 128, { [15] = 1 } },
 };
 
 /*
- * What begins with 80 zero bits is not told from IPv4 here, as in ::/0, which would be all of
- * it, and an address of one link is never local.
+ * Whether the programs look the prefix up. Not IPv6 prefixes that begin with 80 zero bits, such as
+ * ::/0: the map cannot tell them from IPv4, and ::/0 would cover all of IPv4. Not link-local
+ * addresses, which are never local. Loopback is in the table already.
  */
 static bool table_can_match(const struct smtpward_prefix *prefix)
 {
@@ -88,7 +89,7 @@ static bool table_can_match(const struct smtpward_prefix *prefix)
 		(prefix->address[1] & 0xc0) != 0x80);
 }
 
-/* Loopback is kept once, and shows that somebody keeps at all. */
+/* Loopback is added once; its entry shows that a keeper is at work. */
 static int table_add_prefix(struct local_table *table, const struct smtpward_prefix *prefix)
 {
 	struct smtpward_prefix *added = array_add(&table->items, &table->n_items, sizeof(*added));
@@ -99,7 +100,10 @@ static int table_add_prefix(struct local_table *table, const struct smtpward_pre
 	return 0;
 }
 
-/* The address of its RTA_DST; all zeros where there is none, as in a default route. */
+/*
+ * Copies the address of the route's RTA_DST to dst, which keeps its zeros if there is none, as in
+ * a default route.
+ */
 static void table_copy_address(const struct rtmsg *route, int len, uint8_t *dst, size_t size)
 {
 	const struct rtattr *attribute = RTM_RTA(route);
@@ -160,14 +164,14 @@ static int table_ask(int fd, unsigned char family)
 /* 1 at the end of the dump, 0 before, -errno. */
 static int table_take_message(struct local_table *table, const struct nlmsghdr *message)
 {
-	/* An error, too, is the end of it, and begins with a number. */
+	/* An error message, too, ends the dump, and begins with a number. */
 	const int *error = NLMSG_DATA(message);
 
 	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 		table->torn = true;
 	if (message->nlmsg_type != NLMSG_DONE && message->nlmsg_type != NLMSG_ERROR)
 		return table_add(table, message);
-	/* Without IPv6 there is no such table. */
+	/* A kernel without IPv6 has no such table. */
 	if (*error == -ENOENT || *error == -EOPNOTSUPP || *error == -EAFNOSUPPORT)
 		return 1;
 	return *error < 0 ? *error : 1;
@@ -209,7 +213,7 @@ void local_table_sort(struct local_table *table)
 	if (!table->n_items)
 		return;
 	qsort(table->items, table->n_items, sizeof(*table->items), local_table_compare);
-	/* One may be there for several devices. */
+	/* Several devices may have the same prefix. */
 	for (size_t i = 0; i < table->n_items; i++)
 		if (!kept || local_table_compare(&table->items[kept - 1], &table->items[i]))
 			table->items[kept++] = table->items[i];
@@ -233,7 +237,7 @@ int local_table_read(int fd, struct local_table *ret_table)
 	return 0;
 }
 
-/* A machine that routes has many routes that come and go, and they are not ours. */
+/* Routes of other types do not count: a machine that routes has many, and they come and go. */
 static bool table_is_news(const struct nlmsghdr *message)
 {
 	return (message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE) ||
@@ -252,7 +256,7 @@ int local_table_changed(int fd, bool *ret_changed)
 
 		if (got < 0 && errno == EAGAIN)
 			break;
-		/* Some of it is lost, and nobody knows what. */
+		/* The kernel dropped messages, so anything may have changed. */
 		if (got < 0 && errno == ENOBUFS)
 			changed = true;
 		else if (got < 0 && errno != EINTR)

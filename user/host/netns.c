@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whose network; see netns.h. */
+/* Reads network namespaces; see netns.h. */
 #include "host/netns.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@ static int netns_read(const char *path, uint32_t *ret_inode)
 
 	if (stat(path, &st))
 		return -errno;
-	/* proc's own numbers: the kernel has them in 32 bits. */
+	/* The number is proc's own: the kernel has it in 32 bits. */
 	*ret_inode = (uint32_t)st.st_ino;
 	return 0;
 }

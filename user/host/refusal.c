@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What stands between root and bpf(2); see refusal.h. */
+/* Reasons that keep root from bpf(2); see refusal.h. */
 #include "host/refusal.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 
-/* Since Linux 5.8. Before, and where they are not in the headers, it is CAP_SYS_ADMIN alone. */
+/* Since Linux 5.8. An older kernel asks for CAP_SYS_ADMIN alone; older headers lack the two. */
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
 #endif
@@ -26,7 +26,7 @@
 #define CAP_BPF 39
 #endif
 
-/* For each of them CAP_SYS_ADMIN will do. */
+/* CAP_SYS_ADMIN stands in for each of them. */
 static const struct {
 	unsigned int number;
 	const char *name;
@@ -36,7 +36,7 @@ static const struct {
 	{ CAP_NET_ADMIN, "CAP_NET_ADMIN" },
 };
 
-/* The beginning of a file of the kernel's; empty where it cannot be read. */
+/* Reads the beginning of a kernel file into dst; dst is empty if the file cannot be read. */
 static void refusal_read(const char *path, char *dst, size_t size)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -62,7 +62,7 @@ bool refusal_in_rights(uint64_t effective, const char *uid_map, struct reason *r
 			   names);
 		return true;
 	}
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers */
+	/* NOLINTNEXTLINE(cert-err34-c): the numbers are the kernel's own */
 	if (sscanf(uid_map, "%u %u %u", &inside, &outside, &count) != 3 ||
 	    (!outside && count == UINT32_MAX))
 		return false;
@@ -105,7 +105,7 @@ static bool refusal_of_lockdown(struct reason *reason)
 	return true;
 }
 
-/* Two that any kernel loads: what refuses these has not looked at ours. */
+/* A program and a map that any kernel loads: whoever refuses these has not looked at ours. */
 
 static int refusal_try_program(void)
 {
@@ -132,9 +132,9 @@ static int refusal_try(int (*try)(void))
 }
 
 /*
- * Before Linux 5.11 maps and programs are charged to the user's locked memory, which libbpf
- * lifts the limit of where it may. What is counted has a struct of its own there; no program
- * is needed to ask, for which there may be no room either.
+ * Whether the kernel charges maps and programs to the user's locked memory, as before Linux 5.11;
+ * libbpf raises the limit if it may. Such a kernel's BTF has a struct for the count. The function
+ * loads no program to ask, as there may be no room for one either.
  */
 static bool refusal_counts_maps(void)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who may change what a path leads to; see trusted.h. */
+/* Checks who may change the file that a path leads to; see trusted.h. */
 #include "host/trusted.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "base/macro.h"
 #include "base/quote.h"
 
-/* What Linux itself follows of links in one path: MAXSYMLINKS. */
+/* How many links Linux itself follows in one path: MAXSYMLINKS. */
 #define TRUSTED_LINKS_MAX 40
 
 static bool trusted_is_owned(const struct stat *st)
@@ -23,15 +23,16 @@ static bool trusted_is_owned(const struct stat *st)
 	return !st->st_uid || st->st_uid == geteuid();
 }
 
-/* Root's group is root. */
+/* Write permission for group 0 counts as root's own. */
 static bool trusted_mode_lets_others(const struct stat *st)
 {
 	return st->st_mode & S_IWOTH || (st->st_mode & S_IWGRP && st->st_gid);
 }
 
 /*
- * acl(5): with an ACL the group's bits are the mask, and no more than these goes to anybody
- * named in it. By name, as fgetxattr(2) takes no O_PATH. What cannot be asked may be one.
+ * Whether an ACL may let others write. acl(5): with an ACL the group's bits are the mask, and
+ * nobody named in the ACL gets more than the mask. The call goes by a name in /proc, as
+ * fgetxattr(2) takes no O_PATH descriptor. If the call fails otherwise, there may be an ACL.
  */
 static bool trusted_acl_lets_others(int fd, const struct stat *st)
 {
@@ -59,7 +60,7 @@ bool trusted_file(int fd, const struct stat *st)
 	return trusted_is_owned(st) && !trusted_others_write(fd, st) && st->st_nlink == 1;
 }
 
-/* In a sticky directory others make names, and leave alone those that are not theirs. */
+/* In a sticky directory others can make names, but cannot replace names that are not theirs. */
 static int trusted_check_directory(int fd)
 {
 	struct stat st;
@@ -71,7 +72,10 @@ static int trusted_check_directory(int fd)
 		       : -EPERM;
 }
 
-/* Whether others can change what this is, in whichever of the three ways. */
+/*
+ * Whether nobody but root and our user can change the file: by owning it, by its mode or by an
+ * ACL.
+ */
 static bool trusted_is_kept(int fd, const struct stat *st)
 {
 	if (!trusted_is_owned(st))
@@ -81,13 +85,15 @@ static bool trusted_is_kept(int fd, const struct stat *st)
 	return !trusted_others_write(fd, st);
 }
 
-/* What can be nothing but the end of a path and no file is for the caller to refuse. */
+/* Devices, FIFOs and sockets can only end a path: the caller refuses them. */
 static bool trusted_is_asked(const struct stat *st)
 {
 	return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISLNK(st->st_mode);
 }
 
-/* What a path leads to is "it". What is on the way goes by the kernel's name for it. */
+/*
+ * The file that a path leads to is "it". A directory on the way goes by the kernel's name for it.
+ */
 static void trusted_name(int fd, bool end, char *dst, size_t size)
 {
 	char magic[64], target[PATH_MAX] = "";
@@ -134,7 +140,7 @@ static int trusted_check(int fd, bool end, struct reason *reterr)
 			  name);
 }
 
-/* From the root down, so that a directory is checked before what is in it is believed. */
+/* Opens from the root down, so that each directory is checked before a name in it is believed. */
 static int trusted_open_directories(char *path, int *ret_fd)
 {
 	_cleanup_close_ int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -183,10 +189,10 @@ int trusted_open_parent(const char *path, int *ret_fd, const char **ret_name)
 	return 0;
 }
 
-/* Where a walk along a path has come to. */
+/* The state of a walk along a path. */
 struct walk {
 	int fd;	    /* the directory, or at the end what the path leads to */
-	char *rest; /* of the path; allocated */
+	char *rest; /* the rest of the path; allocated */
 	unsigned int links;
 };
 
@@ -212,7 +218,7 @@ static int trusted_walk_begin(struct walk *walk, const char *path, struct reason
 	return trusted_check(walk->fd, false, reterr);
 }
 
-/* What a link says takes its place in the path. */
+/* Puts a link's target in the link's place in the path. */
 static int trusted_walk_link(struct walk *walk, int link_fd, const char *rest)
 {
 	char target[PATH_MAX] = "";
@@ -234,8 +240,9 @@ static int trusted_walk_link(struct walk *walk, int link_fd, const char *rest)
 }
 
 /*
- * One name further. What it is is asked first, and it is opened only where it is the end:
- * the directory is nobody's but ours and root's, and so it stays what it was. 1: at the end.
+ * Goes one name further, and returns 1 at the end of the path. The name's file is checked before
+ * it is opened for real, at the end of the path; it is the same file then, as nobody but root and
+ * our user can change the directory.
  */
 static int trusted_walk_on(struct walk *walk, int flags, struct reason *reterr)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Paths that nobody but root and our own user can bend: what is written there cannot
- * have been put in its place, and stays where it is.
+ * Paths that nobody but root and our own user can bend: nobody else can have put the file there,
+ * or can move it away.
  */
 #ifndef SMTPWARD_TRUSTED_H
 #define SMTPWARD_TRUSTED_H
@@ -12,24 +12,24 @@
 #include "base/reason.h"
 
 /*
- * Opens the directory that a path's last part is in, O_PATH, and says where that part
- * begins. -EPERM if others could change it or one above it: it is theirs, or they
- * may write to it and it is not sticky.
+ * Opens the directory of a path's last part, O_PATH; *ret_name is where that part begins in path.
+ * -EPERM if others could change this directory or one above it: others own the directory, or may
+ * write to it and it is not sticky.
  */
 int trusted_open_parent(const char *path, int *ret_fd, const char **ret_name);
 
 /*
- * Opens what a path leads to, links followed, with flags of open(2) as O_RDONLY. Where
- * others could change that file, a directory on the way to it, or which way that is:
- * -EPERM, with a reason that names the one and what to do. Other failures leave the reason
- * as it is. What is neither a file nor a directory is opened whoever has it.
+ * Opens the file that a path leads to, links followed, with flags for open(2) such as O_RDONLY.
+ * -EPERM if others could change the file, a directory on the way to it, or a link that leads
+ * there; the reason names it and says what to do. Other failures leave the reason as it is. A
+ * device, FIFO or socket is opened whoever owns it.
  */
 int trusted_open(const char *path, int flags, int *ret_fd, struct reason *reterr);
 
-/* A file that root or our own user owns, that no other may write to, with one name. */
+/* Whether root or our own user owns the file, no other may write to it, and it has one name. */
 bool trusted_file(int fd, const struct stat *st);
 
-/* Whether both are the same file: the same inode of the same device. */
+/* Whether a and b are the same inode of the same device. */
 bool trusted_same(const struct stat *a, const struct stat *b);
 
 #endif /* SMTPWARD_TRUSTED_H */

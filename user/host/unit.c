@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The units of this machine; see unit.h. */
+/* Looks up units of this machine; see unit.h. */
 #include "host/unit.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ static const char *const unit_dirs[] = {
 	"/run/systemd/generator.late",
 };
 
-/* As the programs compare it. */
+/* Compares as the programs do. */
 static bool unit_matches(const char *pattern, const char *name)
 {
 	const char *star = strchr(pattern, '*');
@@ -38,7 +38,10 @@ static bool unit_matches(const char *pattern, const char *name)
 	       !memcmp(pattern, name, before) && !memcmp(star + 1, name + len - after, after);
 }
 
-/* getty@tty1.service and getty@*.service are of getty@.service; NULL for others. */
+/*
+ * The template of getty@tty1.service and of getty@*.service is getty@.service; NULL for a name
+ * without an instance.
+ */
 static int unit_template(const char *name, char **ret_template)
 {
 	const char *at = strchr(name, '@'), *dot = at ? strrchr(at, '.') : NULL;
@@ -50,7 +53,10 @@ static int unit_template(const char *name, char **ret_template)
 	return 0;
 }
 
-/* Calls back for each entry until one is what was looked for. A directory may be missing. */
+/*
+ * Calls is_it for each entry of a directory until is_it returns true. The directory may be
+ * missing.
+ */
 static int unit_any_entry(int dir_fd, bool (*is_it)(int dir_fd, const char *entry, void *userdata),
 			  void *userdata, bool *ret_any)
 {
@@ -73,7 +79,7 @@ static int unit_any_entry(int dir_fd, bool (*is_it)(int dir_fd, const char *entr
 	return 0;
 }
 
-/* A link that leads nowhere is none, and neither is a directory. */
+/* A link that leads nowhere is no unit file, and neither is a directory. */
 static bool unit_is_file(int dir_fd, const char *entry, void *userdata)
 {
 	struct stat st;
@@ -98,7 +104,7 @@ static int unit_find_starred(const char *const *dirs, size_t n_dirs, const char 
 	return 0;
 }
 
-/* KNOWN with the name of what a link leads to in the end, where that is another name. */
+/* KNOWN if the path leads to a unit file; *ret_end is the file's name if that differs from name. */
 static int unit_find_end(const char *path, const char *name, enum unit_kind *ret_kind,
 			 char **ret_end)
 {
@@ -110,7 +116,7 @@ static int unit_find_end(const char *path, const char *name, enum unit_kind *ret
 	*ret_end = NULL;
 	if (!end || stat(end, &st))
 		return errno == ENOMEM ? -ENOMEM : 0;
-	/* /dev/null. */
+	/* A link to /dev/null, or an empty file, masks a unit. */
 	if (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && !st.st_size)) {
 		*ret_kind = UNIT_MASKED;
 		return 0;
@@ -147,7 +153,10 @@ static int unit_find_file(const char *const *dirs, size_t n_dirs, const char *na
 	return 0;
 }
 
-/* What a file of another name is an alias of is a unit itself; autovt@tty1 is getty@tty1. */
+/*
+ * A file of another name makes name an alias only if that other name is itself a unit. autovt@tty1
+ * is getty@tty1.
+ */
 static int unit_find_alias(const char *const *dirs, size_t n_dirs, const char *name,
 			   const char *end, enum unit_kind *kind, char **ret_real)
 {
@@ -194,7 +203,7 @@ int unit_find_in_files(const char *const *dirs, size_t n_dirs, const char *name,
 	return unit_find_alias(dirs, n_dirs, name, end, ret_kind, ret_real);
 }
 
-/* A unit has nothing but slices above it. */
+/* Whether the entry, or a slice's entries, match. A unit has nothing but slices above it. */
 static bool unit_is_cgroup(int dir_fd, const char *entry, void *userdata)
 {
 	const char *pattern = userdata;
@@ -206,7 +215,7 @@ static bool unit_is_cgroup(int dir_fd, const char *entry, void *userdata)
 		return unit_matches(pattern, entry) && !fstatat(dir_fd, entry, &st, 0) &&
 		       S_ISDIR(st.st_mode);
 	}
-	/* One that went away meanwhile has no unit. */
+	/* A slice that went away meanwhile has no unit. */
 	(void)unit_any_entry(openat(dir_fd, entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 			     unit_is_cgroup, userdata, &found);
 	return found;

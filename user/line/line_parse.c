@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* As one kind of line. *ret_wrong: the byte that it goes wrong at, if it does. */
+/* Parses text as one kind of line. *ret_wrong: the byte at which that fails, if it fails. */
 static int parse_as(enum line_kind kind, const char *text, size_t len, struct line_parsed *ret,
 		    size_t *ret_wrong, const char **ret_name)
 {
@@ -22,7 +22,7 @@ static int parse_as(enum line_kind kind, const char *text, size_t len, struct li
 
 		assert(ret->n <= LINE_PARSED_FIELDS);
 		*to = field;
-		/* What it has a copy of moves with it. */
+		/* A text that points into the field's own dst moves with the field. */
 		if (field.text == field.dst)
 			to->text = to->dst;
 		if (field.kind == LINE_STRING)

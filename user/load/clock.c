@@ -2,14 +2,14 @@
 /*
  * The clock of the programs; see clock.h.
  *
- * From Linux 6.1 on they read CLOCK_TAI, which is set with the machine's clock, and know how
- * far it is ahead of UTC: that changes with a leap second, and as an NTP daemon first tells
- * the kernel of it. Before 6.1 they read CLOCK_BOOTTIME, which nobody can set, and know how
- * far UTC is ahead of that. The kernel slews all its clocks together, so only a step makes
- * either number another.
+ * From Linux 6.1 on, the programs read CLOCK_TAI, which is set together with the machine's clock,
+ * and map_clock has TAI's distance from UTC. That distance changes with a leap second, and when an
+ * NTP daemon first tells the kernel of it. Before 6.1, the programs read CLOCK_BOOTTIME, which
+ * nobody can set, and map_clock has that clock's distance from UTC. The kernel slews all its
+ * clocks together, so only a step changes either distance.
  *
- * Both numbers are root's to write. Until that is done after a step, rules end by the clock
- * as it was before; where the number for TAI is missing, up to 37 s too early.
+ * Only root can write the distances. After a step, rules end by the old clock until the new
+ * distance is written; without the distance of TAI, up to 37 s too early.
  */
 #include "load/clock.h"
 
@@ -32,8 +32,8 @@
 #define NS_PER_SECOND 1000000000ULL
 
 /*
- * 2026-11-27: rules with an end are not older than that. For policies whose files bear no
- * time, as in images whose files are all from 1970.
+ * 2026-11-27: no rule with an end is older. For policies whose files bear no time, as in images
+ * whose files are all from 1970.
  */
 #define CLOCK_FLOOR 1795737600
 
@@ -49,7 +49,7 @@ static int clock_read(clockid_t id, uint64_t *ret_ns)
 
 static int clock_offset_of_tai(uint64_t *ret_offset_ns)
 {
-	struct timex timex = { .modes = 0 }; /* asks alone */
+	struct timex timex = { .modes = 0 }; /* only asks */
 
 	if (adjtimex(&timex) < 0)
 		return -errno;
@@ -92,7 +92,10 @@ int clock_begin(int map_fd, bool reads_tai, int64_t written, bool *ret_unset)
 	return 0;
 }
 
-/* Not every generation has rules that ask for it: one of an older version lacks the map. */
+/*
+ * Updates the distance in a generation's map_clock. An older version's generation lacks the map;
+ * without rules that end, the map is empty.
+ */
 static int clock_set_of(const struct pins *pins, uint64_t generation)
 {
 	_cleanup_close_ int fd = -1;
@@ -108,7 +111,7 @@ static int clock_set_of(const struct pins *pins, uint64_t generation)
 	return clock_write(fd, &clock);
 }
 
-/* What a trial goes back to is told as well: it may decide without anybody's help. */
+/* Updates every generation: the one that a trial goes back to may decide before anybody can. */
 static int clock_set_again(const struct pins *pins)
 {
 	_cleanup_free_ uint64_t *generations = NULL;

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Putting a policy in force.
+ * Puts a policy in force.
  *
  * A load, under the lock of the pin directory:
- *   0. pin again what is attached and has lost its pins
- *   1. load the programs of a new generation, going on with the maps of the deciding one
- *      that last, where these are of our ABI and nobody has spoiled them
- *   2. pin it in a directory of its own; fill its maps; start its tracker
- *   3. give each hook's link the new program, which still hands every connect over
- *      to the one it replaced (first load: make the links, while the gate is open; a
- *      hook that the deciding generation has not: make its link, and let all pass there)
+ *   0. pin again the links that are attached and have lost their pins
+ *   1. load the programs of a new generation, with the maps that last of the deciding
+ *      generation, if these maps are of our ABI and nobody has spoiled them
+ *   2. pin the generation in a directory of its own; fill its maps; start its tracker
+ *   3. give each hook's link the new program, which still hands every connect over to
+ *      the program that it replaced (first load: make the links, while the gate is open;
+ *      for a hook that the deciding generation does not have: make the link, and let
+ *      every connect pass there)
  *   4. write the new generation into the gate: from here on it decides, on all hooks
- *   5. detach the hooks that another version had and this one has not; remove every other
- *      generation; one that recorded into maps of its own waits until these are drained
- *      (see leftover.h); pin the links a second time (see keep.h)
- * Up to 4 the old policy is in force whole, from then on the new one; a crash in
- * between leaves objects and pins behind, which the next load removes in step 5. A hook that
- * this version has not refuses what the old policy does until it is detached.
+ *   5. detach the hooks that another version had and this version does not have; remove
+ *      every other generation, but for a generation that recorded into maps of its own,
+ *      which stays until these maps are drained (see leftover.h); pin the links a second
+ *      time (see keep.h)
+ * Up to step 4 the old policy is in force whole, from then on the new one. A crash in
+ * between leaves objects and pins behind, which the next load removes in step 5. A hook
+ * that this version does not have refuses by the old policy until it is detached.
  *
- * A load on trial stops short of 5: what it may have to go back to stays, whole, in a
- * directory of its own, and its programs know it; see load_trial.c.
+ * A load on trial stops short of step 5: the generation to go back to stays, whole, in a
+ * directory of its own, and the new programs know it; see load_trial.c.
  */
 #include "load/load.h"
 
@@ -40,7 +42,7 @@ static int load_make_and_swap(struct load *load, struct reason *reason)
 	return load_swap(load, reason);
 }
 
-/* *reterr_over: a trial is over, and is to be settled first. */
+/* *reterr_over: a trial is over, and must be settled before the load. */
 static int load_once(const struct load_request *request, struct load_report *ret_report,
 		     bool *reterr_over, struct reason *reason)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Putting back what somebody took away while a policy is in force: the link of a
- * hook, its program, or pins, all of them too. It needs nothing but what is pinned or
- * attached; what it cannot put back, the next load does.
+ * Restores the parts of a policy in force that somebody removed: the link of a hook, its program,
+ * or pins, even all of them. The file needs nothing but what is pinned or attached; the next load
+ * restores what it cannot.
  */
 #include "load/load_steps.h"
 
@@ -29,7 +29,7 @@ static int heal_open_cgroup_id(uint64_t id, int *ret_fd)
 	return cgroupfs_open_id(root_fd, id, ret_fd);
 }
 
-/* The cgroup that the policy was attached to, by its id. -ESTALE if it is gone. */
+/* Opens the cgroup that the policy was attached to, by the cgroup's id. -ESTALE if it is gone. */
 static int heal_open_cgroup(const struct smtpward_policy_info *policy, int *ret_fd,
 			    struct reason *reason)
 {
@@ -77,7 +77,7 @@ static int heal_hook(const struct pins *pins, const struct smtpward_policy_info 
 	return load_link(pins, hook, program_fd, cgroup_fd, NULL, reason);
 }
 
-/* A load on trial may have been killed before it had said what to go back to. */
+/* Writes the fallback again: a load on trial may have been killed before it wrote that. */
 static int heal_trial(const struct pins *pins, uint64_t generation, struct reason *reason)
 {
 	struct trial trial;
@@ -126,7 +126,7 @@ int load_heal_hooks(const struct pins *pins, struct reason *reason)
 	return r ? r : load_settle_rows(pins, gate.generation, reason);
 }
 
-/* A directory that was made anew is not the one that the reader is shown. */
+/* Shows the reader the directory that is there now: a new one is not the one shown before. */
 static int heal_reader_view(const struct pins *pins, struct reason *reason)
 {
 	gid_t group = 0;
@@ -137,7 +137,7 @@ static int heal_reader_view(const struct pins *pins, struct reason *reason)
 	return group ? reader_view_make(pins, reason) : 0;
 }
 
-/* Whether anything attached belongs to this directory, and refuses. */
+/* Whether a link that is attached belongs to this directory, and refuses. */
 static bool heal_finds_any(const struct found *found, const char *path, uint64_t root_id)
 {
 	for (size_t i = 0; i < found->n; i++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Old generation to new: the links, the gate, and what is left of the old one; or, where
- * it does not come to that, of the new one.
+ * The switch from an old generation to a new one: the links, the gate, and the removal of the old
+ * generation; or, after a failure, of the new one.
  */
 #include "load/load_steps.h"
 
@@ -19,7 +19,7 @@
 #include "pins/keep.h"
 #include "pins/trial.h"
 
-/* A trial of less is none. */
+/* A trial must have that much time left after the load. */
 #define SWAP_LEFT_NS 1000000000U
 
 int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, int *ret_fd,
@@ -50,7 +50,9 @@ int load_link(const struct pins *pins, int hook, int program_fd, int cgroup_fd, 
 	return 0;
 }
 
-/* Until the switch the new program of the hook hands over to before_fds[hook]. */
+/*
+ * Makes the new program of the hook hand every connect over to before_fds[hook] until the switch.
+ */
 static int swap_hand_over(const struct load *load, int hook)
 {
 	const uint32_t zero = 0;
@@ -74,8 +76,9 @@ static int swap_load_passing(enum bpf_attach_type type)
 }
 
 /*
- * A hook that the deciding generation has not lets everything pass until the switch, as
- * that generation does. One whose link somebody took away was to be in force all the time.
+ * For a hook that the old generation does not have: the new program lets everything pass until the
+ * switch, as the old generation does. Not for a hook whose link somebody removed: the old
+ * generation is to be in force there.
  */
 static int swap_keep_passing(struct load *load, int hook, struct reason *reason)
 {
@@ -130,7 +133,10 @@ static int swap_replace_program(const struct load *load, int hook, struct reason
 	return 0;
 }
 
-/* All that is made so far counts against a trial's time, as the programs have its end by now. */
+/*
+ * Everything that was made so far counts against a trial's time: the programs have the deadline by
+ * now.
+ */
 static int swap_check_time(const struct load *load, struct reason *reason)
 {
 	char whole[SPAN_SIZE];
@@ -161,7 +167,7 @@ int load_swap(struct load *load, struct reason *reason)
 	return r ? r : load_write_gate(load, load->generation, reason);
 }
 
-/* The link is detached now, and not when the kernel comes to free it. */
+/* Detaches the link now, not when the kernel comes to free it. */
 static int swap_unmake_link(struct load *load, int hook)
 {
 	if (bpf_link_detach(load->link_fds[hook]))
@@ -177,9 +183,8 @@ static int swap_take_back_link(struct load *load, int hook)
 }
 
 /*
- * After a failure before the switch: the links get back the programs they had. The
- * generation stays where that fails, for then its programs may still be asked to
- * hand over.
+ * Rolls back after a failure before the switch: the links get back the programs they had. If that
+ * fails, the new generation stays, as its programs may still be asked to hand over.
  */
 int load_roll_back(struct load *load)
 {
@@ -197,7 +202,7 @@ int load_roll_back(struct load *load)
 	return load->has_gate ? 0 : pins_remove_all(&load->pins);
 }
 
-/* After the switch. */
+/* Steps after the switch. */
 
 int load_name_generation(const struct pins *pins, uint64_t generation)
 {
@@ -218,7 +223,7 @@ int load_name_generation(const struct pins *pins, uint64_t generation)
 	return 0;
 }
 
-/* Nobody hands over any more: what was replaced runs on until the last connect is out of it. */
+/* Ends the handing over. An old program runs on until the last connect has left it. */
 static int swap_end_handing_over(const struct load *load)
 {
 	const uint32_t zero = 0;
@@ -235,7 +240,7 @@ static int swap_end_handing_over(const struct load *load)
 	return 0;
 }
 
-/* Whether a generation has recorded into another map_events than the new one does. */
+/* Whether a generation has recorded into another map_events than the new generation does. */
 static int swap_recorded_elsewhere(const struct load *load, uint64_t generation, bool *ret)
 {
 	_cleanup_close_ int fd = -1;
@@ -273,7 +278,7 @@ static int swap_share(const struct load *load, struct reason *reason)
 {
 	int r = pins_share(&load->pins, load->generation, load->reader);
 
-	/* Who reads now reads on when it goes back. */
+	/* The reader of the new policy can read on if the trial goes back. */
 	if (!r && load->fallback && load->reader)
 		r = pins_share(&load->pins, load->fallback, load->reader);
 	if (r)
@@ -301,10 +306,10 @@ static int swap_detach_unknown(void *userdata, const char *name)
 	r = object_open(unknown->dir, 0, name, &fd);
 	if (!r)
 		r = found_uses_map(fd, unknown->gate_id, &ours);
-	/* Somebody else's pin stays, be it of a link: it decides nothing for us. */
+	/* A pin of somebody else stays, even of a link: it decides nothing for us. */
 	if (r || !ours)
 		return r;
-	/* A kind of link that cannot be detached is gone with its pin. */
+	/* A link of a kind that cannot be detached goes with its pin. */
 	if (bpf_link_detach(fd) && errno != EOPNOTSUPP)
 		return -errno;
 	return pins_remove(unknown->dir, name);
@@ -316,7 +321,7 @@ int load_detach_unknown(const struct pins *pins, const struct pins *dir)
 	_cleanup_close_ int fd = -1;
 	int r = object_open_gate(pins, OBJECT_READS, &fd, &unknown.gate_id);
 
-	/* Links of ours that are pinned here go by this gate. */
+	/* Without a gate no link that is pinned here can be ours. */
 	if (r)
 		return r == -ENOENT || r == -EBADMSG ? 0 : r;
 	return pins_each(dir, 0, swap_detach_unknown, &unknown);
@@ -343,8 +348,8 @@ int load_detach_found(const struct found_link *link)
 }
 
 /*
- * Programs of an earlier load of this directory, on the same cgroup, whose pins somebody
- * covered with another mount: they would go on deciding beside ours.
+ * Detaches the programs of an earlier load of this directory, on the same cgroup, whose pins
+ * somebody covered with another mount: they would go on deciding beside ours.
  */
 static int swap_detach_covered(const struct load *load)
 {
@@ -356,7 +361,7 @@ static int swap_detach_covered(const struct load *load)
 
 	if (r)
 		return r;
-	/* As it is now: the links of before may have got programs of this load. */
+	/* Looks again, as the links of before may have got programs of this load. */
 	r = load_find(&load->pins, &found, &root_id, &unsaid);
 	if (r)
 		return r;
@@ -373,7 +378,7 @@ static int swap_detach_covered(const struct load *load)
 	return 0;
 }
 
-/* Who reads the pins and not map_trial goes by the mark. */
+/* Readers that cannot read map_trial go by the mark. */
 static int swap_mark(const struct load *load)
 {
 	int r = load->fallback ? load_trial_arm(&load->pins, load->generation, load->fallback)
@@ -424,8 +429,8 @@ static int swap_retire(struct load *load, struct reason *reason)
 int load_finish(struct load *load, struct reason *reason)
 {
 	/*
-	 * First: there is nobody that their programs hand over to, and so they decide. A trial may
-	 * go back to them.
+	 * This comes first: nobody hands over to the programs of unknown hooks, so these programs
+	 * decide. A trial leaves them, as it may go back to them.
 	 */
 	int r = load->fallback ? 0 : load_detach_unknown(&load->pins, &load->pins);
 
@@ -448,7 +453,10 @@ int load_finish(struct load *load, struct reason *reason)
 	r = swap_retire(load, reason);
 	if (r)
 		return r;
-	/* What holds without it holds now: it is for whoever removes the pins. */
+	/*
+	 * An error does not end the load: the second set matters only once somebody removes the
+	 * pins.
+	 */
 	load->unkept.text[0] = '\0';
 	keep_update(&load->pins, load->generation, load->fallback ? NULL : load_detach_unknown,
 		    &load->unkept);

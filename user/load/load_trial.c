@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A policy on trial: what it takes to go back, what it takes to stay, and what is cleared up
- * behind either.
+ * A policy on trial: the steps to go back, the steps to stay, and the clearing up behind either.
  *
- * The programs of a trial go back by themselves (bpf/gate.h), to those in their map_before4
- * and so on. A program array is emptied with its last pin: these maps are in both sets of
- * pins, and so is what else the fallback has attached, its tracker.
+ * The programs of a trial go back by themselves (bpf/gate.h), to the programs in map_before4 and
+ * so on. The kernel empties a program array as its last pin goes: so both sets of pins have these
+ * maps, and the fallback's tracker.
  *
- * Behind a trial that is over the gate gets the generation that decides already, so that
- * nobody sees a difference; then its programs take the place of those that handed over to it.
+ * When a trial is over, the gate gets the generation that decides already, so that nobody sees a
+ * difference; then that generation's programs take the place of the trial's on the links.
  */
 #include "load/load_steps.h"
 
@@ -38,7 +37,7 @@ static int trial_end_handing_over(const struct pins *pins, uint64_t generation)
 		_cleanup_close_ int fd = -1;
 		int r = trial_open_before(pins, generation, hook, &fd);
 
-		/* Of an older version, which has not had the hook. */
+		/* The generation is of an older version, which has no such hook. */
 		if (r == -ENOENT)
 			continue;
 		if (!r)
@@ -85,7 +84,9 @@ int load_write_pinned_gate(const struct pins *pins, uint64_t generation)
 	return r ? r : bpf_map_update_elem(fd, &zero, &gate, BPF_ANY);
 }
 
-/* Who could read before the trial can, as that load had said it. */
+/*
+ * Gives the group that could read before the trial its rights again, as the fallback's load said.
+ */
 static int trial_share_again(const struct pins *pins, uint64_t fallback)
 {
 	_cleanup_free_ struct smtpward_origin *origin = malloc(sizeof(*origin));
@@ -94,7 +95,7 @@ static int trial_share_again(const struct pins *pins, uint64_t fallback)
 	if (!origin)
 		return -ENOMEM;
 	r = object_read(pins, fallback, "map_origin", origin, sizeof(*origin));
-	/* An older version's: its reader is the one that there is. */
+	/* The fallback is of an older version: the group that reads now stays. */
 	if (r == -ENOENT || r == -EBADMSG)
 		return 0;
 	return r ? r : pins_share(pins, fallback, origin->reader);
@@ -132,7 +133,7 @@ static int trial_go_back(const struct pins *pins, uint64_t candidate, uint64_t f
 	return 0;
 }
 
-/* What the gate names, and whether that is on trial. */
+/* Reads the generation that the gate names, and whether it is on trial. */
 static int trial_read_gate(const struct pins *pins, struct load_id *ret_id, struct trial *ret_trial)
 {
 	_cleanup_close_ int fd = -1;
@@ -197,7 +198,7 @@ int load_settle(const char *path, bool *ret_over, struct reason *reason)
 	return load_trial_lift(path, &lift, reason);
 }
 
-/* Staying. */
+/* Keeping the policy. */
 
 static int trial_forget_fallback(const struct pins *pins, uint64_t generation, uint64_t fallback)
 {
@@ -217,7 +218,7 @@ static int trial_forget_fallback(const struct pins *pins, uint64_t generation, u
 	return pins_clear_trial(pins);
 }
 
-/* It is kept: all of this a later one can do again. */
+/* The policy is kept by now: a later call can do each of these steps again. */
 static int trial_finish(const struct pins *pins, struct load_keep *keep, struct reason *reason)
 {
 	int r = trial_forget_fallback(pins, keep->generation, keep->fallback);

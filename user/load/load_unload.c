@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lifting enforcement. The gate is opened first, which lifts it on all hooks at
- * once; then everything is removed. A crash in between leaves objects and pins behind,
- * which the next unload, or load, removes. What is attached counts, and not what is
- * pinned: pins may be gone, or be something else.
+ * Lifting enforcement. The gate is opened first, which lifts enforcement on all hooks at once;
+ * then everything is removed. A crash in between leaves objects and pins behind, which the next
+ * unload or load removes. The unload goes by the links that are attached, not by the pins: pins
+ * may be gone, or be something else.
  */
 #include "load/load_steps.h"
 
@@ -26,7 +26,7 @@ struct unload {
 	struct found found; /* what is attached */
 	uint64_t root_id;
 	uint32_t gate_id; /* of the pinned map_gate; 0: there is none */
-	uint64_t gate;	  /* what it says */
+	uint64_t gate;	  /* the gate's value */
 	struct load_lifted *lifted;
 };
 
@@ -51,7 +51,10 @@ static int unload_write_gate(int fd)
 	return bpf_map_update_elem(fd, &zero, &open, BPF_ANY);
 }
 
-/* Said, and removed with all else: what is attached is found without it. */
+/*
+ * Notes a pin that is not what its name says. It is removed like the others: the attached links
+ * are found without it.
+ */
 static void unload_note_odd(struct unload *unload, const char *name)
 {
 	char *odd = unload->lifted->odd;
@@ -60,7 +63,10 @@ static void unload_note_odd(struct unload *unload, const char *name)
 	snprintf(odd + used, sizeof(unload->lifted->odd) - used, "%s%s", used ? ", " : "", name);
 }
 
-/* Where the programs of this directory have another one, somebody has put that there. */
+/*
+ * Whether the pinned gate is the programs'. If the programs of this directory have another gate,
+ * somebody has put this one there.
+ */
 static bool unload_uses_pinned_gate(const struct unload *unload)
 {
 	bool other = false;
@@ -73,7 +79,9 @@ static bool unload_uses_pinned_gate(const struct unload *unload)
 	return !other;
 }
 
-/* By its id: a bpffs that is mounted read-only lets no map be opened for writing. */
+/*
+ * Opens the gate by its id: in a bpffs that is mounted read-only no map can be opened for writing.
+ */
 static int unload_open_pinned_gate(struct unload *unload, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
@@ -99,7 +107,7 @@ static int unload_open_found_gate(const struct found_link *link, struct reason *
 
 	if (!r)
 		r = unload_write_gate(fd);
-	/* The program may be gone by now, and the gate with it. */
+	/* The program may be gone by now, and with it the gate. */
 	if (r && r != -ENOENT)
 		return reason_errno(reason, r, "cannot write map_gate of program %u",
 				    link->program_id);
@@ -125,8 +133,8 @@ static int unload_open_gates(struct unload *unload, struct reason *reason)
 }
 
 /*
- * Detaches one hook now: the kernel lets go of a link whose pin is removed a little
- * later, and who asks after unload shall find nothing.
+ * Detaches one hook now: the kernel detaches a link whose pin is removed a little later, and
+ * nobody who looks after the unload shall find it.
  */
 static int unload_detach_pinned(struct unload *unload, int hook, struct reason *reason)
 {
@@ -135,7 +143,10 @@ static int unload_detach_pinned(struct unload *unload, int hook, struct reason *
 	struct object_link link;
 	int r = object_open(&unload->pins, 0, name, &fd);
 
-	/* Of a bpffs that is mounted read-only no link can be opened: it is found without. */
+	/*
+	 * In a bpffs that is mounted read-only no link can be opened: unload_detach_found() finds
+	 * it.
+	 */
 	if (r == -ENOENT || r == -EROFS)
 		return 0;
 	if (!r)
@@ -174,7 +185,10 @@ static int unload_detach_all_pinned(struct unload *unload, struct reason *reason
 	return 0;
 }
 
-/* What is attached still, after the pinned ones: its pins are elsewhere, or nowhere. */
+/*
+ * Detaches the links that are still attached after the pinned ones: their pins are elsewhere, or
+ * gone.
+ */
 static int unload_detach_found(struct unload *unload, struct reason *reason)
 {
 	int r;
@@ -204,7 +218,7 @@ static int unload_note_stranger(void *userdata, const char *name)
 	return 0;
 }
 
-/* Only to tell of them. */
+/* Notes pins of others, for the report only. */
 static void unload_note_strangers(struct unload *unload)
 {
 	if (unload->pins.fd >= 0)
@@ -217,12 +231,12 @@ static int unload_remove_pins(struct unload *unload, const struct load_id *only,
 	_cleanup_(object_ids_clear) struct object_ids ids = { 0 };
 	const bool there = unload->pins.fd >= 0;
 	struct reason view, keep;
-	/* Only to wait for them: what cannot be told apart is removed all the same. */
+	/* Only for the wait: pins that cannot be read are removed all the same. */
 	const bool known = there && !object_collect_ids(&unload->pins, &ids);
 	const int unkept = keep_remove(&unload->pins, &keep);
 	int r;
 
-	/* Of the second set nothing is attached any more: it stops nothing. */
+	/* An error here stops nothing: the links of the second set are detached already. */
 	r = there ? reader_view_remove(&unload->pins, &view) : 0;
 	if (r)
 		return reason_set(reason, r, "enforcement is lifted, but %s", view.text);
@@ -232,7 +246,7 @@ static int unload_remove_pins(struct unload *unload, const struct load_id *only,
 				    unload->pins.path);
 	if (unkept)
 		return reason_set(reason, unkept, "enforcement is lifted, but %s", keep.text);
-	/* Who lifts its own load reads the maps still: they go once it ends. */
+	/* A process that lifts its own load still reads the maps: they go once it ends. */
 	if (only)
 		ids.n_maps = 0;
 	if (known)
@@ -240,7 +254,7 @@ static int unload_remove_pins(struct unload *unload, const struct load_id *only,
 	return 0;
 }
 
-/* The directory may be gone, or covered by another mount: then what is attached is all. */
+/* The directory may be gone, or covered by another mount: only attached links are left then. */
 static int unload_enter(struct unload *unload, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;
@@ -295,7 +309,7 @@ static int unload_all(struct unload *unload, const struct load_id *only, struct 
 	if (r)
 		return r;
 	if (entered && !unload_finds_any(unload)) {
-		/* A version that does not know the second set may have unloaded the first. */
+		/* A version that does not know the second set may have removed the first. */
 		unload->lifted->lifted = true;
 		r = keep_remove(&unload->pins, &keep);
 		if (r)
@@ -343,7 +357,7 @@ int load_unload(const char *path, const struct load_id *only, struct load_lifted
 		*ret_lifted = (struct load_lifted){ .lifted = lifted.lifted };
 		return r;
 	}
-	/* Only to tell of it: what could not be asked is not said. */
+	/* For the report only: links that could not be read are not reported. */
 	if (load_find(&unload.pins, &lifted.others, &root_id, &unknown))
 		lifted.others = (struct found){ 0 };
 	*ret_lifted = lifted;

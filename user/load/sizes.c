@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* By the machine's memory, and by how many cgroups it has; see sizes.h. */
+/* Sizes by the machine's memory, and by its number of cgroups; see sizes.h. */
 #include "load/sizes.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@ static uint32_t sizes_between(uint64_t low, uint64_t value, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
-/* Room for as many cgroups again as there are now. */
+/* Room for twice the cgroups that there are now. */
 static uint32_t sizes_at_least_twice(uint32_t size, uint64_t cgroups)
 {
 	return size < cgroups * 2 ? sizes_between(0, cgroups * 2, 1 << 24) : size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Decides which of the cgroups that are there already are tenants: see bpf/tenant.h. */
+/* Decides which of the existing cgroups are tenants: see bpf/tenant.h. */
 #ifndef SMTPWARD_TENANTS_H
 #define SMTPWARD_TENANTS_H
 
@@ -10,16 +10,16 @@
 #include "base/reason.h"
 #include "load/loader.h"
 
-/* Cgroups that share the limit of the one above them though nobody knows who made them. */
+/* Cgroups that share the limit of the tenant above them, though it is not known who made them. */
 struct tenants_merged {
 	uint64_t cgroups; /* directly below the tenants */
 	uint64_t tenants;
-	char first[SMTPWARD_CGROUP_SIZE]; /* the path of one of these */
+	char first[SMTPWARD_CGROUP_SIZE]; /* the path of one of these tenants */
 };
 
 /*
- * Fills map_tenants, the root's entry last. To be called while the tracker runs, which decides
- * nothing until then and all that comes afterwards.
+ * Fills map_tenants, the root's entry last. The tracker must run by then: it decides nothing
+ * before the root's entry is there, and decides for every cgroup that is made afterwards.
  */
 int tenants_walk(const struct loader *loader, int root_fd, struct tenants_merged *ret_merged,
 		 struct reason *reason);

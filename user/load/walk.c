@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The walk over the cgroups that exist; see walk.h.
+ * The walk over the existing cgroups; see walk.h.
  *
- * How the walk over existing cgroups and the tracker share the work: the walk
- * gives a cgroup its entry first and lists its children afterwards. A child that
- * was made before the entry is in the list; one that was made after it finds its
- * parent's entry and is the tracker's. What is left is a child whose mkdir(2) had
- * already looked for the entry and was not yet visible when the list was read. The
- * tracker runs under cgroup_mutex, and so does the rest of that mkdir(2); asking
- * the kernel for a cgroup's programs takes that mutex too (cgroup_bpf_prog_query()
- * in kernel/bpf/cgroup.c), so once it has answered, no such mkdir(2) is under way.
+ * How the walk and the tracker share the work: the walk first gives a cgroup its entry and then
+ * lists its children. A child that was made before the entry is in the list; the tracker takes a
+ * child that was made after it, as it finds the parent's entry. One case is left: a child whose
+ * mkdir(2) had already looked for the entry, and that was not yet visible when the list was read.
+ * The tracker runs under cgroup_mutex, and so does the rest of that mkdir(2). A query for a
+ * cgroup's programs takes that mutex too (cgroup_bpf_prog_query() in kernel/bpf/cgroup.c), so once
+ * the kernel has answered it, no such mkdir(2) is under way.
  *
- * A cgroup may go while its entry is being made, and its rmdir(2) may already have
- * deleted nothing. So each entry is followed by a look whether its cgroup is still
- * there: the directory goes before the tracker hears of it (cgroup_destroy_locked()
- * in kernel/cgroup/cgroup.c), so if it is there, the tracker's turn is yet to come.
+ * A cgroup may go while the walk makes its entry, and its rmdir(2) may already have deleted
+ * nothing. So after each entry the walk looks whether the cgroup is still there: the directory
+ * goes before the tracker hears of it (cgroup_destroy_locked() in kernel/cgroup/cgroup.c), so for
+ * a cgroup that is there the tracker's turn is yet to come.
  */
 #include "load/walk.h"
 
@@ -31,8 +30,8 @@
 #include "host/cgroupfs.h"
 
 /*
- * The cgroups of one level of the hierarchy, by id alone: no path, so that no depth
- * of nesting is too deep and no descriptor is kept.
+ * The cgroups of one level of the hierarchy, by id alone: without paths no nesting is too deep,
+ * and no descriptor stays open.
  */
 struct walk_item {
 	uint64_t id;
@@ -68,7 +67,7 @@ struct walk {
 	int tracker_fd;	  /* map_tracker */
 };
 
-/* A cgroup that a map has no room for is missing, as it is for the tracker. */
+/* Counts a cgroup that a map has no room for as missing, as the tracker does. */
 static int walk_missing(const struct walk *walk, uint32_t from)
 {
 	struct smtpward_tracker tracker;
@@ -106,7 +105,7 @@ bool walk_is_gone(int err)
 	return err == -ENOENT || err == -ENODEV || err == -ESTALE;
 }
 
-/* Takes the entry back where the cgroup went before or while it was made. */
+/* Takes the entry back if the cgroup went before or while the entry was made. */
 static int walk_confirm(const struct walk *walk, int parent_fd, const char *name, uint64_t id,
 			bool inherits)
 {
@@ -121,7 +120,7 @@ static int walk_confirm(const struct walk *walk, int parent_fd, const char *name
 	return r == -ENOENT ? 0 : r;
 }
 
-/* What walk_children() calls back with. */
+/* The userdata of walk_child(). */
 struct walk_family {
 	const struct walk *walk;
 	const struct walk_item *parent;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who keeps the local addresses; see keeper.h. The map is all that it remembers: each pass
- * makes it the table that it has just read, whatever was in it before.
+ * Keeps the local addresses; see keeper.h. The map is the keeper's only memory: each pass makes
+ * the map equal to the table that it has just read, whatever was in the map before.
  */
 #include "local/keeper.h"
 
@@ -24,22 +24,25 @@
 #include "pins/object.h"
 #include "pins/pins.h"
 
-/* How often leases are renewed, and the gate is looked at: a few can fail before one ends. */
+/*
+ * How often leases are renewed, and how often an idle keeper looks at the gate. A few renewals may
+ * fail before a lease ends.
+ */
 #define RENEW_MS 2000
 #define IDLE_MS 500
 
-/* When to read again a table that changed as it was read. */
+/* The pause before a table that changed during the read is read again. */
 #define AGAIN_MS 50
 
 struct keeper {
 	struct smtpward_host host;
 	uint64_t generation;
-	uint32_t netns; /* ours */
-	int gate_fd;	/* to read it */
+	uint32_t netns; /* of our own network namespace */
+	int gate_fd;	/* the gate, to read */
 	int map_fd;
 	int table_fd;
 	int listen_fd;
-	size_t left_out; /* at the last pass */
+	size_t left_out; /* prefixes without room at the last pass */
 };
 
 void keeper_free(struct keeper *keeper)
@@ -72,7 +75,7 @@ static int keeper_open_pins(const struct pins *pins, struct keeper *keeper, uint
 
 	if (r)
 		return r;
-	/* Half-way through a load, or lifted. */
+	/* A load is half-way through, or enforcement is lifted. */
 	if (gate != OBJECT_GATE_NAMES)
 		return -ENOENT;
 	r = object_read_abi(pins, keeper->generation, ret_abi);
@@ -85,7 +88,7 @@ static int keeper_open_pins(const struct pins *pins, struct keeper *keeper, uint
 	if (r)
 		return r;
 	r = object_read(pins, keeper->generation, "map_host", &keeper->host, sizeof(keeper->host));
-	/* An older version loaded it, which knows of no local addresses. */
+	/* A version loaded the policy that knows no local addresses. */
 	if (r == -ENOENT)
 		return 0;
 	if (r || !keeper->host.asks_local)
@@ -132,7 +135,7 @@ int keeper_open(const char *path, struct keeper **ret_keeper, struct reason *rea
 
 int keeper_drop_rights(uid_t user, gid_t group)
 {
-	/* Capabilities stay for confine() to give up: Linux 5.10 wants one for each bpf(2). */
+	/* The capabilities stay until confine(), as Linux 5.10 asks for one at each bpf(2). */
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setgroups(0, NULL) ||
 	    setresgid(group, group, group) || setresuid(user, user, user))
 		return -errno;
@@ -145,7 +148,7 @@ static bool keeper_has(const struct local_table *table, const struct smtpward_pr
 					 sizeof(*table->items), local_table_compare);
 }
 
-/* What is in the map, whole before any of it goes: a key that is gone is no place to go on from. */
+/* Reads the map's keys before any of them is deleted: get_next_key starts over at a deleted key. */
 static int keeper_read_held(const struct keeper *keeper, struct local_table *held)
 {
 	struct smtpward_prefix key, *added;
@@ -180,7 +183,7 @@ static int keeper_remove_gone(const struct keeper *keeper, const struct local_ta
 	return 0;
 }
 
-/* What is in the map stays there: what is new has the room that is left. */
+/* Renews the keys of the map, and adds new ones as far as room goes. */
 static int keeper_renew(const struct keeper *keeper, const struct local_table *held,
 			const struct local_table *table, uint64_t end, size_t room,
 			size_t *ret_left_out)
@@ -195,7 +198,7 @@ static int keeper_renew(const struct keeper *keeper, const struct local_table *h
 			room -= is_new;
 			continue;
 		}
-		/* Another keeper may have been first. */
+		/* Another keeper may have used the room. */
 		if ((!is_new || room) && errno != ENOSPC)
 			return -errno;
 		left_out++;
@@ -205,8 +208,9 @@ static int keeper_renew(const struct keeper *keeper, const struct local_table *h
 }
 
 /*
- * What is gone goes first. Of a table that changed as it was read nothing is known to be gone:
- * that waits for the next pass, which is soon, and at most for the end of the lease.
+ * Deletes the prefixes that are gone, then renews the others. If the table changed during the
+ * read, no prefix is known to be gone: the next pass, which is soon, deletes it, or else its lease
+ * ends.
  */
 static int keeper_pass(struct keeper *keeper, const struct keeper_notices *notices, bool *ret_torn,
 		       struct reason *reason)
@@ -232,7 +236,7 @@ static int keeper_pass(struct keeper *keeper, const struct keeper_notices *notic
 	return 0;
 }
 
-/* Another generation decides, or none does. */
+/* Whether another generation decides, or none. */
 static int keeper_is_over(const struct keeper *keeper, bool *ret_over)
 {
 	struct smtpward_gate gate;
@@ -245,7 +249,7 @@ static int keeper_is_over(const struct keeper *keeper, bool *ret_over)
 	return 0;
 }
 
-/* Sleeps for so long, or until the table may have changed. */
+/* Sleeps for timeout_ms at most; *ret_changed: whether the table may have changed. */
 static int keeper_wait(const struct keeper *keeper, int timeout_ms, bool *ret_changed)
 {
 	struct pollfd news = { .fd = keeper->listen_fd, .events = POLLIN };
@@ -257,7 +261,7 @@ static int keeper_wait(const struct keeper *keeper, int timeout_ms, bool *ret_ch
 	return n ? local_table_changed(keeper->listen_fd, ret_changed) : 0;
 }
 
-/* News of other routes does not put off what is due. */
+/* Messages about other routes do not put off the next renewal. */
 static int keeper_wait_until(const struct keeper *keeper, uint64_t due)
 {
 	bool changed = false;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who keeps the local addresses: map_local has what local_table.h finds, each entry with a
- * lease that is renewed in time. A lease counts from before the table was read: whatever stops
- * the keeper, and for however long, an address that left is not local for longer than that.
+ * Keeps the local addresses: map_local gets the prefixes of local_table.h, each with a lease that
+ * is renewed in time. A lease counts from before the table was read: whatever stops the keeper,
+ * and for however long, an address that left the host is local for no longer than a lease.
  *
- * One keeper lives as long as one generation. It is root while it waits for a policy and opens
- * what it needs, and nobody in particular after that: then it has the map, the gate to see
- * that another policy decides, and two sockets, and may open nothing that is pinned.
+ * One keeper lives as long as one generation. The keeper is root while it waits for a policy and
+ * opens what it needs, and then becomes a user without any right. From then on it has the map, the
+ * gate, which shows whether another policy decides, and two sockets, and cannot open any pin.
  */
 #ifndef SMTPWARD_KEEPER_H
 #define SMTPWARD_KEEPER_H
@@ -20,30 +20,33 @@
 struct keeper;
 
 /*
- * Opens what is pinned, as root: -ENOENT if no policy is loaded, or a load is under way;
- * -errno with a reason.
+ * Opens the pins, as root: -ENOENT if no policy is loaded, or a load is under way; -errno with a
+ * reason.
  */
 int keeper_open(const char *path, struct keeper **ret_keeper, struct reason *reason);
 
-/* What the policy wants of it. */
+/* The keeper's task under this policy. */
 enum keeper_task {
 	KEEPER_IDLES, /* no rule asks for the local addresses */
 	KEEPER_KEEPS,
-	KEEPER_ELSEWHERE, /* we are in another network namespace than the host's */
+	KEEPER_ELSEWHERE, /* we are in another network namespace than the host */
 };
 
 enum keeper_task keeper_task(const struct keeper *keeper);
 
-/* Becomes this user, and gives up every right, for good. 0 or -errno. */
+/* Becomes this user and group, and gives up every right, for good. 0 or -errno. */
 int keeper_drop_rights(uid_t user, gid_t group);
 
 struct keeper_notices {
-	/* How many prefixes had no room in the map; 0: all have again. */
+	/* left_out: how many prefixes have no room in the map; 0: all have room again. */
 	void (*full)(void *userdata, size_t left_out);
 	void *userdata;
 };
 
-/* Keeps, or waits, until another generation decides or enforcement is lifted: 0, or -errno. */
+/*
+ * Keeps the addresses, or waits, until another generation decides or enforcement is lifted: 0, or
+ * -errno.
+ */
 int keeper_run(struct keeper *keeper, const struct keeper_notices *notices, struct reason *reason);
 
 void keeper_free(struct keeper *keeper);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Giving up rights; see confine.h.
+ * Gives up rights; see confine.h.
  *
- * Permissions of the pins keep a logger from the gate and the links. This is about
- * the rest: on kernels where it has to keep CAP_BPF, that would let it load programs,
- * of which each one is a try at the verifier. A service manager's filter cannot tell
- * one bpf(2) command from another; this one does, and is short enough to be written
- * by hand.
+ * The permissions of the pins keep a logger from the gate and the links. This file is about the
+ * other rights: some kernels make the logger keep CAP_BPF, with which it could load programs, and
+ * each load is a try at the verifier. A service manager's filter cannot tell one bpf(2) command
+ * from another; this filter does, and is short enough to be written by hand.
  */
 #include "log/confine.h"
 
@@ -43,7 +42,7 @@
 #define ARCH 0
 #endif
 
-/* The half of the first argument that bpf(2) looks at: its command is an int. */
+/* The half of the first argument that bpf(2) looks at: the command is an int. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define CONFINE_COMMAND offsetof(struct seccomp_data, args[0])
 #else
@@ -56,7 +55,10 @@
 #define CONFINE_RETURN_ALLOW_IF(command) \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (command), 0, 1), CONFINE_RETURN(SECCOMP_RET_ALLOW)
 
-/* Where x32 begins: the same kernel entry with other numbers. No other has so many calls. */
+/*
+ * The numbers of x32, which enters the same kernel, begin here; no other architecture has so many
+ * calls.
+ */
 #define NUMBERS_END 0x40000000
 
 static int confine_filter_bpf(void)
@@ -90,7 +92,7 @@ static int confine_filter_bpf(void)
 	return 0;
 }
 
-/* Sets what it has and what is in effect. Ambient capabilities go with them. */
+/* Sets the permitted and effective capabilities. Ambient capabilities go with them. */
 static int confine_set_capabilities(uint64_t permitted, uint64_t effective)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -114,8 +116,8 @@ static int confine_get_permitted(uint64_t *ret_permitted)
 }
 
 /*
- * To be asked without the capability. A kernel that wants it for every command, as
- * 5.10 does and 6.1 does not, says EPERM before it looks at the descriptor.
+ * Whether this kernel asks for CAP_BPF at every command, as 5.10 does and 6.1 does not: such a
+ * kernel says EPERM before it looks at the descriptor. The caller must have dropped CAP_BPF.
  */
 static bool confine_needs_capability(void)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Takes out of the kernel what one generation's programs recorded, and writes a line
- * for each attempt or a sum of those that got none: each once, whatever kills us.
+ * Takes the records of one generation out of the kernel, and writes a line for each attempt, or a
+ * sum of the attempts without a line: each once, whatever kills the process.
  *
- * Before a line is tried, a note says which one; the sink leaves a receipt there in the
- * same step that brings the line out. The next to drain goes by both: see note.h.
+ * Before a line is tried, a note names it; the sink leaves a receipt in the note in the same step
+ * that brings the line out. The next process that drains goes by both: see note.h.
  */
 #ifndef SMTPWARD_DRAIN_H
 #define SMTPWARD_DRAIN_H
@@ -16,7 +16,10 @@
 #include "pins/pins.h"
 #include "sink/sink.h"
 
-/* Called when the sink cannot take lines because of err, once until it can again (err 0). */
+/*
+ * trouble is called once when the sink cannot take lines because of err, and with err 0 once it
+ * can again.
+ */
 struct drain_notices {
 	void (*trouble)(void *userdata, int err);
 	void *userdata;
@@ -25,66 +28,64 @@ struct drain_notices {
 struct drain;
 
 enum drain_what {
-	DRAIN_RECORDING, /* the programs of the generation go on, and so does the next reader */
+	DRAIN_RECORDING, /* the generation's programs go on recording, and another reader follows */
 	/*
-	 * Nothing is recorded there any more, and it goes when we are through. So what can be
-	 * read and not be written to will do, and what makes no sense is left out.
+	 * Nothing records there any more, and the generation goes once it is drained. So maps that
+	 * can be read and not written will do, and entries that make no sense are left out.
 	 */
 	DRAIN_LAST,
 };
 
 /*
- * Opens what a generation records into. pins stay the caller's, who holds the lock of
- * the reader. A generation of another ABI can be drained as well: an older one's records have
- * their lines, if they are like ours; else what they say is not known, and they are summed up as
- * lost.
+ * Opens the maps that a generation records into. The caller keeps pins, and holds the reader's
+ * lock. A generation of another ABI can be drained as well. An older ABI's records have their
+ * lines if they have our layout; else the records are not understood, and are summed up as lost.
  */
 int drain_open(const struct pins *pins, uint64_t generation, enum drain_what what,
 	       struct drain **ret_drain, struct reason *reason);
 
-/* DRAIN_LAST: whether the records, or the rest of them, could not be read. */
+/* With DRAIN_LAST: whether records were left out because they could not be read. */
 bool drain_left_out(const struct drain *drain);
 
 /*
- * Goes on where the last one ended, with sink and notices, which stay the caller's. To be
- * called before anything is written.
+ * Goes on where the last process ended. The caller keeps sink and notices. Must come before any
+ * line is written.
  */
 int drain_begin(struct drain *drain, struct sink *sink, const struct drain_notices *notices,
 		struct reason *reason);
 
-/* Polls readable while there are records: also while the oldest of them is busy. */
+/* Polls readable while there are records, even if the oldest record is busy. */
 int drain_events_fd(const struct drain *drain);
 
-/* Whether a program was writing the oldest record still when it was last looked at. */
+/* Whether a program was still writing the oldest record at the last look. */
 bool drain_is_busy(const struct drain *drain);
 
 /*
- * Lines for some of the records: 0, 1 if the sink takes no line now, or -errno.
- * *ret_more: there may be more at once.
+ * Writes lines for some of the records: 0, 1 if the sink takes no line now, or -errno. *ret_more:
+ * there may be more records at once.
  */
 int drain_records(struct drain *drain, bool *ret_more, struct reason *reason);
 
 /*
- * Lines for what got none and was not summed up yet; silent where the counts did not
- * move. With sweep, all callers are looked at, and those forgotten that were idle for
- * long; those of tenants that are gone are in any case. Returns as drain_records().
+ * Writes sums for attempts without a line that were not summed up yet; does nothing if the
+ * counters did not change. With sweep, the function looks at all callers, and deletes entries that
+ * were idle for long; entries of removed tenants are always deleted. Returns as drain_records().
  */
 int drain_summaries(struct drain *drain, bool sweep, struct reason *reason);
 
-/* A line that says so: 0 if it is out or the next to go out, 1 if another one is. */
+/* Writes an alert: 0 if its line is out or is the next to go out, 1 if another line is. */
 int drain_alert(struct drain *drain, const char *alert, bool healed);
 
-/* Whether the sink took no line when last asked. */
+/* Whether the sink took no line at the last try. */
 bool drain_in_trouble(const struct drain *drain);
 
 /*
- * Everything, records and sums; -ETIMEDOUT if the sink takes no line for patience_ns, or not all
- * in six times that, or if a program does not come to the end of a record: the reason says what is
- * left.
+ * Drains all records and sums; -ETIMEDOUT if the sink takes no line for patience_ns, or not all
+ * lines in six times that, or if a program does not finish a record: the reason says what is left.
  */
 int drain_all(struct drain *drain, uint64_t patience_ns, struct reason *reason);
 
-/* Lines written for attempts, and attempts that were summed up, since drain_begin(). */
+/* Lines of attempts, and attempts in sums, since drain_begin(). */
 struct drain_report {
 	uint64_t lines;
 	uint64_t summed_up;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sums of what got no line, by caller; see drain.h. */
+/* Sums of the attempts without a line, by caller; see drain.h. */
 #include "log/drain_steps.h"
 
 #include <errno.h>
@@ -14,14 +14,14 @@ static void drain_line_from_counts(struct drain *drain, const struct smtpward_ca
 	const struct smtpward_caller nameless = { 0 };
 	const struct smtpward_caller *names = callers_find_names(&drain->callers, key);
 
-	/* Names that make no sense cost the line its names, not its counts. */
+	/* If the names make no sense, the line has no names, but it has the counts. */
 	if (key->cgroup_id &&
 	    !line_from_caller(key, names ?: &nameless, suppressed, lost, now, ret))
 		return;
 	line_from_anyone(suppressed, lost, now, ret);
 }
 
-/* The line of the caller that was read: 0 if it is out or none is due, 1 or -errno. */
+/* Writes the line of the caller that was read: 0 if the line is out or none is due, 1 or -errno. */
 static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller_key *key,
 			       uint32_t kind)
 {
@@ -47,7 +47,7 @@ static int drain_sum_up_caller(struct drain *drain, const struct smtpward_caller
 	return drain_write_pending(drain);
 }
 
-/* Where a caller was idle for long or its tenant is gone, its entry makes room. */
+/* Deletes the entry of a caller that was idle for long or whose tenant is gone. */
 static int drain_forget(struct drain *drain, const struct smtpward_caller_key *key)
 {
 	int r;
@@ -55,7 +55,7 @@ static int drain_forget(struct drain *drain, const struct smtpward_caller_key *k
 	if (drain->last)
 		return 0;
 	r = callers_forget(&drain->callers, key);
-	/* Its counts went with it: there is nothing to be done once they have their line. */
+	/* The entry is deleted: nothing needs to be noted once these counts have their line. */
 	return r > 0 ? drain_sum_up_caller(drain, key, SMTPWARD_NOTE_NOTHING) : r;
 }
 
@@ -81,7 +81,7 @@ static int drain_sum_up_all(struct drain *drain)
 	return callers_each(&drain->callers, drain_sum_up_key, drain);
 }
 
-/* How much there is to sum up in all; always something new where only its sum is known. */
+/* The attempts that there are to sum up. If only their sum is known, there are always new ones. */
 static int drain_read_totals(const struct drain *drain, uint64_t *ret_total, uint64_t *ret_gone)
 {
 	struct smtpward_counters counters;
@@ -100,7 +100,7 @@ static int drain_read_totals(const struct drain *drain, uint64_t *ret_total, uin
 	return 0;
 }
 
-/* What could not be noted would come twice: with the next reader, or with a load. */
+/* If sums could not be noted, the next reader, or a load, would write them again. */
 static int drain_check_reported(const struct drain *drain)
 {
 	int frozen = drain->last ? 0 : sound_is_frozen(drain->callers.reported_fd);
@@ -129,7 +129,7 @@ static int drain_sum_up_due(struct drain *drain, bool sweep)
 	if (r)
 		return r;
 	drain->summed_up = total;
-	/* One that went just now is looked for again. */
+	/* An entry that went meanwhile is looked for again. */
 	if (!drain->callers.gone_left)
 		drain->gone = gone;
 	return 0;
@@ -157,7 +157,7 @@ int drain_owes_sums(struct drain *drain)
 {
 	int r;
 
-	/* Of an entry that is forgotten the line alone is left. */
+	/* A deleted entry leaves only its line. */
 	if (drain->pending && drain->step.kind == SMTPWARD_NOTE_NOTHING &&
 	    drain->line.kind != LINE_ALERT)
 		return 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What other generations have left behind; see leftover.h. */
+/* The records that other generations have left behind; see leftover.h. */
 #include "log/leftover.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "pins/pins.h"
 #include "pins/trial.h"
 
-/* How long a logger has to notice, and a sink to take the lines. */
+/* How long a logger may take to notice, and a sink to take the lines. */
 #define PATIENCE_NS 10000000000ULL
 
 #define PAUSE_NS 100000000
@@ -33,10 +33,10 @@ static void leftover_pause(void)
 }
 
 /*
- * Until no program is in the middle of a connect that began before: what was replaced
- * records nothing more. The kernel runs the programs of a cgroup under RCU, and
- * MEMBARRIER_CMD_GLOBAL is a grace period; where the machine has CPUs without a tick,
- * which it leaves out, a pause that no program outlasts.
+ * Waits until every connect that began before the call is through the old programs, which then
+ * record nothing more. The kernel runs the programs of a cgroup under RCU, and
+ * MEMBARRIER_CMD_GLOBAL is a grace period. If the machine has CPUs without a tick, which that call
+ * leaves out, a pause is used that outlasts every program.
  */
 static void leftover_wait_for_programs(void)
 {
@@ -75,7 +75,7 @@ static int leftover_remove_generation(const char *path, uint64_t generation, str
 	return 0;
 }
 
-/* Tries for as long as the lines before it were tried. */
+/* Tries for as long as drain_all() tries the lines before the alert. */
 static int leftover_write_alert(struct sink *sink, const char *text, struct reason *reason)
 {
 	struct line line;
@@ -106,7 +106,7 @@ static int leftover_drain_all(struct drain *drain, struct sink *sink,
 	return r;
 }
 
-/* What no later load could do better. */
+/* Errors that no later load could mend. */
 static bool leftover_is_spoiled(int r)
 {
 	return r == -EBADMSG || r == -EINVAL || r == -EPERM || r == -E2BIG;
@@ -120,7 +120,7 @@ static int leftover_drain_generation(const struct pins *pins, uint64_t generatio
 	char text[sizeof(reason->text) + 64];
 	int r = drain_open(pins, generation, DRAIN_LAST, &drain, reason);
 
-	/* A crash came between draining it and removing all of it. */
+	/* A crash came between draining the generation and removing all of it. */
 	if (r == -ENOENT)
 		return 0;
 	if (!r)
@@ -138,8 +138,8 @@ static int leftover_drain_generation(const struct pins *pins, uint64_t generatio
 }
 
 /*
- * While no load is under way, so that none of them is one that is being made. What a trial goes
- * back to is not left over.
+ * Lists the leftover generations while no load is under way, so that none is still being made. The
+ * generation that a trial goes back to is not left over.
  */
 static int leftover_list_generations(const char *path, uint64_t **ret_generations, size_t *ret_n,
 				     uint64_t *ret_deciding, uint64_t *ret_fallback,

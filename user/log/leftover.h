@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What was recorded into maps that a load did not go on with, and nobody has read: those of
- * another ABI, and those that were spoiled. They stay pinned in their generation, and go once
- * all of it has its line. What cannot be read any more is said in an alert, and goes too.
+ * Records in maps that a load did not take over, and that nobody has read: maps of another ABI,
+ * and maps that were spoiled. The maps stay pinned in their generation, and go once every record
+ * has its line. An alert tells of records that cannot be read, which go too.
  */
 #ifndef SMTPWARD_LEFTOVER_H
 #define SMTPWARD_LEFTOVER_H
@@ -12,10 +12,9 @@
 #include "sink/sink.h"
 
 /*
- * Drains all generations that do not decide any more, and removes them. A logger that
- * still reads one of them is waited for: it ends when it notices. Returns 0, with what
- * was written added to *report, or -errno with a reason; what is left then is the next
- * load's.
+ * Drains all generations that do not decide any more, and removes them. Waits for a logger that
+ * still reads one of them, which ends when it notices. Returns 0, and adds the written lines to
+ * *report; or -errno with a reason: the next load goes on with the rest.
  */
 int leftover_drain(const char *path, struct sink *sink, const struct drain_notices *notices,
 		   struct drain_report *report, struct reason *reason);

@@ -2,12 +2,12 @@
 /*
  * The reader of map_events; see logger.h.
  *
- * One loop over a ring buffer, signals and a clock. While the sink cannot take a
- * line nothing is read: what comes meanwhile waits in the ring buffer, and what
- * finds no room there is counted by the kernel.
+ * One loop over a ring buffer, signals and a clock. While the sink cannot take a line, the loop
+ * reads nothing: new records wait in the ring buffer, and the kernel counts records that find no
+ * room there.
  *
- * Attempts without a line are summed up in map_callers. Their lines come after the
- * count has changed, at most once in SUMMARY_SECONDS, and once at the end.
+ * map_callers sums up attempts without a line. The line of a sum comes after its count has
+ * changed, at most once in SUMMARY_SECONDS, and once at the end.
  */
 #include "log/logger.h"
 
@@ -28,21 +28,21 @@
 
 #define SUMMARY_SECONDS 10
 
-/* An alert comes within 5 seconds of its cause. */
+/* Makes an alert come within 5 seconds of its cause. */
 #define WATCH_SECONDS 2
 
 /* How long the line of an alert that ends the logger may take. */
 #define ALERT_SECONDS 5
 
-/* How long a program that is writing a record is given before the next look. */
+/* The pause before the next look at a record that a program is still writing. */
 #define BUSY_MS 10
-/* How long it goes on with what was amiss at its first look. */
+/* How long the logger goes on with a trouble of its first look. */
 #define PATIENCE_SECONDS 60
 
-/* How often all callers are looked at, those too that nothing was held back from. */
+/* How often the logger looks at all callers, also at those that nothing was held back from. */
 #define SWEEP_SECONDS 600
 
-/* More batches than the largest ring buffer holds, and how long the last lines of all may take. */
+/* More batches than the largest ring buffer holds, and the time for the last lines. */
 #define DRAIN_BATCHES 32
 #define DRAIN_NS 10000000000ULL
 
@@ -55,10 +55,10 @@ struct logger {
 	const struct logger_watch *watch;
 	enum logger_hangup hangup;
 	struct sink *sink;	       /* the caller's */
-	char alert[LOGGER_ALERT_SIZE]; /* the last one; empty where all is well */
-	char due[LOGGER_ALERT_SIZE];   /* one that has no line yet, or empty */
+	char alert[LOGGER_ALERT_SIZE]; /* the text of the last alert; empty if all is well */
+	char due[LOGGER_ALERT_SIZE];   /* an alert that has no line yet, or empty */
 	bool due_healed;
-	struct logger_alert news;   /* that has no line yet, or an empty text */
+	struct logger_alert news;   /* news without a line yet, or an empty text */
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */
 	unsigned int sweep_seconds; /* since all callers were looked at */
@@ -80,7 +80,7 @@ static int logger_lock_reader(struct logger *logger, struct reason *reason)
 	return 0;
 }
 
-/* The id of the map_events that the deciding programs record into. */
+/* Reads the id of the map_events that the deciding programs record into. */
 static int logger_read_events_id(const struct logger *logger, uint32_t *ret_id)
 {
 	_cleanup_close_ int fd = -1;
@@ -191,7 +191,7 @@ struct logger_loop {
 	unsigned int alerted_seconds;
 	unsigned int lost_seconds;
 	bool lifted;  /* at the last look: the gate was open */
-	bool looked;  /* once */
+	bool looked;  /* the first look is over */
 	bool patient; /* the alert is that of the first look */
 };
 
@@ -224,7 +224,7 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 	struct signalfd_siginfo info;
 
 	while (read(loop->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		/* What fails of it is tried again each second. */
+		/* A failed reopen is tried again each second. */
 		if (info.ssi_signo == SIGHUP && logger->hangup == LOGGER_HANGUP_REOPENS)
 			sink_reopen(logger->sink);
 		else
@@ -233,19 +233,22 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 }
 
 /*
- * An alert is said once, until it is another one or all is well again; that it was put right is
- * said as well. What can be put right is at once; the line of it waits where the sink takes none.
+ * Looks at enforcement, which repairs what can be repaired. An alert has one line, until its text
+ * changes or all is well again; a repair has a line, too. A line waits while the sink takes none.
  */
 static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 {
-	/* Which is no alert. */
+	/* An open gate is no alert. */
 	const bool lifted = object_gate_is_open(logger->gate_fd);
 	struct logger_alert alert = { .text = "" };
 	bool changed, seen = logger->watch->look(logger->watch->userdata, &alert);
 
 	loop->unloaded = alert.lifted;
 
-	/* An unload is on its way, unless the gate was open two seconds ago already. */
+	/*
+	 * An open gate means that an unload is under way, unless the gate was open at the last
+	 * look.
+	 */
 	if (!seen || (lifted && !loop->lifted))
 		alert = (struct logger_alert){ .text = "" };
 	loop->lifted = lifted;
@@ -264,7 +267,7 @@ static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 	memcpy(logger->alert, alert.text, sizeof(alert.text));
 }
 
-/* As drain_alert(). */
+/* Writes the news. Returns as drain_alert(). */
 static int logger_write_news(struct logger *logger, bool unloaded)
 {
 	const struct logger_watch *watch = logger->watch;
@@ -279,7 +282,7 @@ static int logger_write_news(struct logger *logger, bool unloaded)
 	return 0;
 }
 
-/* 0, 1 or -errno. */
+/* Writes news and the alert that is due. Returns as drain_alert(). */
 static int logger_write_alert(struct logger *logger)
 {
 	int r = logger_write_news(logger, false);
@@ -293,7 +296,7 @@ static int logger_write_alert(struct logger *logger)
 	return 0;
 }
 
-/* Nobody goes on after us. */
+/* Drains everything, as no reader follows. */
 static int logger_loop_finish(struct logger *logger, const struct logger_loop *loop,
 			      struct reason *reason)
 {
@@ -305,7 +308,7 @@ static int logger_loop_finish(struct logger *logger, const struct logger_loop *l
 	return r < 0 ? reason_errno(reason, r, "cannot write an alert") : 0;
 }
 
-/* What became of the pins: whether there is still something to read, and to watch over. */
+/* Looks at the pins: whether there is still something to read, and to watch. */
 static void logger_loop_look_at_pins(struct logger *logger, struct logger_loop *loop)
 {
 	const bool present = pins_present(&logger->pins);
@@ -313,12 +316,12 @@ static void logger_loop_look_at_pins(struct logger *logger, struct logger_loop *
 
 	loop->unloaded = loop->unloaded || (!present && object_gate_is_open(logger->gate_fd));
 	loop->lost = !present && !loop->unloaded;
-	/* Half-way through a change it cannot be told: then the next second can tell. */
+	/* Half-way through a change the read fails: the next second tells then. */
 	loop->replaced = present && !logger_read_events_id(logger, &events_id) &&
 			 events_id != logger->events_id;
 }
 
-/* The pin directory that was made again, in place of the one that is gone. */
+/* Goes on with a pin directory that was made again in place of the one that is gone. */
 static int logger_enter_again(struct logger *logger)
 {
 	_cleanup_(pins_close) struct pins pins = PINS_CLOSED;
@@ -338,7 +341,7 @@ static int logger_enter_again(struct logger *logger)
 	return 0;
 }
 
-/* Somebody removed the pins. The programs go on, if they are pinned elsewhere, too. */
+/* Somebody removed the pins. The programs go on if they are pinned elsewhere, too. */
 static void logger_loop_face_loss(struct logger *logger, struct logger_loop *loop)
 {
 	logger_loop_look(logger, loop);
@@ -397,8 +400,8 @@ static int logger_loop_take_second(struct logger *logger, struct logger_loop *lo
 }
 
 /*
- * Sleeps until there is something to do. A stuck sink is tried again each second. While the
- * oldest record is being written, the buffer polls readable and has nothing for us.
+ * Sleeps until there is something to do. A stuck sink is tried again each second. While the oldest
+ * record is busy, the buffer polls readable without a record to read.
  */
 static int logger_loop_wait(struct logger *logger, struct logger_loop *loop, bool stuck)
 {
@@ -423,8 +426,8 @@ static int logger_loop_wait(struct logger *logger, struct logger_loop *loop, boo
 }
 
 /*
- * The end, by a signal. What is not written now waits for the next reader; where the
- * policy is lifted with us there is none, so then the sink is waited for.
+ * Drains after a signal. Records that are not written now wait for the next reader. If the policy
+ * is lifted at the end, there is no next reader, so the function waits for the sink.
  */
 static int logger_loop_drain(struct logger *logger, struct reason *reason)
 {
@@ -444,7 +447,10 @@ static int logger_loop_drain(struct logger *logger, struct reason *reason)
 	return r < 0 ? r : 0;
 }
 
-/* A sink that takes no line does not keep it from ending: who starts it anew can heal. */
+/*
+ * Whether an alert ends the logger. A sink that takes no line does not prevent that: the restart
+ * can heal.
+ */
 static bool logger_loop_is_alerted(const struct logger *logger, const struct logger_loop *loop)
 {
 	if (loop->patient && !loop->lost)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The line that is being written; see note.h. */
+/* The note of the line that is being written; see note.h. */
 #include "log/note.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ void note_open_own(struct note *note)
 	note->at = &note->own;
 }
 
-/* The descriptor stays, also where it fails: it can be asked for the cause. */
+/* The descriptor stays open after a failure: the caller can ask it for the cause. */
 int note_open(const struct pins *pins, uint64_t generation, struct note *note)
 {
 	void *map;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Telling the service manager; see notify.h. */
+/* Tells the service manager; see notify.h. */
 #include "log/notify.h"
 
 #include <stddef.h>
@@ -16,7 +16,7 @@ bool notify_wanted(void)
 	return path && *path;
 }
 
-/* A path, or an abstract name, which is written with an @ for its NUL. */
+/* Parses a path, or an abstract name, which has an @ in place of the first NUL. */
 static int notify_parse_address(const char *path, struct sockaddr_un *ret_address,
 				socklen_t *ret_size)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ring buffer reader; see ring.h. The layout is the kernel's user-space ABI
- * (kernel/bpf/ringbuf.c): a page with the consumer's position, one with the
- * producer's, then the data, mapped twice in a row so that no record is split. A
- * record has a header of 8 bytes and is padded to 8.
+ * (kernel/bpf/ringbuf.c): a page with the consumer's position, one with the producer's, then the
+ * data, mapped twice in a row so that no record is split. A record has a header of 8 bytes and is
+ * padded to 8.
  *
- * The data is looked at through a window that moves along, so that a large buffer
- * does not make a large process.
+ * The reader sees the data through a window that moves along, so that a large buffer does not make
+ * a large process.
  */
 #include "log/ring.h"
 
@@ -26,12 +26,12 @@ struct ring {
 	size_t page_size;
 	size_t size; /* of the data, a power of two */
 	/*
-	 * Ours, and what the kernel goes by, which others can write to: nothing is read
-	 * from there but whether somebody did.
+	 * position is our own; *consumer is the position that the kernel goes by. Others can write
+	 * to *consumer: the reader reads it only to see whether somebody did.
 	 */
 	uint64_t position;
 	unsigned long *consumer;
-	bool takes; /* what was read is taken out */
+	bool takes; /* ring_advance() moves *consumer, so records are taken out */
 	const unsigned long *producer;
 	const uint8_t *window;
 	size_t window_start; /* position modulo size, a multiple of the page size */
@@ -57,7 +57,7 @@ static void ring_unmap_window(struct ring *ring)
 	ring->window = NULL;
 }
 
-/* Puts the window where the data at the position modulo size begins in its first page. */
+/* Moves the window so that its first page has the data at offset, a position modulo size. */
 static int ring_move_window(struct ring *ring, size_t offset)
 {
 	size_t start = offset & ~(ring->page_size - 1);
@@ -73,7 +73,7 @@ static int ring_move_window(struct ring *ring, size_t offset)
 	return 0;
 }
 
-/* The address of len bytes at a position; moves the window where it does not show them. */
+/* The address of len bytes at a position; moves the window if it does not show them. */
 static int ring_look_at(struct ring *ring, uint64_t position, size_t len, const uint8_t **ret)
 {
 	size_t offset = position & (ring->size - 1);
@@ -151,7 +151,10 @@ uint64_t ring_position(const struct ring *ring)
 	return ring->position;
 }
 
-/* Whether there is anything at a position: a look at our own comes to that first. */
+/*
+ * Whether there is a record at a position. -EBADMSG if the positions make no sense, or somebody
+ * else has moved ours.
+ */
 static int ring_check(const struct ring *ring, uint64_t position)
 {
 	const uint64_t end = ring_end(ring);

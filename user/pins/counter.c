@@ -31,7 +31,7 @@ const struct counter_info counter_infos[COUNTERS] = { TABLE(COUNTER_INFO) };
 
 #define COUNTER_MEMBER(name, trouble, help) __u64 name;
 
-/* Has no room for a row twice. */
+/* The compiler refuses two rows of one counter: the second has a taken name. */
 struct counter_rows {
 	TABLE(COUNTER_MEMBER)
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The counters of map_counters, as a table: each that there is, by name. Pure. */
+/* The counters of map_counters as a table, each with its name. Pure. */
 #ifndef SMTPWARD_COUNTER_H
 #define SMTPWARD_COUNTER_H
 
@@ -14,7 +14,7 @@
 struct counter_info {
 	const char *name;
 	size_t offset;	  /* in struct smtpward_counters */
-	bool trouble;	  /* shown to people only where it is not 0 */
+	bool trouble;	  /* people see the counter only if it is not 0 */
 	const char *help; /* a sentence */
 };
 

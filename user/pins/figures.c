@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Figures of a policy in force; see figures.h. Changes nothing, and takes no record out. */
+/* Figures of a policy in force; see figures.h. Reading changes nothing, and takes no record out. */
 #include "pins/figures.h"
 
 #include <assert.h>
@@ -17,9 +17,9 @@
 #include "pins/state_view.h"
 
 /*
- * The layout is the kernel's user-space ABI (kernel/bpf/ringbuf.c), as user/log/ring.c has it: a
- * page with the consumer's position, one with the producer's, then the data. What was read stays
- * in the data until a later record needs the room.
+ * The layout is the kernel's user-space ABI (kernel/bpf/ringbuf.c), as in user/log/ring.c: a page
+ * with the consumer's position, one with the producer's, then the data. A record that was read
+ * stays in the data until a later record needs the room.
  */
 struct figures_buffer {
 	const uint8_t *data;
@@ -31,7 +31,10 @@ static uint64_t figures_buffer_word(const struct figures_buffer *buffer, uint64_
 	return *(const volatile uint64_t *)(buffer->data + (position & (buffer->size - 1)));
 }
 
-/* Of the last record that is whole: a header, of which the first half is this, then the time. */
+/*
+ * The time of the last whole record. A header's first half is the word read here; the time follows
+ * the header.
+ */
 static uint64_t figures_last_record(const struct figures_buffer *buffer)
 {
 	uint64_t at = buffer->end;
@@ -59,7 +62,10 @@ static void figures_look_at_buffer(const uint8_t *pages, size_t page, uint64_t s
 
 	figures->buffer_size = size;
 	figures->buffer_read = read;
-	/* The reader's group can write its position: what makes no sense is a full buffer. */
+	/*
+	 * The reader's group can write the reader's position: a position without sense counts as a
+	 * full buffer.
+	 */
 	figures->buffer_used = buffer.end - read > size ? size : buffer.end - read;
 	figures->last_record_ns = figures_last_record(&buffer);
 }
@@ -75,7 +81,7 @@ static int figures_read_max(int fd, uint64_t *ret_max)
 	return 0;
 }
 
-/* The kernel maps what was opened for writing alone, for who only looks too. */
+/* Opens the buffer for writing: the kernel maps only such a map, even for reading. */
 static int figures_open_buffer(const struct state_view *view, struct state *state, int *ret_fd)
 {
 	if (view->fallback_program || state_find_program(view, state))
@@ -93,7 +99,7 @@ static int figures_read_buffer(const struct state_view *view, struct state *stat
 	void *pages;
 	int r = figures_open_buffer(view, state, &fd);
 
-	/* Then this is not known. */
+	/* The bpffs is read-only: the figures are not known. */
 	if (r == -EROFS)
 		return 0;
 	if (!r)
@@ -119,7 +125,7 @@ static int figures_count_tenants(const struct state_view *view, struct state *st
 		r = figures_read_max(fd, &figures->tenants_max);
 	if (r)
 		return r;
-	/* Where an entry goes while it is the one at hand, this begins anew: hence the bound. */
+	/* If the entry at hand goes, the iteration begins anew: hence the bound. */
 	while (n < figures->tenants_max && !bpf_map_get_next_key(fd, n ? &key : NULL, &key))
 		n++;
 	figures->tenants = n;
@@ -135,7 +141,7 @@ static int figures_read_attempts(const struct state_view *view, struct state *st
 	_cleanup_close_ int fd = -1;
 	int r = state_open_map(view, state, "map_attempts", sizeof(struct smtpward_attempts), &fd);
 
-	/* A version before that map loaded it. */
+	/* An older version, without this map, loaded the policy. */
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	attempts = calloc(n ?: 1, sizeof(*attempts));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Our programs, found by ids; see found.h. */
+/* Finds our programs by ids; see found.h. */
 #include "pins/found.h"
 
 #include <errno.h>
@@ -16,10 +16,10 @@
 #include "pins/object.h"
 #include "pins/pins.h"
 
-/* MAX_USED_MAPS of the kernel: a program uses no more. */
+/* MAX_USED_MAPS of the kernel: the most maps that a program uses. */
 #define MAPS_MAX 64
 
-/* The maps whose names are longer than the kernel keeps. */
+/* The maps with names that the kernel cuts. */
 static const char *const long_names[] = { "map_callers_rest" };
 
 struct found_program {
@@ -60,15 +60,16 @@ static const char *found_pin_name(const char *kept)
 }
 
 /*
- * The names of maps that were asked for, for the life of the process: an id is given once. This
- * spares most calls, and more. As the last descriptor of a program array is closed, the kernel
- * holds it until it is emptied, later; closed again before that, it holds it twice and lets go
- * of it once: prog_array_map_clear() in kernel/bpf/arraymap.c. So what need not be opened is not.
+ * The names of maps that were looked up, for the life of the process: the kernel never gives an id
+ * again. The cache saves calls, and avoids a kernel bug: when the last descriptor of a program
+ * array is closed, the kernel takes a reference until it has emptied the array, later. If the
+ * array is opened and closed again before that, the kernel takes two references and drops one:
+ * prog_array_map_clear() in kernel/bpf/arraymap.c. So a map is not opened without need.
  */
 #define NAMES_KEPT 1024
 
 static struct {
-	uint32_t id; /* 0: of none */
+	uint32_t id; /* 0: the slot is free */
 	char name[BPF_OBJ_NAME_LEN];
 } found_names[NAMES_KEPT];
 
@@ -117,7 +118,7 @@ int found_each_map(uint32_t program_id, int (*map)(void *userdata, const char *n
 	for (uint32_t i = 0; !r && i < program.info.nr_map_ids; i++) {
 		_cleanup_close_ int fd = -1;
 
-		/* The others are libbpf's own, for constants. */
+		/* The other maps are libbpf's own, for constants. */
 		if (strncmp(program.names[i], "map_", strlen("map_")))
 			continue;
 		fd = bpf_map_get_fd_by_id(program.maps[i]);
@@ -154,7 +155,7 @@ int found_open_map(uint32_t program_id, const char *name, int *ret_fd)
 	return found_open_map_of(&program, name, ret_fd);
 }
 
-/* The one entry of a map that the program uses. -ENOENT if it has not this map. */
+/* Reads the one entry of a map that the program uses. -ENOENT if the program has no such map. */
 static int found_read_map(const struct found_program *program, const char *name, void *value,
 			  size_t value_size, uint32_t *ret_id)
 {
@@ -205,7 +206,7 @@ static int found_hook_of(const struct bpf_link_info *info, const struct found_pr
 	return -1;
 }
 
-/* 1 if the link is ours and attached; it is described then. */
+/* 1 if the link is ours and attached; then *link describes it. */
 static int found_describe(const struct bpf_link_info *info, struct found_link *link)
 {
 	struct found_program program;
@@ -237,7 +238,10 @@ static int found_describe(const struct bpf_link_info *info, struct found_link *l
 	return r ? r : 1;
 }
 
-/* A link may be gone by now, or still be made: bpf_link_by_id() in kernel/bpf/syscall.c. */
+/*
+ * Whether an error only means that the link is gone, or still being made: bpf_link_by_id() in
+ * kernel/bpf/syscall.c.
+ */
 static bool found_passes(int error)
 {
 	return error == ENOENT || error == EAGAIN;
@@ -323,7 +327,9 @@ int found_claim(struct found *found, const struct pins *pinned, const char *path
 
 		if (!r)
 			r = object_read_link(fd, &link);
-		/* None, something else of that name, or one that a read-only bpffs hides. */
+		/*
+		 * There is no pin, the pin is something else, or a read-only bpffs hides the link.
+		 */
 		if (r == -ENOENT || r == -EBADMSG || r == -EROFS)
 			continue;
 		if (!r)
@@ -334,7 +340,7 @@ int found_claim(struct found *found, const struct pins *pinned, const char *path
 	return 0;
 }
 
-/* The map of release 0.1.0's iterator is the link's, and not its program's. */
+/* The iterator of release 0.1.0 has its map in the link, not in its program. */
 static bool found_has_map(const struct bpf_link_info *info, const struct found_program *program,
 			  uint32_t map_id)
 {
@@ -362,7 +368,7 @@ int found_uses_map(int link_fd, uint32_t map_id, bool *ret_uses)
 	return 0;
 }
 
-/* 1 if the link with this id is the one: its descriptor is the caller's then. */
+/* 1 if the link with this id is the wanted one: the caller owns *ret_fd then. */
 static int found_match_link(uint32_t id, const char *program_name, uint32_t map_id, int *ret_fd)
 {
 	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);

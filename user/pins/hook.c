@@ -41,7 +41,7 @@ void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS])
 		ret_fds[hook] = -1;
 }
 
-/* The value of a word NAME=0 or NAME=1 of the text; -1 if there is none. */
+/* The value of the word NAME=0 or NAME=1 in the text; -1 if it has neither. */
 static int hook_find_run(const char *text, const char *name)
 {
 	const size_t len = strlen(name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The hooks as user space knows them, from the table in smtpward/hooks.h: an entry each,
- * by enum smtpward_hook. Pure.
+ * The hooks in user space, from the table in smtpward/hooks.h: an entry each, by enum
+ * smtpward_hook. Pure.
  */
 #ifndef SMTPWARD_HOOK_H
 #define SMTPWARD_HOOK_H
@@ -15,24 +15,26 @@
 struct hook_info {
 	const char *name;	 /* "connect4" */
 	const char *link_pin;	 /* "link_connect4", in the pin directory */
-	const char *program_pin; /* "prog_connect4", in that of a generation */
+	const char *program_pin; /* "prog_connect4", in a generation's directory */
 	const char *program;	 /* "smtpward_conn4", in the BPF object */
 	const char *before_map;	 /* "map_before4", in the BPF object */
-	const char *lacking;	 /* what status says where it is not in force */
+	const char *lacking;	 /* status's words if the hook is not in force */
 	enum bpf_attach_type attach_type;
 };
 
 extern const struct hook_info hook_infos[SMTPWARD_HOOKS];
 
-/* Whether a pin of this name would be of a hook's link, and of none that this version has. */
+/*
+ * Whether a pin with this name would be a hook's link, of a hook that this version does not have.
+ */
 bool hook_is_unknown_link(const char *name);
 
-/* What a descriptor a hook begins with: none. 0 is one, of stdin. */
+/* Sets each descriptor to -1, none: 0 is a descriptor, of stdin. */
 void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS]);
 
 /*
- * Which hooks a text of iter_hooks says are in force. One that it does not name is not:
- * another version made it. False if it is no such text.
+ * Reads from a text of iter_hooks which hooks are in force. A hook that the text does not name is
+ * not in force: another version made it. False if the text is not one of iter_hooks.
  */
 bool hook_parse_runs(const char *text, bool ret_runs[static SMTPWARD_HOOKS]);
 

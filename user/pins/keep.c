@@ -26,7 +26,7 @@
 #define KEEP_NAME "keep"
 #define KEEP_DIR RUN_DIR "/" KEEP_NAME
 
-/* What of a generation is attached, and so would end with its last pin. */
+/* The attached objects of a generation, which would end with their last pin. */
 static const char *const keep_names[] = { "link_cgroup_mkdir", "link_cgroup_rmdir", "iter_hooks" };
 
 static int keep_is_bpffs(int fd, bool *ret_is)
@@ -39,7 +39,7 @@ static int keep_is_bpffs(int fd, bool *ret_is)
 	return 0;
 }
 
-/* One at a time: of two bpffs one would cover the other. */
+/* Mounts under a lock: of two bpffs one would cover the other. */
 static int keep_mount_once(struct reason *reason)
 {
 	_cleanup_close_ int dir_fd = -1, again_fd = -1;
@@ -70,7 +70,7 @@ static int keep_open_mounted(int *ret_fd)
 	bool mounted = false;
 	int r;
 
-	/* Something else of that name is no second set, either. */
+	/* A file of that name, or a link, is no second set either. */
 	if (fd < 0)
 		return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
 	r = keep_is_bpffs(fd, &mounted);
@@ -124,8 +124,8 @@ static int keep_open(const struct pins *pins, bool create, struct pins *ret_keep
 }
 
 /*
- * Whether the second pin of this name is of the first one's link, or there is no first one.
- * *ret_fd, where it is asked for, is the first one's descriptor where it is not so.
+ * *ret_same: the second pin of this name is of the same link as the first pin, or there is no
+ * first pin. If not, *ret_fd, unless ret_fd is NULL, is a descriptor of the first pin's link.
  */
 static int keep_compare(const struct pins *pins, const struct pins *keep, uint64_t generation,
 			const char *name, bool *ret_same, int *ret_fd)
@@ -182,7 +182,10 @@ static int keep_remove_others(const struct pins *keep, uint64_t generation, uint
 	return 0;
 }
 
-/* What a policy on trial goes back to, 0 if it is on none, or has nothing to go back to. */
+/*
+ * The generation that a policy on trial goes back to; 0 if the policy is not on trial, or has
+ * none.
+ */
 static int keep_find_fallback(const struct pins *pins, uint64_t generation, uint64_t *ret_fallback)
 {
 	struct trial trial;
@@ -194,7 +197,7 @@ static int keep_find_fallback(const struct pins *pins, uint64_t generation, uint
 	return 0;
 }
 
-/* Does what is asked to each pin of the second set, until it returns something else than 0. */
+/* Calls each for every pin of the second set, until each returns something else than 0. */
 static int keep_each(const struct pins *pins, const struct pins *keep, uint64_t generation,
 		     uint64_t fallback,
 		     int (*each)(const struct pins *pins, const struct pins *keep,
@@ -204,7 +207,7 @@ static int keep_each(const struct pins *pins, const struct pins *keep, uint64_t 
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		r = each(pins, keep, 0, hook_infos[hook].link_pin);
-		/* A program array without a pin is empty, whoever uses it. */
+		/* A program array without a pin is empty, whoever uses the array. */
 		if (!r && fallback)
 			r = each(pins, keep, generation, hook_infos[hook].before_map);
 		if (r)
@@ -245,7 +248,7 @@ static int keep_update_all(const struct pins *pins, const struct pins *keep, uin
 	return keep_remove_others(keep, generation, fallback);
 }
 
-/* What is asked of the second set; reason may be set where the result is an error. */
+/* A request to the second set; a step that fails may set the reason. */
 struct keep_request {
 	const struct pins *pins;
 	int (*step)(const struct keep_request *request);
@@ -254,11 +257,11 @@ struct keep_request {
 	int (*extra)(const struct pins *pins, const struct pins *keep);
 	struct found *found;
 	struct reason *reason;
-	struct stat directory; /* of the pins */
+	struct stat directory; /* the pin directory */
 	bool elsewhere;
 };
 
-/* Where process 1 sees other pins at this path, or none, its second set is not ours. */
+/* If process 1 sees other pins at this path, or none, its second set is not ours. */
 static int keep_do_in_first(void *userdata)
 {
 	struct keep_request *request = userdata;

@@ -23,7 +23,7 @@
 #define PAUSE_MS 50
 #define TELL_MS 2000
 
-/* What 0.1.0 does under its own lock takes less. */
+/* More than 0.1.0 ever takes under its own lock. */
 #define OLDER_MS 2000
 
 static void (*lock_waiting)(const char *pins, pid_t holder);
@@ -47,7 +47,7 @@ pid_t lock_find_holder(int fd)
 		unsigned long inode;
 		int pid;
 
-		/* The kernel's own numbers. NOLINTNEXTLINE(cert-err34-c) */
+		/* The numbers are the kernel's own. NOLINTNEXTLINE(cert-err34-c) */
 		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
 			   &inode) == 4 &&
 		    makedev(dev_major, dev_minor) == st.st_dev && inode == st.st_ino)
@@ -56,7 +56,10 @@ pid_t lock_find_holder(int fd)
 	return 0;
 }
 
-/* A directory of root's that nobody else may write to, with that mode whatever the umask. */
+/*
+ * Opens a directory of root's that nobody else may write to; makes it with mode, whatever the
+ * umask.
+ */
 static int lock_open_own(int at_fd, const char *name, mode_t mode, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
@@ -99,7 +102,7 @@ int lock_open_dir(const char *name, int *ret_fd, struct reason *reason)
 	return 0;
 }
 
-/* No instance has a name with a dot. */
+/* The name of an instance has no dot, so no other lock has this name. */
 #define LOCK_KEPT_SUFFIX ".kept"
 
 static int lock_open_file(const char *pins, const char *suffix, int *ret_fd, struct reason *reason)
@@ -114,7 +117,10 @@ static int lock_open_file(const char *pins, const char *suffix, int *ret_fd, str
 	r = lock_open_dir(LOCK_DIR, &dir_fd, reason);
 	if (r)
 		return r;
-	/* To read: who may not write to RUN_DIR, as a service under ProtectSystem=, can lock it. */
+	/*
+	 * Opened to read: a process that may not write to RUN_DIR, as a service under
+	 * ProtectSystem=, can lock the file.
+	 */
 	*ret_fd = openat(dir_fd, name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (*ret_fd < 0)
 		return reason_errno(reason, -errno, "cannot open the lock of %s", pins);
@@ -135,7 +141,10 @@ static int lock_time_out(const char *pins, int fd, struct reason *reason)
 			  pins, LOCK_SECONDS);
 }
 
-/* Who blocks these signals wants to be asked before a step, not in the middle of it. */
+/*
+ * Whether SIGINT or SIGTERM is pending. A caller that blocks these signals is asked before each
+ * step, never in the middle of one.
+ */
 static bool lock_is_interrupted(void)
 {
 	sigset_t pending;
@@ -170,7 +179,10 @@ int lock_take(const char *pins, enum lock_kind kind, int *ret_fd, struct reason 
 	_cleanup_close_ int fd = -1;
 	int r = lock_open_file(pins, "", &fd, reason);
 
-	/* Nothing was ever loaded here, and whoever sees RUN_DIR so can change nothing. */
+	/*
+	 * Nothing was ever loaded here, and a process that sees RUN_DIR read-only can change
+	 * nothing.
+	 */
 	if (r == -EROFS && kind != LOCK_ALONE) {
 		*ret_fd = -1;
 		return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pinned objects, read; see object.h. */
+/* Reads pinned objects; see object.h. */
 #include "pins/object.h"
 
 #include <fcntl.h>
@@ -41,7 +41,7 @@ int object_open_to_read(const struct pins *pins, uint64_t generation, const char
 	return object_open_pin(pins, generation, name, BPF_F_RDONLY, ret_fd);
 }
 
-/* A map, a program and a link are numbered each by themselves: all three begin so. */
+/* Maps, programs and links have separate numbers; the info of all three begins so. */
 struct object_identity {
 	char kind[32]; /* "anon_inode:bpf-map" */
 	struct {
@@ -234,7 +234,10 @@ void object_hooks_close(struct object_hooks *hooks)
 	*hooks = (struct object_hooks)OBJECT_HOOKS_CLOSED;
 }
 
-/* What is pinned now, or else what was when this generation was asked for last. */
+/*
+ * Opens iter_hooks if it is pinned; else keeps the descriptor from the last call for this
+ * generation.
+ */
 static int object_hold_hooks(const struct pins *pins, uint64_t generation,
 			     struct object_hooks *hooks)
 {
@@ -252,7 +255,10 @@ static int object_hold_hooks(const struct pins *pins, uint64_t generation,
 	return 0;
 }
 
-/* The kernel makes the text anew at each open(2); this one needs no name in the bpffs. */
+/*
+ * The kernel makes the text anew at each open(2); this open goes by a name in /proc, not by the
+ * pin.
+ */
 int object_read_hooks(const struct pins *pins, uint64_t generation, struct object_hooks *hooks,
 		      bool ret_runs[static SMTPWARD_HOOKS])
 {
@@ -273,7 +279,10 @@ int object_read_hooks(const struct pins *pins, uint64_t generation, struct objec
 	return hook_parse_runs(text, ret_runs) ? 0 : -ENODATA;
 }
 
-/* By the kind of its descriptor: of a map, info.type is the map's, and may be the same number. */
+/*
+ * The kind comes from the descriptor: a map's info.type is the map type, which may be the same
+ * number as a link type.
+ */
 int object_read_any_link(int fd, struct bpf_link_info *ret_info)
 {
 	struct object_identity identity;
@@ -314,7 +323,7 @@ int object_program_id(int fd, uint32_t *ret_id)
 	return 0;
 }
 
-/* Everything that is freed late. */
+/* Programs and maps, which the kernel frees late. */
 
 static int object_ids_add(uint32_t **ids, size_t *n, uint32_t id)
 {

@@ -18,7 +18,7 @@
 
 #define GENERATION_PREFIX "generation-"
 
-/* Behind a failed call. That errno is over 0 then is known to us, but to no analyzer. */
+/* The error of a call that failed; positive errno is known to us, but to no analyzer. */
 static int pins_errno(void)
 {
 	const int error = errno;
@@ -96,7 +96,7 @@ int pins_lock(const char *path, enum lock_kind kind, struct pins *ret_pins, stru
 
 	if (r)
 		return r;
-	/* The lock is root's; others see a change by what they read twice. */
+	/* Root takes the lock; others notice a change by reading twice. */
 	r = geteuid() ? 0 : lock_take(pins.path, kind, &pins.lock_fd, reason);
 	pins.alone = !geteuid() && kind == LOCK_ALONE;
 	if (r)
@@ -166,7 +166,7 @@ void pins_close(struct pins *pins)
 	*pins = (struct pins)PINS_CLOSED;
 }
 
-/* The group of who happens to make it says nothing: pins_share() alone gives it one. */
+/* Removes the maker's group from the directory: only pins_share() gives it one. */
 static int pins_make_reader(const struct pins *pins)
 {
 	if (mkdirat(pins->fd, PINS_READER_NAME, 0700))
@@ -220,7 +220,10 @@ bool pins_present(const struct pins *pins)
 {
 	struct stat st;
 
-	/* A service's own view of it, a bind mount, outlives it: without a name, though. */
+	/*
+	 * A service's own bind mount of the directory outlives the directory, but has no name
+	 * then.
+	 */
 	return pins_same_directory(pins->fd, pins->path) && !fstat(pins->fd, &st) && st.st_nlink;
 }
 
@@ -351,7 +354,7 @@ int pins_remove_generation(const struct pins *pins, uint64_t generation)
 	return pins_remove_directory(pins->fd, name.text);
 }
 
-/* A link to the directory of a generation, made or changed in one step. */
+/* Makes a link to the directory of a generation, or changes it, in one step. */
 static int pins_point(const struct pins *pins, const char *name, uint64_t generation)
 {
 	struct pins_generation_name target = pins_generation_name(generation);
@@ -451,7 +454,7 @@ int pins_remove_all(struct pins *pins)
 {
 	int r;
 
-	/* A reader that starts just now may make its lock again: it has none of ours. */
+	/* A reader that starts meanwhile may make its lock again, as it does not take ours. */
 	for (int tries = 0; tries < 10; tries++) {
 		r = pins_remove_entries(pins);
 		if (!r)

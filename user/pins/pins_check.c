@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether a directory is a pin directory, and nobody else's; see pins_parts.h. */
+/* Checks whether a directory is a pin directory, and nobody else's; see pins_parts.h. */
 #include "pins/pins_parts.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ static bool pins_is_on_bpffs(int at_fd, const char *name)
 	return fd >= 0 && !fstatfs(fd, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
-/* A directory that was made on another file system by mistake is taken back. */
+/* Removes a directory that was just made on another file system by mistake. */
 static int pins_refuse_file_system(const char *path, int fd, bool made, struct reason *reason)
 {
 	if (made && rmdir(path))
@@ -49,8 +49,8 @@ bool pins_makes(const char *name)
 }
 
 /*
- * Without a map_gate, which somebody may have removed, what else is there shows whose it is:
- * the directory of a generation, or nothing but names of ours.
+ * Checks the names in a directory without a map_gate, which somebody may have removed: the
+ * directory is ours if it has a generation's directory, or nothing but names of ours.
  */
 static int pins_check_names(int fd, const char *path, struct reason *reason)
 {
@@ -80,7 +80,10 @@ static int pins_check_names(int fd, const char *path, struct reason *reason)
 			  path, strange);
 }
 
-/* For a load or unload. What others put there meanwhile is as a pin that was replaced. */
+/*
+ * Takes the directory from its owner, for a load or unload. A pin that others put there meanwhile
+ * is handled as one that was replaced.
+ */
 static int pins_take_from_others(int fd, const char *path, mode_t mode, struct reason *reason)
 {
 	if (fchown(fd, 0, (gid_t)-1) || fchmod(fd, mode & ALLPERMS & ~(S_IWGRP | S_IWOTH)))
@@ -88,7 +91,7 @@ static int pins_take_from_others(int fd, const char *path, mode_t mode, struct r
 	return 0;
 }
 
-/* Empty, or ours by its map_gate or the names in it. */
+/* Accepts an empty directory, and one that is ours by its map_gate or by the names in it. */
 static int pins_check_owner(int fd, const char *path, bool alone, struct reason *reason)
 {
 	struct stat st, gate;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The reader's way to the pins; see reader_view.h. */
+/* Gives the reader a way to the pins; see reader_view.h. */
 #include "pins/reader_view.h"
 
 #include <errno.h>
@@ -18,10 +18,10 @@
 
 #define READER_VIEW_FLAGS (MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-/* What is to be done in a mount namespace, and where. */
+/* A step to do in a mount namespace, and the directory that it is about. */
 struct reader_view {
 	int (*step)(const struct reader_view *view);
-	struct stat pins; /* the directory that is shown */
+	struct stat pins; /* the directory to show */
 };
 
 static bool view_is_there(void)
@@ -48,7 +48,7 @@ static int view_remove_here(const struct reader_view *view)
 	return view_shows(READER_VIEW_PATH, view) ? view_unmount() : 0;
 }
 
-/* A directory of root's that nobody else can change. */
+/* Makes a directory of root's that nobody else can change; it may exist. */
 static int view_make_directory(const char *path)
 {
 	struct stat st;
@@ -59,7 +59,7 @@ static int view_make_directory(const char *path)
 		return -errno;
 	if (!S_ISDIR(st.st_mode) || st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;
-	/* Whatever the umask. */
+	/* The mode of mkdir(2) goes by the umask. */
 	return chmod(path, 0755) ? -errno : 0;
 }
 
@@ -69,7 +69,7 @@ static int view_make_here(const struct reader_view *view)
 
 	if (!view_shows(PINS_DEFAULT_PATH, view) || view_shows(READER_VIEW_PATH, view))
 		return 0;
-	/* Of a directory that an unload has removed since. */
+	/* The mount is of a directory that an unload has removed since. */
 	r = view_is_there() ? view_unmount() : 0;
 	if (r)
 		return r;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The way of a reader that is not root to the pins: systemd mounts /sys/fs/bpf for root
- * alone, so the pin directory has a second place, a bind mount of it that can be entered.
- * What may be opened there is the pins' to say, as everywhere (pins_share.c).
+ * The way to the pins of a reader that is not root: systemd mounts /sys/fs/bpf for root alone, so
+ * the pin directory has a second place, a bind mount of it that the reader can enter. The pins'
+ * own modes say what may be opened there, as everywhere (pins_share.c).
  *
- * There is one for the default path, and for no other.
+ * The default path has such a view, and no other path.
  */
 #ifndef SMTPWARD_READER_VIEW_H
 #define SMTPWARD_READER_VIEW_H
@@ -15,16 +15,19 @@
 #define READER_VIEW_PATH "/run/smtpward/pins"
 
 /*
- * Makes it, or makes it anew where it is of another directory; in our mount namespace, and
- * in that of process 1 if the pins are the same ones there: a service manager gives a
- * load one of its own, which nobody else sees. 0 or -errno with a reason.
+ * Makes the view, or makes it anew if it shows another directory; in our mount namespace, and in
+ * that of process 1 if process 1 sees the same pins: a service manager gives a load a namespace of
+ * its own, which nobody else sees. 0 or -errno with a reason.
  */
 int reader_view_make(const struct pins *pins, struct reason *reason);
 
-/* Takes it away, where it is one of these pins. */
+/* Removes the view if it shows these pins. */
 int reader_view_remove(const struct pins *pins, struct reason *reason);
 
-/* Where a command finds the pins: what was given, the default, or the view for who needs it. */
+/*
+ * The pin directory for a command: the given one, the default one, or the view if the process
+ * needs it.
+ */
 const char *reader_view_choose(const char *given);
 
 #endif /* SMTPWARD_READER_VIEW_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Maps that can be gone on with; see sound.h. */
+/* Whether a load can take over the maps that last; see sound.h. */
 #include "pins/sound.h"
 
 #include <string.h>
@@ -51,8 +51,10 @@ int sound_is_frozen(int fd)
 	return 0;
 }
 
-/* The layout is the kernel's user-space ABI: a page has the consumer's position, the next the
- * producer's. */
+/*
+ * The layout is the kernel's user-space ABI: a page has the consumer's position, the next page the
+ * producer's.
+ */
 static int sound_check_position(int fd, uint32_t size, bool *ret_sound)
 {
 	const size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
@@ -108,11 +110,11 @@ int sound_check(const struct pins *pins, uint64_t generation, bool *ret_sound, s
 
 	for (size_t i = 0; i < ARRAY_SIZE(sound_maps) && sound; i++) {
 		_cleanup_close_ int fd = -1;
-		/* The kernel shares no memory, be it to read, with who may not write to the map. */
+		/* Opened for writing: the kernel maps no other map, not even for reading. */
 		int r = object_open_map(pins, generation, sound_maps[i].name, OBJECT_WRITES, 0,
 					&fd);
 
-		/* Of an older version, which has not had it. */
+		/* The generation is of an older version, without this map. */
 		if (r == -ENOENT)
 			continue;
 		if (!r)

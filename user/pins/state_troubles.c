@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is not as it should be, though the policy may be in force; see state.h. */
+/* Troubles of a policy that may be in force nevertheless; see state.h. */
 #include "pins/state_view.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ struct state_pinned {
 	const struct state *state;
 };
 
-/* -ENOENT ends the search. */
+/* -ENOENT if the map is not pinned: that ends the search. */
 static int state_check_map(void *userdata, const char *name, int fd)
 {
 	const struct state_pinned *pinned = userdata;
@@ -25,7 +25,7 @@ static int state_check_map(void *userdata, const char *name, int fd)
 											: -ENOENT;
 }
 
-/* Every map of the programs, and the name that people find them by. For root. */
+/* Whether every map of the programs is pinned under its name. For root. */
 static int state_pins_maps(const struct state_view *view, const struct state *state, bool *ret_all)
 {
 	const struct found_link *link = state_find_program(view, state);
@@ -59,7 +59,7 @@ static bool state_pins_links(const struct state_view *view, const struct state *
 	return true;
 }
 
-/* Whether the rights are as the load gave them; where it gave none, there is nothing to keep. */
+/* Checks whether the rights are as the load gave them; a load without a reader gave none. */
 static int state_read_shared(const struct state_view *view, struct state *state)
 {
 	bool shared = true;
@@ -102,8 +102,8 @@ int state_read_troubles(const struct state_view *view, struct state *state)
 			state_note(state, STATE_COVERED);
 	}
 	/*
-	 * The second set is root's, and is not asked for where the first one is not whole, or
-	 * cannot be opened.
+	 * The second set is root's. It is checked only if the first set is whole and can be
+	 * opened.
 	 */
 	if (!geteuid() && !(state->troubles & (1U << STATE_PINS | 1U << STATE_STUCK)) &&
 	    (keep_is_whole(&view->pins, state->attached, &kept) || !kept))

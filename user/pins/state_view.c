@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Where a state is read from; see state_view.h. */
+/* The sources that a state is read from; see state_view.h. */
 #include "pins/state_view.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ static const struct found_link *state_find_gate(const struct state_view *view, u
 	return NULL;
 }
 
-/* Of those that say they belong here. */
+/* Finds a link that says it belongs to this directory. */
 static const struct found_link *state_find_ours(const struct state_view *view, bool open)
 {
 	for (size_t i = 0; i < view->found.n; i++) {
@@ -34,8 +34,9 @@ static const struct found_link *state_find_ours(const struct state_view *view, b
 }
 
 /*
- * The links of the pinned gate; without such, those that say they belong here. Of these, ones that
- * let pass count only beside pins: without, an unload has come to its end but for them.
+ * Chooses the links of the pinned gate, or else links that say they belong to this directory.
+ * Among the latter, links that let pass count only beside pins: without pins they are the rest of
+ * an unload.
  */
 static void state_choose_link(struct state_view *view)
 {
@@ -51,8 +52,8 @@ static void state_choose_link(struct state_view *view)
 }
 
 /*
- * Ids are for CAP_SYS_ADMIN: others have the pins alone to go by. Without a hierarchy nothing is
- * attached.
+ * Only root can look for links by id, which takes CAP_SYS_ADMIN: others have the pins alone.
+ * Without a hierarchy nothing is attached.
  */
 static int state_view_find(struct state_view *view)
 {

@@ -61,7 +61,7 @@ int trial_read(const struct pins *pins, uint64_t generation, struct trial *ret_t
 		return -ENOMEM;
 	*ret_trial = (struct trial){ .phase = TRIAL_NONE };
 	r = object_read(pins, generation, "map_origin", origin, sizeof(*origin));
-	/* An older version's, or another's. */
+	/* The load was an older version's, or another program's. */
 	if (r == -ENOENT || r == -EBADMSG)
 		return 0;
 	if (!r && origin->flags & SMTPWARD_ORIGIN_TRIAL)
@@ -81,7 +81,10 @@ uint64_t trial_seconds_left(const struct trial *trial)
 	return (trial->ends_ns - now + SECOND_NS - 1) / SECOND_NS;
 }
 
-/* As a program does it: who finds it over says so, and then looks what came first. */
+/*
+ * Does as a program does: a party that finds the trial over adds 1 to the word; the word's first
+ * change counts.
+ */
 static bool trial_keep_word(uint64_t *word, uint64_t ends_ns)
 {
 	uint64_t expected = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One rule against another; see policy_covers.h. */
+/* Compares two rules; see policy_covers.h. */
 #include "policy/policy_covers.h"
 
 #include <string.h>
@@ -8,10 +8,13 @@
 
 #include "base/mapped.h"
 
-/* Pairs of values that two lists are compared by; a block list may have thousands. */
+/*
+ * How many pairs of values a comparison of two lists may take; a block list may have thousands of
+ * values.
+ */
 #define COVERS_PAIRS_MAX 1000000
 
-/* Names, which may have one star. */
+/* A name, with at most one star. */
 struct name {
 	const char *text;
 	size_t len;
@@ -36,7 +39,7 @@ static bool covers_name(struct name wide, struct name narrow)
 	       !memcmp(wide.text + wide.len - after, narrow.text + narrow.len - after, after);
 }
 
-/* The next segment of what is left of a path; false at its end. */
+/* Takes the next segment off a path; false at the path's end. */
 static bool covers_next_segment(const char **path, struct name *ret)
 {
 	if (!**path || !strcmp(*path, "/"))
@@ -57,7 +60,7 @@ bool policy_path_covers(const char *wide, const char *narrow)
 	return true;
 }
 
-/* What every name that it stands for is: 1 a slice, 0 none, -1 either. */
+/* 1 if all names that a pattern matches are slices, 0 if none is, -1 if some are. */
 static int covers_is_slice(struct name name)
 {
 	const char *star = memchr(name.text, '*', name.len);
@@ -72,7 +75,10 @@ static int covers_is_slice(struct name name)
 	return -1;
 }
 
-/* The unit that all at a path and below it are in, where it says so itself. */
+/*
+ * The unit of all cgroups at a path and below it; false if the path does not settle which unit
+ * that is.
+ */
 static bool covers_unit_of(const char *path, struct name *ret)
 {
 	while (covers_next_segment(&path, ret)) {
@@ -126,7 +132,7 @@ static bool covers_paths(const struct policy_values *wide, const struct policy_r
 {
 	const struct policy_values *paths = &narrow->values[SMTPWARD_CGROUP];
 
-	/* A rule that names no path is about all of them. */
+	/* A rule without a path is about all paths. */
 	if (!paths->n)
 		return covers_one_path(wide, "/");
 	for (size_t i = 0; i < paths->n; i++)
@@ -166,7 +172,7 @@ static bool covers_ports(const struct policy *policy, const struct policy_values
 	return true;
 }
 
-/* Whether the first so many bits of both are the same. */
+/* Whether a and b have the same first `bits` bits. */
 static bool covers_begin_alike(const struct policy_prefix *a, const struct policy_prefix *b,
 			       unsigned int bits)
 {
@@ -187,8 +193,8 @@ static bool covers_is_local(const struct policy_prefix *prefix)
 }
 
 /*
- * One prefix by several: as a whole, or each of its halves. No prefix of IPv6 has an address
- * of IPv4 in it, whatever its bits say.
+ * Whether several prefixes cover a narrow one: one of them as a whole, or all together each half
+ * of the narrow one. No prefix of IPv6 has an address of IPv4 in it, whatever its bits say.
  */
 static bool covers_prefix(const struct policy_values *wide, struct policy_prefix narrow, bool ipv4)
 {
@@ -225,7 +231,7 @@ static bool covers_everywhere(const struct policy_values *wide)
 	return covers_prefix(wide, all_ipv4, true) && covers_prefix(wide, all_ipv6, false);
 }
 
-/* Which addresses are local nobody knows before. */
+/* The comparison cannot know which addresses are local. */
 static bool covers_local(const struct policy_values *wide)
 {
 	for (size_t i = 0; i < wide->n; i++)
@@ -274,7 +280,7 @@ static bool covers_condition(const struct policy *policy, const struct policy_ru
 	return false;
 }
 
-/* What ends sooner leaves the rest to the other. */
+/* A wide rule that ends before the narrow one leaves connects to the narrow one. */
 static bool covers_until(const struct policy_rule *wide, const struct policy_rule *narrow)
 {
 	return !wide->until || (narrow->until && narrow->until <= wide->until);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Rules that are hardly meant as they stand; see policy_doubts.h. */
+/* Rules that are hardly meant as written; see policy_doubts.h. */
 #include "policy/policy_doubts.h"
 
 #include <errno.h>
@@ -41,7 +41,10 @@ int policy_doubt(struct policy_errors *doubts, const struct policy_rule *rule, c
 	return 0;
 }
 
-/* A rule that an earlier one hides, or is the same as. Several together are not looked at. */
+/*
+ * Adds a doubt to a rule that an earlier rule hides or equals. Several earlier rules that hide the
+ * rule only together are not looked for.
+ */
 static int doubts_order(const struct policy *policy, size_t index, struct policy_errors *doubts)
 {
 	const struct policy_rule *rule = &policy->rules[index];
@@ -64,7 +67,7 @@ static int doubts_order(const struct policy *policy, size_t index, struct policy
 	return 0;
 }
 
-/* MTAs that start what a ~/.forward says, by the beginning of their units' names. */
+/* MTAs that run the commands of a ~/.forward, by the beginning of their units' names. */
 static const struct {
 	const char *name, *user; /* NULL: not the same everywhere */
 } mtas[] = {
@@ -92,11 +95,14 @@ static int doubts_mta(const struct policy_rule *rule, const char *unit,
 	return 0;
 }
 
-/* Of Docker, Podman, containerd and CRI-O alike; and what they show of it, which a star follows. */
+/*
+ * The length of a container's ID in Docker, Podman, containerd and CRI-O, and of the short ID that
+ * they show, which a policy may have with a star behind.
+ */
 #define CONTAINER_ID_LEN 64
 #define CONTAINER_SHORT_ID_LEN 12
 
-/* A short one is behind what an engine puts before it: 12 digits alone may be anything. */
+/* A short ID counts only behind an engine's prefix: 12 digits alone may be anything. */
 static bool doubts_is_short_id(const char *text, const char *id)
 {
 	static const char *const before[] = { "docker-",	 "libpod-", "/docker/",
@@ -133,8 +139,8 @@ static int doubts_container_id(const struct policy_rule *rule, const char *text,
 }
 
 /*
- * Whether who is in that place instead of the rule's own is refused as well: by the rule, by
- * one before it, or by what follows, up to the first that lets anybody through.
+ * Whether the policy refuses a connect of a rule that comes from place instead: the rule itself, a
+ * rule before it, or a rule behind it, up to the first rule that lets connects through.
  */
 static bool doubts_is_refused(const struct policy *policy, size_t index,
 			      enum smtpward_condition condition, char *place)
@@ -154,9 +160,9 @@ static bool doubts_is_refused(const struct policy *policy, size_t index,
 }
 
 /*
- * LXC's payload.NAME is payload.NAME-1 if the directory of one that was not stopped in
- * order is there still, or any number up to 999: a deny that lets the last one through has
- * forgotten them.
+ * LXC starts payload.NAME as payload.NAME-1, or with any number up to 999, if the cgroup of a
+ * container that was not stopped in order is still there. A deny that lets payload.NAME-999
+ * through lets all of these through.
  */
 static int doubts_payload(const struct policy *policy, size_t index,
 			  enum smtpward_condition condition, const char *text,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What of a policy is right by the language and is hardly meant: a rule that no connect
- * gets to, one that lets through more than it seems to, one that will soon match nothing.
- * Pure: what a machine knows of its units is asked elsewhere.
+ * Rules that are right by the language and hardly meant: a rule that no connect reaches, a rule
+ * that lets through more than it seems to, a rule that will soon match nothing. Pure:
+ * unit_doubts.h asks the machine about its units.
  */
 #ifndef SMTPWARD_POLICY_DOUBTS_H
 #define SMTPWARD_POLICY_DOUBTS_H
@@ -10,12 +10,12 @@
 #include "policy/policy.h"
 
 /*
- * Adds a doubt to each rule that has one, in the order of the rules. 0 or -ENOMEM. doubts
- * starts zeroed; the caller clears it.
+ * Adds a doubt for each doubtful rule, in the order of the rules. 0 or -ENOMEM. doubts must start
+ * zeroed; the caller clears it.
  */
 int policy_find_doubts(const struct policy *policy, struct policy_errors *doubts);
 
-/* One more, about a rule. 0 or -ENOMEM. */
+/* Adds a doubt about a rule. 0 or -ENOMEM. */
 int policy_doubt(struct policy_errors *doubts, const struct policy_rule *rule, const char *format,
 		 ...) __attribute__((format(printf, 3, 4)));
 

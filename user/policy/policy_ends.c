@@ -9,7 +9,7 @@
 #include "policy/policy_lex.h"
 #include "policy/policy_until.h"
 
-/* Of two that end together, the later one counts. */
+/* Whether other lasts longer than rule. Of two rules that end together, the later one counts. */
 static bool ends_lasts_longer(const struct policy_rule *other, const struct policy_rule *rule)
 {
 	return !other->until || other->until > rule->until ||
@@ -17,8 +17,8 @@ static bool ends_lasts_longer(const struct policy_rule *other, const struct poli
 }
 
 /*
- * Whether a rule's units and paths name all that a value names, a unit or a path; or, of one
- * unit, where it is or what is in it.
+ * Whether a rule's units and paths cover a value, which is a unit or a path. A rule also names a
+ * unit if the rule's units and paths lie inside the unit.
  */
 static bool ends_names(const struct policy *policy, const struct policy_rule *rule, int condition,
 		       char **value)
@@ -50,7 +50,10 @@ static bool ends_is_last(const struct policy *policy, const struct policy_rule *
 	return true;
 }
 
-/* What the rule is the last one of, a note each; *ret_any: whether there is any. */
+/*
+ * Adds a note for each unit and path that the rule is the last one to name; *ret_any: whether
+ * there is such a note.
+ */
 static int ends_tell_last(const struct policy *policy, const struct policy_rule *rule, int64_t now,
 			  struct policy_errors *left, bool *ret_any)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a policy's rules with `until` come to at an instant: what is over, what is left, and
- * after which of them a unit has nothing that lets it through. Pure.
+ * The rules with `until` at an instant: which are over, how long the others last, and after which
+ * rule nothing lets a unit through. Pure.
  */
 #ifndef SMTPWARD_POLICY_ENDS_H
 #define SMTPWARD_POLICY_ENDS_H
@@ -9,9 +9,9 @@
 #include "policy/policy.h"
 
 /*
- * Adds to over the rules that match nothing any more, and to left what is left of the
- * others. A unit or a cgroup has its last rule where no other one that lets it through
- * names it, by itself or by what it lies in, and lasts longer. 0 or -ENOMEM.
+ * Adds to over the rules that match nothing any more, and to left the time that each of the others
+ * has left. A rule is the last one of a unit or a cgroup if no other allow or audit lasts longer
+ * and names the unit or cgroup, or a cgroup above. 0 or -ENOMEM.
  */
 int policy_find_ends(const struct policy *policy, int64_t now, struct policy_errors *over,
 		     struct policy_errors *left);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One line of a policy into words. Nothing here knows what a word means; what is
- * decided here is which bytes may stand in a policy at all, and that a value in
- * quotes reads exactly as the violation line writes it.
+ * Splits a line of a policy into words. This file does not know what a word means. It decides
+ * which bytes may stand in a policy at all, and that a value in quotes reads exactly as the
+ * violation line writes it.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -50,7 +50,7 @@ struct lexer {
 	size_t at;
 	struct policy_words words;
 	char *out;	     /* where the next text goes in words.bytes */
-	unsigned int column; /* of what is wrong, from 1 */
+	unsigned int column; /* of the error, from 1 */
 };
 
 static int lex_fail(struct lexer *lexer, size_t at)
@@ -59,7 +59,7 @@ static int lex_fail(struct lexer *lexer, size_t at)
 	return -EINVAL;
 }
 
-/* The whole line, comments too: a terminal or an editor would not show what is there. */
+/* Checks the whole line, comments too: a terminal or an editor would hide these bytes. */
 static int lex_bytes(struct lexer *lexer, struct reason *why)
 {
 	for (size_t i = lexer->at; i < lexer->size; i++) {
@@ -110,7 +110,7 @@ static int lex_plain(struct lexer *lexer, struct reason *why)
 	return 0;
 }
 
-/* \xNN and nothing else, so that no two ways to write a byte can be confused. */
+/* Reads \xNN and no other escape, so that a byte has one escape only. */
 static int lex_escape(struct lexer *lexer, struct reason *why)
 {
 	const char *at = lexer->line + lexer->at;
@@ -197,7 +197,7 @@ static int lex_line(struct lexer *lexer, struct reason *reterr)
 
 	if (r < 0)
 		return r;
-	/* A word of one byte needs two: the NUL that takes the place of what follows it. */
+	/* A word of one byte takes two: the NUL takes the place of the byte behind the word. */
 	lexer->out = lexer->words.bytes = malloc(lexer->size + 1);
 	if (!lexer->words.bytes)
 		return -ENOMEM;
@@ -255,7 +255,7 @@ bool policy_lex_plain(const char *value)
 	return true;
 }
 
-/* Leaves room for two quotes. */
+/* Room for all but the two quotes. */
 #define SHOWN_SIZE (sizeof(struct policy_shown) - 2)
 
 struct policy_shown policy_shown(const char *text)

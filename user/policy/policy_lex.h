@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The words of a policy line, and the way back: what quoting a value needs, and how
- * bytes of a policy are shown in a message. Private to the policy modules.
+ * The words of a policy line, and the way back: whether a value needs quotes, and how messages
+ * show bytes of a policy. Private to the policy modules.
  */
 #ifndef SMTPWARD_POLICY_LEX_H
 #define SMTPWARD_POLICY_LEX_H
@@ -13,7 +13,7 @@
 
 #include "base/reason.h"
 
-/* What stands among a rule's conditions and is none: it names nobody. */
+/* Stands among a rule's conditions, but is no condition. */
 #define POLICY_UNTIL_WORD "until"
 
 extern const char *const policy_condition_names[SMTPWARD_CONDITIONS_N];
@@ -29,22 +29,22 @@ struct policy_word {
 struct policy_words {
 	struct policy_word *items;
 	size_t n_items;
-	char *bytes; /* of all texts */
+	char *bytes; /* the texts of all words */
 };
 
 /*
- * The words of a line without its newline, from the byte with index from on; columns
- * count from the line's start. Returns 0, -ENOMEM, or -EINVAL with reterr and the
- * column that it is about. Texts in it are bounded: see policy_shown().
+ * The words of a line without its newline, from byte `from` on; columns count from the line's
+ * start. Returns 0, -ENOMEM, or -EINVAL with the error in reterr and its column in *reterr_column.
+ * policy_shown() bounds the texts in reterr.
  */
 int policy_lex_line(const char *line, size_t size, size_t from, struct policy_words *ret_words,
 		    struct reason *reterr, unsigned int *reterr_column);
 void policy_words_clear(struct policy_words *words);
 
-/* Whether a value, written without quotes in a rule, reads back as the same value. */
+/* Whether a value that a rule has without quotes reads back as the same value. */
 bool policy_lex_plain(const char *value);
 
-/* Whether a word is the name of a condition, or `until`: only quotes turn it into a value. */
+/* Whether a word is the name of a condition, or `until`: as a value such a word needs quotes. */
 bool policy_lex_reserved(const char *word);
 
 /* A text as messages show it: no control bytes, no unbounded length. */
@@ -54,7 +54,7 @@ struct policy_shown {
 
 struct policy_shown policy_shown(const char *text);
 
-/* The same for a word that stands where a value cannot: with its quotes, or a comma. */
+/* The same for a word that stands in the place of a value: with its quotes, or a comma. */
 struct policy_shown policy_shown_word(const struct policy_word *word);
 
 #endif /* SMTPWARD_POLICY_LEX_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The rules: a verdict, then conditions, each with one value or a list of them.
- * What a condition is made of stands in one table.
+ * The rules: a verdict, then conditions, each with one value or a list of values. conditions.h has
+ * the table of conditions.
  */
 #include <errno.h>
 #include <search.h>
@@ -22,7 +22,10 @@ static int rule_compare_path(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-/* A path costs its segments once, however many rules name it. A unit is a path of one. */
+/*
+ * Counts the segments of a path once, however many rules name the path. A unit is a path of one
+ * segment.
+ */
 static int rule_add_path(struct policy_parser *parser, const char *path, size_t segments)
 {
 	_cleanup_free_ char *copy = strdup(path);
@@ -32,7 +35,7 @@ static int rule_add_path(struct policy_parser *parser, const char *path, size_t 
 		return -ENOMEM;
 	if (*found != copy)
 		return 0;
-	TAKE_PTR(copy); /* the tree's */
+	TAKE_PTR(copy); /* the tree owns it */
 	parser->n_segments += segments;
 	return 0;
 }
@@ -45,7 +48,10 @@ static int rule_count_path(struct policy_parser *parser, const struct policy_lin
 
 	if (r < 0)
 		return r;
-	/* Said once, where it happens: all new paths after it are too many as well. */
+	/*
+	 * The error is reported once, for the path that exceeds the limit: every new path behind
+	 * it does too.
+	 */
 	if (before <= SMTPWARD_SEGMENTS_MAX && parser->n_segments > SMTPWARD_SEGMENTS_MAX)
 		return policy_fail(parser, line, word->column,
 				   "too many names: units and the segments of cgroup paths can be "
@@ -55,8 +61,8 @@ static int rule_count_path(struct policy_parser *parser, const struct policy_lin
 }
 
 /*
- * A value of a rule into the item at its place in the rule's list. Items are zeroed
- * and stay so on failure.
+ * Each parser writes a rule's value into item, the value's place in the rule's list. Items are
+ * zeroed, and stay zeroed on failure.
  */
 static int rule_parse_unit(struct policy_parser *parser, const struct policy_line *line,
 			   const struct policy_word *word, void *item)
@@ -152,7 +158,7 @@ static int rule_compare_port(const void *a, const void *b)
 
 static const struct {
 	size_t item_size;
-	int (*compare)(const void *a, const void *b); /* 0: the same value */
+	int (*compare)(const void *a, const void *b); /* 0 if a equals b */
 } kinds[] = {
 	[POLICY_TEXT] = { sizeof(char *), rule_compare_text },
 	[POLICY_ID] = { sizeof(struct policy_id), rule_compare_id },
@@ -160,7 +166,7 @@ static const struct {
 	[POLICY_PORT] = { sizeof(uint16_t), rule_compare_port },
 };
 
-/* A switch and not a table: of a condition without a parser the compiler tells. */
+/* A switch and not a table, as the compiler reports a condition without a parser. */
 static int rule_parse_value(struct policy_parser *parser, const struct policy_line *line,
 			    enum smtpward_condition condition, const struct policy_word *word,
 			    void *item)
@@ -194,7 +200,7 @@ static void rule_free_tree(void **tree)
 	tdestroy(*tree, rule_keep);
 }
 
-/* A tree and not a scan: a block list may have thousands of prefixes. */
+/* A tree and not a scan, as a block list may have thousands of prefixes. */
 static int rule_check_twice(struct policy_parser *parser, const struct policy_line *line,
 			    enum policy_kind kind, const struct policy_list *list,
 			    const char *items, size_t i, void **tree)
@@ -203,7 +209,7 @@ static int rule_check_twice(struct policy_parser *parser, const struct policy_li
 	const struct policy_word *word = &list->first[2 * i], *before;
 	char *const *found;
 
-	/* Many names may have come to nothing. */
+	/* Many names may resolve to no id. */
 	if (kind == POLICY_ID &&
 	    ((const struct policy_id *)(const void *)item)->id == POLICY_ID_NONE)
 		return 0;
@@ -220,7 +226,7 @@ static int rule_check_twice(struct policy_parser *parser, const struct policy_li
 			   policy_shown(word->text).text, policy_shown(before->text).text);
 }
 
-/* What is not known to be local would pass a rule that denies what is. */
+/* Refuses "local" in a deny: an address that is not known to be local would pass the rule. */
 static int rule_check_local(struct policy_parser *parser, const struct policy_line *line,
 			    const struct policy_word *word, enum policy_kind kind,
 			    const struct policy_rule *rule, const void *item)
@@ -249,7 +255,7 @@ static int rule_parse_condition(struct policy_parser *parser, struct policy_line
 	items = calloc(list.n, item_size);
 	if (!items)
 		return -ENOMEM;
-	/* The rule owns the list before it is filled: a zeroed item is one to let go. */
+	/* The rule owns the list before the list is filled: a zeroed item can be freed. */
 	rule->values[condition] = (struct policy_values){ .items = items, .n = list.n };
 	for (size_t i = 0; i < list.n; i++) {
 		r = rule_parse_value(parser, line, condition, &list.first[2 * i],
@@ -266,7 +272,7 @@ static int rule_parse_condition(struct policy_parser *parser, struct policy_line
 	return bad;
 }
 
-/* `until` stands among the conditions, behind the last of them. */
+/* The number of `until` among the conditions: behind the last. */
 #define RULE_UNTIL SMTPWARD_CONDITIONS_N
 
 static int rule_read_until(struct policy_parser *parser, struct policy_line *line,
@@ -292,7 +298,7 @@ static int rule_parse_until(struct policy_parser *parser, struct policy_line *li
 {
 	int r = rule_read_until(parser, line, name, &rule->until);
 
-	/* A time that is none uses up the line: what follows would only be misread. */
+	/* A time that cannot be read uses up the line: the rest would only be misread. */
 	if (r)
 		line->next = line->words.n_items;
 	if (r || rule->verdict != SMTPWARD_DENY)

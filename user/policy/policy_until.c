@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Instants, as rules name them; see policy_until.h. */
+/* Instants, as rules write them; see policy_until.h. */
 #include "policy/policy_until.h"
 
 #include <errno.h>
@@ -10,7 +10,10 @@
 #include "base/macro.h"
 #include "policy/policy_lex.h"
 
-/* Digits where the shape has 0, and else its own bytes: what is behind them; NULL. */
+/*
+ * Matches word with shape: a digit for each 0, and else the shape's own byte. Returns the text
+ * behind the match, or NULL.
+ */
 static const char *until_match(const char *word, const char *shape)
 {
 	for (; *shape; shape++, word++)
@@ -19,7 +22,7 @@ static const char *until_match(const char *word, const char *shape)
 	return word;
 }
 
-/* So many digits, which are there. */
+/* The number that n digits spell; the caller has checked the digits. */
 static int until_digits(const char *digits, int n)
 {
 	int number = 0;
@@ -33,7 +36,7 @@ static int until_digits(const char *digits, int n)
 
 #define OFFSET_MINUTES_MAX (14 * 60)
 
-/* Behind the time: how far it is ahead of UTC, in seconds. */
+/* The zone behind the time: its offset from UTC in seconds, positive if the zone is ahead. */
 static int until_parse_offset(const char *word, const char *zone, int *ret_offset,
 			      struct reason *reterr)
 {
@@ -66,7 +69,7 @@ static int until_parse_offset(const char *word, const char *zone, int *ret_offse
 	return 0;
 }
 
-/* What the calendar has: the C library makes March of the 30th of February. */
+/* Refuses a date that the calendar has not: timegm(3) makes March of the 30th of February. */
 static int until_check_date(const struct tm *tm)
 {
 	struct tm again = *tm;
@@ -135,14 +138,14 @@ struct policy_until_text policy_until_text(uint32_t until)
 	const time_t when = until;
 	struct tm tm;
 
-	/* Cannot fail: every such number is a time of a year with four digits. */
+	/* Cannot fail: every uint32_t is a time of a year with four digits. */
 	if (gmtime_r(&when, &tm))
 		strftime(text.text, sizeof(text.text),
 			 tm.tm_sec ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%dT%H:%MZ", &tm);
 	return text;
 }
 
-/* The largest unit that leaves more than one of it. */
+/* Uses the largest unit that leaves more than one of it. */
 struct policy_left_text policy_left_text(uint32_t until, int64_t now)
 {
 	static const struct {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Words into values: numbers, names, paths, ids, addresses. What a word cannot mean
- * is refused here, with the text that says what to write; nothing is guessed,
- * rounded or cut.
+ * Words into values: numbers, names, paths, ids, addresses. A word without a meaning is refused
+ * here, with a reason that says what to write; nothing is guessed, rounded or cut.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +16,7 @@
 #include "base/mapped.h"
 #include "policy/policy_value.h"
 
-/* -EINVAL: no plain decimal number; -EDOM: leading zeros; -ERANGE: over max. */
+/* -EINVAL: word is no plain decimal number; -EDOM: word has leading zeros; -ERANGE: over max. */
 static int value_parse_number(const char *word, uint64_t max, uint64_t *ret_number)
 {
 	uint64_t number = 0;
@@ -108,7 +107,7 @@ int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_perio
 	return 0;
 }
 
-/* What the kernel lets a cgroup be called, plus one star. name is len bytes of a word. */
+/* Checks len bytes of a word as a cgroup name that the kernel allows, with at most one star. */
 static int value_check_name(const char *name, size_t len, struct reason *reterr)
 {
 	char copy[SMTPWARD_NAME_SIZE] = "";
@@ -133,8 +132,8 @@ static int value_check_name(const char *name, size_t len, struct reason *reterr)
 }
 
 /*
- * A unit is what stands below nothing but slices, whatever made it: what a line calls
- * unit="docker" is one. A path or a slice could never match; such a rule is a mistake.
+ * A unit is a cgroup below nothing but slices, whoever made the cgroup; the line's unit="docker"
+ * is one. A path or a slice could never match as a unit, so such a value is a mistake.
  */
 static int value_check_unit(const char *word, struct reason *reterr)
 {
@@ -224,8 +223,8 @@ int policy_value_cgroup(const char *word, char **ret_path, size_t *ret_segments,
 }
 
 /*
- * Only digits are a number, so that a mistyped number is never looked up as a name.
- * 1: the word is a name.
+ * Reads a word of digits as a number, so that a mistyped number is never looked up as a name. 1:
+ * the word is a name.
  */
 static int value_parse_id_number(const char *word, const char *what, uint32_t *ret_id,
 				 struct reason *reterr)
@@ -254,7 +253,7 @@ static int value_parse_id_number(const char *word, const char *what, uint32_t *r
 	return -EINVAL;
 }
 
-/* What a lookup in a file or on this machine returned, as what became of the value. */
+/* Turns r, the result of a lookup in a file or on this machine, into the parser's result. */
 static int value_check_lookup(const char *word, const char *what, const char *file, int r,
 			      uint32_t id, struct reason *reterr)
 {
@@ -309,7 +308,7 @@ int policy_value_group(const char *word, const struct policy_source *source,
 			      ret_id, reterr);
 }
 
-/* The last colon is the one before the number, whatever a name has. */
+/* The last colon stands before the number; the name may have colons. */
 static int value_parse_kept(const char *word, const char *what,
 			    int (*is_its)(void *userdata, uint32_t id, const char *name),
 			    void *userdata, struct policy_id *ret_id, struct reason *reterr)
@@ -408,7 +407,7 @@ static int value_check_host_bits(const struct policy_prefix *prefix, struct reas
 	return -EINVAL;
 }
 
-/* connect(2) to the unspecified address goes to this host; programs say loopback. */
+/* connect(2) to the unspecified address goes to loopback, so the prefix becomes loopback. */
 static void value_resolve_this_host(struct policy_prefix *prefix)
 {
 	static const uint8_t any[16];

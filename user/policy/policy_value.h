@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The values of a policy: a word into what it names. Private to the policy modules.
+ * The values of a policy, read from words. Private to the policy modules.
  *
- * All functions return 0, -ENOMEM, or -EINVAL with a reterr that says what is wrong
- * and what to write instead.
+ * All functions return 0, -ENOMEM, or -EINVAL with a reterr that says what is wrong and what to
+ * write instead.
  */
 #ifndef SMTPWARD_POLICY_VALUE_H
 #define SMTPWARD_POLICY_VALUE_H
@@ -19,7 +19,7 @@
 
 int policy_value_port(const char *word, uint16_t *ret_port, struct reason *reterr);
 
-/* "10/s": so many lines in so many seconds. */
+/* "10/s": a number of lines in a period in seconds. */
 int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_period,
 		      struct reason *reterr);
 int policy_value_burst(const char *word, uint64_t *ret_burst, struct reason *reterr);
@@ -31,14 +31,14 @@ int policy_value_user(const char *word, const struct policy_source *source,
 		      struct policy_id *ret_id, struct reason *reterr);
 int policy_value_group(const char *word, const struct policy_source *source,
 		       struct policy_id *ret_id, struct reason *reterr);
-/* The same of a kept copy: NAME:NUMBER, or a number. */
+/* The same in a kept copy of a policy: NAME:NUMBER, or a number. */
 int policy_value_kept_user(const char *word, const struct policy_source *source,
 			   struct policy_id *ret_id, struct reason *reterr);
 int policy_value_kept_group(const char *word, const struct policy_source *source,
 			    struct policy_id *ret_id, struct reason *reterr);
 int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr);
 
-/* An address or prefix in canonical form. */
+/* The text of a prefix or address in canonical form. */
 struct policy_prefix_text {
 	char text[64];
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The part of the compiler that makes the tables of units and cgroup paths, and the
- * step from a cgroup to its child that user space takes with them.
+ * The part of the compiler that makes the tables of units and cgroup paths, and the step from a
+ * cgroup to its child that user space takes with these tables.
  */
 #include <string.h>
 
@@ -77,14 +77,14 @@ static void cgroups_names_unite(void *into, const void *more)
 				&((const struct ruleset_name *)more)->segments);
 }
 
-/* The next free segment gets a name or a starred pattern. */
+/* Gives the next free segment to a name or a starred pattern. */
 static int cgroups_segment_add(struct ruleset *ruleset, struct stars *stars, const char *pattern,
 			       size_t len)
 {
 	const char *star = memchr(pattern, '*', len);
 	size_t segment = ruleset->n_segments++;
 
-	/* The star itself stands for no byte: "*" and 255 others still fit. */
+	/* The star may match no byte, so "*" and SMTPWARD_NAME_MAX other bytes still fit. */
 	if (len - !!star > SMTPWARD_NAME_MAX)
 		return -EINVAL;
 	if (star)
@@ -92,7 +92,7 @@ static int cgroups_segment_add(struct ruleset *ruleset, struct stars *stars, con
 	return cgroups_names_add(ruleset, pattern, len, segment);
 }
 
-/* A unit's name, or a path, which begins with a slash; and the path's last segment. */
+/* text: a unit's name, or a path, which begins with a slash. last: the last segment of text. */
 struct path {
 	const char *text;
 	size_t last;
@@ -117,7 +117,7 @@ static size_t cgroups_count_segments(const char *text)
 	return n;
 }
 
-/* All segments of a path, in a row; of a unit the one. */
+/* Adds the segments of a path, which are neighbours, or the one segment of a unit. */
 static int cgroups_path_add_segments(struct ruleset *ruleset, struct stars *stars, const char *text)
 {
 	if (*text == '/')
@@ -272,7 +272,7 @@ int ruleset_compile_cgroups(const struct policy *policy, struct ruleset *ruleset
 	return cgroups_compile_stars(&stars, ruleset);
 }
 
-/* What the kernel's maps answer, from the tables they are filled with. */
+/* The answers of the kernel's maps, computed from the tables that fill the maps. */
 
 static const struct smtpward_segments no_segments;
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What all sinks have in common.
- */
+/* The part that all sinks share. */
 #include "sink/sink.h"
 
 #include <assert.h>
@@ -42,7 +40,7 @@ static int sink_open_json(struct sink **ret_sink)
 	return sink_stream_open(STDOUT_FILENO, true, ret_sink);
 }
 
-/* is_out: of receipts that need nobody to say it but themselves; NULL: there are none. */
+/* is_out: whether the line of a receipt is out, if the receipt alone can tell; else NULL. */
 static const struct {
 	const char *name;
 	int (*open)(struct sink **ret_sink);
@@ -54,7 +52,7 @@ static const struct {
 	{ "json", sink_open_json, NULL },
 };
 
-/* The row of a name, or -1 of a file. */
+/* The row of a sink's name, or -1 for a file. */
 static int sink_find_row(const char *spec)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sink_rows); i++)
@@ -87,7 +85,7 @@ bool sink_same_place(const char *a, const char *b)
 
 	if (!strcmp(a, b) || sink_is_machine_and_journal(a, b) || sink_is_machine_and_journal(b, a))
 		return true;
-	/* Of a symbolic link sink_open() says what it is. */
+	/* sink_open() reports a symbolic link. */
 	return sink_find_row(a) < 0 && sink_find_row(b) < 0 && !lstat(a, &sa) && !lstat(b, &sb) &&
 	       trusted_same(&sa, &sb);
 }
@@ -146,7 +144,7 @@ int sink_is_out(struct sink *sink, const struct smtpward_receipt *receipt)
 		r = sink->ops->is_out(sink, receipt);
 	if (r)
 		return r;
-	/* The last log may have gone to another kind of sink. */
+	/* The last log may have written to another kind of sink. */
 	for (size_t i = 0; i < ARRAY_SIZE(sink_rows); i++)
 		if (sink_rows[i].is_out && sink_rows[i].is_out(receipt))
 			return 1;

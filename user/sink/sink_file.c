@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines to a file of our own: one write(2) a line, and none of a line that the disk
- * has no room for.
+ * Lines to a file of our own, by one write(2) a line. If the disk has no room for a whole line, no
+ * part of the line stays in the file.
  */
 #include "sink/sink.h"
 
@@ -21,9 +21,9 @@ struct sink_file {
 	char *path;
 	int fd;
 	/*
-	 * The line on its way. Bytes of it stay in the file only where they could be
-	 * neither followed by the rest nor taken back, as in an append-only file on a
-	 * full disk; the next write then brings the rest.
+	 * The line on its way. Bytes of the line stay in the file only if the rest could not be
+	 * written and they could not be taken back, as in an append-only file on a full disk; the
+	 * next write then brings the rest.
 	 */
 	char line[SINK_LINE_SIZE];
 	size_t len;
@@ -32,9 +32,9 @@ struct sink_file {
 };
 
 /*
- * Nothing but a regular file: a line in a FIFO or a device may be read by nobody. And
- * none that others than root could have written a line to, or put in our file's place.
- * O_NONBLOCK and O_NOCTTY: opening one of those must not hang us or make it ours.
+ * Opens a regular file only: a line in a FIFO or a device may be read by nobody. Refuses a file
+ * that others than root and our user could write to, or put in our file's place. O_NONBLOCK and
+ * O_NOCTTY keep the open of a FIFO from waiting, and a terminal from becoming ours.
  */
 static int file_open(const char *path, int *ret_fd)
 {
@@ -62,9 +62,9 @@ static int file_open(const char *path, int *ret_fd)
 }
 
 /*
- * That nobody else writes to the file, receipts and taking back go by: see file_is_out(). A lock
- * for writing, which takes a descriptor for writing: who can only read the file can lock it for
- * reading, which is nothing to us.
+ * Takes the lock that keeps other logs from the file: receipts and taking back rely on that, see
+ * file_is_out(). The lock is for writing, which takes a descriptor for writing. Who can only read
+ * the file can only take a read lock, which does not count here.
  */
 static int file_lock(int fd)
 {
@@ -119,7 +119,7 @@ static int file_write(struct sink *sink, const struct line *line, struct smtpwar
 		return -errno;
 	file->done += written;
 	if (file->done < file->len) {
-		/* A regular file takes less than it was given for want of room only. */
+		/* A regular file takes a part of a write only if the disk is full. */
 		if (ftruncate(file->fd, file->start) == 0)
 			file->done = 0;
 		return -ENOSPC;
@@ -129,8 +129,8 @@ static int file_write(struct sink *sink, const struct line *line, struct smtpwar
 }
 
 /*
- * What begins as a line at an offset and has no end. The word of a receipt alone takes
- * nothing back: whatever that says, a line that is whole stays.
+ * Whether tail begins a line and lacks its end. A receipt alone never makes file_take_back()
+ * remove bytes: a whole line stays, whatever the receipt says.
  */
 static bool file_is_torn(const char *tail, size_t len, bool at_begin)
 {
@@ -139,7 +139,7 @@ static bool file_is_torn(const char *tail, size_t len, bool at_begin)
 	return len > 1 && tail[0] == '\n' && !memchr(tail + 1, '\n', len - 1);
 }
 
-/* We have it for writing alone. */
+/* Opens the file again to read, as our descriptor can only write. */
 static ssize_t file_read(const struct sink_file *file, char *dst, size_t size, off_t from)
 {
 	_cleanup_close_ int fd = -1;
@@ -154,7 +154,7 @@ static ssize_t file_read(const struct sink_file *file, char *dst, size_t size, o
 	return len < 0 ? -errno : len;
 }
 
-/* The beginning of a line, behind the last one that is whole. */
+/* Removes the beginning of a line behind the last whole line. */
 static int file_take_back(const struct sink_file *file, off_t offset, off_t size)
 {
 	const off_t from = offset ? offset - 1 : 0;
@@ -168,15 +168,15 @@ static int file_take_back(const struct sink_file *file, off_t offset, off_t size
 		return (int)len;
 	if (file_is_torn(tail, (size_t)len, !offset) && !ftruncate(file->fd, offset))
 		return 0;
-	/* An append-only file keeps what it has, as a line of its own. */
+	/* An append-only file keeps the bytes, which become a line of their own. */
 	if (len && tail[len - 1] != '\n' && write(file->fd, "\n", 1) < 0)
 		return -errno;
 	return 0;
 }
 
 /*
- * Nobody else writes to the file, so it has grown by the line if it has grown. One that
- * was rotated away meanwhile is not asked: the line may then be in both.
+ * Nobody else writes to the file, so a file that has grown has grown by the line. A file that was
+ * rotated away meanwhile is not asked: the line may then be in both files.
  */
 static int file_is_out(struct sink *sink, const struct smtpward_receipt *receipt)
 {
@@ -211,20 +211,20 @@ static int file_reopen(struct sink *sink)
 	r = file_open(file->path, &fd);
 	if (r < 0)
 		return r;
-	/* The lock on it is ours, and would be in our way. */
+	/* Our own lock on the file would be in the way. */
 	if (file_same(file->fd, fd))
 		return 0;
 	r = file_lock(fd);
 	if (r)
 		return r;
-	/* The rest of a line belongs behind its beginning; a new file gets the line whole. */
+	/* The rest of a line belongs behind its beginning, so a new file gets the whole line. */
 	file->done = 0;
 	close(file->fd);
 	file->fd = TAKE_FD(fd);
 	return 0;
 }
 
-/* Under which name it was put away. */
+/* The name that the file has now. */
 static int file_where(struct sink *sink, char *dst, size_t size)
 {
 	struct sink_file *file = (struct sink_file *)sink;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines to the machine's log, in the protocol of whoever has its socket: journald's own where
- * that is journald, which keeps the fields then, and syslog's for any other daemon. Who it is is
- * asked before the first line, and again when it has gone.
+ * Lines to the machine's log, in the protocol of the daemon that has the socket: journald's own
+ * protocol if the daemon is journald, which then keeps the fields, and else syslog's. The daemon
+ * is determined before the first line, and again after a write failed.
  */
 #include "sink/sink.h"
 
@@ -19,10 +19,10 @@ struct sink_machine {
 	struct sink sink; /* first: the ops get a pointer to it */
 	struct sink_machine_paths paths;
 	struct sink *syslog, *journal;
-	struct sink *chosen; /* of these two, or NULL */
+	struct sink *chosen; /* syslog or journal, or NULL */
 };
 
-/* journald's /dev/log is a link to its own socket, or that socket, mounted. */
+/* Whether log is journald's: /dev/log is a link to journald's socket, or that socket, mounted. */
 bool sink_machine_is_journalds(const struct sink_machine_paths *paths)
 {
 	struct stat log, journald, socket;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines to a descriptor that somebody gave us: stderr as text, stdout as JSON. A
- * pipe may take part of a line; the rest is kept and is what the next write brings.
+ * Lines to a descriptor that somebody gave us: stderr as text, stdout as JSON. A pipe may take a
+ * part of a line; the sink keeps the rest for the next write.
  */
 #include "sink/sink.h"
 
@@ -21,10 +21,10 @@
 struct sink_stream {
 	struct sink sink; /* first: the ops get a pointer to it */
 	int fd;
-	bool own; /* fd is */
+	bool own; /* fd is our own */
 	bool json;
 	bool full;  /* the last write found no room: fd polls for it */
-	char *line; /* on its way, with its newline, or NULL */
+	char *line; /* the line on its way, with its newline, or NULL */
 	size_t len;
 	size_t done;
 };
@@ -73,7 +73,7 @@ int sink_stream_own(int fd)
 
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	/* Opened anew it would take what it does not take as it is. */
+	/* Opening it again could make a read-only descriptor writable. */
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
 	if (!S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode))
@@ -84,9 +84,9 @@ int sink_stream_own(int fd)
 }
 
 /*
- * Of what could not be opened anew, as a pipe of another user: no more than what a descriptor
- * that polls writable takes without blocking. A pipe has a page free then, and a terminal a
- * share of its buffer; nobody else may write to it meanwhile.
+ * Writes to a descriptor that could not be opened again, such as another user's pipe. A descriptor
+ * that polls writable takes PIPE_BUF bytes without blocking: a pipe has a free page then, and a
+ * terminal a part of its buffer, if nobody else writes meanwhile.
  */
 static int stream_put_polled(int fd, const char *text, size_t len)
 {
@@ -98,7 +98,7 @@ static int stream_put_polled(int fd, const char *text, size_t len)
 		return errno == EINTR ? -EAGAIN : -errno;
 	if (ready == 0)
 		return -EAGAIN;
-	/* Whatever else poll saw, write says what it is. */
+	/* write(2) reports any other state that poll saw. */
 	written = write(fd, text, len);
 	return written < 0 ? -errno : (int)written;
 }
@@ -162,7 +162,7 @@ static int stream_write(struct sink *sink, const struct line *line,
 	return r;
 }
 
-/* A pipe that is broken polls writable for ever, and so does a file on a full disk. */
+/* Polls only for room: a broken pipe polls writable for ever, and so does a file on a full disk. */
 static int stream_poll_fd(struct sink *sink)
 {
 	struct sink_stream *stream = (struct sink_stream *)sink;

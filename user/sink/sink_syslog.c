@@ -21,7 +21,7 @@ struct sink_syslog {
 	struct sink_datagram datagram;
 };
 
-/* The month's name is the protocol's and not the locale's. */
+/* The protocol has English month names, whatever the locale. */
 static int syslog_render(const struct line *line, char dst[SYSLOG_DATAGRAM_SIZE])
 {
 	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -68,7 +68,10 @@ static int syslog_poll_fd(struct sink *sink)
 	return sink_datagram_poll_fd(&((struct sink_syslog *)sink)->datagram);
 }
 
-/* For a daemon that was replaced while somebody holds its old socket open, full. */
+/*
+ * Closes the connection, for a daemon that was replaced while its old socket is full, and kept
+ * open by somebody.
+ */
 static int syslog_reopen(struct sink *sink)
 {
 	sink_datagram_close(&((struct sink_syslog *)sink)->datagram);

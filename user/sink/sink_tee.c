@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several sinks, of which the first is the account: what it says counts, and receipts are its
- * own. Each of the others gets a line after it, in order, and holds nothing up: a terminal that
- * is stopped, or a disk that is full, misses lines, which are counted.
+ * Several sinks, of which the first is the account: its result counts, and the receipts are its
+ * own. Each of the others gets a line after the account, in order, and holds nothing up: a stopped
+ * terminal, or a full disk, misses lines, which are counted.
  */
 #include "sink/sink.h"
 
@@ -14,11 +14,11 @@
 
 struct tee_outlet {
 	struct sink_outlet is;
-	int reopen;	  /* of the last reopen, which is tried again */
-	int trouble;	  /* of the last write, but of the account's */
+	int reopen;	  /* the error of the last reopen, which is tried again */
+	int trouble;	  /* the error of the last write; not of the account */
 	uint64_t missed;  /* lines */
-	bool holds;	  /* a line that it has not, or not all of */
-	struct line line; /* that one: what comes next has to be the same */
+	bool holds;	  /* a line that is not out, or not whole */
+	struct line line; /* that line: the next write must bring the same one */
 };
 
 struct sink_tee {
@@ -32,7 +32,7 @@ static struct sink *tee_account(const struct sink *sink)
 	return ((const struct sink_tee *)sink)->outlets[0].is.sink;
 }
 
-/* The line that it has not yet: whether that is out. */
+/* Writes the line that the outlet holds; true if the outlet holds none any more. */
 static bool tee_flush(struct tee_outlet *outlet)
 {
 	if (!outlet->holds)
