@@ -30,7 +30,7 @@
 
 static const char args_zeros[ARGS_WORD_SIZE];
 
-/* Of a byte, for bytes of names and paths. */
+/* Flags of a byte: it may stand in the name of an option, in a path. */
 #define ARGS_IN_OPTION 1
 #define ARGS_IN_PATH 2
 #define ARGS_IN_BOTH (ARGS_IN_OPTION | ARGS_IN_PATH)
@@ -137,7 +137,7 @@ static __always_inline __u32 args_measure_option(const char *word)
 	return len;
 }
 
-/* Where the next word goes; NULL: there is no room for one that may have to be taken out again. */
+/* Returns the place of the next word; NULL: no room for a word that may be taken out again. */
 static __always_inline char *args_next(struct smtpward_event *event)
 {
 	const __u32 end = READ_ONCE(event->args_len);

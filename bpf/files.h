@@ -28,7 +28,7 @@ static __always_inline bool files_append(struct smtpward_event *event,
 	const __u32 end = READ_ONCE(*list->end);
 	long got;
 
-	/* What lies behind is written later. */
+	/* A long name may run past the list's room: the bytes there are written later. */
 	if (end > SMTPWARD_TEXT_SIZE - SMTPWARD_NAME_SIZE)
 		return false;
 	got = bpf_probe_read_kernel_str(event->text + end, SMTPWARD_NAME_SIZE, name);
@@ -145,7 +145,7 @@ static __always_inline int files_walk_untyped(struct smtpward_event *event,
 static __always_inline bool files_walk(struct smtpward_event *event, const struct files_list *list,
 				       struct vfsmount *vfsmount, struct dentry *dentry)
 {
-	/* Which the verifier does not follow, and which is written later. */
+	/* Memory that the verifier does not follow; the last ancestor is written later. */
 	char *const memory = event->ancestor[SMTPWARD_ANCESTORS - 1];
 	struct dentry *root = UNTYPED(TASK_READ(vfsmount, mnt_root), memory);
 	struct mount *mount =

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which generation decides.
+ * The gate tells which generation decides.
  *
  * A reload replaces the program of each hook, one link after the other; the new
  * programs hand every connect over to the ones they replaced until map_gate names

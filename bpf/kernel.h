@@ -251,7 +251,7 @@ struct sock {
 	struct sock_common __sk_common;
 } KERNEL_STRUCT;
 
-/* What the context of a connect hook is to the kernel: its first member is the socket. */
+/* Context of a connect hook, as the kernel has it: its first member is the socket. */
 struct bpf_sock_addr_kern {
 	struct sock *sk;
 } KERNEL_STRUCT;

@@ -146,7 +146,7 @@ struct {
 	__type(value, struct smtpward_rows_used);
 } map_rows_used SEC(".maps");
 
-/* Of this generation; see abi.h. */
+/* Attempts that this generation decided; see abi.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, SMTPWARD_ATTEMPTS_A_PORT);

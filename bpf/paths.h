@@ -136,8 +136,8 @@ static __always_inline struct cgroup *paths_cgroup_above(struct cgroup *cgroup, 
 }
 
 /*
- * What is kept of a path whatever else is left out: all down to the unit, and two names. It leaves
- * room for the longest name, which paths_append() asks for at the last one.
+ * Names of a path that are kept whatever else is left out: all down to the unit, and at least two.
+ * These names leave room for the longest name, which paths_append() asks for at the last name.
  */
 struct paths_top {
 	struct cgroup *cgroup; /* the lowest; NULL: nothing is kept */

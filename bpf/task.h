@@ -29,7 +29,7 @@ static __always_inline struct task_struct *task_current(void)
 		task_value;                                                                 \
 	})
 
-/* One that is the id of a user or a group: nobody's where it cannot be read, never root's. */
+/* Reads the id of a user or a group; TASK_NOBODY, never root's, if the id cannot be read. */
 #define TASK_NOBODY (~0U)
 #define TASK_READ_ID(pointer, member)                                                     \
 	({                                                                                \

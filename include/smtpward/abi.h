@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the BPF programs and user space share: the layout of every map and of the
- * event record. One declaration, compiled by both sides.
+ * Interface between the BPF programs and user space: the layout of every map and of the event
+ * record. One declaration, compiled by both sides.
  *
  * Fixed-width fields, explicit padding, host byte order unless a field says
  * otherwise. A change of any layout or meaning below is a new SMTPWARD_ABI.
@@ -117,7 +117,7 @@ struct smtpward_cgroup {
 	__u32 pad;
 };
 
-/* What is complete where a segment was the last of a path, or a unit. */
+/* Rules that are complete at a segment: the segment is the last of their path, or their unit. */
 struct smtpward_path {
 	struct smtpward_rules by_unit; /* ask for this unit */
 	struct smtpward_rules by_path; /* ask for this path */

@@ -265,7 +265,7 @@ static void test_back(void **state)
 /* Rows of report. */
 static size_t count_rows(void)
 {
-	bool is_counted = false;
+	int is_counted = 0;
 	size_t rows;
 	json_t *json;
 

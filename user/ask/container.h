@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which container a cgroup is, by its path, and what an engine says of it. Pure. Engines' names
- * of cgroups are believed only where none but root makes cgroups.
+ * Tells which container a cgroup is, by the cgroup's path, and what an engine says of the
+ * container. Pure. Engines' names of cgroups are believed only where none but root makes cgroups.
  */
 #ifndef SMTPWARD_CONTAINER_H
 #define SMTPWARD_CONTAINER_H
@@ -33,8 +33,8 @@ struct container {
 bool container_from_cgroup(const char *path, struct container *ret);
 
 /*
- * What an engine's text says: 0, -EBADMSG if it is not what that engine writes, -ENOENT if it does
- * not know the container. Docker's is of one container, podman's of all.
+ * Parses an engine's text: 0, -EBADMSG if the text is not what that engine writes, -ENOENT if the
+ * engine does not know the container. Docker's text is of one container, podman's of all.
  */
 int container_from_docker(const char *text, size_t size, struct container *container);
 int container_from_podman(const char *text, size_t size, struct container *container);

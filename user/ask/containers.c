@@ -98,7 +98,7 @@ static int containers_look_up_docker(const char *root, struct container *contain
 	return containers_look_into(path, container_from_docker, container, reason);
 }
 
-/* Those of 'podman run --rm' are in a file of their own. */
+/* Podman lists the containers of 'podman run --rm' in a file of their own. */
 static int containers_look_up_podman(const char *root, struct container *container,
 				     struct reason *reason)
 {

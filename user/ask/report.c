@@ -19,7 +19,7 @@ struct report_last {
 	const struct smtpward_row_last *last;
 };
 
-/* What is at hand while a report is made. */
+/* State of a report in the making. */
 struct report_work {
 	const struct rows *from;
 	const struct smtpward_rule_info *rules;
@@ -235,7 +235,7 @@ static bool report_prefix_holds(const struct policy_prefix *prefix, const uint8_
 	       (!bits || (prefix->address[bytes] & mask) == (address[bytes] & mask));
 }
 
-/* What stands for several users or destinations meets no condition on one. */
+/* A row of several users or destinations meets no condition on one user or destination. */
 static bool report_matches(const struct report_filter *filter, const struct report_row *row)
 {
 	if (row->kind != REPORT_ROW && (filter->has_user || filter->has_to))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who tried, how often, where to: the count of the kernel joined with the policy, the names of
- * tenants and users. Pure: names that a machine has to be asked for come from a source.
+ * Report of attempts, with who tried, how often and where to: joins the kernel's count with the
+ * policy and the names of tenants and users. Pure: names that a machine has to be asked for come
+ * from a source.
  */
 #ifndef SMTPWARD_REPORT_H
 #define SMTPWARD_REPORT_H
@@ -55,7 +56,7 @@ struct report_row {
 	uint64_t exe_at;      /* UTC, in ns */
 };
 
-/* What a row has to meet to be shown. Zeroed: every row does. */
+/* Conditions that a row has to meet to be shown. Zeroed: every row meets them. */
 struct report_filter {
 	const char
 		*unit; /* a name, with * for any part of it: of a unit, a cgroup or a container */

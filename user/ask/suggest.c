@@ -81,7 +81,7 @@ static int suggest_choose_rows(struct suggest_work *work)
 			work->suggest.not_covered += row->attempts[SMTPWARD_AUDIT];
 			continue;
 		}
-		/* Of a rule that is gone: what matches now is another row's to say. */
+		/* The row's rule is gone: other rows tell what matches now. */
 		if (row->rule == REPORT_RULE_FORMER)
 			continue;
 		chosen = array_add(&work->rows, &work->n_rows, sizeof(*chosen));
@@ -121,7 +121,7 @@ static bool suggest_is_unit(const struct report_tenant *tenant)
 	return false;
 }
 
-/* What engines, systemd-run and logins name by a number or an id that is another one next time. */
+/* Whether the name has a number or an id that changes: engines, systemd-run and logins do so. */
 static bool suggest_is_transient(const char *cgroup)
 {
 	static const char *const patterns[] = {
@@ -162,7 +162,7 @@ static uint32_t suggest_port_bit(const struct policy *policy, uint16_t port)
 	return 0;
 }
 
-/* Those at ports that the policy guards no more need no rule. */
+/* Collects the targets of a group. Ports that the policy guards no more need no rule. */
 static int suggest_find_targets(struct suggest_work *work, const struct suggest_group *group)
 {
 	work->n_targets = 0;
@@ -414,7 +414,7 @@ static int suggest_add_groups(struct suggest_work *work)
 	return r;
 }
 
-/* Those that have to stand before a rule come first, by that rule; then, those without a doubt. */
+/* Suggestions that belong before a rule come first, by that rule; then, those without a doubt. */
 static int suggest_compare(const void *a, const void *b)
 {
 	const struct suggestion *one = a, *other = b;

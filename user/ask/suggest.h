@@ -21,7 +21,7 @@
 /* User numbers below are system accounts, by adduser.conf(5) and login.defs(5). */
 #define SUGGEST_FIRST_PERSON 1000
 
-/* What a suggestion is doubted for: bits. */
+/* Reasons to doubt a suggestion: bits. */
 enum suggest_doubt {
 	SUGGEST_MANY = 1 << 0, /* destinations, and unit and executable are not root's alone */
 	SUGGEST_EXE_WRITABLE = 1 << 1, /* the user can write to the executable, or replace it */
@@ -64,9 +64,9 @@ struct suggest {
 };
 
 /*
- * Of the rows that have attempts with the verdict audit. policy: the one in force; what its allow
- * rules cover needs no other rule. 0 or -ENOMEM; suggest_clear() frees it. The report has to live
- * as long.
+ * Makes suggestions of the rows that have attempts with the verdict audit. policy: the one in
+ * force; what its allow rules cover needs no other rule. 0 or -ENOMEM; suggest_clear() frees the
+ * suggestions. The report has to live as long as the suggestions.
  */
 int suggest_build(const struct report *report, const struct policy *policy,
 		  const struct suggest_source *source, struct suggest *ret_suggest);

@@ -11,7 +11,7 @@
 
 static const char quote_hex[] = "0123456789abcdef";
 
-/* Of \xNN. */
+/* Length of \xNN. */
 #define QUOTE_ESCAPE 4
 
 /* The separator of what is no list: no byte that is plain. */
@@ -23,7 +23,7 @@ static bool quote_plain(unsigned char byte, char separator)
 	       byte != (unsigned char)separator;
 }
 
-/* What stands for a byte by itself, or -1. */
+/* Returns the character that stands for the byte, or -1 if the byte needs an escape. */
 static int quote_as_one(unsigned char byte, char separator)
 {
 	if (!byte && separator != QUOTE_NO_LIST)

@@ -354,7 +354,7 @@ static void report_draw(const struct report_config *config, const struct report_
 
 	if (gmtime_r(&now, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	/* What was there is there again once somebody loads. */
+	/* If nothing can be read, the reason alone is shown: a load brings the report back. */
 	if (report_look_at(config, filter, &look, &reason)) {
 		printf("%s  %s\n", when, reason.text);
 		return;

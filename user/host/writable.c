@@ -45,7 +45,7 @@ static bool writable_in_group(const struct writable_user *user, gid_t gid)
 	return false;
 }
 
-/* Who can write to this one, the way to it aside. */
+/* Judges who can write to path itself, whatever the rights of the directories above. */
 static enum writable writable_judge(const char *path, const struct stat *st,
 				    const struct writable_user *user)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Who can change a file: by the rights of the file and of every directory above it. */
+/* Tells who can change a file, by the rights of the file and of every directory above the file. */
 #ifndef SMTPWARD_WRITABLE_H
 #define SMTPWARD_WRITABLE_H
 

@@ -20,7 +20,7 @@
 	(EVENT_1_FLAGS | SMTPWARD_CWD_CUT | SMTPWARD_CWD_DELETED | SMTPWARD_CWD_KNOWN | \
 	 SMTPWARD_ARGS_CUT)
 
-/* What stands for the names that a list leaves out. */
+/* Marks of a path without some of its names, of a deleted file, of arguments cut short. */
 static const char cut_text[] = "/...";
 static const char deleted_text[] = " (deleted)";
 static const char args_cut_text[] = "...";
@@ -134,7 +134,7 @@ static void line_path_append_string(struct line_path *path, const char *text)
 	line_path_append(path, text, strlen(text));
 }
 
-/* What the kernel had, behind what no path begins with; NULs at its end are no part of it. */
+/* Appends the kernel's bytes, without NULs at the end, behind '?', with which no path begins. */
 static void line_path_odd(struct line_path *path, const struct names *names)
 {
 	size_t end = names->len;
@@ -303,7 +303,7 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 	return 0;
 }
 
-/* What the numbers of ABI 1 are in a record of today. */
+/* Copies the numbers of a record of ABI 1 into a record of today. */
 static struct smtpward_event line_numbers_of_event_1(const struct smtpward_event_1 *event)
 {
 	struct smtpward_event ret = {

@@ -31,8 +31,8 @@ enum line_kind {
 };
 
 /*
- * What one line says. time is CLOCK_REALTIME in nanoseconds: of the call for an
- * attempt, of the writing for a summary. Paths are the record's lists, joined.
+ * Content of one line. time is CLOCK_REALTIME in nanoseconds: of the call for an attempt, of the
+ * writing for a summary. Paths are the record's lists, joined.
  */
 struct line {
 	enum line_kind kind;
@@ -69,9 +69,9 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 int line_from_event_1(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
 
 /*
- * What callers of (tenant, euid), or the tenant's users without a count of their own, were kept
- * from. -EBADMSG if the flags cannot be a caller's. The cgroup's path is the tenant's, and empty
- * where its names are not known.
+ * Makes a summary of the attempts without a line, by callers of (tenant, euid) or by the tenant's
+ * users without a count of their own. -EBADMSG if the flags cannot be a caller's. The cgroup's path
+ * is the tenant's, and empty if the names of the tenant are not known.
  */
 int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
 		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
@@ -79,7 +79,7 @@ int line_from_caller(const struct smtpward_caller_key *key, const struct smtpwar
 /* A summary that no caller can be named for. */
 void line_from_anyone(uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
 
-/* What is wrong, in words of ours; cut where it is longer than a path may be. */
+/* Makes a line of an alert, whose words are ours; longer words than a path may have are cut. */
 void line_from_alert(const char *alert, bool healed, uint64_t time, struct line *ret);
 
 /*

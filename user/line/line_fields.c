@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a line says, field by field: first when, what and who, then numbers, then what the
- * caller could choose. Whatever cuts a line off at its end cuts off the least.
+ * The fields of a line in their order: first when, what and who, then numbers, then what the caller
+ * could choose. A program that cuts a line off at its end cuts off the least.
  */
 #include "line/line_fields.h"
 
@@ -15,7 +15,7 @@
 #include "base/quote.h"
 #include "base/verdict_word.h"
 
-/* Where the value of a field is. */
+/* Source of a field's value. */
 enum fields_source {
 	FIELDS_NUMBER, /* an unsigned integer in struct line */
 	FIELDS_TEXT,   /* an array of char there, with a NUL where it is not full */
@@ -208,7 +208,7 @@ static bool fields_parse_dst(const char *text, size_t len, struct line_field *fi
 	return inet_ntop(family, address, again, sizeof(again)) && !strcmp(again, field->dst);
 }
 
-/* That of a task that nobody logged in for. */
+/* auid of a task that nobody logged in for. */
 #define NOBODY UINT32_MAX
 
 static const char fields_none[] = "-";
@@ -259,7 +259,7 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 #define WORDS(member)                                                             \
 	FIELDS_WORDS, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, \
 		LINE_PATH_LEAST + 2
-/* Of n names in arrays of that size. */
+/* A chain of n names in arrays of `size` bytes. */
 #define CHAIN(member, n, size)                                                    \
 	FIELDS_CHAIN, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, \
 		(size_t)(n)*QUOTED(size)
@@ -297,7 +297,7 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 
 static const struct fields_row fields_rows[] = { FIELDS(ROW_AS_VALUE, 0) };
 
-/* Whoever writes a string has room for a path, quoted. */
+/* Every writer of a string has room for a quoted path, so no string may be longer. */
 #define CHECK(name, source, offset, size, make, parse, width)                                  \
 	_Static_assert((width) > 0 && ((source) != FIELDS_TEXT || (size) <= LINE_PATH_SIZE) && \
 			       ((source) < FIELDS_PATH || (source) > FIELDS_CHAIN ||           \
@@ -351,7 +351,7 @@ static uint64_t fields_read_number(const char *value, size_t size)
 	}
 }
 
-/* What stands between two of a list; 0: it is none. */
+/* Returns the separator between two words or names of a list; 0: the field is no list. */
 static char fields_separator(enum fields_source source)
 {
 	return source == FIELDS_WORDS ? ' ' : source == FIELDS_CHAIN ? '<' : 0;

@@ -22,8 +22,8 @@ struct line_field {
 	enum line_field_kind kind;
 	uint64_t number;
 	/*
-	 * Of a word or a string: in the line, or in dst. Of a number: the word that the line of
-	 * text has in its place, or NULL.
+	 * Word or string: a pointer into the line, or to dst. Number: the word that the line of
+	 * text has in place of the number, or NULL.
 	 */
 	const char *text;
 	size_t len;
@@ -50,7 +50,7 @@ int line_parse_field(enum line_kind kind, const char **at, const char *end, char
  */
 struct line_path *line_next_path(struct line *line, size_t *next, char *ret_separator);
 
-/* What all paths and words of a line may take together, quoted, so that it is not too long. */
+/* Returns the room for all paths and words of a line, quoted, so that the line is not too long. */
 size_t line_paths_room(enum line_kind kind);
 
 /* As much of a path is always there, quoted. */

@@ -56,7 +56,7 @@ static void shorten_words(struct line_path *words, size_t most, char separator)
 	words->text[words->len] = '\0';
 }
 
-/* What takes the most of a line that is too long, and how much it may take. */
+/* Path or words to shorten next in a line that is too long, and the most that may remain. */
 struct shortest {
 	struct line_path *path; /* NULL: the line is not too long */
 	size_t quoted, most;

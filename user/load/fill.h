@@ -10,10 +10,10 @@
 
 int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason);
 
-/* What status shows. info and origin are complete; the rules' texts come from policy. */
-/* What who keeps the local addresses goes by. */
+/* Fills map_host, which tells the keeper of the local addresses what to keep. */
 int fill_host(const struct loader *loader, const struct smtpward_host *host, struct reason *reason);
 
+/* Fills the maps that status shows. info and origin are complete; the rules' texts are policy's. */
 int fill_description(const struct loader *loader, const struct policy *policy,
 		     const struct ruleset *ruleset, const struct smtpward_policy_info *info,
 		     const struct smtpward_origin *origin, struct reason *reason);

@@ -251,7 +251,7 @@ static int make_start_tracker(struct load *load, struct reason *reason)
 	return walk_cgroups(load->loader, load->request->ruleset, load->root_fd, reason);
 }
 
-/* What the reader asks whether the hooks are in force. */
+/* Makes iter_hooks, which tells the reader whether the hooks are in force. */
 static int make_iterator(const struct load *load, struct reason *reason)
 {
 	_cleanup_close_ int fd = -1;

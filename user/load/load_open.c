@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a load goes by: the kernel, the cgroups, and what an earlier load left in the pin
+ * Reads what a load goes by: the kernel, the cgroups, and what an earlier load left in the pin
  * directory. Makes nothing but that directory.
  */
 #include "load/load_steps.h"
@@ -37,7 +37,7 @@ void load_close(struct load *load)
 	pins_close(&load->pins);
 }
 
-/* What can be asked before anything is made; what it takes to load, a failed load says. */
+/* Checks what can be asked before anything is made; a failed load names what else a load needs. */
 
 static int open_check_kernel(const struct ruleset *ruleset, struct reason *reason)
 {
@@ -293,7 +293,7 @@ static int open_refuse_loaded(const struct load *load, struct reason *reason)
 	return reason_set(reason, -EEXIST, "a policy is loaded at %s", load->pins.path);
 }
 
-/* What is attached, and its pins where somebody took them away. */
+/* Finds what is attached, and restores the pins that somebody took away. */
 static int open_found(struct load *load, struct reason *reason)
 {
 	int r = load_find(&load->pins, &load->found, &load->root_id, reason);
@@ -303,7 +303,7 @@ static int open_found(struct load *load, struct reason *reason)
 	return load_restore(&load->pins, &load->found, load->root_id, reason);
 }
 
-/* What a trial went back to would stay for ever: whoever was to lift it has ended by then. */
+/* Refuses to go back to the policy of a run that has ended by then: nobody would lift it. */
 static int open_refuse_run(const struct load *load, struct reason *reason)
 {
 	_cleanup_free_ struct smtpward_origin *origin = malloc(sizeof(*origin));
@@ -312,7 +312,7 @@ static int open_refuse_run(const struct load *load, struct reason *reason)
 	if (!origin)
 		return reason_errno(reason, -ENOMEM, "cannot tell who has loaded what is in force");
 	r = object_read(&load->pins, load->fallback, "map_origin", origin, sizeof(*origin));
-	/* Of another version, which the next step is about. */
+	/* Another version made the fallback: the next step deals with that. */
 	if (r == -ENOENT || r == -EBADMSG)
 		return 0;
 	if (r)
@@ -378,7 +378,7 @@ static int open_refuse_running(const struct load *load, const struct trial *tria
 		load->pins.path, left, option.text, option.text, option.text);
 }
 
-/* What is on trial already, and what this one goes back to. */
+/* Finds the trial that runs already, and the generation that a new trial goes back to. */
 static int open_trial(struct load *load, struct reason *reason)
 {
 	struct trial trial = { .phase = TRIAL_NONE };

@@ -19,7 +19,7 @@
 #include "pins/object.h"
 #include "pins/trial.h"
 
-/* What is attached beside the hooks: its program, its pin, and a map that only it has. */
+/* Links beside the hooks: the program, the pin, and a map that only this program has. */
 static const struct {
 	const char *program;
 	const char *pin;
@@ -181,7 +181,10 @@ static uint64_t restore_generation_of(uint32_t program_id)
 	return policy.generation;
 }
 
-/* What a trial goes back to: no link has its programs, but the maps of those that are on trial. */
+/*
+ * Restores the generation that a trial goes back to: no link has the programs of that generation,
+ * but a map of the programs on trial has.
+ */
 static int restore_fallback(const struct restore *restore, const struct found_link *link)
 {
 	_cleanup_close_ int fd = -1;
@@ -220,8 +223,10 @@ static uint32_t restore_find_gate(const struct pins *pins, const struct found *f
 	for (size_t i = 0; i < found->n; i++) {
 		const struct found_link *link = &found->links[i];
 
-		/* Of an older version the gate alone tells the generation, and not while it is
-		 * open. */
+		/*
+		 * The gate alone tells the generation of an older version, and not while the gate
+		 * is open.
+		 */
 		if ((link->gate == SMTPWARD_GATE_OPEN) == open && (!open || link->generation) &&
 		    found_is_of(link, pins->path, root_id))
 			return link->gate_id;
@@ -230,8 +235,9 @@ static uint32_t restore_find_gate(const struct pins *pins, const struct found *f
 }
 
 /*
- * Whose map_gate it is in the directory; where it is nobody's who is attached, the first that
- * belongs there. 0: there is none.
+ * Returns the id of the map_gate to restore: the one in the directory if an attached link has it,
+ * but 0 if that one is open; else the first one of a link that belongs to the directory. 0: there
+ * is none.
  */
 static uint32_t restore_choose_gate(const struct pins *pins, const struct found *found,
 				    uint64_t root_id)
@@ -256,7 +262,7 @@ static int restore_names(const struct pins *pins, const struct found_link *link,
 
 	if (!r && has)
 		r = load_name_generation(pins, link->gate);
-	/* What an older version has loaded does not say who reads: there the directory goes on. */
+	/* A load by an older version does not name the reader: the directory's group stays. */
 	if (!r && has && (link->reader || link->pins))
 		r = pins_share(pins, link->gate, link->reader);
 	if (r)

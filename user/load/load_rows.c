@@ -239,7 +239,7 @@ int load_settle_rows(const struct pins *pins, uint64_t generation, struct reason
 	for (int map = 0; map < ROWS_MAPS; map++)
 		work.fds[map] = -1;
 	r = rows_open(&work, pins, generation, reason);
-	/* Of a version that counts no rows. */
+	/* A version that counts no rows made the generation. */
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	r = rows_settle(&work);

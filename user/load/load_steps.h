@@ -20,7 +20,7 @@
 #include "pins/object.h"
 #include "pins/pins.h"
 
-/* What a load works on. */
+/* State of a load. */
 struct load {
 	const struct load_request *request;
 	struct pins pins;
@@ -77,8 +77,8 @@ int load_pin(const struct pins *pins, uint64_t generation, const char *name, int
 	     struct reason *reason);
 
 /*
- * What is attached, to whom may ask by ids: nothing otherwise; keep_claim() has told whose
- * it is. root_id: of the v2 root as it is seen here.
+ * Finds the links that are attached, and whose they are, by keep_claim(); none if the caller may
+ * not ask by ids. *ret_root_id: of the v2 root as it is seen here.
  */
 int load_find(const struct pins *pins, struct found *ret_found, uint64_t *ret_root_id,
 	      struct reason *reason);
@@ -95,7 +95,7 @@ int load_open_restored(const char *path, struct pins *ret_pins, struct reason *r
 /* The links of a generation, with its programs. */
 int load_heal_links(const struct pins *pins, uint64_t generation, struct reason *reason);
 
-/* Those of what the gate names, and the second set of pins. */
+/* Heals links and trial of the generation that the gate names, the second set of pins, the rows. */
 int load_heal_hooks(const struct pins *pins, struct reason *reason);
 
 /*

@@ -128,7 +128,7 @@ static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset 
 	return 0;
 }
 
-/* What the policy does without is not made. */
+/* Leaves out the parts that the policy does not need. */
 static int loader_set_needed(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
 			     bool reader)
 {
@@ -163,7 +163,7 @@ static struct bpf_map *loader_find_map(const struct loader *loader, const char *
 	return NULL;
 }
 
-/* What the table of hooks says there is. */
+/* Finds the program and the map of each hook, by the table of hooks. */
 static int loader_find_hooks(struct loader *loader, struct reason *reason)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
@@ -236,7 +236,7 @@ int loader_reuse_map(struct loader *loader, const char *name, int fd)
 	return r ? r : bpf_map__reuse_fd(loader_find_map(loader, name), fd);
 }
 
-/* What the load needed and the kernel lacks, in words; NULL if that is not it. */
+/* Returns the words for a feature that a load needs and the kernel lacks; NULL if there is none. */
 static const char *loader_find_lacking(void)
 {
 	static const enum feature needed[] = { FEATURE_MEMORY, FEATURE_RINGBUF, FEATURE_TRACKER };
@@ -266,7 +266,7 @@ int loader_load(struct loader *loader, struct reason *reason)
 	const char *lacking;
 	int r;
 
-	/* Of the one that is gone on with, where there is one. */
+	/* map_events may be an earlier generation's, with a size of its own. */
 	loader->skeleton->rodata->events_size =
 		bpf_map__max_entries(loader->skeleton->maps.map_events);
 	/* Not the skeleton's own: in libbpf 1.1 that maps a map, too, which is not to be made. */
@@ -305,7 +305,7 @@ int loader_before_map(const struct loader *loader, enum smtpward_hook hook)
 	return bpf_map__fd(loader->before[hook]);
 }
 
-/* Of no one generation. */
+/* Whether the map belongs to no one generation. */
 static bool loader_is_lasting(const struct loader *loader, const struct bpf_map *map)
 {
 	for (unsigned int i = 0; i < loader_n_lasting_maps; i++)

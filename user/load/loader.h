@@ -57,7 +57,7 @@ int loader_load(struct loader *loader, struct reason *reason);
 int loader_map(const struct loader *loader, const char *name);
 int loader_hook(const struct loader *loader, enum smtpward_hook hook);
 
-/* Where the hook's program looks for the one that decided before it. */
+/* Returns the map in which the hook's program looks for the program that decided before. */
 int loader_before_map(const struct loader *loader, enum smtpward_hook hook);
 
 /* Calls back for every map but map_gate and every program, in no order. */
@@ -74,7 +74,7 @@ int loader_freeze_maps(const struct loader *loader);
 /* Starts the tracker. The links are the caller's. */
 int loader_attach_tracker(const struct loader *loader, int *ret_mkdir, int *ret_rmdir);
 
-/* What iter_hooks needs to know, into map_hooks. */
+/* Writes the programs of the hooks and their cgroup into map_hooks, for iter_hooks. */
 int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id);
 
 /* Makes iter_hooks. The link is the caller's. -ENOENT if there is no reader. */

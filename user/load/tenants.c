@@ -69,7 +69,7 @@ static void tenants_add_name(const struct tenants_names *above, const char *name
 	ret->len = size + above->len;
 }
 
-/* Where the name begins that ends before this. */
+/* Returns the place where the name that ends before `end` begins. */
 static size_t tenants_name_before(const struct tenants_names *names, size_t end)
 {
 	size_t at = end - 1;
@@ -79,7 +79,7 @@ static size_t tenants_name_before(const struct tenants_names *names, size_t end)
 	return at;
 }
 
-/* What the two names next to the root take. */
+/* Returns the bytes of the two names next to the root. */
 static size_t tenants_top_size(const struct tenants_names *names)
 {
 	size_t at = names->len;

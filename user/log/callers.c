@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What had no line, by caller; see callers.h. */
+/* Counts of the attempts that had no line, by caller; see callers.h. */
 #include "log/callers.h"
 
 #include <errno.h>
@@ -18,10 +18,10 @@
 /* So long after a cgroup went no program is at its counts that had looked for them before. */
 #define GONE_NS 1000000000ULL
 
-/* What Linux before 5.14 says to a command that a hash map has not; errno(3) has no name for it. */
+/* Error of Linux before 5.14 for a command that a hash map lacks; errno(3) has no name for it. */
 #define ENOTSUPP 524
 
-/* What the values of map_reported had before they had more. */
+/* Size of the values of map_reported before `forgotten` was added. */
 #define CALLERS_REPORTED_SIZE offsetof(struct smtpward_reported, forgotten)
 
 const struct smtpward_caller_key callers_rest;
@@ -88,7 +88,7 @@ int callers_open(const struct pins *pins, uint64_t generation, uint32_t abi,
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
 		r = callers_open_map(callers, pins, generation, maps[i].name, maps[i].use,
 				     maps[i].value_size, maps[i].fd);
-		/* Of an ABI before there were tenants. */
+		/* An ABI from before there were tenants has no map_tenants. */
 		if (r == -ENOENT && foreign && maps[i].fd == &callers->tenants_fd)
 			continue;
 		if (r)
@@ -141,7 +141,7 @@ static int callers_look_up(const struct callers *callers, const struct smtpward_
 	return bpf_map_lookup_elem(callers->callers_fd, key, to);
 }
 
-/* What of an entry that was born then has had its line, into `to`. */
+/* Reads into `to` which counts of the entry that was born then have had their line. */
 static int callers_look_up_reported(const struct callers *callers,
 				    const struct smtpward_caller_key *key, uint64_t born_ns,
 				    struct smtpward_reported *to)
@@ -241,7 +241,7 @@ int callers_report(struct callers *callers, const struct smtpward_caller_key *ke
 	r = bpf_map_update_elem(callers->reported_fd, key, callers->reported, BPF_ANY);
 	if (r != -E2BIG)
 		return r;
-	/* It has room for all of map_callers and of map_tenants. */
+	/* map_reported has room for all of map_callers and of map_tenants. */
 	r = callers_drop_orphans(callers);
 	if (r)
 		return r;
@@ -331,17 +331,17 @@ static int callers_count_forgotten(struct callers *callers, const struct smtpwar
 }
 
 /*
- * What it was read as may be long ago: its line may have had to wait. So it is looked at
- * again, and stays where anybody used it; `attempts` is counted first by each who does.
+ * The entry may have been read long ago: its line may have had to wait. So the entry is read again,
+ * and stays if anybody used it; every program that uses an entry counts `attempts` first.
  *
- * What is counted behind that look has a line too where the kernel tells what it took away.
- * What can still be missed is what is counted by a program that found the entry before it
- * went and counts behind it, on 5.10 also what is counted between the two calls. The first
- * attempt after so long a time is within the limit, and map_events, which we have just
- * emptied, has room for its record: it takes more attempts at once than the burst of the
- * policy's limit in these microseconds, once an hour and caller, and no more than there are
- * CPUs can be missed by the first way. A kill in them loses what was counted in them. Of a
- * tenant that is gone nobody counts any more.
+ * Attempts that are counted after this second read have a line too if the kernel tells what it took
+ * away. An attempt can still be missed if its program found the entry before the deletion and
+ * counts after it, on 5.10 also if its program counts between the two calls. The first attempt
+ * after so long a time is within the limit, and map_events, which we have just emptied, has room
+ * for its record: to miss one takes more attempts at once than the burst of the policy's limit in
+ * these microseconds, once an hour and caller, and the first way misses no more attempts than there
+ * are CPUs. A kill in these microseconds loses the attempts that were counted in them. Nobody
+ * counts any more for a tenant that is gone.
  */
 int callers_forget(struct callers *callers, const struct smtpward_caller_key *key)
 {

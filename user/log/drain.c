@@ -93,7 +93,7 @@ static int drain_open_note(struct drain *drain, const struct pins *pins, uint64_
 	return r ? drain_fail(drain, r, "cannot map the note in", reason) : 0;
 }
 
-/* One that is frozen is known before the first line needs it. */
+/* Finds a frozen map before the first line needs to write to that map. */
 static int drain_check_callers(const struct drain *drain, struct reason *reason)
 {
 	int frozen = sound_is_frozen(drain->callers.callers_fd);
@@ -185,7 +185,7 @@ struct drain_report drain_report(const struct drain *drain)
 	return drain->report;
 }
 
-/* Where the oldest record lies, and what is at a position: as ring_peek() has it. */
+/* Position of the oldest record, and the record at a position, as ring_peek() has it. */
 
 static uint64_t drain_position(const struct drain *drain)
 {
@@ -208,7 +208,7 @@ static int drain_peek(struct drain *drain, uint64_t position, struct ring_record
 
 /* One line. */
 
-/* What is to be done once a line is out. */
+/* Ends a step once its line is out. */
 static int drain_settle(struct drain *drain, const struct drain_step *step)
 {
 	int r = 0;
@@ -230,7 +230,7 @@ static int drain_find_last(struct drain *drain, uint64_t position, struct drain_
 	struct ring_record record = { 0 };
 	int found;
 
-	/* It may have got as far as taking the record out, and others may have gone on. */
+	/* The last reader may have taken the record out, and others may have gone on. */
 	if (position != drain_position(drain))
 		return 0;
 	found = drain_peek(drain, position, &record);
@@ -238,7 +238,7 @@ static int drain_find_last(struct drain *drain, uint64_t position, struct drain_
 	return found == RING_RECORD ? 1 : found < 0 ? found : 0;
 }
 
-/* Where the last reader was killed at a line, its note and receipt tell what to make of it. */
+/* Settles the line that the last reader was killed at, by the reader's note and receipt. */
 static int drain_settle_last(struct drain *drain)
 {
 	const struct smtpward_note note = *drain->note.at;
@@ -339,7 +339,7 @@ static int drain_write_record(struct drain *drain, const struct ring_record *rec
 		r = line_from_event_1(record->data, record->size, offset, &drain->line);
 	else
 		r = line_from_event(record->data, record->size, offset, &drain->line);
-	/* What is no record of ours has no line of its own, but it was an attempt. */
+	/* A record that is not ours has no line of its own, but was an attempt. */
 	if (r)
 		line_from_anyone(0, 1, drain_clock_ns(CLOCK_REALTIME), &drain->line);
 	drain_begin_line(drain, &step);
@@ -417,7 +417,7 @@ static void drain_wait(const struct drain *drain)
 /* A sink that takes a line now and then holds up the end, a load's too, so many times at most. */
 #define DRAIN_PATIENCES 6
 
-/* What is left, in words that are true of it. */
+/* Tells what is left without a line, and why: records, sums or an alert. */
 static int drain_give_up(struct drain *drain, struct reason *reason)
 {
 	const char *const why = drain->busy ? "a program does not come to the end of a record"

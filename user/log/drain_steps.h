@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What drain.c and drain_sum.c share: one line at a time, and what is done once it is out. */
+/* Shared by drain.c and drain_sum.c: one line at a time, and the step that ends once it is out. */
 #ifndef SMTPWARD_DRAIN_STEPS_H
 #define SMTPWARD_DRAIN_STEPS_H
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a reader that is not root may open: its group gets the pins below and no
- * other. What it may write are the maps that readers write. The gate, the policy's
- * maps, the links and the programs are not among those: who has a descriptor of a link
- * may detach it.
+ * Gives a reader that is not root its pins: the reader's group may open the pins below and no
+ * others, and may write to the maps that readers write. The gate, the links and the programs are
+ * not below: a process that has a descriptor of a link may detach the link.
  *
- * Which group it is stands in the file system, as the group of the directory that
- * the reader locks, so that the next load goes on with it. It is written before anything
- * is given and after everything is taken: who is killed in between leaves it to the
+ * The file system tells the group: the group of the directory that the reader locks, so that the
+ * next load goes on with that group. The directory gets the group before anything is given and
+ * loses the group after everything is taken: a process killed in between leaves the rest to the
  * next load.
  */
 #include "pins/pins.h"

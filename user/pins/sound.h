@@ -13,7 +13,7 @@
 #include "base/reason.h"
 #include "pins/pins.h"
 
-/* What to say of one that is not: the pins' path, its name. */
+/* Text for a map that is not sound: the pins' path, the map's name. */
 #define SOUND_FROZEN_TEXT "%s/%s is frozen: nobody can write to it any more"
 #define SOUND_POSITION_TEXT "somebody has moved the reader's position in %s/%s"
 
@@ -23,7 +23,7 @@
 /* Whether user space can write to a map never again: 1, 0, or -errno if it cannot be told. */
 int sound_is_frozen(int fd);
 
-/* What a record of map_events takes there, in this ABI; the position of each is a multiple. */
+/* Bytes of a record in map_events, in this ABI; the position of each record is a multiple. */
 #define SOUND_SIZE_OF(record) ((sizeof(record) + 8 + 7) & ~7UL)
 #define SOUND_RECORD_SIZE SOUND_SIZE_OF(struct smtpward_event)
 #define SOUND_RECORD_SIZE_1 SOUND_SIZE_OF(struct smtpward_event_1) /* in SMTPWARD_ABI_EVENT_1 */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is in force; see state.h. */
+/* Tells what is in force; see state.h. */
 #include "pins/state.h"
 
 #include <errno.h>

@@ -23,7 +23,7 @@ enum state_hook {
 	STATE_OTHER_PROGRAM, /* the link has a program that is not the policy's */
 };
 
-/* What is not as it should be, though the policy may be in force. */
+/* Troubles of a policy, which may be in force all the same. */
 enum state_trouble {
 	STATE_KEPT,    /* the policy that was kept is in force, for the file could not be */
 	STATE_STUCK,   /* the bpffs is read-only: no load can change what is in force */
@@ -43,7 +43,7 @@ enum state_trouble {
 	STATE_TROUBLES,
 };
 
-/* What the next load, or who heals, puts right. */
+/* Troubles that the next load, or a heal, puts right. */
 #define STATE_HEALS                                                                         \
 	(1U << STATE_PINS | 1U << STATE_READER | 1U << STATE_UNKEPT | 1U << STATE_COVERED | \
 	 1U << STATE_MISSING | 1U << STATE_LIMITS | 1U << STATE_BACK | 1U << STATE_ROWS)
@@ -75,13 +75,13 @@ struct state {
 };
 
 /*
- * What is in force when no load or unload is under way: waits for one that is, or,
- * with try, returns -EAGAIN. -ENOENT if nothing is loaded, -ENODATA if what is
- * there is no whole policy, and as pins_open() does. state_clear() frees it.
+ * Reads what is in force while no load or unload is under way: waits for a load or unload to end,
+ * or, with try, returns -EAGAIN. -ENOENT if nothing is loaded, -ENODATA if what is there is no
+ * whole policy, and the errors of pins_open(). state_clear() frees the state.
  *
- * For root, what the kernel runs counts: programs without their pins are in force. Others
- * have the pins alone to go by, and no lock: where these say that it is not in force, they
- * are read again for half a second, as a load may be under way.
+ * For root, what the kernel runs counts: programs without their pins are in force. Others have the
+ * pins alone to go by, and no lock: if the pins say that the policy is not in force, the pins are
+ * read again for half a second, as a load may be under way.
  */
 int state_read(const char *path, bool try, struct state *ret_state, struct reason *reason);
 
@@ -108,8 +108,8 @@ int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_
 bool state_is_whole(const struct state *state);
 
 /*
- * What the time is for rules that end, by the clock that the programs read: in seconds since
- * 1970, UTC; -ENODATA if the clock is not set, and -errno if it cannot be read.
+ * Returns the time for rules that end, by the clock that the programs read: in seconds since 1970,
+ * UTC; -ENODATA if the clock is not set, and -errno if the clock cannot be read.
  */
 int64_t state_now(const struct state *state);
 

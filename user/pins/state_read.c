@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the kernel has, read; see state.h. The pins, and for root what is attached. */
+/* Reads the state that the kernel has: the pins, and for root what is attached; see state.h. */
 #include "pins/state_read.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static int state_read_pinned_hook(const struct state_view *view, struct state *s
 	state->hooks[hook] = STATE_NO_LINK;
 	if (r == -ENOENT)
 		return 0;
-	/* What is asked first where a bpffs is read-only is not whether there is a right. */
+	/* The kernel finds a bpffs read-only before it looks whether there is a right. */
 	if (r == -EACCES || (r == -EROFS && geteuid()))
 		return state_read_hook_from_outside(view, state, hook);
 	if (!r)
@@ -205,7 +205,7 @@ static int state_count_leases(int fd, uint64_t *ret_n)
 		uint64_t end = 0;
 
 		first = false;
-		/* It may go at any time. */
+		/* The entry may go at any time. */
 		if (bpf_map_lookup_elem(fd, &key, &end) && errno != ENOENT)
 			return -errno;
 		n += smtpward_lease_holds(end, now);
@@ -324,7 +324,7 @@ static int state_read_abi(const struct state_view *view, struct state *state)
 	return state->policy.abi == SMTPWARD_ABI ? 0 : -EPROTO;
 }
 
-/* What the load of a generation says of itself. */
+/* Reads what the load of a generation says of itself. */
 static int state_read_description(const struct state_view *view, struct state *state)
 {
 	int r = state_read_abi(view, state);
@@ -351,7 +351,7 @@ static void state_find_fallback(struct state_view *view)
 		view->fallback_program = 0;
 }
 
-/* What decides is another generation than the one that the gate names. */
+/* Reads the generation that a trial went back to, which decides instead of the one of the gate. */
 static int state_read_fallback(struct state_view *view, struct state *state)
 {
 	state->other = state->policy;

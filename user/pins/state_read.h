@@ -8,7 +8,7 @@
 struct figures;
 struct rows;
 
-/* What is read of the same instant; NULL: nobody asks for it. */
+/* More to read of the same instant; NULL: nobody asks for it. */
 struct state_more {
 	struct figures *figures;
 	struct rows *rows;

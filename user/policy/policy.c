@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a policy owns, and how it is let go; the policy that is built in; the errors
- * that a refused connect(2) may return.
+ * Frees what a policy owns; has the policy that is built in, and the errors that a refused
+ * connect(2) may return.
  */
 #include <errno.h>
 #include <stdlib.h>

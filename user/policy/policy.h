@@ -13,7 +13,7 @@
 #include <smtpward/abi.h>
 #include <smtpward/conditions.h>
 
-/* Where in the text something was said. Line and column count from 1, columns in bytes. */
+/* Place in the text that a message is about. Line and column count from 1, columns in bytes. */
 struct policy_place {
 	const char *file; /* owned by the policy or the error list it belongs to */
 	unsigned int line;
@@ -40,7 +40,7 @@ struct policy_prefix {
 /* "local", whatever addresses the host has: the address of such a prefix is all zeros. */
 #define POLICY_PREFIX_LOCAL 255
 
-/* What the values of a condition are; SMTPWARD_CONDITIONS() has the kind of each. */
+/* Kind of a condition's values; SMTPWARD_CONDITIONS() has the kind of each condition. */
 enum policy_kind {
 	POLICY_TEXT,
 	POLICY_ID,
@@ -108,7 +108,7 @@ struct policy_errors {
 };
 
 /*
- * What the parser asks of the world. All functions return 0 or -errno.
+ * Questions of the parser to the world. All functions return 0 or -errno.
  *
  * read: the whole text of a file, allocated, with its size (it may hold NULs). A
  *   failure that errno does not name well enough sets *reterr_why to an allocated

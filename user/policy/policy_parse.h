@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parser's files share: the state of one parse and of the line it is at.
- * policy_parse.c has files and lines, policy_setting.c the settings, policy_rule.c
- * the rules. Private to them.
+ * Shared by the parser's files: the state of one parse and of the line that the parse is at.
+ * policy_parse.c has files and lines, policy_setting.c the settings, policy_rule.c the rules.
+ * Private to these files.
  *
  * Everything here returns 0, -EINVAL once an error has been put in the list, or
  * -ENOMEM, which ends the parse.
@@ -66,7 +66,7 @@ int policy_fail(struct policy_parser *parser, const struct policy_line *line, un
 int policy_fail_at(struct policy_parser *parser, const struct policy_place *place,
 		   const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* What a value function returned; its reason becomes an error at the word. */
+/* Takes the result of a value function; the reason of -EINVAL becomes an error at the word. */
 int policy_check(struct policy_parser *parser, const struct policy_line *line,
 		 const struct policy_word *word, int r, const struct reason *why);
 

@@ -191,7 +191,7 @@ int policy_find_setting(const char *word)
 	return -1;
 }
 
-/* Which setting this is, and whether it may stand again; -ENOENT if it is none. */
+/* Finds the setting of a line, and whether it may stand again; -ENOENT if the line has none. */
 static int setting_find(struct policy_parser *parser, struct policy_line *line, bool *ret_replaces)
 {
 	const struct policy_word *word = &line->words.items[line->next], *name = word;

@@ -18,8 +18,8 @@
 #define DATAGRAM_SHORT_PATH 128
 
 /*
- * What sendmmsg(2) is given in a receipt. The kernel writes msg_len there once the datagram is
- * in the receiver's queue, and before the process can be killed.
+ * Argument of sendmmsg(2), in a receipt. The kernel writes msg_len there once the datagram is in
+ * the receiver's queue, and before the process can be killed.
  */
 struct datagram_message {
 	struct mmsghdr header;
@@ -78,7 +78,7 @@ static int datagram_send(const struct sink_datagram *datagram, const char *data,
 	return sent < 0 ? -errno : 0;
 }
 
-/* What a socket says whose daemon has gone. */
+/* Whether a socket's error means that its daemon has gone. */
 static bool datagram_is_stale(int r)
 {
 	return r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET || r == -ENOENT ||

@@ -103,7 +103,7 @@ static void journal_append_field(struct sink_journal *journal, const struct line
 	journal_append(journal, "\n", 1);
 }
 
-/* What journald's own fields of a line to syslog are, but that the time has a year. */
+/* Begins an entry with journald's own fields of a line to syslog, but a time with a year. */
 static int journal_begin(struct sink_journal *journal, const struct line *line)
 {
 	const int priority = sink_priority(line);
