@@ -20,9 +20,14 @@ struct suggest_target {
 	uint32_t ports;
 };
 
+/* A row of the report that asks for a rule. */
+struct suggest_row {
+	const struct report_row *row;
+};
+
 /* Rows of one user of one tenant that the same rule matched. */
 struct suggest_group {
-	const struct report_row **rows; /* by address and port */
+	const struct suggest_row *rows; /* by address and port */
 	size_t n_rows;
 };
 
@@ -30,7 +35,7 @@ struct suggest_work {
 	const struct report *report;
 	const struct policy *policy;
 	const struct suggest_source *source;
-	const struct report_row **rows;
+	struct suggest_row *rows;
 	size_t n_rows;
 	struct suggest_target *targets; /* of the group at hand */
 	size_t n_targets;
@@ -59,8 +64,8 @@ static int suggest_compare_groups(const struct report_row *one, const struct rep
 
 static int suggest_compare_rows(const void *a, const void *b)
 {
-	const struct report_row *one = *(const struct report_row *const *)a;
-	const struct report_row *other = *(const struct report_row *const *)b;
+	const struct report_row *one = ((const struct suggest_row *)a)->row;
+	const struct report_row *other = ((const struct suggest_row *)b)->row;
 	int r = suggest_compare_groups(one, other);
 
 	if (!r)
@@ -73,7 +78,8 @@ static int suggest_choose_rows(struct suggest_work *work)
 	const struct report *report = work->report;
 
 	for (size_t i = 0; i < report->n_rows; i++) {
-		const struct report_row *row = &report->rows[i], **chosen;
+		const struct report_row *row = &report->rows[i];
+		struct suggest_row *chosen;
 
 		if (!row->attempts[SMTPWARD_AUDIT])
 			continue;
@@ -87,7 +93,7 @@ static int suggest_choose_rows(struct suggest_work *work)
 		chosen = array_add(&work->rows, &work->n_rows, sizeof(*chosen));
 		if (!chosen)
 			return -ENOMEM;
-		*chosen = row;
+		chosen->row = row;
 	}
 	if (work->n_rows)
 		qsort(work->rows, work->n_rows, sizeof(*work->rows), suggest_compare_rows);
@@ -169,17 +175,17 @@ static int suggest_find_targets(struct suggest_work *work, const struct suggest_
 	free(work->targets);
 	work->targets = NULL;
 	for (size_t i = 0; i < group->n_rows; i++) {
-		const uint32_t port = suggest_port_bit(work->policy, group->rows[i]->port);
+		const uint32_t port = suggest_port_bit(work->policy, group->rows[i].row->port);
 		struct suggest_target *target =
 			work->n_targets ? &work->targets[work->n_targets - 1] : NULL;
 
 		if (!port)
 			continue;
-		if (!target || memcmp(target->address, group->rows[i]->address, 16) != 0)
+		if (!target || memcmp(target->address, group->rows[i].row->address, 16) != 0)
 			target = array_add(&work->targets, &work->n_targets, sizeof(*target));
 		if (!target)
 			return -ENOMEM;
-		target->address = group->rows[i]->address;
+		target->address = group->rows[i].row->address;
 		target->ports |= port;
 	}
 	return 0;
@@ -344,15 +350,15 @@ static bool suggest_is_about(const struct suggest_work *work, const struct repor
 static int suggest_add_rule(struct suggest_work *work, const struct suggest_group *group,
 			    uint32_t ports, bool many)
 {
-	struct suggestion suggestion = { .before = group->rows[0]->rule }, *added;
+	struct suggestion suggestion = { .before = group->rows[0].row->rule }, *added;
 	struct policy_rule rule = { .verdict = SMTPWARD_ALLOW };
 	struct suggest_values values = { 0 };
 	bool named;
 	int r;
 
 	for (size_t i = 0; i < group->n_rows; i++)
-		if (suggest_is_about(work, group->rows[i], ports, many))
-			suggest_add_evidence(group->rows[i], &suggestion);
+		if (suggest_is_about(work, group->rows[i].row, ports, many))
+			suggest_add_evidence(group->rows[i].row, &suggestion);
 	named = suggest_set_cgroup(suggestion.row->tenant, &values.cgroup, &rule);
 	suggest_set_user(suggestion.row, &values, &rule);
 	suggest_set_ports(work->policy, ports, &values, &rule);
@@ -406,7 +412,7 @@ static int suggest_add_groups(struct suggest_work *work)
 		struct suggest_group group = { .rows = &work->rows[i] };
 
 		for (n = 1; i + n < work->n_rows; n++)
-			if (suggest_compare_groups(work->rows[i], work->rows[i + n]))
+			if (suggest_compare_groups(work->rows[i].row, work->rows[i + n].row))
 				break;
 		group.n_rows = n;
 		r = suggest_add_group(work, &group);
@@ -428,7 +434,8 @@ static int suggest_compare(const void *a, const void *b)
 		return one->doubts ? 1 : -1;
 	if (one->attempts != other->attempts)
 		return one->attempts > other->attempts ? -1 : 1;
-	return suggest_compare_rows(&one->row, &other->row);
+	return suggest_compare_rows(&(struct suggest_row){ one->row },
+				    &(struct suggest_row){ other->row });
 }
 
 int suggest_build(const struct report *report, const struct policy *policy,

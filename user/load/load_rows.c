@@ -24,7 +24,7 @@
 #include "pins/rows.h"
 
 /* So long it stays where nobody needs its room. */
-#define ROWS_GONE_NS (7 * 24 * 3600 * 1000000000ULL)
+#define ROWS_GONE_NS (7ULL * 24 * 3600 * 1000000000)
 
 enum rows_map {
 	ROWS_ROWS,

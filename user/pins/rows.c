@@ -40,9 +40,9 @@ int rows_read_table(int fd, size_t key_size, size_t value_size, struct rows_tabl
 		r = -errno;
 	if (r && r != -ENOENT && r != -ENOSPC)
 		return r;
-	table.n = n;
-	*ret_table = table;
-	table = (struct rows_table){ 0 };
+	ret_table->keys = TAKE_PTR(table.keys);
+	ret_table->values = TAKE_PTR(table.values);
+	ret_table->n = n;
 	return 0;
 }
 
