@@ -30,7 +30,7 @@
 
 static const char args_zeros[ARGS_WORD_SIZE];
 
-/* Flags of a byte: it may stand in the name of an option, in a path. */
+/* Flags of a byte: it may stand in the name of an option, or in a path. */
 #define ARGS_IN_OPTION 1
 #define ARGS_IN_PATH 2
 #define ARGS_IN_BOTH (ARGS_IN_OPTION | ARGS_IN_PATH)
