@@ -9,12 +9,12 @@
  *   - of each word that begins with '-', the letter of "-psecret" and the name of
  *     "--password=secret", and nothing behind these,
  *   - the first other word, if no word with '-' comes before it: `perl x.pl`. It is the last one.
- *   - Behind a word with '-' another word may be its value, and a password: `curl -u user:secret`.
- * It is there only if the executable is a known interpreter's and the word looks like a script's
- *     path: it begins with '/', "./" or "../", or ends as names of scripts do, and has no byte that
- *     is not usual in a path. `perl -w x.pl` has it, `perl -e CODE` and `sh -c '/bin/x -p y'` have
- *     not. An interpreter's words are looked at up to a word that is there; of others all that
- *     follows such a word is left out.
+ *   - of the words behind a word with '-', which may be its value and a password as in `curl -u
+ *     user:secret`, only one that looks like a script's path, and only if the executable is a known
+ *     interpreter's: it begins with '/', "./" or "../", or ends as names of scripts do, and has no
+ *     byte that is not usual in a path. `perl -w x.pl` has it, `perl -e CODE` and `sh -c '/bin/x -p
+ *     y'` have not. An interpreter's words are looked at until one is kept; of any other program
+ *     nothing behind a word with '-' is kept but options that follow at once.
  *
  * The program of a task can overwrite the words, and php-fpm does.
  */

@@ -169,7 +169,7 @@ static __always_inline void count_keep_last(const struct smtpward_caller_key *ke
 	WRITE_ONCE(last->ended, begun + 1);
 }
 
-/* A cgroup that has rows is gone: they stay until a load, or who heals, needs their room. */
+/* A cgroup that has rows is gone: its rows stay until a load or a heal takes them away. */
 static __always_inline void count_tenant_removed(__u64 id)
 {
 	struct smtpward_row_tenant *tenant = bpf_map_lookup_elem(&map_row_tenants, &id);

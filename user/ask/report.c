@@ -286,7 +286,7 @@ static int report_add_row(struct report_work *work, const struct smtpward_row_ke
 		.port = key->port,
 	};
 
-	/* The tenant's entry was made after tenants were read. */
+	/* A load took the tenant away between the reading of rows and that of tenants. */
 	if (!row.tenant)
 		return 0;
 	memcpy(row.address, key->address, sizeof(row.address));

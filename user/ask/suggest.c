@@ -102,6 +102,14 @@ static int suggest_choose_rows(struct suggest_work *work)
 
 /* Conditions. */
 
+static bool suggest_matches(const char *const *patterns, size_t n_patterns, const char *text)
+{
+	for (size_t i = 0; i < n_patterns; i++)
+		if (!fnmatch(patterns[i], text, FNM_NOESCAPE))
+			return true;
+	return false;
+}
+
 static bool suggest_ends_in(const char *text, size_t len, const char *suffix)
 {
 	const size_t suffix_len = strlen(suffix);
@@ -136,10 +144,7 @@ static bool suggest_is_transient(const char *cgroup)
 		"*/crio-*",	   "*/machine-*.scope",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
-		if (!fnmatch(patterns[i], cgroup, FNM_NOESCAPE))
-			return true;
-	return false;
+	return suggest_matches(patterns, ARRAY_SIZE(patterns), cgroup);
 }
 
 /* The condition on the cgroup; false: none can name it. text is the rule's until the next one. */
@@ -211,28 +216,25 @@ static unsigned int suggest_doubt_path(const struct suggest_work *work,
 		       : 0;
 }
 
-/* A program that does what a script says is as trustworthy as the script. */
-static bool suggest_is_interpreter(const char *exe)
+/*
+ * A mail service's own delivery, which may have many destinations: one of these programs, which
+ * root alone can change, in a unit of root's. The account has to be the mail service's, too: a
+ * site's user can start such a program, and the last attempt of that user stands for all of them.
+ */
+static bool suggest_is_mta(const struct suggest_work *work, const struct report_row *row)
 {
-	static const char *const patterns[] = {
-		"php*", "perl*", "python*", "ruby*", "node*",	"lua*", "tclsh*", "java",
-		"sh",	"*ash",	 "ksh*",    "zsh*",  "busybox", "curl", "*.cgi",
-	};
-	const char *name = strrchr(exe, '/');
-
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
-		if (!fnmatch(patterns[i], name ? name + 1 : exe, FNM_NOESCAPE))
-			return true;
-	return false;
-}
-
-/* Unit and executable that only root can change: an MTA's. It may have many destinations. */
-static bool suggest_is_roots(const struct suggest_work *work, const struct report_row *row)
-{
+	static const char *const programs[] = { "courieresmtp", "dma",		"exim", "exim4",
+						"lmtp",		"qmail-remote", "smtp", "smtpd" };
+	static const char *const accounts[] = { "Debian-exim", "courier", "exim",   "mail",
+						"opensmtpd",   "postfix", "qmailr", "smtpd",
+						"_smtpd",      "nullmail" };
 	const struct suggest_source *source = work->source;
+	const char *name = row->exe ? strrchr(row->exe, '/') : NULL;
 
-	return row->exe && row->tenant->container.engine == CONTAINER_NONE &&
-	       suggest_is_unit(row->tenant) && !suggest_is_interpreter(row->exe) &&
+	return name && row->user && row->euid < SUGGEST_FIRST_PERSON &&
+	       row->tenant->container.engine == CONTAINER_NONE && suggest_is_unit(row->tenant) &&
+	       suggest_matches(programs, ARRAY_SIZE(programs), name + 1) &&
+	       suggest_matches(accounts, ARRAY_SIZE(accounts), row->user) &&
 	       source->writable(source->userdata, row->exe, row->euid) == WRITABLE_ROOT &&
 	       source->unit_is_roots(source->userdata, row->tenant->unit);
 }
@@ -243,12 +245,12 @@ static unsigned int suggest_find_doubts(const struct suggest_work *work,
 	const struct report_row *row = suggestion->row;
 	unsigned int doubts = 0;
 
-	if (suggestion->destinations > SUGGEST_DESTINATIONS && !suggestion->roots)
+	if (suggestion->destinations > SUGGEST_DESTINATIONS && !suggestion->mta)
 		doubts |= SUGGEST_MANY;
 	doubts |= row->exe_deleted ? SUGGEST_EXE_DELETED
 				   : suggest_doubt_path(work, row, row->exe, SUGGEST_EXE_WRITABLE);
 	/* An MTA runs in its spool. */
-	if (!suggestion->roots || row->euid >= SUGGEST_FIRST_PERSON)
+	if (!suggestion->mta)
 		doubts |= row->cwd_deleted
 				  ? SUGGEST_CWD_DELETED
 				  : suggest_doubt_path(work, row, row->cwd, SUGGEST_CWD_WRITABLE);
@@ -277,9 +279,13 @@ static void suggest_add_evidence(const struct report_row *row, struct suggestion
 		suggestion->last = row->last;
 }
 
-static bool suggest_is_covered(const struct suggest_work *work, const struct policy_rule *rule)
+/* Whether an allow rule does already, before the rule that matched (REPORT_RULE_DEFAULT: none). */
+static bool suggest_is_covered(const struct suggest_work *work, const struct policy_rule *rule,
+			       int before)
 {
-	for (size_t i = 0; i < work->policy->n_rules; i++)
+	const size_t n = before < 0 ? work->policy->n_rules : (size_t)before;
+
+	for (size_t i = 0; i < n && i < work->policy->n_rules; i++)
 		if (work->policy->rules[i].verdict == SMTPWARD_ALLOW &&
 		    policy_rule_covers(work->policy, &work->policy->rules[i], rule))
 			return true;
@@ -364,10 +370,10 @@ static int suggest_add_rule(struct suggest_work *work, const struct suggest_grou
 	suggest_set_ports(work->policy, ports, &values, &rule);
 	if (!many)
 		suggest_set_prefixes(work, ports, &values, &rule);
-	if (named && suggest_is_covered(work, &rule))
+	if (named && suggest_is_covered(work, &rule, suggestion.before))
 		return 0;
 	suggestion.destinations = many ? work->n_targets : rule.values[SMTPWARD_TO].n;
-	suggestion.roots = suggest_is_roots(work, suggestion.row);
+	suggestion.mta = suggest_is_mta(work, suggestion.row);
 	suggestion.doubts = suggest_find_doubts(work, &suggestion);
 	r = named ? policy_print_rule(&rule, &suggestion.rule) : 0;
 	if (r)

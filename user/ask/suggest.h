@@ -23,11 +23,11 @@
 
 /* Reasons to doubt a suggestion: bits. */
 enum suggest_doubt {
-	SUGGEST_MANY = 1 << 0, /* destinations, and unit and executable are not root's alone */
+	SUGGEST_MANY = 1 << 0,	       /* destinations, and it is no mail service's delivery */
 	SUGGEST_EXE_WRITABLE = 1 << 1, /* the user can write to the executable, or replace it */
 	SUGGEST_EXE_DELETED = 1 << 2,
-	SUGGEST_CWD_WRITABLE = 1 << 3, /* the user can write to the working directory; not of a
-					  service of root's alone by a system account */
+	SUGGEST_CWD_WRITABLE = 1 << 3, /* the user can write to the working directory; not asked
+					  of a mail service, which runs in its spool */
 	SUGGEST_CWD_DELETED = 1 << 4,
 	SUGGEST_DENIED = 1 << 5,    /* a deny rule of the policy refuses it */
 	SUGGEST_TRANSIENT = 1 << 6, /* the cgroup has another name when it is made again */
@@ -43,7 +43,7 @@ struct suggestion {
 	uint64_t attempts;
 	uint64_t first, last; /* UTC, in ns */
 	size_t destinations;  /* addresses */
-	bool roots;	      /* unit and executable are root's alone: an MTA's, for one */
+	bool mta;	      /* it is a mail service's own delivery */
 	unsigned int doubts;
 	int before; /* index of the rule that matched: this one has to stand before; or
 		       REPORT_RULE_DEFAULT: behind all rules will do */

@@ -74,7 +74,7 @@ static void say_suggest_evidence(const struct suggestion *suggestion, FILE *out)
 
 /* By bit. */
 static const char *const say_suggest_doubts[SUGGEST_DOUBTS_N] = {
-	"many destinations, and the unit and the program are not root's alone",
+	"many destinations, and no mail service's own delivery",
 	"its user can change the program",
 	"the program was deleted",
 	"its user can write to the directory that it runs in",
@@ -103,8 +103,9 @@ static void say_suggest_one(const struct suggestion *suggestion, FILE *out)
 	fputc('\n', out);
 	say_suggest_evidence(suggestion, out);
 	say_suggest_doubt(suggestion, out);
-	if (suggestion->roots && suggestion->destinations <= SUGGEST_DESTINATIONS)
-		fputs("# if this is an MTA, which has other destinations tomorrow: take out 'to'\n",
+	if (suggestion->mta && suggestion->destinations <= SUGGEST_DESTINATIONS)
+		fputs("# a mail service has other destinations tomorrow: take out 'to' and what "
+		      "follows\n",
 		      out);
 	if (suggestion->rule)
 		fprintf(out, "%s%s\n", suggestion->doubts ? "#" : "", suggestion->rule);

@@ -289,18 +289,23 @@ static struct policy *report_parse_policy(const struct state *state, struct reas
 	for (uint32_t i = 0; i < state->policy.ports; i++)
 		fprintf(out, "%s%u", i ? ", " : "ports ", state->policy.port[i]);
 	fputc('\n', out);
-	/* A rule that is cut keeps its place, and covers nothing. */
+	/* A rule whose text is cut keeps its place and verdict, and allows nothing that is
+	 * suggested. */
 	for (uint32_t i = 0; i < state->policy.rules; i++)
 		fprintf(out, "%s\n",
-			state->rules[i].truncated ? "deny port 25 until 1970-01-01T00:00Z"
-						  : state->rules[i].text);
+			!state->rules[i].truncated		   ? state->rules[i].text
+			: state->rules[i].verdict == SMTPWARD_DENY ? "deny cgroup /"
+			: state->rules[i].verdict == SMTPWARD_AUDIT
+				? "audit cgroup /"
+				: "allow cgroup /- user 4294967294");
 	if (fclose(out)) {
 		reason_set(reason, -ENOMEM, "out of memory");
 		return NULL;
 	}
 	if (policy_parse_text("the policy in force", text, size, &policy_source_system, &policy,
 			      &errors))
-		reason_set(reason, -EINVAL, "the policy in force has a rule that is wrong today: %s",
+		reason_set(reason, -EINVAL,
+			   "the policy in force has a rule that is wrong today: %s",
 			   errors.n_items ? errors.items[0].text : "out of memory");
 	return policy;
 }

@@ -56,7 +56,8 @@ struct rows_work {
 	bool crowded;
 	uint64_t *removed; /* ids of the tenants whose rows go, sorted */
 	size_t n_removed;
-	struct smtpward_rows_used used; /* by what stays */
+	struct smtpward_rows_used before; /* as the kernel had it before tenants were read */
+	struct smtpward_rows_used used;	  /* by the tenants that stay, counted anew */
 };
 
 static void rows_work_end(struct rows_work *work)
@@ -96,6 +97,7 @@ static int rows_read_used(struct rows_work *work)
 
 	if (r)
 		return r;
+	work->before = used;
 	work->crowded = rows_is_crowded(used.rows, SMTPWARD_ROWS_SHARED) ||
 			rows_is_crowded(used.lasts, SMTPWARD_LASTS_SHARED) ||
 			rows_is_crowded(used.tenants, SMTPWARD_ROW_TENANTS);
@@ -147,7 +149,7 @@ static int rows_judge(struct rows_work *work, const struct rows_table *tenants)
 		if (r)
 			return r;
 		if (values[i].gone_ns &&
-		    (work->crowded || work->now - values[i].gone_ns > ROWS_GONE_NS))
+		    (work->crowded || values[i].gone_ns + ROWS_GONE_NS < work->now))
 			work->removed[work->n_removed++] = ids[i];
 		else
 			rows_add_used(work, &values[i]);
@@ -176,8 +178,8 @@ static int rows_remove_from(const struct rows_work *work, enum rows_map map)
 }
 
 /*
- * The programs go on counting meanwhile: what they add is kept, and what was wrong before is made
- * good by adding the difference.
+ * Adds the difference between the new count and the old one. What the programs add meanwhile is
+ * kept, but for rows of a tenant that was not read yet: these count twice until the next load.
  */
 static int rows_write_used(const struct rows_work *work)
 {
@@ -187,10 +189,11 @@ static int rows_write_used(const struct rows_work *work)
 
 	if (used == MAP_FAILED)
 		return -errno;
-	__atomic_fetch_add(&used->rows, work->used.rows - used->rows, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&used->lasts, work->used.lasts - used->lasts, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&used->tenants, work->used.tenants - used->tenants, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&used->gone, work->used.gone - used->gone, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&used->rows, work->used.rows - work->before.rows, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&used->lasts, work->used.lasts - work->before.lasts, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&used->tenants, work->used.tenants - work->before.tenants,
+			   __ATOMIC_RELAXED);
+	__atomic_fetch_add(&used->gone, work->used.gone - work->before.gone, __ATOMIC_RELAXED);
 	munmap(used, page);
 	return 0;
 }

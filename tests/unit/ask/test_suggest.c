@@ -198,11 +198,11 @@ static void many(const struct report_tenant *of, const char *exe, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(to, sizeof(to), "192.0.2.%zu", i);
-		row(of, 1, "u", to, 25, 1)->exe = (char *)exe;
+		row(of, 101, "Debian-exim", to, 25, 1)->exe = (char *)exe;
 	}
 }
 
-/* Unit and program of root's alone may have many destinations, and no script's may. */
+/* A mail service may have many destinations: program and unit are root's, the account its own. */
 static void test_many(void **state)
 {
 	static const struct {
@@ -215,6 +215,8 @@ static void test_many(void **state)
 		{ "x.service", "/system.slice/x.service", "/usr/sbin/exim4", 0, 17, 0 },
 		{ "x.service", "/system.slice/x.service", "/usr/bin/php8.2", 0, 16, 0 },
 		{ "x.service", "/system.slice/x.service", "/usr/bin/php8.2", 0, 17, SUGGEST_MANY },
+		{ "x.service", "/system.slice/x.service", "/usr/sbin/apache2", 0, 17,
+		  SUGGEST_MANY },
 		{ "x.service", "/system.slice/x.service", "/usr/bin/python3.11", 0, 17,
 		  SUGGEST_MANY },
 		{ "x.service", "/system.slice/x.service", "/srv/2/x", 0, 17, SUGGEST_MANY },
@@ -278,19 +280,23 @@ static void test_spool(void **state)
 	static const struct {
 		const char *exe;
 		uint32_t euid;
+		const char *user;
 		unsigned int doubts;
 	} rows[] = {
-		{ "/usr/sbin/exim4", 101, 0 },
-		{ "/usr/sbin/exim4", 999, 0 },
-		{ "/usr/sbin/exim4", 1000, SUGGEST_CWD_WRITABLE },
-		{ "/usr/bin/php8.2", 101, SUGGEST_CWD_WRITABLE },
-		{ "/srv/2/exim4", 101, SUGGEST_CWD_WRITABLE },
+		{ "/usr/sbin/exim4", 101, "Debian-exim", 0 },
+		{ "/usr/lib/postfix/sbin/smtp", 999, "postfix", 0 },
+		{ "/usr/sbin/exim4", 1000, "Debian-exim", SUGGEST_CWD_WRITABLE },
+		{ "/usr/sbin/exim4", 33, "www-data", SUGGEST_CWD_WRITABLE },
+		{ "/usr/sbin/exim4", 101, NULL, SUGGEST_CWD_WRITABLE },
+		{ "/usr/bin/php8.2", 101, "Debian-exim", SUGGEST_CWD_WRITABLE },
+		{ "/usr/sbin/apache2", 33, "www-data", SUGGEST_CWD_WRITABLE },
+		{ "/srv/2/exim4", 101, "Debian-exim", SUGGEST_CWD_WRITABLE },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char cwd[32];
 		struct report_row *one = row(tenant("x.service", "/system.slice/x.service"),
-					     rows[i].euid, "u", "192.0.2.1", 25, 9);
+					     rows[i].euid, rows[i].user, "192.0.2.1", 25, 9);
 
 		snprintf(cwd, sizeof(cwd), "/srv/%u/spool", rows[i].euid);
 		one->exe = (char *)rows[i].exe;
@@ -313,15 +319,18 @@ static void test_order(void **state)
 	row(a, 1, "u", "192.0.2.2", 25, 1)->rule = 2;
 	row(b, 1, "u", "192.0.2.3", 25, 8)->rule = 1;
 	row(b, 2, "v", "192.0.2.4", 25, 50);
-	text = suggest(
-		"ports 25\nallow to 192.0.2.4\ndeny unit b.service\naudit to 192.0.2.0/24\n");
-	assert_int_equal(given.suggest.n_items, 3);
+	/* The last rule allows it, and the deny rule matches before. */
+	row(b, 3, "w", "192.0.2.5", 25, 2)->rule = 1;
+	text = suggest("ports 25\nallow to 192.0.2.4\ndeny unit b.service\naudit to 192.0.2.0/24\n"
+		       "allow user 3\n");
+	assert_int_equal(given.suggest.n_items, 4);
 	assert_rule(0, "allow unit b.service user u to 192.0.2.3", SUGGEST_DENIED);
 	assert_int_equal(given.suggest.items[0].before, 1);
-	assert_rule(1, "allow unit a.service user u to 192.0.2.2", 0);
-	assert_int_equal(given.suggest.items[1].before, 2);
-	assert_rule(2, "allow unit a.service user u to 192.0.2.1", 0);
-	assert_int_equal(given.suggest.items[2].before, REPORT_RULE_DEFAULT);
+	assert_rule(1, "allow unit b.service user w to 192.0.2.5", SUGGEST_DENIED);
+	assert_rule(2, "allow unit a.service user u to 192.0.2.2", 0);
+	assert_int_equal(given.suggest.items[2].before, 2);
+	assert_rule(3, "allow unit a.service user u to 192.0.2.1", 0);
+	assert_int_equal(given.suggest.items[3].before, REPORT_RULE_DEFAULT);
 	assert_non_null(strstr(text, "# Before rule 2, which matches first, \"/etc/p.conf\":0"));
 	assert_non_null(strstr(text, "# Behind all rules.\n"));
 }
