@@ -167,6 +167,16 @@ static __always_inline bool args_is_cut(long got)
 	return got == ARGS_WORD_SIZE || got == SMTPWARD_ARGS_LEAST;
 }
 
+/*
+ * The size of a word by the answer of bpf_probe_read_user_str(), with its NUL. Of an empty word some
+ * kernels say 0 (strncpy_from_user_nofault() of 5.10), others 1; of one that is not there, all
+ * say -EFAULT.
+ */
+static __always_inline long args_size(long got)
+{
+	return got ? got : 1;
+}
+
 /* argv[0]. Returns its size; 0 or less: there is none, or its page is not there. */
 static __always_inline long args_first(struct smtpward_event *event, __u64 from)
 {
@@ -180,6 +190,7 @@ static __always_inline long args_first(struct smtpward_event *event, __u64 from)
 			return 0;
 		got = bpf_probe_read_user_str(event->text + end, SMTPWARD_ARGS_LEAST, (void *)from);
 	}
+	got = args_size(got);
 	if (got > 0)
 		args_add(event, args_is_cut(got) ? got - 1 : got);
 	return got;
@@ -205,7 +216,7 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 		word = args_next(event);
 		if (!word)
 			break;
-		got = bpf_probe_read_user_str(word, ARGS_WORD_SIZE, (void *)from);
+		got = args_size(bpf_probe_read_user_str(word, ARGS_WORD_SIZE, (void *)from));
 		if (got <= 0)
 			return;
 		if (word[0] != '-') {
