@@ -27,6 +27,7 @@ enum policy_setting {
 	POLICY_LOG,
 	POLICY_LIMIT,
 	POLICY_ARGS,
+	POLICY_ALERT,
 	POLICY_N_SETTINGS,
 };
 

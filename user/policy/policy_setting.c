@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The settings: ports, mode, reject, log, limit, args. One that stands again says so with
+ * The settings: ports, mode, reject, log, limit, args, alert. One that stands again says so with
  * `replace`, so that no included file silently turns another's around.
  */
 #include <errno.h>
@@ -169,6 +169,21 @@ static int setting_parse_args(struct policy_parser *parser, struct policy_line *
 	return policy_end(parser, line, "the end of the line", r);
 }
 
+static int setting_parse_alert(struct policy_parser *parser, struct policy_line *line,
+			       const struct policy_word *name)
+{
+	struct policy *policy = parser->policy;
+	const struct policy_word *word;
+	struct reason why;
+	int r = policy_value(parser, line, name, &word);
+
+	if (r < 0)
+		return r;
+	r = policy_value_alert(word->text, &policy->alert_attempts, &policy->alert_period, &why);
+	r = policy_check(parser, line, word, r, &why);
+	return policy_end(parser, line, "the end of the line", r);
+}
+
 static const struct {
 	const char *name;
 	int (*parse)(struct policy_parser *parser, struct policy_line *line,
@@ -180,6 +195,7 @@ static const struct {
 	[POLICY_LOG] = { "log", setting_parse_log },
 	[POLICY_LIMIT] = { "limit", setting_parse_limit },
 	[POLICY_ARGS] = { "args", setting_parse_args },
+	[POLICY_ALERT] = { "alert", setting_parse_alert },
 };
 
 int policy_find_setting(const char *word)
@@ -210,7 +226,7 @@ static int setting_find(struct policy_parser *parser, struct policy_line *line, 
 		return policy_fail(
 			parser, line, name ? name->column : word->column,
 			"'replace' goes before a setting: expected ports, mode, reject, log, "
-			"limit or args");
+			"limit, args or alert");
 	}
 	*ret_replaces = replaces;
 	return i;
