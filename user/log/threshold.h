@@ -16,7 +16,7 @@
 
 #include <smtpward/abi.h>
 
-#define THRESHOLD_SLOTS 60
+#define THRESHOLD_SLOTS 20
 
 /* So many users of a tenant have alerts at the same time: a tenant can make users without end. */
 #define THRESHOLD_USERS 16

@@ -91,7 +91,7 @@ static void test_more_than(void **state __attribute__((unused)))
 static void test_slides(void **state __attribute__((unused)))
 {
 	look(0, START, 60);
-	look(3661, START, 120);
+	look(3781, START, 120);
 	assert_quiet();
 	look(3000, START, 161);
 	assert_due(true, 101, 101);
@@ -103,11 +103,11 @@ static void test_ends_at_half(void **state __attribute__((unused)))
 	look(1800, START, 130);
 	assert_due(true, 130, 130);
 	/* The first 60 are over: 70 are more than half. */
-	look(1860, START, 130);
+	look(1981, START, 130);
 	assert_quiet();
 	look(600, START, 140);
 	assert_quiet();
-	look(1800, START, 140);
+	look(2900, START, 140);
 	assert_due(false, 10, 140);
 	look(2, START, 231);
 	assert_due(true, 101, 101);
@@ -120,7 +120,7 @@ static void test_ends_without_its_entry(void **state __attribute__((unused)))
 	look_at_nobody(2);
 	assert_quiet();
 	assert_false(threshold_is_idle(&threshold));
-	look_at_nobody(3661);
+	look_at_nobody(3781);
 	assert_due(false, 0, 101);
 	look_at_nobody(2);
 	assert_int_equal(threshold.n_callers, 0);
@@ -160,7 +160,7 @@ static void test_backwards(void **state __attribute__((unused)))
 	assert_quiet();
 	look(2, START, UINT64_MAX);
 	assert_non_null(threshold_due(&threshold));
-	look(3661, START, UINT64_MAX);
+	look(3781, START, UINT64_MAX);
 	assert_null(threshold_due(&threshold));
 }
 
