@@ -188,12 +188,18 @@ static const struct say_column {
 	bool right;	 /* numbers */
 	bool containers; /* only if there are any */
 } say_columns[] = {
-	{ "UNIT", say_cell_unit, false, false },  { "CONTAINER", say_cell_container, false, true },
-	{ "USER", say_cell_user, false, false },  { "RULE", say_cell_rule, false, false },
-	{ "TO", say_cell_to, false, false },	  { "ATTEMPTS", say_cell_attempts, true, false },
-	{ "DENY", say_cell_deny, true, false },	  { "AUDIT", say_cell_audit, true, false },
-	{ "ALLOW", say_cell_allow, true, false }, { "FIRST", say_cell_first, false, false },
-	{ "LAST", say_cell_last, false, false },  { "LAST EXE", say_cell_exe, false, false },
+	{ "UNIT", say_cell_unit, false, false },
+	{ "CONTAINER", say_cell_container, false, true },
+	{ "USER", say_cell_user, false, false },
+	{ "RULE", say_cell_rule, false, false },
+	{ "TO", say_cell_to, false, false },
+	{ "ATTEMPTS", say_cell_attempts, true, false },
+	{ "DENY", say_cell_deny, true, false },
+	{ "AUDIT", say_cell_audit, true, false },
+	{ "ALLOW", say_cell_allow, true, false },
+	{ "FIRST", say_cell_first, false, false },
+	{ "LAST", say_cell_last, false, false },
+	{ "LAST EXE", say_cell_exe, false, false },
 	{ "LAST CWD", say_cell_cwd, false, false },
 };
 
@@ -281,7 +287,7 @@ static void say_rules(const struct say_report *say, FILE *out)
 	char name[16], since[32];
 
 	say_time(state_loaded_at(state) * SAY_NS_PER_SECOND, since, sizeof(since));
-	fprintf(out, "\n%-7s  %10s  HITS since the load, %s\n", "RULE", "HITS", since);
+	fprintf(out, "\nHits since the load, %s:\n%-7s  %10s  TEXT\n", since, "RULE", "HITS");
 	for (uint32_t i = 0; i < state->policy.rules; i++) {
 		snprintf(name, sizeof(name), "%" PRIu32, i + 1);
 		say_rule_line(say, name, i, &state->rules[i], out);
