@@ -82,7 +82,7 @@ int drain_alert(struct drain *drain, const char *alert, bool healed);
 /* All attempts that had a record, or that there are sums of. 0 or -errno. */
 int drain_count_attempts(const struct drain *drain, uint64_t *ret_attempts);
 
-/* Of the callers with counts, users and tenants: calls back for each until an answer is not 0. */
+/* Calls each for every caller that has counts, a user or a tenant, until an answer is not 0. */
 int drain_each_caller(struct drain *drain,
 		      int (*each)(void *userdata, const struct smtpward_caller_key *key,
 				  const struct smtpward_caller_counts *counts),

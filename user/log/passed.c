@@ -19,7 +19,7 @@
 #include "pins/object.h"
 #include "pins/rows.h"
 
-/* What shows of a path or of arguments, in bytes. */
+/* So many bytes of a path or of arguments show. */
 #define PASSED_SHOWN 300
 
 /*
@@ -183,7 +183,7 @@ static int passed_read_last(const struct pins *pins, uint64_t generation,
 	return r ? r : line_from_last(&last, ret_line);
 }
 
-/* Of users that share one count there is no last attempt, nor of those that found no room. */
+/* Users that share one count have no last attempt, nor have those that found no room for one. */
 static void passed_add_last(struct passed_text *text, const struct pins *pins, uint64_t generation,
 			    const struct smtpward_caller_key *caller)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who made more attempts than the setting `alert` allows; see threshold.h. */
+/* Finds who made more attempts than the setting `alert` allows; see threshold.h. */
 #include "log/threshold.h"
 
 #include <errno.h>
