@@ -161,12 +161,6 @@ static __always_inline void args_wipe(struct smtpward_event *event)
 		bpf_probe_read_kernel(event->text + end, ARGS_WORD_SIZE, args_zeros);
 }
 
-/* Whether a word of so many bytes, with its NUL, may be longer. */
-static __always_inline bool args_is_cut(long got)
-{
-	return got == ARGS_WORD_SIZE || got == SMTPWARD_ARGS_LEAST;
-}
-
 /*
  * The size of a word by the answer of bpf_probe_read_user_str(), with its NUL. Of an empty word some
  * kernels say 0 (strncpy_from_user_nofault() of 5.10), others 1; of one that is not there, all
@@ -177,23 +171,43 @@ static __always_inline long args_size(long got)
 	return got ? got : 1;
 }
 
-/* argv[0]. Returns its size; 0 or less: there is none, or its page is not there. */
+/*
+ * argv[0]. Returns its size, ARGS_WORD_SIZE if it may be longer than what there is room for; 0 or
+ * less: there is none, or its page is not there.
+ */
 static __always_inline long args_first(struct smtpward_event *event, __u64 from)
 {
 	const __u32 end = READ_ONCE(event->args_len);
-	long got;
+	long got, room;
 
 	if (end <= SMTPWARD_TEXT_SIZE - ARGS_WORD_SIZE) {
+		room = ARGS_WORD_SIZE;
 		got = bpf_probe_read_user_str(event->text + end, ARGS_WORD_SIZE, (void *)from);
 	} else {
 		if (end > SMTPWARD_TEXT_SIZE - SMTPWARD_ARGS_LEAST)
 			return 0;
+		room = SMTPWARD_ARGS_LEAST;
 		got = bpf_probe_read_user_str(event->text + end, SMTPWARD_ARGS_LEAST, (void *)from);
 	}
 	got = args_size(got);
-	if (got > 0)
-		args_add(event, args_is_cut(got) ? got - 1 : got);
-	return got;
+	if (got <= 0)
+		return got;
+	args_add(event, got == room ? got - 1 : got);
+	return got == room ? ARGS_WORD_SIZE : got;
+}
+
+/* What becomes of a word that is no option, behind an option. */
+#define ARGS_SHOWS 0
+#define ARGS_SKIPS 1 /* it may be the option's value: the next word is looked at */
+#define ARGS_ENDS 2  /* it may be a value, and nothing behind it shows */
+
+static __always_inline int args_judge(const char *word, __u32 len, bool interpreter)
+{
+	if (!interpreter)
+		return ARGS_ENDS;
+	if (!args_leads_to_script(word, len))
+		return ARGS_SKIPS;
+	return args_is_path(word) ? ARGS_SHOWS : ARGS_ENDS;
 }
 
 static __always_inline void args_script(struct smtpward_event *event, __u64 from, __u64 to)
@@ -208,7 +222,7 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 		if (got <= 0)
 			return;
 		/* Nothing can be told of what is behind a word that is cut. */
-		if (args_is_cut(got))
+		if (got == ARGS_WORD_SIZE)
 			break;
 		from += got;
 		if (from >= to)
@@ -220,14 +234,15 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 		if (got <= 0)
 			return;
 		if (word[0] != '-') {
-			if (behind_option && !interpreter)
-				goto wipe;
-			if (behind_option && !args_leads_to_script(word, got - 1)) {
+			const int how = behind_option ? args_judge(word, got - 1, interpreter)
+						      : ARGS_SHOWS;
+
+			if (how != ARGS_SHOWS)
 				args_wipe(event);
+			if (how == ARGS_SKIPS)
 				continue;
-			}
-			if (behind_option && !args_is_path(word))
-				goto wipe;
+			if (how == ARGS_ENDS)
+				return;
 			if (got == ARGS_WORD_SIZE) {
 				args_add(event, got - 1);
 				break;
@@ -241,9 +256,6 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 		args_add(event, 1);
 	}
 	event->flags |= SMTPWARD_ARGS_CUT;
-	return;
-wipe:
-	args_wipe(event);
 }
 
 static __always_inline void args_all(struct smtpward_event *event, __u64 from, __u64 to)

@@ -113,6 +113,7 @@ static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 		since = 0;
 		WRITE_ONCE(tenant->mark, written);
 		WRITE_ONCE(tenant->records_before, before);
+		WRITE_ONCE(tenant->records_since, since);
 	}
 	if (used > events_size || (before + since + 1) * RECORD_SIZE > events_size - used)
 		return false;

@@ -395,6 +395,21 @@ static void test_args_long(void **state)
 		    1);
 }
 
+/* A word that is as long as the least room for words is whole if there is more room. */
+static void test_args_of_that_length(void **state)
+{
+	char word[SMTPWARD_ARGS_LEAST], expected[SMTPWARD_ARGS_LEAST + 8] = "";
+
+	load_policy();
+	memset(word, 'x', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	memcpy(expected, word, sizeof(word));
+	memcpy(expected + sizeof(word), "x.pl", 4);
+	assert_args(&(struct args_case){ "perl", WORDS(word, "x.pl", "secret"), expected,
+					 sizeof(word) + 4 },
+		    1);
+}
+
 /* Nothing that `script` leaves out is in the ring buffer, where the reader's group could see it. */
 static void test_nothing_left_in_the_buffer(void **state)
 {
@@ -674,6 +689,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_args_all, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_none, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_long, fixture_tidy),
+		cmocka_unit_test_teardown(test_args_of_that_length, fixture_tidy),
 		cmocka_unit_test_teardown(test_nothing_left_in_the_buffer, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_overwritten, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_not_there, fixture_tidy),

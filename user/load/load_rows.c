@@ -84,11 +84,6 @@ static int rows_open(struct rows_work *work, const struct pins *pins, uint64_t g
 	return 0;
 }
 
-static bool rows_is_crowded(uint64_t used, int64_t bound)
-{
-	return (int64_t)used >= SMTPWARD_ROWS_CROWDED(bound);
-}
-
 static int rows_read_used(struct rows_work *work)
 {
 	struct smtpward_rows_used used;
@@ -98,9 +93,7 @@ static int rows_read_used(struct rows_work *work)
 	if (r)
 		return r;
 	work->before = used;
-	work->crowded = rows_is_crowded(used.rows, SMTPWARD_ROWS_SHARED) ||
-			rows_is_crowded(used.lasts, SMTPWARD_LASTS_SHARED) ||
-			rows_is_crowded(used.tenants, SMTPWARD_ROW_TENANTS);
+	work->crowded = rows_are_crowded(&used);
 	return 0;
 }
 

@@ -46,4 +46,7 @@ void rows_table_clear(struct rows_table *table);
 
 void rows_clear(struct rows *rows);
 
+/* Whether so much of what is shared is used that what tenants have left that are gone makes room. */
+bool rows_are_crowded(const struct smtpward_rows_used *used);
+
 #endif /* SMTPWARD_PINS_ROWS_H */
