@@ -137,6 +137,24 @@ static void test_born_again(void **state __attribute__((unused)))
 	assert_due(true, 101, 101);
 }
 
+/* An entry that goes takes nothing of the sum with it. */
+static void test_goes_and_comes(void **state __attribute__((unused)))
+{
+	look(0, START, 90);
+	look_at_nobody(2);
+	look(2, START + 3 * SECOND, 11);
+	assert_due(true, 101, 101);
+}
+
+/* All that the other entry of a user counts is new, even if two looks lie far apart. */
+static void test_born_again_unseen(void **state __attribute__((unused)))
+{
+	threshold_set(&threshold, MOST, 60);
+	look(0, START, 90);
+	look(300, START + 10 * SECOND, 101);
+	assert_due(true, 101, 101);
+}
+
 /* A log that begins knows of an old entry nothing, and of a young one that it is all new. */
 static void test_first_look(void **state __attribute__((unused)))
 {
@@ -218,6 +236,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ends_at_half, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends_without_its_entry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_born_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_goes_and_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_born_again_unseen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_look, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backwards, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_another_setting, setup, teardown),
