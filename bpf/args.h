@@ -201,19 +201,22 @@ static __always_inline long args_first(struct smtpward_event *event, __u64 from)
 #define ARGS_SKIPS 1 /* it may be the option's value: the next word is looked at */
 #define ARGS_ENDS 2  /* it may be a value, and nothing behind it shows */
 
-static __always_inline int args_judge(const char *word, __u32 len, bool interpreter)
+static __always_inline int args_judge(const char *word, __u32 len, bool interpreter, char option)
 {
 	if (!interpreter)
 		return ARGS_ENDS;
-	if (!args_leads_to_script(word, len))
-		return ARGS_SKIPS;
-	return args_is_path(word) ? ARGS_SHOWS : ARGS_ENDS;
+	if (args_leads_to_script(word, len))
+		return args_is_path(word) ? ARGS_SHOWS : ARGS_ENDS;
+	/* Code, or a module: what follows are its arguments. */
+	return option == 'c' || option == 'e' || option == 'm' || option == 'r' ? ARGS_ENDS
+										: ARGS_SKIPS;
 }
 
 static __always_inline void args_script(struct smtpward_event *event, __u64 from, __u64 to)
 {
 	const bool interpreter = args_is_interpreter(event);
 	bool behind_option = false;
+	char option = 0; /* the last letter of the last one */
 	long got = args_first(event, from);
 
 	for (int i = 0; i < ARGS_WORDS; i++) {
@@ -234,8 +237,9 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 		if (got <= 0)
 			return;
 		if (word[0] != '-') {
-			const int how = behind_option ? args_judge(word, got - 1, interpreter)
-						      : ARGS_SHOWS;
+			const int how = behind_option
+						? args_judge(word, got - 1, interpreter, option)
+						: ARGS_SHOWS;
 
 			if (how != ARGS_SHOWS)
 				args_wipe(event);
@@ -251,6 +255,7 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 			return;
 		}
 		behind_option = true;
+		option = word[(got - 2) & (ARGS_WORD_SIZE - 1)];
 		args_add(event, args_measure_option(word));
 		args_wipe(event);
 		args_add(event, 1);

@@ -4,8 +4,8 @@
  *
  * What lasts from policy to policy: the gate, the ring buffer, the tenants, the callers,
  * the readers' notes, the counters, the rows of report and the local addresses; a new load goes
- * on with the pinned ones. All other maps belong to one generation and are filled before its programs decide
- * anything. Sizes that depend on the policy or the machine are set by the loader.
+ * on with the pinned ones. All other maps belong to one generation and are filled before its
+ * programs decide anything. Sizes that depend on the policy or the machine are set by the loader.
  *
  * A full map never opens anything. map_events: the attempt is counted as lost.
  * map_callers: the attempt falls under the limit that the tenant's users without an entry share.

@@ -10,6 +10,7 @@
 #define SMTPWARD_DRAIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <smtpward/abi.h>
@@ -81,6 +82,16 @@ int drain_alert(struct drain *drain, const char *alert, bool healed);
 
 /* All attempts that had a record, or that there are sums of. 0 or -errno. */
 int drain_count_attempts(const struct drain *drain, uint64_t *ret_attempts);
+
+/*
+ * Tries to write the line that is on its way: 0 if it is written, or there is none; 1 if the sink
+ * cannot take it now; -errno. Until then the same line must be tried: the sink may have a part of
+ * it.
+ */
+int drain_write_pending(struct drain *drain);
+
+/* So many callers have counts at most. */
+size_t drain_callers_max(const struct drain *drain);
 
 /* Calls each for every caller that has counts, a user or a tenant, until an answer is not 0. */
 int drain_each_caller(struct drain *drain,

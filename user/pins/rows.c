@@ -58,7 +58,7 @@ static int rows_read_buckets(int fd, size_t max_entries, size_t key_size, size_t
 			return r;
 		table->n += n;
 	}
-	return 0;
+	return r == -ENOENT ? 0 : -EAGAIN;
 }
 
 int rows_read_table(int fd, size_t key_size, size_t value_size, struct rows_table *ret_table)

@@ -262,7 +262,9 @@ static int state_read_used(const struct state_view *view, struct state *state)
 	/* A version before that map loaded it. */
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	if ((int64_t)used.gone > 0 && rows_are_crowded(&used))
+	/* Not for each tenant that goes: those that are there may fill what is shared by themselves. */
+	if ((int64_t)used.gone > 0 && (int64_t)used.gone * 4 >= (int64_t)used.tenants &&
+	    rows_are_crowded(&used))
 		state_note(state, STATE_ROWS);
 	if ((int64_t)used.tenants >= SMTPWARD_ROW_TENANTS)
 		state_note(state, STATE_CROWDED);
