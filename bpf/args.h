@@ -8,13 +8,14 @@
  *   - the first word, argv[0], as a whole,
  *   - of each word that begins with '-', the letter of "-psecret" and the name of
  *     "--password=secret", and nothing behind these,
- *   - the first other word, if no word with '-' comes before it: `perl x.pl`. It is the last one.
- *   - of the words behind a word with '-', which may be its value and a password as in `curl -u
- *     user:secret`, only one that looks like a script's path, and only if the executable is a known
- *     interpreter's: it begins with '/', "./" or "../", or ends as names of scripts do, and has no
- *     byte that is not usual in a path. `perl -w x.pl` has it, `perl -e CODE` and `sh -c '/bin/x -p
- *     y'` have not. An interpreter's words are looked at until one is kept; of any other program
- *     nothing behind a word with '-' is kept but options that follow at once.
+ *   - the word behind argv[0], if that word does not begin with '-', and nothing behind it:
+ *     `perl x.pl`,
+ *   - if the executable is a known interpreter, the first word behind an option that looks like a
+ *     script's path: it begins with '/', "./" or "../", or ends as names of scripts do, and has no
+ *     byte that is not usual in a path. `perl -w x.pl` has one, `sh -c '/bin/x -p y'` has none.
+ *     Behind code and modules, as in `perl -e CODE`, nothing is kept.
+ *
+ * Every other word behind an option may be the option's value, such as a password, and is left out.
  *
  * The program of a task can overwrite the words, and php-fpm does.
  */

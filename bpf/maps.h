@@ -330,7 +330,7 @@ const volatile __u32 rule_words;
 /* The same, or SMTPWARD_WORDS_NONE if a rule has an end. */
 const volatile __u32 rule_words_for_good;
 const volatile __u8 verdicts[SMTPWARD_RULES_MAX];
-const volatile struct smtpward_rules denying; /* the rules whose verdict is deny */
+const volatile struct smtpward_rules denying;		/* the rules whose verdict is deny */
 const volatile __u64 rule_hashes[SMTPWARD_RULE_HASHES]; /* see smtpward/rows.h */
 
 /*

@@ -94,12 +94,12 @@ static __always_inline __u64 record_next_ns(const __u64 *next_ns, __u64 now, __u
 }
 
 /*
- * Whether map_events has room for one more record of this tenant: a tenant's records there take no
- * more than what is free. So a tenant without records there finds room: N tenants that write all
- * they can at the same time leave 1 / (N + 1) free, and each tenant that begins later takes half
- * of what is left, which is enough for a dozen. The number of a tenant's records there is an upper
- * bound, but for one a CPU: those since its mark, and those before the mark until the reader has
- * passed the mark.
+ * Whether map_events has room for one more record of this tenant: with it, the tenant's records
+ * take no more bytes of map_events than are free. So if N tenants write all they can at the same
+ * time, 1 / (N + 1) of map_events stays free, and each tenant that begins later can take half of
+ * the free part: enough for a dozen. The number of a tenant's records there is an upper bound, but
+ * for one a CPU: those since its mark, and those before the mark until the reader has passed the
+ * mark.
  */
 static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 {

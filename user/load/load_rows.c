@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The count of attempts between loads. What a tenant has left that is gone stays, as who asks is
- * often late; but not for ever, and not in the way of others.
+ * The count of attempts between loads. If a tenant is gone, its rows stay for some days, because
+ * people ask late. If a shared part is crowded, the next load deletes these rows at once.
  *
  * A tenant's entry goes last: whoever is killed before leaves the rest to the next load.
  */

@@ -77,7 +77,7 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason);
  */
 int drain_summaries(struct drain *drain, bool sweep, struct reason *reason);
 
-/* Writes an alert: 0 if its line is out or is the next to go out, 1 if another line is. */
+/* Writes an alert: 0 if its line is out or on its way, 1 if another line is: then call again. */
 int drain_alert(struct drain *drain, const char *alert, bool healed);
 
 /* All attempts that had a record, or that there are sums of. 0 or -errno. */

@@ -46,7 +46,7 @@ void rows_table_clear(struct rows_table *table);
 
 void rows_clear(struct rows *rows);
 
-/* Whether so much of what is shared is used that what tenants have left that are gone makes room. */
+/* Whether a shared part is so full that a load deletes the rows of tenants that are gone. */
 bool rows_are_crowded(const struct smtpward_rows_used *used);
 
 #endif /* SMTPWARD_PINS_ROWS_H */
