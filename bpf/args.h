@@ -197,7 +197,7 @@ static __always_inline long args_first(struct smtpward_event *event, __u64 from)
 	return got == room ? ARGS_WORD_SIZE : got;
 }
 
-/* What becomes of a word that is no option, behind an option. */
+/* Ways to treat a word that is no option, behind an option. */
 #define ARGS_SHOWS 0
 #define ARGS_SKIPS 1 /* it may be the option's value: the next word is looked at */
 #define ARGS_ENDS 2  /* it may be a value, and nothing behind it shows */

@@ -114,7 +114,7 @@ static struct passed_destination passed_find_top(struct passed_destination *dest
 	return top;
 }
 
-/* What the words of alerts are made of. The rows are read with the first alert that needs them. */
+/* Sources of the words of alerts. The first alert that needs the rows reads them. */
 struct passed_source {
 	const struct threshold *threshold;
 	const struct pins *pins;
