@@ -293,9 +293,18 @@ static void remove_place(const char *to, struct place *place)
 	unlink(to);
 }
 
-/* per_second, burst: of the limit, for one user. */
-static void assert_fair(const char *to, unsigned int per_second, unsigned int burst,
-			struct victim victim)
+/* A sink that had no CPU for so long takes no 5,000 lines a second. */
+#define LATE_MS 300
+
+/* Until the lines of what is in the buffer are out: at 5,000 a second it takes one second. */
+#define REST_MS (10000 * fixture_slow())
+
+/*
+ * per_second, burst: of the limit, for one user. False: the sink was late, and the victim lacks
+ * lines. Of what a slower sink gets nothing is promised.
+ */
+static bool is_fair(const char *to, unsigned int per_second, unsigned int burst,
+		    struct victim victim)
 {
 	const char *argv[] = { "smtpward",   "log",  "--pins",
 			       fixture.pins, "--to", strcmp(to, SYSLOG_SOCKET) ? to : "syslog",
@@ -308,7 +317,7 @@ static void assert_fair(const char *to, unsigned int per_second, unsigned int bu
 	struct child_handle handles[ARRAY_SIZE(hostiles)], honest;
 	_cleanup_(log_close) struct log log;
 	struct place place;
-	int64_t began, deadline, seconds;
+	int64_t began, seconds, ended = 0, late = 0;
 	static struct tally tally;
 	unsigned int own = 0;
 
@@ -322,12 +331,16 @@ static void assert_fair(const char *to, unsigned int per_second, unsigned int bu
 	for (size_t i = 0; i < ARRAY_SIZE(hostiles); i++)
 		handles[i] = child_start(CHILD_IN(hostiles[i].below), attack, &hostiles[i]);
 	honest = child_start(CHILD_IN("victim.service"), try_honestly, &victim);
-	deadline = clock_ms() + FIXTURE_PATIENCE;
-	for (int64_t tick = began; own < victim.n || !has_ended(&honest); tick += TICK_MS) {
+	for (int64_t tick = began; own < victim.n || !ended; tick += TICK_MS) {
+		if (clock_ms() - tick > late)
+			late = clock_ms() - tick;
 		own += take_lines(&place, &tally);
-		if (clock_ms() >= deadline)
-			fail_msg("%u of the victim's %u attempts have a line", own,
-				 (unsigned int)victim.n);
+		if (!ended && has_ended(&honest))
+			ended = clock_ms();
+		if (ended && clock_ms() - ended > REST_MS)
+			break;
+		if (clock_ms() - began > FIXTURE_PATIENCE)
+			fail_msg("the victim comes to no end");
 		while (pause_until(tick))
 			;
 	}
@@ -336,7 +349,12 @@ static void assert_fair(const char *to, unsigned int per_second, unsigned int bu
 	for (size_t i = 0; i < ARRAY_SIZE(hostiles); i++)
 		assert_int_equal(child_wait(&handles[i]), 0);
 	assert_int_equal(child_wait(&honest), 0);
-	assert_all_seen(&tally, victim.n);
+	if (own < victim.n && late <= LATE_MS)
+		fail_msg("%u of the victim's %u attempts have a line, and the sink was %d ms late "
+			 "at most",
+			 own, (unsigned int)victim.n, (int)late);
+	if (own == victim.n)
+		assert_all_seen(&tally, victim.n);
 	/* Each as one tenant, and a line too many for each that two CPUs let through at once. */
 	assert_in_range(tally.lines - own, 1,
 			ARRAY_SIZE(hostiles) * SMTPWARD_TENANT_TIMES *
@@ -348,6 +366,17 @@ static void assert_fair(const char *to, unsigned int per_second, unsigned int bu
 	child_forget(log.pid);
 	tally_free(&tally);
 	remove_place(to, &place);
+	return own == victim.n;
+}
+
+static void assert_fair(const char *to, unsigned int per_second, unsigned int burst,
+			struct victim victim)
+{
+	for (int tries = 5; !is_fair(to, per_second, burst, victim); tries--) {
+		if (tries == 1)
+			fail_msg("this machine has no time for a sink of 5,000 lines a second");
+		fixture_tidy(NULL);
+	}
 }
 
 static void test_shipped_limit_in_a_file(void **state)
