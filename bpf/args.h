@@ -12,8 +12,9 @@
  *     `perl x.pl`,
  *   - if the executable is a known interpreter, the first word behind an option that looks like a
  *     script's path: it begins with '/', "./" or "../", or ends as names of scripts do, and has no
- *     byte that is not usual in a path. `perl -w x.pl` has one, `sh -c '/bin/x -p y'` has none.
- *     Behind code and modules, as in `perl -e CODE`, nothing is kept.
+ *     byte that is not usual in a path. `perl -w x.pl` has one, `sh -c '/bin/x -p y'` has none. A
+ *     word that does not look so is the value of an option that takes one, as in `php -d a=b
+ * x.php`; behind every other option it may be code, or a module, and nothing behind it is kept.
  *
  * Every other word behind an option may be the option's value, such as a password, and is left out.
  *
@@ -199,7 +200,7 @@ static __always_inline long args_first(struct smtpward_event *event, __u64 from)
 
 /* Ways to treat a word that is no option, behind an option. */
 #define ARGS_SHOWS 0
-#define ARGS_SKIPS 1 /* it may be the option's value: the next word is looked at */
+#define ARGS_SKIPS 1 /* it is the option's value: the next word is looked at */
 #define ARGS_ENDS 2  /* it may be a value, and nothing behind it shows */
 
 static __always_inline int args_judge(const char *word, __u32 len, bool interpreter, char option)
@@ -208,9 +209,17 @@ static __always_inline int args_judge(const char *word, __u32 len, bool interpre
 		return ARGS_ENDS;
 	if (args_leads_to_script(word, len))
 		return args_is_path(word) ? ARGS_SHOWS : ARGS_ENDS;
-	/* Code, or a module: what follows are its arguments. */
-	return option == 'c' || option == 'e' || option == 'm' || option == 'r' ? ARGS_ENDS
-										: ARGS_SKIPS;
+	switch (option) {
+	case 'd': /* php */
+	case 'D':
+	case 'I': /* perl, ruby */
+	case 'o': /* sh */
+	case 'O':
+	case 'W': /* python */
+	case 'X':
+		return ARGS_SKIPS;
+	}
+	return ARGS_ENDS;
 }
 
 static __always_inline void args_script(struct smtpward_event *event, __u64 from, __u64 to)

@@ -803,6 +803,37 @@ static void test_watch(void **state)
 	screen_close(&screen);
 }
 
+/* On 24 lines of 80 columns: no more than fits, nothing over the edge, the first line stays. */
+static void test_watch_small(void **state)
+{
+	struct screen screen;
+	char to[32], *at;
+	size_t lines = 0;
+
+	policy_load("ports 25\n");
+	for (int i = 1; i <= 40; i++) {
+		snprintf(to, sizeof(to), "203.0.113.%d", i);
+		burst_in("a-service-with-a-name-that-takes-much-of-a-line.service", to, 2, EPERM);
+	}
+	screen_open(&screen);
+	screen_wait(&screen, "more\r\n");
+	at = strstr(screen.text, "\033[2J");
+	assert_non_null(at);
+	at += strlen("\033[2J");
+	assert_true(*at >= '0' && *at <= '9');
+	for (char *line = strtok(at, "\r\n"); line; line = strtok(NULL, "\r\n")) {
+		if (*line == '\033')
+			break;
+		lines++;
+		assert_in_range(strlen(line), 1, 80);
+		if (strstr(line, "a-service"))
+			assert_int_equal(line[79], '>');
+	}
+	assert_in_range(lines, 12, 24);
+	assert_int_equal(write(screen.master, "q", 1), 1);
+	screen_close(&screen);
+}
+
 /* ^Z: stopped with the terminal as it was, and drawn again once it goes on. */
 static void test_watch_stopped(void **state)
 {
@@ -848,6 +879,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_table, fixture_tidy),
 		cmocka_unit_test_teardown(test_no_attempts, fixture_tidy),
 		cmocka_unit_test_teardown(test_watch, fixture_tidy),
+		cmocka_unit_test_teardown(test_watch_small, fixture_tidy),
 		cmocka_unit_test_teardown(test_watch_stopped, fixture_tidy),
 	};
 

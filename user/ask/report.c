@@ -217,25 +217,35 @@ static bool report_tenant_matches(const char *pattern, const struct report_tenan
 				       report_text_matches(pattern, tenant->container.id)));
 }
 
+/* As in a policy: a prefix of IPv6 holds no IPv4, whose addresses are ::ffff:a.b.c.d here. */
 static bool report_prefix_holds(const struct policy_prefix *prefix, const uint8_t address[16])
 {
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const uint32_t bytes = prefix->bits / 8, bits = prefix->bits % 8;
 	const uint8_t mask = (uint8_t)(0xff00 >> bits);
 
+	if (prefix->bits < 8 * sizeof(mapped) && !memcmp(address, mapped, sizeof(mapped)))
+		return false;
 	return !memcmp(prefix->address, address, bytes) &&
 	       (!bits || (prefix->address[bytes] & mask) == (address[bytes] & mask));
 }
 
 /* A row of several users or destinations meets no condition on one user or destination. */
+static bool report_is_of_several(const struct report_filter *filter, const struct report_row *row)
+{
+	return row->kind != REPORT_ROW && (filter->has_user || filter->has_to);
+}
+
 static bool report_matches(const struct report_filter *filter, const struct report_row *row)
 {
-	if (row->kind != REPORT_ROW && (filter->has_user || filter->has_to))
-		return false;
+	const bool several = report_is_of_several(filter, row);
+
 	return report_tenant_matches(filter->unit, row->tenant) &&
-	       (!filter->has_user || row->euid == filter->user) &&
+	       (several || !filter->has_user || row->euid == filter->user) &&
 	       (!filter->has_verdict || row->attempts[filter->verdict]) &&
-	       (!filter->has_to || (report_prefix_holds(&filter->to, row->address) &&
-				    (!filter->port || row->port == filter->port))) &&
+	       (several || !filter->has_to ||
+		(report_prefix_holds(&filter->to, row->address) &&
+		 (!filter->port || row->port == filter->port))) &&
 	       row->last >= filter->since;
 }
 
@@ -258,6 +268,10 @@ static int report_add(struct report_work *work, const struct report_row *row)
 
 	if (!row->total || !report_matches(work->filter, row))
 		return 0;
+	if (report_is_of_several(work->filter, row)) {
+		report->rowless += row->total;
+		return 0;
+	}
 	added = array_add(&report->rows, &report->n_rows, sizeof(*added));
 	if (!added)
 		return -ENOMEM;

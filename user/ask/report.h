@@ -53,7 +53,7 @@ struct report_row {
 	char *exe;	      /* of the user's last line; NULL: not known */
 	char *cwd;	      /* the same */
 	bool exe_deleted, cwd_deleted;
-	uint64_t exe_at;      /* UTC, in ns */
+	uint64_t exe_at; /* UTC, in ns */
 };
 
 /* Conditions that a row has to meet to be shown. Zeroed: every row meets them. */
@@ -85,6 +85,9 @@ struct report {
 	struct report_row *rows; /* most attempts first, of those the latest first */
 	size_t n_rows;
 	uint64_t attempts; /* of these rows */
+	/* Attempts without a row of their own that a condition on user or destination may be about.
+	 */
+	uint64_t rowless;
 };
 
 /*

@@ -77,6 +77,7 @@ static int suggest_choose_rows(struct suggest_work *work)
 {
 	const struct report *report = work->report;
 
+	work->suggest.not_covered = report->rowless;
 	for (size_t i = 0; i < report->n_rows; i++) {
 		const struct report_row *row = &report->rows[i];
 		struct suggest_row *chosen;
@@ -140,6 +141,14 @@ static bool suggest_is_transient(const char *cgroup)
 	return suggest_matches(patterns, ARRAY_SIZE(patterns), cgroup);
 }
 
+/* Whether the tenant is a user's sessions, all of them. */
+static bool suggest_is_login(const char *cgroup)
+{
+	static const char *const patterns[] = { "*/user-*.slice", "*/user-*.slice/*" };
+
+	return suggest_matches(patterns, ARRAY_SIZE(patterns), cgroup);
+}
+
 /* The condition on the cgroup; false: none can name it. text is the rule's until the next one. */
 static bool suggest_set_cgroup(const struct report_tenant *tenant, char **text,
 			       struct policy_rule *rule)
@@ -199,14 +208,16 @@ static bool suggest_has_ports(const struct suggest_work *work, const struct repo
 
 static unsigned int suggest_doubt_path(const struct suggest_work *work,
 				       const struct report_row *row, const char *path,
-				       unsigned int doubt)
+				       unsigned int writable, unsigned int unknown)
 {
+	enum writable by;
+
 	/* A container's paths are not the host's. */
-	if (!path || row->tenant->container.engine != CONTAINER_NONE)
+	if (row->tenant->container.engine != CONTAINER_NONE)
 		return 0;
-	return work->source->writable(work->source->userdata, path, row->euid) == WRITABLE_USER
-		       ? doubt
-		       : 0;
+	by = path ? work->source->writable(work->source->userdata, path, row->euid)
+		  : WRITABLE_UNKNOWN;
+	return by == WRITABLE_USER ? writable : by == WRITABLE_UNKNOWN ? unknown : 0;
 }
 
 /*
@@ -240,18 +251,24 @@ static unsigned int suggest_find_doubts(const struct suggest_work *work,
 
 	if (suggestion->destinations > SUGGEST_DESTINATIONS && !suggestion->mta)
 		doubts |= SUGGEST_MANY;
+	if (row->tenant->counts.other.attempts[SMTPWARD_AUDIT] && !suggestion->mta)
+		doubts |= SUGGEST_ROWLESS;
 	doubts |= row->exe_deleted ? SUGGEST_EXE_DELETED
-				   : suggest_doubt_path(work, row, row->exe, SUGGEST_EXE_WRITABLE);
+				   : suggest_doubt_path(work, row, row->exe, SUGGEST_EXE_WRITABLE,
+							SUGGEST_EXE_UNKNOWN);
 	/* An MTA runs in its spool. */
 	if (!suggestion->mta)
 		doubts |= row->cwd_deleted
 				  ? SUGGEST_CWD_DELETED
-				  : suggest_doubt_path(work, row, row->cwd, SUGGEST_CWD_WRITABLE);
+				  : suggest_doubt_path(work, row, row->cwd, SUGGEST_CWD_WRITABLE,
+						       SUGGEST_CWD_UNKNOWN);
 	if (row->rule >= 0 && (size_t)row->rule < work->policy->n_rules &&
 	    work->policy->rules[row->rule].verdict == SMTPWARD_DENY)
 		doubts |= SUGGEST_DENIED;
 	if (suggest_is_transient(row->tenant->cgroup))
 		doubts |= SUGGEST_TRANSIENT;
+	if (suggest_is_login(row->tenant->cgroup))
+		doubts |= SUGGEST_LOGIN;
 	if (!strcmp(row->tenant->cgroup, "/"))
 		doubts |= SUGGEST_ROOT;
 	return doubts;

@@ -32,9 +32,14 @@ enum suggest_doubt {
 	SUGGEST_DENIED = 1 << 5,    /* a deny rule of the policy refuses it */
 	SUGGEST_TRANSIENT = 1 << 6, /* the cgroup has another name when it is made again */
 	SUGGEST_ROOT = 1 << 7,	    /* in no service: the rule covers every cgroup */
+	/* The path is not there any more, or this process cannot look at it. */
+	SUGGEST_EXE_UNKNOWN = 1 << 8,
+	SUGGEST_CWD_UNKNOWN = 1 << 9,
+	SUGGEST_ROWLESS = 1 << 10, /* there may be destinations that have no row */
+	SUGGEST_LOGIN = 1 << 11,   /* the cgroup is that of a user's sessions */
 };
 
-#define SUGGEST_DOUBTS_N 8
+#define SUGGEST_DOUBTS_N 12
 
 struct suggestion {
 	char *rule; /* canonical; NULL: no rule can name the cgroup */

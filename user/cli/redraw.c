@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -21,6 +22,7 @@
 #define REDRAW_CLEAR "\033[H\033[2J"
 
 #define REDRAW_LINES 24
+#define REDRAW_COLUMNS 80
 
 static void redraw_fill_signals(sigset_t *set)
 {
@@ -79,12 +81,34 @@ int redraw_begin(struct redraw *redraw, struct reason *reason)
 	return 0;
 }
 
-size_t redraw_clear(void)
+static struct winsize redraw_size(void)
 {
-	struct winsize size;
+	struct winsize size = { 0 };
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
+		size = (struct winsize){ .ws_row = REDRAW_LINES, .ws_col = REDRAW_COLUMNS };
+	return size;
+}
+
+size_t redraw_lines(void)
+{
+	return redraw_size().ws_row;
+}
+
+void redraw_show(const char *text)
+{
+	const struct winsize size = redraw_size();
 
 	fputs(REDRAW_CLEAR, stdout);
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row ? REDRAW_LINES : size.ws_row;
+	for (unsigned int line = 0; line < size.ws_row && *text; line++) {
+		const size_t len = strcspn(text, "\n");
+		const bool whole = len <= size.ws_col;
+
+		/* The end of the last line would move the first one out. */
+		printf("%s%.*s%s", line ? "\n" : "", (int)(whole ? len : size.ws_col - 1U), text,
+		       whole ? "" : ">");
+		text += len + (text[len] == '\n');
+	}
 }
 
 static void redraw_stop(struct redraw *redraw)

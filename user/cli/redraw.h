@@ -26,11 +26,17 @@ struct redraw {
 /* -ENOTTY if stdout is no terminal. Blocks the signals that end or stop a program. */
 int redraw_begin(struct redraw *redraw, struct reason *reason);
 
-/* Clears the screen; the caller prints to stdout. Returns how many lines there are. */
-size_t redraw_clear(void);
+/* How many lines the screen has. */
+size_t redraw_lines(void);
 
 /*
- * Shows what was printed until it is time to draw again: 1. 0: somebody wants it to end, by q, ^C
+ * Draws a text of printable ASCII: as many lines as the screen has, each cut at its right edge,
+ * where '>' says so.
+ */
+void redraw_show(const char *text);
+
+/*
+ * Waits until it is time to draw again: 1. 0: somebody wants it to end, by q, ^C
  * or another signal. A ^Z stops the program as it would any, and the terminal is as it was
  * meanwhile.
  */

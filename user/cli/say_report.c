@@ -9,6 +9,7 @@
 
 #include "base/macro.h"
 #include "base/mapped.h"
+#include "base/plural.h"
 #include "base/quote.h"
 #include "base/verdict_word.h"
 #include "cli/say_json.h"
@@ -325,6 +326,12 @@ void say_report_text(const struct say_report *say, size_t max_rows, FILE *out)
 		say_rows(say, shown, out);
 	if (shown < n)
 		fprintf(out, "and %zu more\n", n - shown);
+	if (say->report->rowless)
+		fprintf(out,
+			"%" PRIu64 " %s no row of %s own: user and destination are not known\n",
+			say->report->rowless,
+			plural(say->report->rowless, "more attempt has", "more attempts have"),
+			plural(say->report->rowless, "its", "their"));
 	say_rules(say, out);
 	say_notes(say, out);
 }
@@ -446,8 +453,9 @@ json_t *say_report_json(const struct say_report *say)
 	for (size_t i = 0; i < say->names->n_notes; i++)
 		if (say->names->notes[i])
 			notes = say_json_append(notes, say_json_foreign(say->names->notes[i]));
-	return json_pack("{s:b, s:o, s:I, s:o, s:o, s:o}", "counted", say->known, "rows", rows,
-			 "attempts", (json_int_t)say->report->attempts, "loaded_at",
+	return json_pack("{s:b, s:o, s:I, s:I, s:o, s:o, s:o}", "counted", say->known, "rows", rows,
+			 "attempts", (json_int_t)say->report->attempts, "rowless",
+			 (json_int_t)say->report->rowless, "loaded_at",
 			 say_json_time(state_loaded_at(say->state) * SAY_NS_PER_SECOND), "rules",
 			 say_json_rules(say), "notes", notes);
 }

@@ -82,6 +82,10 @@ static const char *const say_suggest_doubts[SUGGEST_DOUBTS_N] = {
 	"a deny rule refuses it",
 	"the cgroup has another name when it is made again",
 	"in no service: the rule covers every cgroup",
+	"the program is not there any more, or cannot be looked at",
+	"the directory that it runs in is not there any more, or cannot be looked at",
+	"attempts of its service have no row of their own: it may have more destinations",
+	"the sessions of a user: every program that the user starts",
 };
 
 static void say_suggest_doubt(const struct suggestion *suggestion, FILE *out)
@@ -126,7 +130,8 @@ static void say_suggest_place(int before, const struct smtpward_rule_info *rules
 	fputc('\n', out);
 }
 
-void say_suggest(const struct suggest *suggest, const struct smtpward_rule_info *rules, FILE *out)
+void say_suggest(const struct suggest *suggest, const struct smtpward_rule_info *rules,
+		 size_t n_rules, FILE *out)
 {
 	fputs("# Rules that allow what mode audit has let through, and no rule allows.\n"
 	      "# Those in doubt are comments. Read each: it may be abuse.\n",
@@ -140,6 +145,10 @@ void say_suggest(const struct suggest *suggest, const struct smtpward_rule_info 
 	}
 	if (!suggest->n_items)
 		fputs("\n# There is nothing to allow.\n", out);
+	if (suggest->n_items + n_rules > SMTPWARD_RULES_MAX)
+		fprintf(out,
+			"\n# These are %zu rules, the policy has %zu, and a policy can have %d.\n",
+			suggest->n_items, n_rules, SMTPWARD_RULES_MAX);
 	if (suggest->not_covered)
 		fprintf(out,
 			"\n# %" PRIu64

@@ -335,22 +335,23 @@ static enum command_result report_suggest(const struct report_config *config,
 		msg_error("cannot suggest rules: out of memory");
 		return COMMAND_FAILED;
 	}
-	say_suggest(&suggest, look.state.rules, stdout);
+	say_suggest(&suggest, look.state.rules, look.state.policy.rules, stdout);
 	return COMMAND_DONE;
 }
 
-/* Lines that are not rows: titles, rules and what is said of names. */
-static size_t report_rows_on(size_t lines, const struct report_look *look)
+/* How many rows the screen has room for beside titles, rules and what is said of names. */
+static size_t report_rows_on(const struct report_look *look)
 {
-	const size_t other = 8 + look->state.policy.rules + look->names.n_notes;
+	const size_t other = 12 + look->state.policy.rules + look->names.n_notes;
+	const size_t lines = redraw_lines();
 
 	return lines > other ? lines - other : 1;
 }
 
-static void report_draw(const struct report_config *config, const struct report_filter *filter)
+static void report_write(const struct report_config *config, const struct report_filter *filter,
+			 FILE *out)
 {
 	_cleanup_(report_look_end) struct report_look look = { 0 };
-	const size_t lines = redraw_clear();
 	const time_t now = time(NULL);
 	struct reason reason;
 	struct say_report say;
@@ -361,12 +362,25 @@ static void report_draw(const struct report_config *config, const struct report_
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	/* If nothing can be read, the reason alone is shown: a load brings the report back. */
 	if (report_look_at(config, filter, &look, &reason)) {
-		printf("%s  %s\n", when, reason.text);
+		fprintf(out, "%s  %s\n", when, reason.text);
 		return;
 	}
-	printf("%s  %s\n\n", when, state_headline(&look.state));
+	fprintf(out, "%s  %s\n\n", when, state_headline(&look.state));
 	say = report_say(&look);
-	say_report_text(&say, report_rows_on(lines, &look), stdout);
+	say_report_text(&say, report_rows_on(&look), out);
+}
+
+static void report_draw(const struct report_config *config, const struct report_filter *filter)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	report_write(config, filter, out);
+	if (!fclose(out))
+		redraw_show(text);
 }
 
 static enum command_result report_watch(const struct report_config *config,

@@ -215,7 +215,9 @@ static void test_short_table(void **state __attribute__((unused)))
 		    "LAST CWD\n"
 		    "web.service  www-data(33)  2 /etc/a b.conf:4  192.0.2.1:25      3000  3000  "
 		    "    0      0  1970-01-01T00:16:50Z  1970-01-01T01:16:50Z  "
-		    "/sbin/php\\x228.2  /www/plugin\n" TAIL);
+		    "/sbin/php\\x228.2  /www/plugin\n"
+		    "9 more attempts have no row of their own: user and destination are not "
+		    "known\n" TAIL);
 	report_clear(&report);
 	build(&(const struct report_filter){ .has_verdict = true, .verdict = SMTPWARD_ALLOW },
 	      &report);
@@ -226,6 +228,17 @@ static void test_short_table(void **state __attribute__((unused)))
 	report_clear(&report);
 	build(&(const struct report_filter){ .unit = "shop" }, &report);
 	assert_int_equal(report.n_rows, 1);
+	report_clear(&report);
+	/* As in a policy: ::/0 is all of IPv6 and nothing of IPv4. */
+	build(&(const struct report_filter){ .has_to = true, .to = { .bits = 0 } }, &report);
+	assert_int_equal(report.n_rows, 1);
+	assert_int_equal(report.rows[0].address[0], 0x20);
+	assert_int_equal(report.rowless, 9);
+	report_clear(&report);
+	build(&(const struct report_filter){ .unit = "web.service", .has_user = true, .user = 1 },
+	      &report);
+	assert_int_equal(report.n_rows, 0);
+	assert_int_equal(report.rowless, 5);
 	report_clear(&report);
 	build(&(const struct report_filter){ .unit = "nothing" }, &report);
 	assert_text(&report, 1, "no attempts\n" TAIL);
@@ -290,7 +303,8 @@ static void test_json(void **state __attribute__((unused)))
 		"\"last\":\"1970-01-01T00:17:10.000000Z\",\"exe\":\"/tmp/a "
 		"(deleted)\",\"cwd\":null,"
 		"\"exe_time\":\"1970-01-01T00:17:10.000000Z\"}],"
-		"\"attempts\":3015,\"loaded_at\":\"1970-01-01T00:00:05.000000Z\",\"rules\":["
+		"\"attempts\":3015,\"rowless\":0,\"loaded_at\":\"1970-01-01T00:00:05.000000Z\","
+		"\"rules\":["
 		"{\"rule\":1,\"verdict\":\"allow\",\"text\":\"allow user postfix\","
 		"\"truncated\":false,\"file\":\"/etc/a.conf\",\"line\":3,\"hits\":0},"
 		"{\"rule\":2,\"verdict\":\"deny\",\"text\":\"deny unit web.service\","

@@ -62,6 +62,7 @@ static struct report_row *row(const struct report_tenant *of, uint32_t euid, con
 		.first = attempts * 1000000000,
 		.last = 2 * attempts * 1000000000,
 		.exe = (char *)"/usr/sbin/exim4",
+		.cwd = (char *)"/",
 	};
 	if (inet_pton(AF_INET6, to, added->address) != 1) {
 		mapped_begin(added->address);
@@ -78,6 +79,8 @@ static enum writable writable(void *userdata, const char *path, uint32_t uid)
 	snprintf(home, sizeof(home), "/srv/%u/", uid);
 	if (!strncmp(path, home, strlen(home)))
 		return WRITABLE_USER;
+	if (!strncmp(path, "/gone/", 6))
+		return WRITABLE_UNKNOWN;
 	return strncmp(path, "/srv/", 5) ? WRITABLE_ROOT : WRITABLE_OTHERS;
 }
 
@@ -129,7 +132,7 @@ static const char *suggest(const char *policy)
 	given.report.tenants = given.tenants;
 	suggest_clear(&given.suggest);
 	assert_int_equal(suggest_build(&given.report, given.policy, &source, &given.suggest), 0);
-	say_suggest(&given.suggest, given.infos, out);
+	say_suggest(&given.suggest, given.infos, given.policy->n_rules, out);
 	assert_int_equal(fclose(out), 0);
 	policy_free(parse_behind(policy, text));
 	return text;
@@ -172,7 +175,8 @@ static void test_narrowest(void **state)
 	assert_int_equal(given.suggest.items[0].first, 3000000000);
 	assert_int_equal(given.suggest.items[0].last, 10000000000);
 	assert_rule(1, "allow cgroup /lxc/101 user 100000 to 192.0.2.9", 0);
-	assert_rule(2, "allow cgroup /user.slice/user-1000.slice user me to 192.0.2.9", 0);
+	assert_rule(2, "allow cgroup /user.slice/user-1000.slice user me to 192.0.2.9",
+		    SUGGEST_LOGIN);
 }
 
 /* Destinations with the same ports share a rule; a port that is guarded no more needs none. */
@@ -220,7 +224,8 @@ static void test_many(void **state)
 		{ "x.service", "/system.slice/x.service", "/usr/bin/python3.11", 0, 17,
 		  SUGGEST_MANY },
 		{ "x.service", "/system.slice/x.service", "/srv/2/x", 0, 17, SUGGEST_MANY },
-		{ "x.service", "/system.slice/x.service", NULL, 0, 17, SUGGEST_MANY },
+		{ "x.service", "/system.slice/x.service", NULL, 0, 17,
+		  SUGGEST_MANY | SUGGEST_EXE_UNKNOWN },
 		{ "x.service", "/system.slice/x.service", "/usr/sbin/exim4", CONTAINER_PODMAN, 17,
 		  SUGGEST_MANY },
 		{ "strange.service", "/system.slice/strange.service", "/usr/sbin/exim4", 0, 17,
@@ -272,6 +277,27 @@ static void test_doubts(void **state)
 	assert_non_null(strstr(text, "in \"/srv/1003/plugins/x\\x0a#allow user root\"\n"));
 	assert_non_null(strstr(text, "\n#allow unit php.service user forum to 192.0.2.1\n"));
 	assert_null(strstr(text, "\nallow"));
+}
+
+/* What cannot be looked at is not clean, nor is what may have destinations without a row. */
+static void test_unknown(void **state)
+{
+	const struct report_tenant *php = tenant("php.service", "/system.slice/php.service");
+	struct report_row *one = row(php, 1003, "forum", "192.0.2.1", 25, 9);
+	const char *text;
+
+	one->exe = (char *)"/gone/x";
+	one = row(php, 1004, "shop", "192.0.2.1", 25, 8);
+	one->cwd = (char *)"/gone/y";
+	suggest("ports 25\n");
+	assert_rule(0, "allow unit php.service user forum to 192.0.2.1", SUGGEST_EXE_UNKNOWN);
+	assert_rule(1, "allow unit php.service user shop to 192.0.2.1", SUGGEST_CWD_UNKNOWN);
+	given.tenants[0].counts.other.attempts[SMTPWARD_AUDIT] = 1;
+	given.report.rowless = 7;
+	text = suggest("ports 25\n");
+	assert_rule(1, "allow unit php.service user shop to 192.0.2.1",
+		    SUGGEST_CWD_UNKNOWN | SUGGEST_ROWLESS);
+	assert_non_null(strstr(text, "\n# 7 more attempts had no row of their own: "));
 }
 
 /* An MTA's spool is its own; a person's folder is not a service's. */
@@ -379,6 +405,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_ports, tidy),
 		cmocka_unit_test_teardown(test_many, tidy),
 		cmocka_unit_test_teardown(test_doubts, tidy),
+		cmocka_unit_test_teardown(test_unknown, tidy),
 		cmocka_unit_test_teardown(test_spool, tidy),
 		cmocka_unit_test_teardown(test_order, tidy),
 		cmocka_unit_test_teardown(test_unnamed, tidy),
