@@ -525,6 +525,8 @@ static void test_suggest_bad_input(void **state)
 	assert_int_equal(smtpward("report", "--suggest", "--json", NULL), 2);
 	assert_non_null(strstr(run.err, "--suggest writes rules"));
 	assert_int_equal(smtpward("report", "--suggest", "--watch", NULL), 2);
+	assert_int_equal(smtpward("report", "--to", "[::1", NULL), 2);
+	assert_string_equal(run.err, "smtpward: --to: '[::1' has no ']'\n");
 	assert_int_equal(smtpward("report", "--suggest", "--pins", fixture.pins, NULL), 1);
 	assert_non_null(strstr(run.err, "nothing is loaded at"));
 }

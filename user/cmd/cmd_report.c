@@ -117,7 +117,10 @@ static bool report_parse_to(const char *word, struct report_filter *filter)
 		msg_error("--to: out of memory");
 		return false;
 	}
-	r = policy_value_prefix(copy + (*copy == '['), &filter->to, &reason);
+	if (*word == '[' && !strchr(word, ']'))
+		r = reason_set(&reason, -EINVAL, "'%s' has no ']'", word);
+	else
+		r = policy_value_prefix(copy + (*copy == '['), &filter->to, &reason);
 	if (!r && port)
 		r = policy_value_port(port, &filter->port, &reason);
 	if (!r && filter->to.bits == POLICY_PREFIX_LOCAL)
