@@ -318,7 +318,7 @@ const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 SMTPWARD_CONDITIONS(ANY)
 #undef ANY
 const volatile struct smtpward_rules any_cgroup;
-const volatile __u8 asks[SMTPWARD_CONDITIONS_N]; /* of TO it may be SMTPWARD_ASKS_LOCAL */
+const volatile __u8 asks[SMTPWARD_CONNECT_CONDITIONS_N]; /* of TO it may be SMTPWARD_ASKS_LOCAL */
 const volatile bool asks_cgroup;
 const volatile bool asks_star; /* for a name with a star */
 

@@ -39,8 +39,9 @@ void load_close(struct load *load)
 
 /* Checks what can be asked before anything is made; a failed load names what else a load needs. */
 
-static int open_check_kernel(const struct ruleset *ruleset, struct reason *reason)
+static int open_check_kernel(const struct load *load, struct reason *reason)
 {
+	const struct ruleset *ruleset = load->request->ruleset;
 	static const enum feature needed[] = { FEATURE_BTF, FEATURE_HOOKS, FEATURE_LINKS };
 
 	if (geteuid())
@@ -51,6 +52,10 @@ static int open_check_kernel(const struct ruleset *ruleset, struct reason *reaso
 		if (!feature_ask(needed[i]))
 			return reason_set(reason, -EOPNOTSUPP, "%s",
 					  feature_infos[needed[i]].lacking);
+	if (load->request->policy->packets)
+		return reason_set(reason, -EOPNOTSUPP,
+				  "packets on: the hooks for packets are not built yet; write "
+				  "'packets off'");
 	if (ruleset->reject != EPERM && !feature_ask(FEATURE_REJECT))
 		return reason_set(
 			reason, -EOPNOTSUPP,
@@ -444,7 +449,7 @@ static int open_state(struct load *load, struct reason *reason)
 
 int load_open(struct load *load, struct reason *reason)
 {
-	int r = open_check_kernel(load->request->ruleset, reason);
+	int r = open_check_kernel(load, reason);
 
 	if (r)
 		return r;

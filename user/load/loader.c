@@ -55,7 +55,8 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	SMTPWARD_CONDITIONS(ANY)
 #undef ANY
 	constants->any_cgroup = ruleset->any_cgroup;
-	memcpy(constants->asks, ruleset->asks, sizeof(constants->asks));
+	for (int condition = 0; condition < SMTPWARD_CONNECT_CONDITIONS_N; condition++)
+		constants->asks[condition] = ruleset->asks[condition];
 	constants->asks_cgroup = ruleset->asks_cgroup;
 	constants->asks_star = ruleset->asks_star;
 	if (ruleset->asks_local)
