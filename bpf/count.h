@@ -143,30 +143,32 @@ static __always_inline struct smtpward_row_last *count_last(const struct smtpwar
 
 /*
  * Keeps what a record says as its user's last attempt. While another CPU writes the entry, that
- * CPU's attempt is the last.
+ * CPU's attempt is the last. No program can be the writer if another CPU is at the entry, for
+ * Linux before 5.12 has no atomic operation that tells the old value: each adds itself first, and
+ * looks then.
  */
 static __always_inline void count_keep_last(const struct smtpward_caller_key *key,
 					    const struct smtpward_event *event)
 {
 	struct smtpward_row_last *last = count_last(key);
 	const __u64 exe_len = READ_ONCE(event->exe_len), cwd_len = READ_ONCE(event->cwd_len);
-	const __u64 begin = READ_ONCE(event->cgroup_len), len = exe_len + cwd_len;
-	__u64 begun;
+	const __u64 args_len = READ_ONCE(event->args_len), begin = READ_ONCE(event->cgroup_len);
+	const __u64 len = exe_len + cwd_len + args_len;
 
 	if (!last || len > sizeof(last->text) || begin > sizeof(event->text))
 		return;
-	begun = READ_ONCE(last->begun);
-	if (begun != READ_ONCE(last->ended))
-		return;
-	WRITE_ONCE(last->begun, begun + 1);
-	barrier();
-	last->time_ns = event->time_ns;
-	last->flags = event->flags;
-	last->exe_len = exe_len;
-	last->cwd_len = cwd_len;
-	bpf_probe_read_kernel(last->text, len, event->text + begin);
-	barrier();
-	WRITE_ONCE(last->ended, begun + 1);
+	count(&last->writers);
+	if (READ_ONCE(last->writers) == 1) {
+		last->time_ns = event->time_ns;
+		last->flags = event->flags;
+		last->exe_len = exe_len;
+		last->cwd_len = cwd_len;
+		last->args_len = args_len;
+		bpf_probe_read_kernel(last->text, len, event->text + begin);
+		barrier();
+		WRITE_ONCE(last->writes, last->writes + 1);
+	}
+	__sync_fetch_and_add(&last->writers, -1);
 }
 
 /* A cgroup that has rows is gone: its rows stay until a load or a heal takes them away. */

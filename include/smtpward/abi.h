@@ -358,8 +358,10 @@ struct smtpward_policy_info {
 	__u64 limit_lines;  /* lines ... */
 	__u64 limit_period; /* ... in so many seconds */
 	__u64 limit_burst;
-	char config[256]; /* where the policy came from */
-	char version[32]; /* of the smtpward that loaded it */
+	__u64 alert_attempts; /* more of a user than so many have an alert; 0: none have */
+	__u64 alert_period;   /* ... in so many seconds */
+	char config[256];     /* where the policy came from */
+	char version[32];     /* of the smtpward that loaded it */
 };
 
 /*
@@ -533,7 +535,7 @@ _Static_assert(sizeof(struct smtpward_note) == 168, "ABI");
 _Static_assert(sizeof(struct smtpward_counters) == 96, "ABI");
 _Static_assert(sizeof(struct smtpward_attempts) == 8, "ABI");
 _Static_assert(sizeof(struct smtpward_clock) == 24, "ABI");
-_Static_assert(sizeof(struct smtpward_policy_info) == 400, "ABI");
+_Static_assert(sizeof(struct smtpward_policy_info) == 416, "ABI");
 _Static_assert(sizeof(struct smtpward_origin) == 4624, "ABI");
 _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8, "ABI");
 _Static_assert(sizeof(struct smtpward_rule_info) == 776, "ABI");

@@ -80,23 +80,24 @@ struct smtpward_row_names {
 };
 
 /*
- * map_row_lasts, by (tenant, effective user) as map_callers: the last attempt that had a record.
- * `begun` and `ended` differ while a program writes the rest: who reads such an entry reads it
- * again. A tenant has one entry for itself, and its part of those that all tenants share; users
- * without one have no last attempt.
+ * map_row_lasts, by (tenant, effective user) as map_callers: the last attempt that had a record. An
+ * entry was read whole if `writers` is 0 and `writes` has not changed at a second reading. A tenant
+ * has one entry for itself, and its part of those that all tenants share; users without one have no
+ * last attempt.
  */
 #define SMTPWARD_LASTS_SHARED 4096
 #define SMTPWARD_LASTS_A_TENANT 256
 #define SMTPWARD_LASTS_ENTRIES (SMTPWARD_ROW_TENANTS + SMTPWARD_LASTS_SHARED)
 
 struct smtpward_row_last {
-	__u64 begun, ended;
+	__u64 writers; /* programs that are at the entry; the first of them writes */
+	__u64 writes;  /* that ended */
 	__u64 time_ns; /* CLOCK_BOOTTIME */
-	__u32 flags;   /* SMTPWARD_EXE_*, _CWD_* */
+	__u32 flags;   /* SMTPWARD_EXE_*, _CWD_*, _ARGS_* */
 	__u32 exe_len; /* bytes of text */
 	__u32 cwd_len;
-	__u32 pad;
-	char text[SMTPWARD_TEXT_SIZE]; /* exe, cwd: lists of names, as in struct smtpward_event */
+	__u32 args_len;
+	char text[SMTPWARD_TEXT_SIZE]; /* exe, cwd, args, as in struct smtpward_event */
 };
 
 /*

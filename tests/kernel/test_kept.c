@@ -148,7 +148,7 @@ static void test_kept(void **state)
 	assert_int_not_equal(access(kept_path(".conf.new"), F_OK), 0);
 	text = read_kept();
 	assert_non_null(strstr(text, "\nallow unit mail.service user root:0, 33\n"));
-	assert_non_null(strstr(text, "\nlimit 10/s burst 100\nargs script\n"));
+	assert_non_null(strstr(text, "\nlimit 10/s burst 100\nargs script\nalert off\n"));
 	assert_non_null(strstr(text, "\n# from "));
 	assert_non_null(strstr(text, file));
 	/* The next one takes its place. */

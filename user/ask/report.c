@@ -29,7 +29,6 @@ struct report_work {
 	struct report_last *lasts;
 	size_t n_lasts;
 	struct line line; /* room to join names in */
-	struct smtpward_event event;
 	struct report report;
 };
 
@@ -167,19 +166,11 @@ static int report_sort_lasts(struct report_work *work)
 static int report_set_last(struct report_work *work, const struct smtpward_row_last *last,
 			   struct report_row *row)
 {
-	struct smtpward_event *event = &work->event;
-
-	memset(event, 0, sizeof(*event));
-	event->flags = last->flags & (SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED | SMTPWARD_CWD_KNOWN |
-				      SMTPWARD_CWD_CUT | SMTPWARD_CWD_DELETED);
-	event->exe_len = last->exe_len;
-	event->cwd_len = last->cwd_len;
-	memcpy(event->text, last->text, sizeof(last->text));
 	row->exe_at = report_utc(work, last->time_ns);
-	row->exe_deleted = event->flags & SMTPWARD_EXE_DELETED;
-	row->cwd_deleted = event->flags & SMTPWARD_CWD_DELETED;
-	if (line_from_event(event, sizeof(*event), 0, &work->line))
+	if (line_from_last(last, &work->line))
 		return 0;
+	row->exe_deleted = last->flags & SMTPWARD_EXE_DELETED;
+	row->cwd_deleted = last->flags & SMTPWARD_CWD_DELETED;
 	if (work->line.exe.len && !(row->exe = report_copy(&work->line.exe)))
 		return -ENOMEM;
 	if (work->line.cwd.len && !(row->cwd = report_copy(&work->line.cwd)))

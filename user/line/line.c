@@ -303,6 +303,19 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 	return 0;
 }
 
+int line_from_last(const struct smtpward_row_last *last, struct line *ret)
+{
+	struct smtpward_event event = {
+		.flags = last->flags & ~SMTPWARD_CGROUP_FLAGS,
+		.exe_len = last->exe_len,
+		.cwd_len = last->cwd_len,
+		.args_len = last->args_len,
+	};
+
+	memcpy(event.text, last->text, sizeof(event.text));
+	return line_from_event(&event, sizeof(event), 0, ret);
+}
+
 /* Copies the numbers of a record of ABI 1 into a record of today. */
 static struct smtpward_event line_numbers_of_event_1(const struct smtpward_event_1 *event)
 {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <smtpward/abi.h>
+#include <smtpward/rows.h>
 
 /* Room for any path or list that a record can hold, with what says that it was cut. */
 #define LINE_PATH_SIZE (SMTPWARD_TEXT_SIZE + 16)
@@ -67,6 +68,11 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 
 /* The same for a record of SMTPWARD_ABI_EVENT_1, which has no cwd, no args, and one ancestor. */
 int line_from_event_1(const void *record, size_t size, int64_t realtime_offset, struct line *ret);
+
+/*
+ * The same of a user's last attempt: exe, cwd and args, and of the rest of a record nothing.
+ */
+int line_from_last(const struct smtpward_row_last *last, struct line *ret);
 
 /*
  * Makes a summary of the attempts without a line, by callers of (tenant, euid) or by the tenant's

@@ -285,6 +285,8 @@ static void make_describe(const struct load *load, struct smtpward_policy_info *
 		.limit_lines = policy->limit_lines,
 		.limit_period = policy->limit_period,
 		.limit_burst = policy->limit_burst,
+		.alert_attempts = policy->alert_attempts,
+		.alert_period = policy->alert_period,
 		.version = SMTPWARD_VERSION,
 	};
 	memcpy(info->port, policy->ports, sizeof(info->port));

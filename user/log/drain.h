@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <smtpward/abi.h>
+
 #include "base/reason.h"
 #include "pins/pins.h"
 #include "sink/sink.h"
@@ -26,6 +28,7 @@ struct drain_notices {
 };
 
 struct drain;
+struct line;
 
 enum drain_what {
 	DRAIN_RECORDING, /* the generation's programs go on recording, and another reader follows */
@@ -75,6 +78,19 @@ int drain_summaries(struct drain *drain, bool sweep, struct reason *reason);
 
 /* Writes an alert: 0 if its line is out or is the next to go out, 1 if another line is. */
 int drain_alert(struct drain *drain, const char *alert, bool healed);
+
+/* All attempts that had a record, or that there are sums of. 0 or -errno. */
+int drain_count_attempts(const struct drain *drain, uint64_t *ret_attempts);
+
+/* Of the callers with counts, users and tenants: calls back for each until an answer is not 0. */
+int drain_each_caller(struct drain *drain,
+		      int (*each)(void *userdata, const struct smtpward_caller_key *key,
+				  const struct smtpward_caller_counts *counts),
+		      void *userdata);
+
+/* The unit and the cgroup of a caller's tenant; empty if they are not known. */
+void drain_name_caller(struct drain *drain, const struct smtpward_caller_key *key,
+		       struct line *ret_names);
 
 /* Whether the sink took no line at the last try. */
 bool drain_in_trouble(const struct drain *drain);

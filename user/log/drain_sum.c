@@ -7,18 +7,69 @@
 #include "pins/object.h"
 #include "pins/sound.h"
 
-static void drain_line_from_counts(struct drain *drain, const struct smtpward_caller_key *key,
-				   uint64_t suppressed, uint64_t lost, struct line *ret)
+int drain_count_attempts(const struct drain *drain, uint64_t *ret_attempts)
 {
-	const uint64_t now = drain_clock_ns(CLOCK_REALTIME);
+	struct smtpward_counters counters;
+	int r = object_sum_counters(drain->counters_fd, &counters);
+
+	if (!r)
+		*ret_attempts = counters.recorded + counters.suppressed + counters.lost;
+	return r;
+}
+
+/* For drain_each_caller(). */
+struct drain_visit {
+	struct drain *drain;
+	int (*each)(void *userdata, const struct smtpward_caller_key *key,
+		    const struct smtpward_caller_counts *counts);
+	void *userdata;
+};
+
+static int drain_visit_caller(void *userdata, const struct smtpward_caller_key *key)
+{
+	const struct drain_visit *visit = userdata;
+	struct callers *callers = &visit->drain->callers;
+	int r = callers_read(callers, key);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return visit->each(visit->userdata, key, callers->counts);
+}
+
+int drain_each_caller(struct drain *drain,
+		      int (*each)(void *userdata, const struct smtpward_caller_key *key,
+				  const struct smtpward_caller_counts *counts),
+		      void *userdata)
+{
+	struct drain_visit visit = { drain, each, userdata };
+
+	return callers_each(&drain->callers, drain_visit_caller, &visit);
+}
+
+/* -EBADMSG if the names of the tenant make no sense: then counts have a line without names. */
+static int drain_line_of_caller(struct drain *drain, const struct smtpward_caller_key *key,
+				uint64_t suppressed, uint64_t lost, struct line *ret)
+{
 	const struct smtpward_caller nameless = { 0 };
 	const struct smtpward_caller *names = callers_find_names(&drain->callers, key);
 
-	/* If the names make no sense, the line has no names, but it has the counts. */
-	if (key->cgroup_id &&
-	    !line_from_caller(key, names ?: &nameless, suppressed, lost, now, ret))
+	return line_from_caller(key, names ?: &nameless, suppressed, lost,
+				drain_clock_ns(CLOCK_REALTIME), ret);
+}
+
+void drain_name_caller(struct drain *drain, const struct smtpward_caller_key *key,
+		       struct line *ret_names)
+{
+	if (drain_line_of_caller(drain, key, 0, 0, ret_names))
+		line_from_anyone(0, 0, 0, ret_names);
+}
+
+static void drain_line_from_counts(struct drain *drain, const struct smtpward_caller_key *key,
+				   uint64_t suppressed, uint64_t lost, struct line *ret)
+{
+	if (key->cgroup_id && !drain_line_of_caller(drain, key, suppressed, lost, ret))
 		return;
-	line_from_anyone(suppressed, lost, now, ret);
+	line_from_anyone(suppressed, lost, drain_clock_ns(CLOCK_REALTIME), ret);
 }
 
 /* Writes the line of the caller that was read: 0 if the line is out or none is due, 1 or -errno. */

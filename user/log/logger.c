@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "log/drain.h"
+#include "log/passed.h"
 #include "pins/object.h"
 #include "pins/pins.h"
 
@@ -58,7 +59,8 @@ struct logger {
 	char alert[LOGGER_ALERT_SIZE]; /* the text of the last alert; empty if all is well */
 	char due[LOGGER_ALERT_SIZE];   /* an alert that has no line yet, or empty */
 	bool due_healed;
-	struct logger_alert news;   /* news without a line yet, or an empty text */
+	struct logger_alert news; /* news without a line yet, or an empty text */
+	struct passed passed;
 	unsigned int seconds;	    /* since the last summary */
 	unsigned int watch_seconds; /* since the last look at enforcement */
 	unsigned int sweep_seconds; /* since all callers were looked at */
@@ -166,6 +168,7 @@ void logger_free(struct logger *logger)
 {
 	if (!logger)
 		return;
+	passed_clear(&logger->passed);
 	drain_free(logger->drain);
 	cleanup_close(&logger->reader_lock);
 	cleanup_close(&logger->gate_fd);
@@ -282,18 +285,17 @@ static int logger_write_news(struct logger *logger, bool unloaded)
 	return 0;
 }
 
-/* Writes news and the alert that is due. Returns as drain_alert(). */
+/* Writes news and the alerts that are due. Returns as drain_alert(). */
 static int logger_write_alert(struct logger *logger)
 {
 	int r = logger_write_news(logger, false);
 
-	if (r || !logger->due[0])
-		return r;
-	r = drain_alert(logger->drain, logger->due, logger->due_healed);
-	if (r)
-		return r;
-	logger->due[0] = '\0';
-	return 0;
+	if (!r && logger->due[0]) {
+		r = drain_alert(logger->drain, logger->due, logger->due_healed);
+		if (!r)
+			logger->due[0] = '\0';
+	}
+	return r ? r : passed_write(&logger->passed, &logger->pins, logger->drain);
 }
 
 /* Drains everything, as no reader follows. */
@@ -380,6 +382,10 @@ static int logger_loop_take_second(struct logger *logger, struct logger_loop *lo
 	    !loop->replaced) {
 		logger->watch_seconds = 0;
 		logger_loop_look(logger, loop);
+		r = passed_look(&logger->passed, &logger->pins, logger->drain);
+		if (r)
+			return reason_errno(reason, r, "cannot count attempts by map_callers in %s",
+					    logger->pins.path);
 	}
 	r = logger_write_alert(logger);
 	if (r < 0)

@@ -12,37 +12,71 @@
 #include "base/macro.h"
 #include "pins/state_view.h"
 
-/* How often an entry is read that a program is writing: it takes less than a microsecond. */
+/* How often what changes is read: a program writes an entry in less than a microsecond. */
 #define ROWS_TRIES 8
 
+/* Gives a table room for more entries. */
+static int rows_table_grow(struct rows_table *table, size_t room, size_t key_size,
+			   size_t value_size)
+{
+	void *keys = reallocarray(table->keys, room, key_size);
+	void *values;
+
+	if (!keys)
+		return -ENOMEM;
+	table->keys = keys;
+	values = reallocarray(table->values, room, value_size);
+	if (!values)
+		return -ENOMEM;
+	table->values = values;
+	return 0;
+}
+
 /*
- * All entries in one call: the kernel goes from bucket to bucket, so what comes and goes meanwhile
- * makes it neither begin anew nor miss what stays. -ENOENT is the end of the map.
+ * Bucket by bucket: what comes and goes meanwhile makes the kernel neither begin anew nor miss what
+ * stays. The kernel ends early if a bucket's entries find no room (-ENOSPC if it is the first, see
+ * __htab_map_lookup_and_delete_batch()): more entries came meanwhile than the map can have at one
+ * time. -ENOENT is the end of the map.
  */
+static int rows_read_buckets(int fd, size_t max_entries, size_t key_size, size_t value_size,
+			     struct rows_table *table)
+{
+	size_t room = 0;
+	uint32_t bucket, n;
+	int r = 0;
+
+	for (int try = 0; try < ROWS_TRIES && r != -ENOENT; try++) {
+		room += max_entries;
+		r = rows_table_grow(table, room, key_size, value_size);
+		if (r)
+			return r;
+		n = room - table->n;
+		r = bpf_map_lookup_batch(fd, try ? &bucket : NULL, &bucket,
+					 (char *)table->keys + table->n * key_size,
+					 (char *)table->values + table->n * value_size, &n, NULL);
+		if (r && r != -ENOENT && r != -ENOSPC)
+			return r;
+		table->n += n;
+	}
+	return 0;
+}
+
 int rows_read_table(int fd, size_t key_size, size_t value_size, struct rows_table *ret_table)
 {
 	_cleanup_(rows_table_clear) struct rows_table table = { 0 };
 	struct bpf_map_info info = { 0 };
-	uint32_t size = sizeof(info), n;
-	int r = 0;
+	uint32_t size = sizeof(info);
+	int r;
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
 	if (info.key_size != key_size || info.value_size != value_size || !info.max_entries)
 		return -EBADMSG;
-	n = info.max_entries;
-	table.keys = reallocarray(NULL, n, key_size);
-	table.values = reallocarray(NULL, n, value_size);
-	if (!table.keys || !table.values)
-		return -ENOMEM;
-	/* The place where the next call would go on: the number of a bucket. */
-	if (bpf_map_lookup_batch(fd, NULL, &size, table.keys, table.values, &n, NULL))
-		r = -errno;
-	if (r && r != -ENOENT && r != -ENOSPC)
+	r = rows_read_buckets(fd, info.max_entries, key_size, value_size, &table);
+	if (r)
 		return r;
-	ret_table->keys = TAKE_PTR(table.keys);
-	ret_table->values = TAKE_PTR(table.values);
-	ret_table->n = n;
+	*ret_table = table;
+	table = (struct rows_table){ 0 };
 	return 0;
 }
 
@@ -62,35 +96,64 @@ static int rows_read_map(const struct state_view *view, struct state *state, con
 	return r ? r : rows_read_table(fd, key_size, value_size, ret_table);
 }
 
-static bool rows_last_is_whole(const struct smtpward_row_last *last)
+/* Whether `last` was read whole, by a later reading. */
+static bool rows_last_is_whole(const struct smtpward_row_last *last,
+			       const struct smtpward_row_last *later)
 {
-	return last->begun == last->ended && last->exe_len <= sizeof(last->text) &&
-	       last->cwd_len <= sizeof(last->text) - last->exe_len;
+	return !last->writers && !later->writers && last->writes == later->writes;
 }
 
-/* Entries that a program was writing are read again; one that cannot be read has no exe. */
+/* Reads an entry until it was read whole that was read a first time. */
+static int rows_read_again(int fd, const struct smtpward_caller_key *key,
+			   struct smtpward_row_last *last)
+{
+	struct smtpward_row_last later;
+
+	for (int try = 0; try < ROWS_TRIES; try++) {
+		int r = bpf_map_lookup_elem(fd, key, &later);
+
+		if (r)
+			return r;
+		if (rows_last_is_whole(last, &later))
+			return 0;
+		*last = later;
+	}
+	return -EAGAIN;
+}
+
+int rows_read_last(int fd, const struct smtpward_caller_key *key,
+		   struct smtpward_row_last *ret_last)
+{
+	struct smtpward_row_last last;
+	int r = bpf_map_lookup_elem(fd, key, &last);
+
+	if (!r)
+		r = rows_read_again(fd, key, &last);
+	if (r)
+		return r;
+	*ret_last = last;
+	return 0;
+}
+
+/* An entry that cannot be read whole, or is gone meanwhile, has no exe. */
 static int rows_read_lasts(const struct state_view *view, struct state *state,
 			   struct rows_table *ret_lasts)
 {
+	const struct smtpward_caller_key *keys;
 	struct smtpward_row_last *lasts;
 	_cleanup_close_ int fd = -1;
 	int r = state_open_map(view, state, "map_row_lasts", sizeof(*lasts), &fd);
 
 	if (!r)
-		r = rows_read_table(fd, sizeof(struct smtpward_caller_key), sizeof(*lasts),
-				    ret_lasts);
+		r = rows_read_table(fd, sizeof(*keys), sizeof(*lasts), ret_lasts);
 	if (r)
 		return r;
+	keys = ret_lasts->keys;
 	lasts = ret_lasts->values;
-	for (size_t i = 0; i < ret_lasts->n; i++) {
-		const struct smtpward_caller_key *keys = ret_lasts->keys;
-
-		for (int try = 0; try < ROWS_TRIES && !rows_last_is_whole(&lasts[i]); try++)
-			if (bpf_map_lookup_elem(fd, &keys[i], &lasts[i]))
-				break;
-		if (!rows_last_is_whole(&lasts[i]))
-			lasts[i].exe_len = lasts[i].cwd_len = lasts[i].flags = 0;
-	}
+	for (size_t i = 0; i < ret_lasts->n; i++)
+		if (rows_read_again(fd, &keys[i], &lasts[i]))
+			lasts[i].exe_len = lasts[i].cwd_len = lasts[i].args_len = lasts[i].flags =
+				0;
 	return 0;
 }
 

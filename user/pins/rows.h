@@ -31,7 +31,16 @@ struct rows {
 /* For state_read.c. 0 or -errno; rows_clear() frees them. */
 int rows_read(const struct state_view *view, struct state *state, struct rows *ret_rows);
 
-/* Every entry of a hash map. The caller frees both arrays. 0 or -errno. */
+/*
+ * Reads an entry of map_row_lasts that no program was writing. 0; -ENOENT if there is none, -EAGAIN
+ * if there is always a program at it, or another -errno.
+ */
+int rows_read_last(int fd, const struct smtpward_caller_key *key,
+		   struct smtpward_row_last *ret_last);
+
+/*
+ * Every entry of a hash map that is there all the time. The caller frees both arrays. 0 or -errno.
+ */
 int rows_read_table(int fd, size_t key_size, size_t value_size, struct rows_table *ret_table);
 void rows_table_clear(struct rows_table *table);
 

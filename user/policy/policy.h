@@ -116,8 +116,10 @@ struct policy {
 	uint64_t limit_lines;  /* lines ... */
 	uint64_t limit_period; /* ... in so many seconds: 1, 60 or 3600 */
 	uint64_t limit_burst;
-	uint32_t args; /* SMTPWARD_ARGS_*: how much of a command line a line shows */
-	bool packets;  /* the settings below are in force */
+	uint32_t args;		 /* SMTPWARD_ARGS_*: how much of a command line a line shows */
+	uint64_t alert_attempts; /* more of a user's than so many have an alert; 0: none have */
+	uint64_t alert_period;	 /* ... in so many seconds: 60 or 3600 */
+	bool packets;		 /* the settings below are in force */
 	enum policy_uplink uplink;
 	struct policy_device uplinks[SMTPWARD_UPLINKS_MAX]; /* sorted */
 	size_t n_uplinks;

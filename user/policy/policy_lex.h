@@ -15,6 +15,7 @@
 
 /* Stands among a rule's conditions, but is no condition. */
 #define POLICY_UNTIL_WORD "until"
+#define POLICY_ALERT_OFF "off"
 
 extern const char *const policy_condition_names[SMTPWARD_CONDITIONS_N];
 

@@ -194,6 +194,15 @@ static char print_period_letter(uint64_t period)
 	return period == 1 ? 's' : period == 60 ? 'm' : 'h';
 }
 
+static void print_alert(struct text *out, const struct policy *policy)
+{
+	if (policy->alert_attempts)
+		print_format(out, "alert %llu/%c\n", (unsigned long long)policy->alert_attempts,
+			     print_period_letter(policy->alert_period));
+	else
+		print_add(out, "alert " POLICY_ALERT_OFF "\n");
+}
+
 /* A policy without the second layer has the text that it had before there was one. */
 static void print_packets(struct text *out, const struct policy *policy)
 {
@@ -220,6 +229,7 @@ static void print_policy(struct text *out, const struct policy *policy)
 		     print_period_letter(policy->limit_period),
 		     (unsigned long long)policy->limit_burst);
 	print_format(out, "args %s\n", policy_args_name(policy->args));
+	print_alert(out, policy);
 	print_packets(out, policy);
 	if (policy->n_rules)
 		print_add(out, "\n");

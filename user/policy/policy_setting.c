@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The settings: ports, mode, reject, log, limit, args, packets, uplink, raw. One that stands again
- * says so with `replace`, so that no included file silently turns another's around.
+ * The settings: ports, mode, reject, log, limit, args, alert, packets, uplink, raw. One that stands
+ * again says so with `replace`, so that no included file silently turns another's around.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -170,6 +170,21 @@ static int setting_parse_args(struct policy_parser *parser, struct policy_line *
 	return policy_end(parser, line, "the end of the line", r);
 }
 
+static int setting_parse_alert(struct policy_parser *parser, struct policy_line *line,
+			       const struct policy_word *name)
+{
+	struct policy *policy = parser->policy;
+	const struct policy_word *word;
+	struct reason why;
+	int r = policy_value(parser, line, name, &word);
+
+	if (r < 0)
+		return r;
+	r = policy_value_alert(word->text, &policy->alert_attempts, &policy->alert_period, &why);
+	r = policy_check(parser, line, word, r, &why);
+	return policy_end(parser, line, "the end of the line", r);
+}
+
 /* A setting with one of two words: *ret is true for the first one. */
 static int setting_parse_either(struct policy_parser *parser, struct policy_line *line,
 				const struct policy_word *name, const char *first,
@@ -286,6 +301,7 @@ static const struct {
 	[POLICY_PACKETS] = { "packets", setting_parse_packets },
 	[POLICY_UPLINK] = { "uplink", setting_parse_uplink },
 	[POLICY_RAW] = { "raw", setting_parse_raw },
+	[POLICY_ALERT] = { "alert", setting_parse_alert },
 };
 
 int policy_find_setting(const char *word)
@@ -316,7 +332,7 @@ static int setting_find(struct policy_parser *parser, struct policy_line *line, 
 		return policy_fail(
 			parser, line, name ? name->column : word->column,
 			"'replace' goes before a setting: expected ports, mode, reject, log, "
-			"limit, args, packets, uplink or raw");
+			"limit, args, alert, packets, uplink or raw");
 	}
 	*ret_replaces = replaces;
 	return i;

@@ -85,24 +85,49 @@ static uint64_t value_period_of(const char *letter)
 	return 0;
 }
 
-int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_period,
-		      struct reason *reterr)
+/* N/s, N/m or N/h. */
+static int value_parse_rate(const char *word, uint64_t *ret_number, uint64_t *ret_period)
 {
 	const char *slash = strchr(word, '/');
 	uint64_t period = slash ? value_period_of(slash + 1) : 0;
 	size_t len = slash ? (size_t)(slash - word) : 0;
 	char digits[16] = "";
-	uint64_t lines = 0;
+	uint64_t number = 0;
 
 	if (len < sizeof(digits))
 		memcpy(digits, word, len);
-	if (!period || value_parse_number(digits, POLICY_LIMIT_MAX, &lines) < 0 || !lines) {
+	if (!period || value_parse_number(digits, POLICY_LIMIT_MAX, &number) < 0 || !number)
+		return -EINVAL;
+	*ret_number = number;
+	*ret_period = period;
+	return 0;
+}
+
+int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_period,
+		      struct reason *reterr)
+{
+	if (!value_parse_rate(word, ret_lines, ret_period))
+		return 0;
+	reason_set(reterr, -EINVAL,
+		   "'%s' is not a rate: expected N/s, N/m or N/h with N from 1 to %d",
+		   policy_shown(word).text, POLICY_LIMIT_MAX);
+	return -EINVAL;
+}
+
+int policy_value_alert(const char *word, uint64_t *ret_attempts, uint64_t *ret_period,
+		       struct reason *reterr)
+{
+	uint64_t attempts = 0, period = 0;
+
+	if (strcmp(word, POLICY_ALERT_OFF) != 0 &&
+	    (value_parse_rate(word, &attempts, &period) || period == 1)) {
 		reason_set(reterr, -EINVAL,
-			   "'%s' is not a rate: expected N/s, N/m or N/h with N from 1 to %d",
+			   "'%s' is no threshold: expected N/m or N/h with N from 1 to %d, "
+			   "or " POLICY_ALERT_OFF,
 			   policy_shown(word).text, POLICY_LIMIT_MAX);
 		return -EINVAL;
 	}
-	*ret_lines = lines;
+	*ret_attempts = attempts;
 	*ret_period = period;
 	return 0;
 }

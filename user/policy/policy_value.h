@@ -22,6 +22,9 @@ int policy_value_port(const char *word, uint16_t *ret_port, struct reason *reter
 /* "10/s": a number of lines in a period in seconds. */
 int policy_value_rate(const char *word, uint64_t *ret_lines, uint64_t *ret_period,
 		      struct reason *reterr);
+/* "100/h": a number of attempts in a period in seconds; both 0 for POLICY_ALERT_OFF. */
+int policy_value_alert(const char *word, uint64_t *ret_attempts, uint64_t *ret_period,
+		       struct reason *reterr);
 int policy_value_burst(const char *word, uint64_t *ret_burst, struct reason *reterr);
 
 int policy_value_unit(const char *word, char **ret_unit, struct reason *reterr);

@@ -249,7 +249,7 @@ static void assert_fails(const char *text, const char *expected)
 
 #define DEFAULTS                                                                        \
 	"ports 25\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n" \
-	"args script\n"
+	"args script\nalert off\n"
 
 static void test_settings(void **state __attribute__((unused)))
 {
@@ -258,17 +258,21 @@ static void test_settings(void **state __attribute__((unused)))
 	assert_prints("deny\n", NULL, true, DEFAULTS "\ndeny\n");
 	assert_prints("limit 5/h burst 7", NULL, true,
 		      "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 5/h burst 7\n"
-		      "args script\n");
+		      "args script\nalert off\n");
 	assert_prints(
 		"limit\t1000000/m burst 1000000 #x\nlog allow ,audit,deny\nreject EACCES # x\n"
-		"mode audit\nports 65535,1 , 25\nargs\tall",
+		"mode audit\nports 65535,1 , 25\nargs\tall\nalert 1000000/h",
 		NULL, true,
 		"ports 1, 25, 65535\nmode audit\nreject EACCES\nlog deny, audit, allow\n"
-		"limit 1000000/m burst 1000000\nargs all\n");
+		"limit 1000000/m burst 1000000\nargs all\nalert 1000000/h\n");
 	assert_prints("args none", NULL, true,
 		      "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\n"
-		      "limit 10/s burst 100\nargs none\n");
+		      "limit 10/s burst 100\nargs none\nalert off\n");
 	assert_prints("args all\nreplace args script", NULL, true, DEFAULTS);
+	assert_prints("alert 1/m", NULL, true,
+		      "ports 25\nmode enforce\nreject EPERM\nlog deny, audit\n"
+		      "limit 10/s burst 100\nargs script\nalert 1/m\n");
+	assert_prints("alert 100/h\nreplace alert off", NULL, true, DEFAULTS);
 }
 
 static void test_model(void **state __attribute__((unused)))
@@ -377,12 +381,13 @@ static void assert_cases(const struct fail_case *cases, size_t n)
 		assert_fails(cases[i].text, cases[i].errors);
 }
 
-#define KEYWORDS                                                                                   \
-	"expected ports, mode, reject, log, limit, args, packets, uplink, raw, replace, include, " \
-	"allow, audit or deny\n"
+#define KEYWORDS                                                                        \
+	"expected ports, mode, reject, log, limit, args, alert, packets, uplink, raw, " \
+	"replace, include, allow, audit or deny\n"
 #define REPLACE(name) "write 'replace " name "' where a later one is to hold\n"
 #define CONDITIONS "expected unit, cgroup, user, group, to, port, guest, mac, vlan, from or until"
 #define MORE CONDITIONS ", or a comma before one more value\n"
+#define THRESHOLD "is no threshold: expected N/m or N/h with N from 1 to 1000000, or off\n"
 #define RATE "is not a rate: expected N/s, N/m or N/h with N from 1 to 1000000\n"
 #define BURST "is not a burst: expected a number from 1 to 1000000"
 #define PORT "is not a port: expected a number from 1 to 65535"
@@ -539,6 +544,14 @@ static void test_bad_settings(void **state __attribute__((unused)))
 		{ "args \"\" x", "1:6: unknown amount of args '': expected none, script or all\n"
 				 "1:9: expected the end of the line, found 'x'\n" },
 		{ "args all, none", "1:9: expected the end of the line, found ','\n" },
+		{ "alert", "1:1: 'alert' needs a value\n" },
+		{ "alert 100", "1:7: '100' " THRESHOLD },
+		{ "alert Off", "1:7: 'Off' " THRESHOLD },
+		{ "alert 0/h", "1:7: '0/h' " THRESHOLD },
+		{ "alert 10/s", "1:7: '10/s' " THRESHOLD },
+		{ "alert 1000001/h", "1:7: '1000001/h' " THRESHOLD },
+		{ "alert 100/h burst 1", "1:13: expected the end of the line, found 'burst'\n" },
+		{ "alert off 1", "1:11: expected the end of the line, found '1'\n" },
 		{ "limit", "1:1: 'limit' needs a value\n" },
 		{ "limit 10", "1:7: '10' " RATE },
 		{ "limit 10/s", "1:7: a limit has two parts: write 'limit N/s burst M'\n" },
@@ -568,8 +581,8 @@ static void test_bad_settings(void **state __attribute__((unused)))
 /* A later one that says so, in whichever file, holds; which it replaces need not be there. */
 static void test_replace(void **state __attribute__((unused)))
 {
-#define FIND                                                                                \
-	"'replace' goes before a setting: expected ports, mode, reject, log, limit, args, " \
+#define FIND                                                                                       \
+	"'replace' goes before a setting: expected ports, mode, reject, log, limit, args, alert, " \
 	"packets, uplink or raw\n"
 	static const struct fail_case cases[] = {
 		{ "replace", "1:1: " FIND },
@@ -592,10 +605,10 @@ static void test_replace(void **state __attribute__((unused)))
 	assert_cases(cases, ARRAY_SIZE(cases));
 	assert_prints("mode audit\nports 25, 26\ninclude i\nallow port 587\n", files, true,
 		      "ports 465, 587\nmode enforce\nreject EPERM\nlog deny, audit\n"
-		      "limit 10/s burst 100\nargs script\n\nallow port 587\n");
+		      "limit 10/s burst 100\nargs script\nalert off\n\nallow port 587\n");
 	assert_prints("replace log allow\nreplace log deny\nreplace limit 1/h burst 2", files, true,
 		      "ports 25\nmode enforce\nreject EPERM\nlog deny\nlimit 1/h burst 2\n"
-		      "args script\n");
+		      "args script\nalert off\n");
 }
 
 static void test_bad_names(void **state __attribute__((unused)))
@@ -775,7 +788,7 @@ static void test_include(void **state __attribute__((unused)))
 		"deny unit p.2",
 		files, true,
 		"ports 587\nmode enforce\nreject EPERM\nlog deny, audit\nlimit 10/s burst 100\n"
-		"args script\n\n"
+		"args script\nalert off\n\n"
 		"deny unit p.1 port 587\ndeny unit a.a\ndeny unit d.1\ndeny unit d.2\n"
 		"deny unit p.2\n");
 	assert_int_equal(policy_parse("a", &source, &policy, &errors), 0);
