@@ -82,7 +82,7 @@ OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 # archive, its reader of lines.
 UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c \
-	tests/upgrade/test_*.c))
+	tests/upgrade/test_*.c tests/attack/test_*.c))
 FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/kernel/fixture*.c)))
 
 .PHONY: all tests bench install uninstall deb clean FORCE

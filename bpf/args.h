@@ -168,8 +168,8 @@ static __always_inline bool args_is_cut(long got)
 }
 
 /*
- * The size of a word by the answer of bpf_probe_read_user_str(), with its NUL. Of an empty word some
- * kernels say 0 (strncpy_from_user_nofault() of 5.10), others 1; of one that is not there, all
+ * The size of a word by the answer of bpf_probe_read_user_str(), with its NUL. Of an empty word
+ * some kernels say 0 (strncpy_from_user_nofault() of 5.10), others 1; of one that is not there, all
  * say -EFAULT.
  */
 static __always_inline long args_size(long got)

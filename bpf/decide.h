@@ -195,11 +195,10 @@ _Static_assert(SMTPWARD_CONNECT_CONDITIONS_N == 4 SMTPWARD_ID_CONDITIONS(DECIDE_
 	       "every condition is looked up");
 #undef DECIDE_COUNT
 
-static __always_inline void decide_satisfy(const struct flow *flow, struct bpf_sock_addr *ctx,
-					   const struct caller *caller,
-					   struct smtpward_satisfied *satisfied,
-					   struct smtpward_rules copies[SMTPWARD_CONNECT_CONDITIONS_N],
-					   bool *ret_unsure)
+static __always_inline void
+decide_satisfy(const struct flow *flow, struct bpf_sock_addr *ctx, const struct caller *caller,
+	       struct smtpward_satisfied *satisfied,
+	       struct smtpward_rules copies[SMTPWARD_CONNECT_CONDITIONS_N], bool *ret_unsure)
 {
 	const struct smtpward_rules **by = satisfied->by;
 

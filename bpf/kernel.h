@@ -16,6 +16,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include <smtpward/hooks.h>
+#include <smtpward/packets.h>
 
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
@@ -149,7 +150,7 @@ struct cgroup_bpf {
 } KERNEL_STRUCT;
 
 /* From 5.15 on; before that, effective[] goes by enum bpf_attach_type. */
-#define KERNEL_ATTACH_TYPE(name, type, program, before) CGROUP_##type,
+#define KERNEL_ATTACH_TYPE(name, type, program, before, part) CGROUP_##type,
 
 enum cgroup_bpf_attach_type { SMTPWARD_HOOK_TABLE(KERNEL_ATTACH_TYPE) };
 
@@ -235,13 +236,34 @@ struct ns_common {
 	unsigned int inum;
 } KERNEL_STRUCT;
 
+struct hlist_node {
+	struct hlist_node *next;
+} KERNEL_STRUCT;
+
+struct hlist_head {
+	struct hlist_node *first;
+} KERNEL_STRUCT;
+
 struct net {
 	struct ns_common ns;
+	struct hlist_head *dev_index_head;
 } KERNEL_STRUCT;
 
 typedef struct {
 	struct net *net;
 } KERNEL_STRUCT possible_net_t;
+
+struct net_device {
+	char name[SMTPWARD_DEVICE_SIZE];
+	struct hlist_node index_hlist;
+	int ifindex;
+	possible_net_t nd_net;
+} KERNEL_STRUCT;
+
+/* Context of a program on packets, as the kernel has it. */
+struct sk_buff {
+	struct net_device *dev;
+} KERNEL_STRUCT;
 
 struct sock_common {
 	possible_net_t skc_net;

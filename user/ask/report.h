@@ -53,7 +53,7 @@ struct report_row {
 	char *exe;	      /* of the user's last line; NULL: not known */
 	char *cwd;	      /* the same */
 	bool exe_deleted, cwd_deleted;
-	uint64_t exe_at;      /* UTC, in ns */
+	uint64_t exe_at; /* UTC, in ns */
 };
 
 /* Conditions that a row has to meet to be shown. Zeroed: every row meets them. */

@@ -364,8 +364,7 @@ static void say_log_beat(void *userdata, const struct drain_report *report)
 	say_sinks_describe(context->sinks, sinks, sizeof(sinks));
 	snprintf(status, sizeof(status), "STATUS=%s; %" PRIu64 " %s to %s%s%s%s", context->state,
 		 report->lines, plural(report->lines, "line", "lines"),
-		 say_sinks_name(context->sinks),
-		 context->trouble ? ", which takes no more: " : "",
+		 say_sinks_name(context->sinks), context->trouble ? ", which takes no more: " : "",
 		 context->trouble ? strerror(-context->trouble) : "", sinks);
 	if (strcmp(status, context->status) && !notify_send(status))
 		memcpy(context->status, status, sizeof(status));

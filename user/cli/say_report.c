@@ -188,12 +188,18 @@ static const struct say_column {
 	bool right;	 /* numbers */
 	bool containers; /* only if there are any */
 } say_columns[] = {
-	{ "UNIT", say_cell_unit, false, false },  { "CONTAINER", say_cell_container, false, true },
-	{ "USER", say_cell_user, false, false },  { "RULE", say_cell_rule, false, false },
-	{ "TO", say_cell_to, false, false },	  { "ATTEMPTS", say_cell_attempts, true, false },
-	{ "DENY", say_cell_deny, true, false },	  { "AUDIT", say_cell_audit, true, false },
-	{ "ALLOW", say_cell_allow, true, false }, { "FIRST", say_cell_first, false, false },
-	{ "LAST", say_cell_last, false, false },  { "LAST EXE", say_cell_exe, false, false },
+	{ "UNIT", say_cell_unit, false, false },
+	{ "CONTAINER", say_cell_container, false, true },
+	{ "USER", say_cell_user, false, false },
+	{ "RULE", say_cell_rule, false, false },
+	{ "TO", say_cell_to, false, false },
+	{ "ATTEMPTS", say_cell_attempts, true, false },
+	{ "DENY", say_cell_deny, true, false },
+	{ "AUDIT", say_cell_audit, true, false },
+	{ "ALLOW", say_cell_allow, true, false },
+	{ "FIRST", say_cell_first, false, false },
+	{ "LAST", say_cell_last, false, false },
+	{ "LAST EXE", say_cell_exe, false, false },
 	{ "LAST CWD", say_cell_cwd, false, false },
 };
 

@@ -175,6 +175,7 @@ static int unload_detach_all_pinned(struct unload *unload, struct reason *reason
 		if (r)
 			return r;
 	}
+	/* The gate is open: that names no uplink, so the gates on all go too. */
 	r = load_detach_unknown(&unload->pins, &unload->pins);
 	if (r)
 		return reason_errno(

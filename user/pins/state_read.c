@@ -19,6 +19,7 @@
 #include "pins/figures.h"
 #include "pins/rows.h"
 #include "pins/state_view.h"
+#include "pins/uplink.h"
 
 /* For a reader that is not root: with a descriptor of a link it could detach the hook. */
 static int state_read_hook_from_outside(const struct state_view *view, struct state *state,
@@ -102,6 +103,9 @@ static int state_read_hook(const struct state_view *view, struct state *state, i
 	bool exists = false, hidden;
 	int r = 0;
 
+	state->hooks[hook] = STATE_UNUSED;
+	if (!hook_is_of(hook, state->layer.parts))
+		return 0;
 	state->hooks[hook] = STATE_NO_LINK;
 	if (view->pins.fd >= 0)
 		r = state_read_pinned_hook(view, state, hook);
@@ -404,10 +408,77 @@ static int state_read_policy(struct state_view *view, struct state *state)
 	return state_read_rules(view, state);
 }
 
+static int state_read_uplink(const struct state_view *view, const struct state *state,
+			     const char *device, enum state_uplink *ret_uplink)
+{
+	_cleanup_close_ int link_fd = -1, program_fd = -1;
+	struct uplink_link link = { 0 };
+	uint32_t ifindex, program_id = 0;
+	char pin[UPLINK_PIN_SIZE];
+	enum uplink_kind kind;
+	int r;
+
+	/* A log that is not root may be in a network namespace of its own, too. */
+	*ret_uplink = STATE_UPLINK_UNKNOWN;
+	if (geteuid())
+		return 0;
+	r = uplink_find(device, &ifindex, &kind);
+	*ret_uplink = r ? STATE_UPLINK_MISSING : STATE_UPLINK_OPEN;
+	if (r || view->pins.fd < 0)
+		return r == -ENODEV ? 0 : r;
+	uplink_pin_name(ifindex, pin);
+	r = object_open(&view->pins, 0, pin, &link_fd);
+	if (!r)
+		r = uplink_read_link(link_fd, &link);
+	if (!r)
+		r = object_open_to_read(&view->pins, state->attached,
+					uplink_infos[kind].program_pin, &program_fd);
+	if (!r)
+		r = object_program_id(program_fd, &program_id);
+	if (r)
+		return r == -ENOENT || r == -EBADMSG || r == -EROFS ? 0 : r;
+	if (link.ifindex == ifindex && link.program_id == program_id)
+		*ret_uplink = STATE_UPLINK_HELD;
+	return 0;
+}
+
+static int state_read_uplinks(const struct state_view *view, struct state *state)
+{
+	if (state->layer.n_uplinks > SMTPWARD_UPLINKS_MAX)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < state->layer.n_uplinks; i++) {
+		int r = state_read_uplink(view, state, state->layer.uplinks[i], &state->uplinks[i]);
+
+		if (r)
+			return r;
+		if (state->uplinks[i] == STATE_UPLINK_MISSING ||
+		    state->uplinks[i] == STATE_UPLINK_OPEN)
+			state_note(state, STATE_UPLINKS);
+	}
+	return 0;
+}
+
+static int state_read_layer(const struct state_view *view, struct state *state)
+{
+	_cleanup_close_ int fd = -1;
+	int r = state_read_map(view, state, "map_layer", &state->layer, sizeof(state->layer));
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = state_open_map(view, state, "map_pkt_counts", sizeof(state->packets), &fd);
+	if (r)
+		return r;
+	r = object_sum(fd, 0, (__u64 *)&state->packets, sizeof(state->packets) / sizeof(__u64));
+	return r ? r : state_read_uplinks(view, state);
+}
+
 static int state_read_all(struct state_view *view, struct state *state)
 {
 	int r = state_read_policy(view, state);
 
+	if (r)
+		return r;
+	r = state_read_layer(view, state);
 	if (r)
 		return r;
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {

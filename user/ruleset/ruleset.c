@@ -31,6 +31,7 @@ static void ruleset_compile_settings(const struct policy *policy, struct ruleset
 	ruleset->n_ports = policy->n_ports;
 	memcpy(ruleset->ports, policy->ports, sizeof(ruleset->ports));
 	ruleset->n_rules = policy->n_rules;
+	ruleset->first_to = SMTPWARD_RULE_NONE + 1;
 	ruleset->rule_words = ruleset_words(policy->n_rules);
 	ruleset->audit_mode = policy->mode == POLICY_AUDIT;
 	ruleset->reject = policy->reject;
@@ -70,6 +71,9 @@ static int ruleset_compile_rule(const struct policy_rule *rule, size_t index,
 		else
 			ruleset_rules_add(&ruleset->any[condition], index);
 	}
+	if (rule->values[SMTPWARD_TO].n && !rule->values[SMTPWARD_GUEST].n &&
+	    ruleset->first_to > index)
+		ruleset->first_to = index;
 	if (asks_cgroup)
 		ruleset->asks_cgroup = true;
 	else

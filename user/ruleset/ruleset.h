@@ -80,6 +80,8 @@ struct ruleset {
 	size_t n_macs;
 	struct ruleset_ids vlans;
 
+	uint32_t
+		first_to; /* the first rule on connects with addresses, or SMTPWARD_RULE_NONE + 1 */
 	struct smtpward_rules local; /* name "local" among their addresses */
 	bool asks_local;
 
