@@ -8,13 +8,14 @@
  *   - the first word, argv[0], as a whole,
  *   - of each word that begins with '-', the letter of "-psecret" and the name of
  *     "--password=secret", and nothing behind these,
- *   - the first other word, if no word with '-' comes before it: `perl x.pl`. It is the last one.
- *   - of the words behind a word with '-', which may be its value and a password as in `curl -u
- *     user:secret`, only one that looks like a script's path, and only if the executable is a known
- *     interpreter's: it begins with '/', "./" or "../", or ends as names of scripts do, and has no
- *     byte that is not usual in a path. `perl -w x.pl` has it, `perl -e CODE` and `sh -c '/bin/x -p
- *     y'` have not. An interpreter's words are looked at until one is kept; of any other program
- *     nothing behind a word with '-' is kept but options that follow at once.
+ *   - the word behind argv[0], if that word does not begin with '-', and nothing behind it:
+ *     `perl x.pl`,
+ *   - if the executable is a known interpreter, the first word behind an option that looks like a
+ *     script's path: it begins with '/', "./" or "../", or ends as names of scripts do, and has no
+ *     byte that is not usual in a path. `perl -w x.pl` has one, `sh -c '/bin/x -p y'` has none.
+ *     Behind code and modules, as in `perl -e CODE`, nothing is kept.
+ *
+ * Every other word behind an option may be the option's value, such as a password, and is left out.
  *
  * The program of a task can overwrite the words, and php-fpm does.
  */
@@ -161,12 +162,6 @@ static __always_inline void args_wipe(struct smtpward_event *event)
 		bpf_probe_read_kernel(event->text + end, ARGS_WORD_SIZE, args_zeros);
 }
 
-/* Whether a word of so many bytes, with its NUL, may be longer. */
-static __always_inline bool args_is_cut(long got)
-{
-	return got == ARGS_WORD_SIZE || got == SMTPWARD_ARGS_LEAST;
-}
-
 /*
  * The size of a word by the answer of bpf_probe_read_user_str(), with its NUL. Of an empty word
  * some kernels say 0 (strncpy_from_user_nofault() of 5.10), others 1; of one that is not there, all
@@ -177,29 +172,52 @@ static __always_inline long args_size(long got)
 	return got ? got : 1;
 }
 
-/* argv[0]. Returns its size; 0 or less: there is none, or its page is not there. */
+/*
+ * argv[0]. Returns its size, ARGS_WORD_SIZE if it may be longer than what there is room for; 0 or
+ * less: there is none, or its page is not there.
+ */
 static __always_inline long args_first(struct smtpward_event *event, __u64 from)
 {
 	const __u32 end = READ_ONCE(event->args_len);
-	long got;
+	long got, room;
 
 	if (end <= SMTPWARD_TEXT_SIZE - ARGS_WORD_SIZE) {
+		room = ARGS_WORD_SIZE;
 		got = bpf_probe_read_user_str(event->text + end, ARGS_WORD_SIZE, (void *)from);
 	} else {
 		if (end > SMTPWARD_TEXT_SIZE - SMTPWARD_ARGS_LEAST)
 			return 0;
+		room = SMTPWARD_ARGS_LEAST;
 		got = bpf_probe_read_user_str(event->text + end, SMTPWARD_ARGS_LEAST, (void *)from);
 	}
 	got = args_size(got);
-	if (got > 0)
-		args_add(event, args_is_cut(got) ? got - 1 : got);
-	return got;
+	if (got <= 0)
+		return got;
+	args_add(event, got == room ? got - 1 : got);
+	return got == room ? ARGS_WORD_SIZE : got;
+}
+
+/* Ways to treat a word that is no option, behind an option. */
+#define ARGS_SHOWS 0
+#define ARGS_SKIPS 1 /* it may be the option's value: the next word is looked at */
+#define ARGS_ENDS 2  /* it may be a value, and nothing behind it shows */
+
+static __always_inline int args_judge(const char *word, __u32 len, bool interpreter, char option)
+{
+	if (!interpreter)
+		return ARGS_ENDS;
+	if (args_leads_to_script(word, len))
+		return args_is_path(word) ? ARGS_SHOWS : ARGS_ENDS;
+	/* Code, or a module: what follows are its arguments. */
+	return option == 'c' || option == 'e' || option == 'm' || option == 'r' ? ARGS_ENDS
+										: ARGS_SKIPS;
 }
 
 static __always_inline void args_script(struct smtpward_event *event, __u64 from, __u64 to)
 {
 	const bool interpreter = args_is_interpreter(event);
 	bool behind_option = false;
+	char option = 0; /* the last letter of the last one */
 	long got = args_first(event, from);
 
 	for (int i = 0; i < ARGS_WORDS; i++) {
@@ -208,7 +226,7 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 		if (got <= 0)
 			return;
 		/* Nothing can be told of what is behind a word that is cut. */
-		if (args_is_cut(got))
+		if (got == ARGS_WORD_SIZE)
 			break;
 		from += got;
 		if (from >= to)
@@ -220,14 +238,16 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 		if (got <= 0)
 			return;
 		if (word[0] != '-') {
-			if (behind_option && !interpreter)
-				goto wipe;
-			if (behind_option && !args_leads_to_script(word, got - 1)) {
+			const int how = behind_option
+						? args_judge(word, got - 1, interpreter, option)
+						: ARGS_SHOWS;
+
+			if (how != ARGS_SHOWS)
 				args_wipe(event);
+			if (how == ARGS_SKIPS)
 				continue;
-			}
-			if (behind_option && !args_is_path(word))
-				goto wipe;
+			if (how == ARGS_ENDS)
+				return;
 			if (got == ARGS_WORD_SIZE) {
 				args_add(event, got - 1);
 				break;
@@ -236,14 +256,12 @@ static __always_inline void args_script(struct smtpward_event *event, __u64 from
 			return;
 		}
 		behind_option = true;
+		option = word[(got - 2) & (ARGS_WORD_SIZE - 1)];
 		args_add(event, args_measure_option(word));
 		args_wipe(event);
 		args_add(event, 1);
 	}
 	event->flags |= SMTPWARD_ARGS_CUT;
-	return;
-wipe:
-	args_wipe(event);
 }
 
 static __always_inline void args_all(struct smtpward_event *event, __u64 from, __u64 to)

@@ -142,10 +142,9 @@ static __always_inline struct smtpward_row_last *count_last(const struct smtpwar
 }
 
 /*
- * Keeps what a record says as its user's last attempt. While another CPU writes the entry, that
- * CPU's attempt is the last. No program can be the writer if another CPU is at the entry, for
- * Linux before 5.12 has no atomic operation that tells the old value: each adds itself first, and
- * looks then.
+ * Keeps what a record says as its user's last attempt. The program adds 1 to `writers`, and then
+ * reads it: if it reads 1, it writes the entry, otherwise the entry stays as it is. Linux before
+ * 5.12 has no atomic addition that returns the old value.
  */
 static __always_inline void count_keep_last(const struct smtpward_caller_key *key,
 					    const struct smtpward_event *event)

@@ -88,12 +88,6 @@
 		}                                                                               \
 	})
 
-/*
- * The key of an array's first entry, 4 bytes of 0, in 8: what is written as a whole before it is
- * read can differ in two states that the verifier takes for one.
- */
-#define FIRST_ENTRY ((const __u64){ 0 })
-
 #define KERNEL_STRUCT __attribute__((preserve_access_index))
 
 /* ids of users and groups */

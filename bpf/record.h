@@ -94,11 +94,12 @@ static __always_inline __u64 record_next_ns(const __u64 *next_ns, __u64 now, __u
 }
 
 /*
- * Whether map_events has room for one more record of this tenant: a tenant's records there take no
- * more than what is free. So a tenant without records there finds room: N tenants that write all
- * they can at the same time leave 1 / (N + 1) free, and each tenant that begins later takes half
- * of what is left, which is enough for a dozen. The number of a tenant's records there is an upper
- * bound: those since its mark, and those before the mark until the reader has passed the mark.
+ * Whether map_events has room for one more record of this tenant: with it, the tenant's records
+ * take no more bytes of map_events than are free. So if N tenants write all they can at the same
+ * time, 1 / (N + 1) of map_events stays free, and each tenant that begins later can take half of
+ * the free part: enough for a dozen. The number of a tenant's records there is an upper bound, but
+ * for one a CPU: those since its mark, and those before the mark until the reader has passed the
+ * mark.
  */
 static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 {
@@ -113,10 +114,11 @@ static __always_inline bool record_has_room(struct smtpward_tenant *tenant)
 		since = 0;
 		WRITE_ONCE(tenant->mark, written);
 		WRITE_ONCE(tenant->records_before, before);
+		WRITE_ONCE(tenant->records_since, since);
 	}
 	if (used > events_size || (before + since + 1) * RECORD_SIZE > events_size - used)
 		return false;
-	WRITE_ONCE(tenant->records_since, since + 1);
+	__sync_fetch_and_add(&tenant->records_since, 1);
 	return true;
 }
 
@@ -185,8 +187,7 @@ static __always_inline void record_fill_ancestors(struct smtpward_event *event,
 	}
 }
 
-static __always_inline void record_fill_task(const struct record *record,
-					     const struct caller *caller)
+static __always_inline void record_fill_task(const struct record *record)
 {
 	struct smtpward_event *event = record->event;
 	struct task_struct *task = task_current();
@@ -230,7 +231,7 @@ static __always_inline void record_fill(const struct record *record, const struc
 	event->exe_len = 0;
 	event->cwd_len = 0;
 	event->args_len = 0;
-	record_fill_task(record, caller);
+	record_fill_task(record);
 }
 
 /*

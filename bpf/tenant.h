@@ -11,8 +11,9 @@
  *   - the cgroup lies below user-N.slice: root's managers make that user's sessions there;
  *
  * otherwise the cgroup is a tenant of its own. Slices above all tenants are no tenants. Two
- * tenants may be taken for one, but a cgroup that a tenant makes is never split off from it, not
- * even if root has put another tenant into that tenant, as lxc-attach does: its tasks can go there.
+ * tenants may be taken for one, but a cgroup that a task of a tenant makes belongs to that tenant.
+ * That holds also if root has made a second tenant inside the first, as lxc-attach does, because
+ * tasks of the first tenant can move into the second.
  * user/load/tenants.c decides for the cgroups that were there before the load. A tenant
  * does not change as long as its cgroup is there.
  */

@@ -88,10 +88,10 @@ struct smtpward_gate {
 };
 
 /*
- * map_trial, one entry a generation, asked by the programs of one that is on trial alone:
- * which came first, what keeps it or its deadline. What keeps it changes 0 to
- * SMTPWARD_TRIAL_KEPT in one step; the first program that finds the deadline over adds 1.
- * So the word is 0 as long as neither has come, and who came second sees the other.
+ * map_trial, one entry a generation, read by the programs of a generation on trial alone: which
+ * came first, `smtpward confirm` or the deadline. A confirm changes the word from 0 to
+ * SMTPWARD_TRIAL_KEPT in one step; the first program that finds the deadline over adds 1. Whoever
+ * comes second sees that the word is not 0.
  *
  * No ABI is told by it: a generation of an older version has none, and is on no trial.
  */
@@ -125,9 +125,9 @@ struct smtpward_path {
 };
 
 /*
- * map_names gives the segments that a whole name matches; map_prefixes and
- * map_suffixes those of starred ones that it matches before and behind the star;
- * map_lengths, by the name's length, the starred ones that are no longer.
+ * map_names gives the segments that are a whole name; map_prefixes and map_suffixes the starred
+ * segments whose text before the star begins the name, and whose text behind the star ends it;
+ * map_lengths, by a name's length, the starred segments whose texts together are at most that long.
  */
 
 /* Key of map_names: the name, NUL-padded to the end. */
@@ -150,8 +150,8 @@ struct smtpward_prefix {
 /*
  * map_local, by prefix, for rules with "local" in their addresses: what the host's network
  * namespace takes for its own. An entry is a lease: its end, in ns of CLOCK_BOOTTIME. Who
- * keeps the map renews it. One that is over, or ends later than a lease can, counts as none,
- * so what nobody renews is local no longer than that.
+ * keeps the map renews it. If a lease is over, or ends later than SMTPWARD_LOCAL_LEASE_NS from now,
+ * its address does not count as local. So an address that nobody renews is local for 10 s at most.
  */
 #define SMTPWARD_LOCAL_LEASE_NS 10000000000ULL
 #define SMTPWARD_LOCAL_ENTRIES 16384

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The count of attempts that report(8) shows: its maps, as abi.h has the others.
+ * The count of attempts that 'smtpward report' shows: its maps, as abi.h has the others.
  *
  * These maps last from policy to policy, and also from version to version: their layouts outlive
  * SMTPWARD_ABI. A map whose layout changes gets another name. The programs and root alone write
@@ -18,10 +18,11 @@
  * was seen of, with a verdict that the policy logs.
  *
  * A tenant has a number of rows for itself, and beyond these its part of the rows that all tenants
- * share. An attempt that finds no room for a row is counted in its tenant's `other` row; that of a
- * tenant that has no entry in map_row_tenants, for that is full, in `rest` of map_rows_used. Linux
- * before 5.12 has no atomic operation that tells the old value: each bound on rows may be passed by
- * one row a CPU. SMTPWARD_ROWS_SLACK keeps the shared part from passing its own.
+ * share. An attempt that finds no room for a row is counted in its tenant's `other` row; if
+ * map_row_tenants is full, an attempt of a tenant without an entry is counted in `rest` of
+ * map_rows_used. Linux before 5.12 has no atomic operation that tells the old value: each CPU can
+ * make one row more than a bound allows, and SMTPWARD_ROWS_SLACK leaves room for these rows in the
+ * shared part.
  */
 #define SMTPWARD_ROW_TENANTS 4096
 #define SMTPWARD_ROWS_KEPT 16	    /* for each tenant */
@@ -30,7 +31,7 @@
 #define SMTPWARD_ROWS_SLACK 256
 #define SMTPWARD_ROWS_ENTRIES (SMTPWARD_ROW_TENANTS * SMTPWARD_ROWS_KEPT + SMTPWARD_ROWS_SHARED)
 
-/* From so much on what tenants have left that are gone makes room. */
+/* From so many of a shared part on, the next load deletes the rows of tenants that are gone. */
 #define SMTPWARD_ROWS_CROWDED(bound) ((bound) / 4 * 3)
 
 /*
@@ -83,7 +84,8 @@ struct smtpward_row_names {
  * map_row_lasts, by (tenant, effective user) as map_callers: the last attempt that had a record. An
  * entry was read whole if `writers` is 0 and `writes` has not changed at a second reading. A tenant
  * has one entry for itself, and its part of those that all tenants share; users without one have no
- * last attempt.
+ * last attempt. If two programs come to an entry at the same time, both may leave it as it is. On
+ * arm64, whose stores others may see in another order, an entry may be of two attempts of its user.
  */
 #define SMTPWARD_LASTS_SHARED 4096
 #define SMTPWARD_LASTS_A_TENANT 256

@@ -2,10 +2,13 @@
 /* Commits crimes; see fixture_culprit.h. */
 #include "fixture_culprit.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -28,16 +31,34 @@ static int connect_outside(void)
 static int enter_container(const char *path)
 {
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    chdir(path) || mkdir("old", 0700) || syscall(SYS_pivot_root, ".", "old") ||
-	    umount2("/old", MNT_DETACH) || chdir("/srv/www"))
+	    chdir(path) || mkdir("old", 0700))
 		return -1;
-	return 0;
+	if (!syscall(SYS_pivot_root, ".", "old")) {
+		if (umount2("/old", MNT_DETACH))
+			return -1;
+		return chdir("/srv/www");
+	}
+	/* An initramfs stays where it is: then it is covered, as engines do it. */
+	if (errno != EINVAL || mount(".", "/", NULL, MS_MOVE, NULL) || chroot("."))
+		return -1;
+	return chdir("/srv/www");
+}
+
+/* Out of what a mount shows of its file system, two levels up. */
+static int move_out(const char *path)
+{
+	char to[PATH_MAX];
+
+	snprintf(to, sizeof(to), "%s/../../out", path);
+	return rename(path, to);
 }
 
 /* A process whose words are not in memory, or nowhere: they begin in the page of its stack. */
 struct without_words {
 	char *page;
 	bool unmap;
+	/* On the stack of whoever waits: no frame that is in use lies in the words' page. */
+	char between[2 * 64 * 1024];
 };
 
 /* On a stack of its own. */
@@ -47,8 +68,10 @@ static void *connect_without_words(void *arg)
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	if (without->unmap ? munmap(without->page, page)
-			   : madvise(without->page, page, MADV_DONTNEED))
+			   : madvise(without->page, page, MADV_DONTNEED)) {
+		perror(without->unmap ? "munmap" : "madvise");
 		_exit(255);
+	}
 	_exit(connect_outside());
 }
 
@@ -66,6 +89,74 @@ static int lose_words(const char *words, bool unmap)
 		for (;;)
 			pause();
 	return 255;
+}
+
+/* A page that nobody ever brings. */
+static int never_bring(char *page, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register pages = {
+		.range = { .start = (uintptr_t)page, .len = size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &pages))
+		return -1;
+	return madvise(page, size, MADV_DONTNEED);
+}
+
+/* What the kernel takes for the words; any process may say so of its own. */
+static int set_words(const char *begin, const char *end)
+{
+	const uintptr_t here = (uintptr_t)begin;
+	/* All of them have to be addresses, and what is only going to connect needs none. */
+	struct prctl_mm_map map = {
+		.start_code = here,
+		.end_code = here + 1,
+		.start_data = here,
+		.end_data = here,
+		.start_brk = here,
+		.brk = here,
+		.start_stack = here,
+		.arg_start = here,
+		.arg_end = (uintptr_t)end,
+		.env_start = here,
+		.env_end = here,
+		.exe_fd = (__u32)-1,
+	};
+
+	return prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
+}
+
+/* Words around the end of a page, and what becomes of the next one. */
+static int put_words_elsewhere(const char *how)
+{
+	static const char words[] = ELSEWHERE_WORD "\0" ELSEWHERE_SCRIPT;
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const bool across = !strcmp(how, "across");
+	char *area =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *next = area + page, *begin = next - sizeof(ELSEWHERE_WORD) - (across ? 4 : 0);
+
+	if (area == MAP_FAILED)
+		return -1;
+	memcpy(begin, words, sizeof(words));
+	if (set_words(begin, begin + sizeof(words)))
+		return -1;
+	if (!strcmp(how, "dropped") || across)
+		return madvise(next, page, MADV_DONTNEED);
+	if (!strcmp(how, "unmapped"))
+		return munmap(next, page);
+	if (!strcmp(how, "forbidden"))
+		return mprotect(next, page, PROT_NONE);
+	if (!strcmp(how, "never brought"))
+		return never_bring(next, page);
+	if (!strcmp(how, "all never brought"))
+		return never_bring(area, 2 * page);
+	if (!strcmp(how, "all forbidden"))
+		return mprotect(area, 2 * page, PROT_NONE);
+	return strcmp(how, "there");
 }
 
 /* As setproctitle(3) does it: over all words, and zeros behind it. */
@@ -100,6 +191,10 @@ static int culprit(char *deed, char *path, char *words)
 	if (!strcmp(deed, "chroot") && chroot(path))
 		return 255;
 	if (!strcmp(deed, "container") && enter_container(path))
+		return 255;
+	if (!strcmp(deed, "move-out") && move_out(path))
+		return 255;
+	if (!strcmp(deed, "elsewhere") && put_words_elsewhere(path))
 		return 255;
 	if (!strcmp(deed, "unmap") || !strcmp(deed, "page-out"))
 		return lose_words(words, !strcmp(deed, "unmap"));

@@ -13,6 +13,10 @@
 
 #define CULPRIT_ABOVE 7
 
+/* The words of the deed "elsewhere": the second one begins a page. */
+#define ELSEWHERE_WORD "perl\" comm=\"exim4"
+#define ELSEWHERE_SCRIPT "/srv/x.pl"
+
 /* The facts that others know. Shared with the processes in between. */
 struct facts {
 	pid_t pid, ppid;

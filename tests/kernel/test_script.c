@@ -114,9 +114,7 @@ static void test_cwd_in_mounts(void **state)
 /* A directory that is no longer below what its mount shows: as far as its file system goes. */
 static void test_cwd_moved_out_of_its_mount(void **state)
 {
-	struct crime crime = { .cwd = below_dir("shown/inner") };
-	char expected[PATH_MAX];
-	struct line line;
+	struct crime crime = { .exe = below_dir("php"), .deed = "move-out" };
 
 	load_policy();
 	make_dir(below_dir("disk"));
@@ -125,21 +123,42 @@ static void test_cwd_moved_out_of_its_mount(void **state)
 	make_dir(below_dir("disk/part"));
 	make_dir(below_dir("disk/part/inner"));
 	assert_int_equal(mount(below_dir("disk/part"), below_dir("shown"), NULL, MS_BIND, NULL), 0);
-	/* The shell is in it while it is moved. */
-	crime.exe = "/bin/bash";
-	snprintf(expected, sizeof(expected),
-		 "mv %s %s && echo >/dev/tcp/" NET_OUTSIDE4 "/25; exit 1",
-		 below_dir("disk/part/inner"), below_dir("disk/out"));
-	crime.words = (const char *const[]){ "bash", "-c", expected, NULL };
-	commit_and_read(&crime, &line);
-	line_assert(&line, "cwd", "/out");
+	if (access(crime.exe, F_OK))
+		copy_self(crime.exe);
+	crime.cwd = below_dir("shown/inner");
+	crime.deed_path = below_dir("disk/part/inner");
+	assert_cwd(&crime, "/out");
 	assert_int_equal(umount(below_dir("shown")), 0);
 	assert_int_equal(umount(below_dir("disk")), 0);
 }
 
+/* From inside of a container with that file system, and from outside. */
+static void assert_cwd_of_container(const char *root)
+{
+	struct crime crime = { .exe = below_dir("php"), .deed = "container", .deed_path = root };
+	char path[PATH_MAX];
+
+	if (access(crime.exe, F_OK))
+		copy_self(crime.exe);
+	assert_cwd(&crime, "/srv/www");
+	snprintf(path, sizeof(path), "%s/srv/www", root);
+	crime = (struct crime){ .cwd = path };
+	assert_cwd(&crime, path);
+}
+
 static void test_cwd_in_a_container(void **state)
 {
-	struct crime crime = { .exe = below_dir("php"), .deed = "container" };
+	load_policy();
+	make_dir(below_dir("rootfs"));
+	assert_int_equal(mount("tmpfs", below_dir("rootfs"), "tmpfs", 0, "mode=755"), 0);
+	make_dir(below_dir("rootfs/srv"));
+	make_dir(below_dir("rootfs/srv/www"));
+	assert_cwd_of_container(below_dir("rootfs"));
+	assert_int_equal(umount(below_dir("rootfs")), 0);
+}
+
+static void test_cwd_in_an_overlay(void **state)
+{
 	char options[3 * PATH_MAX];
 
 	load_policy();
@@ -157,13 +176,7 @@ static void test_cwd_in_a_container(void **state)
 		assert_int_equal(umount(below_dir("layers")), 0);
 		fixture_skip("this kernel has no overlayfs");
 	}
-	crime.deed_path = below_dir("layers/merged");
-	if (access(crime.exe, F_OK))
-		copy_self(crime.exe);
-	assert_cwd(&crime, "/srv/www");
-	/* And from outside of it. */
-	crime = (struct crime){ .cwd = below_dir("layers/merged/srv/www") };
-	assert_cwd(&crime, crime.cwd);
+	assert_cwd_of_container(below_dir("layers/merged"));
 	assert_int_equal(umount(below_dir("layers/merged")), 0);
 	assert_int_equal(umount(below_dir("layers")), 0);
 }
@@ -283,6 +296,10 @@ static void test_args_script(void **state)
 		{ "perl", WORDS("perl", "-w", "secret"), LIST("perl\0-w") },
 		{ "perl", WORDS("perl", "-e", "connect(secret)"), LIST("perl\0-e") },
 		{ "perl", WORDS("perl", "-esecret"), LIST("perl\0-e") },
+		{ "perl", WORDS("perl", "-we", "code", "-p", "/secret"), LIST("perl\0-w") },
+		{ "php8.2", WORDS("php", "-r", "code();", "--", "/secret"), LIST("php\0-r") },
+		{ "python3.11", WORDS("python3", "-m", "mailer", "-p", "/secret"),
+		  LIST("python3\0-m") },
 		{ "perl", WORDS("perl", "-w", "-"), LIST("perl\0-w\0-") },
 		{ "perl", WORDS("perl", "--", "x.pl"), LIST("perl\0--\0x.pl") },
 		{ "perl", WORDS("perl", "-w", "", "x.pl"), LIST("perl\0-w\0x.pl") },
@@ -395,6 +412,21 @@ static void test_args_long(void **state)
 		    1);
 }
 
+/* A word that is as long as the least room for words is whole if there is more room. */
+static void test_args_of_that_length(void **state)
+{
+	char word[SMTPWARD_ARGS_LEAST], expected[SMTPWARD_ARGS_LEAST + 8] = "";
+
+	load_policy();
+	memset(word, 'x', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	memcpy(expected, word, sizeof(word));
+	memcpy(expected + sizeof(word), "x.pl", 4);
+	assert_args(&(struct args_case){ "perl", WORDS(word, "x.pl", "secret"), expected,
+					 sizeof(word) + 4 },
+		    1);
+}
+
 /* Nothing that `script` leaves out is in the ring buffer, where the reader's group could see it. */
 static void test_nothing_left_in_the_buffer(void **state)
 {
@@ -482,6 +514,49 @@ static void test_args_not_there(void **state)
 	commit_and_read(&crime, &line);
 	line_assert(&line, "args", "");
 	line_assert(&line, "cwd", crime.cwd);
+}
+
+/*
+ * Words that the process had the kernel look for elsewhere, by prctl(2). What can be read at once
+ * is there, and forges nothing; for the rest nobody waits.
+ */
+static void test_args_elsewhere(void **state)
+{
+	static const struct {
+		const char *how;
+		const char *expected;
+		size_t len;
+	} cases[] = {
+		{ "there", LIST(ELSEWHERE_WORD "\0" ELSEWHERE_SCRIPT) },
+		{ "dropped", LIST(ELSEWHERE_WORD) },
+		{ "unmapped", LIST(ELSEWHERE_WORD) },
+		{ "forbidden", LIST(ELSEWHERE_WORD) },
+		{ "never brought", LIST(ELSEWHERE_WORD) },
+		{ "across", LIST(ELSEWHERE_WORD) },
+		{ "all forbidden", "", 0 },
+		{ "all never brought", "", 0 },
+	};
+	struct crime crime = {
+		.exe = below_dir("perl"),
+		.words = WORDS("perl", "-e", "secret"),
+		.cwd = below_dir("plugins"),
+		.deed = "elsewhere",
+	};
+	struct line line;
+
+	load_policy();
+	if (access(crime.exe, F_OK))
+		copy_self(crime.exe);
+	if (access(crime.cwd, F_OK))
+		make_dir(crime.cwd);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		crime.deed_path = cases[i].how;
+		commit_and_read(&crime, &line);
+		line_assert_list(&line, "args", cases[i].expected, cases[i].len);
+		line_assert(&line, "exe", crime.exe);
+		line_assert(&line, "cwd", crime.cwd);
+		line_assert(&line, "comm", "perl");
+	}
 }
 
 /* Ancestors. */
@@ -586,13 +661,15 @@ static const char *write_script(const char *name, const char *text)
 	"connect($s, pack_sockaddr_in(25, inet_aton('" NET_OUTSIDE4  \
 	"'))); exit($!{EPERM} ? 1 : 99);\n"
 
-static void run_script(const char *exe, const char *const *words, const char *cwd,
-		       struct line *line)
+#define run_script(...) run_script_in(__func__, __VA_ARGS__)
+
+static void run_script_in(const char *test, const char *exe, const char *const *words,
+			  const char *cwd, struct line *line)
 {
 	struct crime crime = { .exe = exe, .words = words, .cwd = cwd };
 
 	if (access(exe, X_OK))
-		fixture_skip("there is no %s", exe);
+		fixture_skip_as(test, "there is no %s", exe);
 	commit_and_read(&crime, line);
 	line_assert(line, "cwd", cwd);
 }
@@ -667,6 +744,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_cwd_in_mounts, fixture_tidy),
 		cmocka_unit_test_teardown(test_cwd_moved_out_of_its_mount, fixture_tidy),
 		cmocka_unit_test_teardown(test_cwd_in_a_container, fixture_tidy),
+		cmocka_unit_test_teardown(test_cwd_in_an_overlay, fixture_tidy),
 		cmocka_unit_test_teardown(test_long_parts, fixture_tidy),
 		cmocka_unit_test_teardown(test_long_last_name, fixture_tidy),
 		cmocka_unit_test_teardown(test_many_levels, fixture_tidy),
@@ -674,9 +752,11 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_args_all, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_none, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_long, fixture_tidy),
+		cmocka_unit_test_teardown(test_args_of_that_length, fixture_tidy),
 		cmocka_unit_test_teardown(test_nothing_left_in_the_buffer, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_overwritten, fixture_tidy),
 		cmocka_unit_test_teardown(test_args_not_there, fixture_tidy),
+		cmocka_unit_test_teardown(test_args_elsewhere, fixture_tidy),
 		cmocka_unit_test_teardown(test_ancestors, fixture_tidy),
 		cmocka_unit_test_teardown(test_uring_worker, fixture_tidy),
 		cmocka_unit_test_teardown(test_perl, fixture_tidy),

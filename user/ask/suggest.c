@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <smtpward/match.h>
+
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "policy/policy_covers.h"
-
-#define SUGGEST_SLICE ".slice"
 
 /* A destination that a group has, and the ports there as bits of the policy's. */
 struct suggest_target {
@@ -110,13 +110,6 @@ static bool suggest_matches(const char *const *patterns, size_t n_patterns, cons
 	return false;
 }
 
-static bool suggest_ends_in(const char *text, size_t len, const char *suffix)
-{
-	const size_t suffix_len = strlen(suffix);
-
-	return len >= suffix_len && !memcmp(text + len - suffix_len, suffix, suffix_len);
-}
-
 /* Whether "unit" means this cgroup and nothing that lies beside it: below slices alone. */
 static bool suggest_is_unit(const struct report_tenant *tenant)
 {
@@ -127,8 +120,8 @@ static bool suggest_is_unit(const struct report_tenant *tenant)
 
 		if (!segment[len])
 			return len && !strcmp(segment, tenant->unit) &&
-			       !suggest_ends_in(segment, len, SUGGEST_SLICE);
-		if (!suggest_ends_in(segment, len, SUGGEST_SLICE))
+			       !smtpward_is_slice(segment, len);
+		if (!smtpward_is_slice(segment, len))
 			return false;
 		segment += len;
 	}

@@ -287,7 +287,7 @@ static void say_rules(const struct say_report *say, FILE *out)
 	char name[16], since[32];
 
 	say_time(state_loaded_at(state) * SAY_NS_PER_SECOND, since, sizeof(since));
-	fprintf(out, "\n%-7s  %10s  HITS since the load, %s\n", "RULE", "HITS", since);
+	fprintf(out, "\nHits since the load, %s:\n%-7s  %10s  TEXT\n", since, "RULE", "HITS");
 	for (uint32_t i = 0; i < state->policy.rules; i++) {
 		snprintf(name, sizeof(name), "%" PRIu32, i + 1);
 		say_rule_line(say, name, i, &state->rules[i], out);

@@ -59,10 +59,11 @@ static const char *const uplink_words[] = {
 };
 
 /* ROW(counter of packets) in the order of status. */
-#define STATUS_PACKETS(ROW)                                                            \
-	ROW(passed)                                                                    \
-	ROW(unmarked) ROW(let_out) ROW(replayed) ROW(guest_allowed) ROW(guest_audited) \
-		ROW(guest_denied) ROW(hidden) ROW(raw)
+#define STATUS_PACKETS(ROW)                                                                \
+	ROW(passed)                                                                        \
+	ROW(unmarked)                                                                      \
+	ROW(let_out) ROW(replayed) ROW(guest_allowed) ROW(guest_audited) ROW(guest_denied) \
+		ROW(hidden) ROW(raw)
 
 static const struct {
 	const char *name;

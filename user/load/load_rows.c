@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The count of attempts between loads. What a tenant has left that is gone stays, as who asks is
- * often late; but not for ever, and not in the way of others.
+ * The count of attempts between loads. If a tenant is gone, its rows stay for some days, because
+ * people ask late. If a shared part is crowded, the next load deletes these rows at once.
  *
  * A tenant's entry goes last: whoever is killed before leaves the rest to the next load.
  */
@@ -84,11 +84,6 @@ static int rows_open(struct rows_work *work, const struct pins *pins, uint64_t g
 	return 0;
 }
 
-static bool rows_is_crowded(uint64_t used, int64_t bound)
-{
-	return (int64_t)used >= SMTPWARD_ROWS_CROWDED(bound);
-}
-
 static int rows_read_used(struct rows_work *work)
 {
 	struct smtpward_rows_used used;
@@ -98,9 +93,7 @@ static int rows_read_used(struct rows_work *work)
 	if (r)
 		return r;
 	work->before = used;
-	work->crowded = rows_is_crowded(used.rows, SMTPWARD_ROWS_SHARED) ||
-			rows_is_crowded(used.lasts, SMTPWARD_LASTS_SHARED) ||
-			rows_is_crowded(used.tenants, SMTPWARD_ROW_TENANTS);
+	work->crowded = rows_are_crowded(&used);
 	return 0;
 }
 

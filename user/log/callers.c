@@ -155,9 +155,14 @@ static int callers_look_up_reported(const struct callers *callers,
 	return 0;
 }
 
+int callers_read_counts(struct callers *callers, const struct smtpward_caller_key *key)
+{
+	return callers_look_up(callers, key, callers->counts);
+}
+
 int callers_read(struct callers *callers, const struct smtpward_caller_key *key)
 {
-	int r = callers_look_up(callers, key, callers->counts);
+	int r = callers_read_counts(callers, key);
 
 	if (r)
 		return r;

@@ -52,6 +52,9 @@ extern const struct smtpward_caller_key callers_rest;
 /* Reads an entry into `counts`, and its counterpart in map_reported into `reported`. */
 int callers_read(struct callers *callers, const struct smtpward_caller_key *key);
 
+/* The same without its counterpart. */
+int callers_read_counts(struct callers *callers, const struct smtpward_caller_key *key);
+
 /* The names that belong to the counts of key, valid until the next call; NULL if not known. */
 const struct smtpward_caller *callers_find_names(struct callers *callers,
 						 const struct smtpward_caller_key *key);

@@ -10,6 +10,7 @@
 #define SMTPWARD_DRAIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <smtpward/abi.h>
@@ -76,13 +77,23 @@ int drain_records(struct drain *drain, bool *ret_more, struct reason *reason);
  */
 int drain_summaries(struct drain *drain, bool sweep, struct reason *reason);
 
-/* Writes an alert: 0 if its line is out or is the next to go out, 1 if another line is. */
+/* Writes an alert: 0 if its line is out or on its way, 1 if another line is: then call again. */
 int drain_alert(struct drain *drain, const char *alert, bool healed);
 
 /* All attempts that had a record, or that there are sums of. 0 or -errno. */
 int drain_count_attempts(const struct drain *drain, uint64_t *ret_attempts);
 
-/* Of the callers with counts, users and tenants: calls back for each until an answer is not 0. */
+/*
+ * Tries to write the line that is on its way: 0 if it is written, or there is none; 1 if the sink
+ * cannot take it now; -errno. Until then the same line must be tried: the sink may have a part of
+ * it.
+ */
+int drain_write_pending(struct drain *drain);
+
+/* So many callers have counts at most. */
+size_t drain_callers_max(const struct drain *drain);
+
+/* Calls each for every caller that has counts, a user or a tenant, until an answer is not 0. */
 int drain_each_caller(struct drain *drain,
 		      int (*each)(void *userdata, const struct smtpward_caller_key *key,
 				  const struct smtpward_caller_counts *counts),

@@ -57,12 +57,6 @@ int drain_fail(const struct drain *drain, int r, const char *doing, struct reaso
 /* The line is on its way from here on, with what is to be done after it. */
 void drain_begin_line(struct drain *drain, const struct drain_step *step);
 
-/*
- * Tries to write the pending line: 0 if it is written, or there is none; 1 if the sink cannot take
- * it now; -errno. Until then the same line must be tried: the sink may have a part of it.
- */
-int drain_write_pending(struct drain *drain);
-
 /* Whether there are attempts that have no line and are in no sum that is out: 1, 0 or -errno. */
 int drain_owes_sums(struct drain *drain);
 

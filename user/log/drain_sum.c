@@ -7,6 +7,11 @@
 #include "pins/object.h"
 #include "pins/sound.h"
 
+size_t drain_callers_max(const struct drain *drain)
+{
+	return drain->callers.entries_max;
+}
+
 int drain_count_attempts(const struct drain *drain, uint64_t *ret_attempts)
 {
 	struct smtpward_counters counters;
@@ -29,7 +34,7 @@ static int drain_visit_caller(void *userdata, const struct smtpward_caller_key *
 {
 	const struct drain_visit *visit = userdata;
 	struct callers *callers = &visit->drain->callers;
-	int r = callers_read(callers, key);
+	int r = callers_read_counts(callers, key);
 
 	if (r)
 		return r == -ENOENT ? 0 : r;

@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -37,6 +38,9 @@
 
 /* The pause before the next look at a record that a program is still writing. */
 #define BUSY_MS 10
+/* Alerts that wait while the sink takes none; the last of them is the latest. */
+#define LOGGER_DUE 4
+
 /* How long the logger goes on with a trouble of its first look. */
 #define PATIENCE_SECONDS 60
 
@@ -55,10 +59,10 @@ struct logger {
 	struct drain *drain;
 	const struct logger_watch *watch;
 	enum logger_hangup hangup;
-	struct sink *sink;	       /* the caller's */
-	char alert[LOGGER_ALERT_SIZE]; /* the text of the last alert; empty if all is well */
-	char due[LOGGER_ALERT_SIZE];   /* an alert that has no line yet, or empty */
-	bool due_healed;
+	struct sink *sink;		     /* the caller's */
+	char alert[LOGGER_ALERT_SIZE];	     /* the text of the last alert; empty if all is well */
+	struct logger_alert due[LOGGER_DUE]; /* alerts that have no line yet, in order */
+	size_t n_due;
 	struct logger_alert news; /* news without a line yet, or an empty text */
 	struct passed passed;
 	unsigned int seconds;	    /* since the last summary */
@@ -235,6 +239,21 @@ static void logger_loop_take_signals(struct logger *logger, struct logger_loop *
 	}
 }
 
+static void __attribute__((format(printf, 3, 4)))
+logger_tell(struct logger *logger, bool healed, const char *format, ...)
+{
+	struct logger_alert *due;
+	va_list args;
+
+	if (logger->n_due < LOGGER_DUE)
+		logger->n_due++;
+	due = &logger->due[logger->n_due - 1];
+	due->healed = healed;
+	va_start(args, format);
+	vsnprintf(due->text, sizeof(due->text), format, args);
+	va_end(args);
+}
+
 /*
  * Looks at enforcement, which repairs what can be repaired. An alert has one line, until its text
  * changes or all is well again; a repair has a line, too. A line waits while the sink takes none.
@@ -256,10 +275,8 @@ static void logger_loop_look(struct logger *logger, struct logger_loop *loop)
 		alert = (struct logger_alert){ .text = "" };
 	loop->lifted = lifted;
 	changed = alert.text[0] && (alert.healed || strcmp(alert.text, logger->alert));
-	if (changed) {
-		memcpy(logger->due, alert.text, sizeof(alert.text));
-		logger->due_healed = alert.healed;
-	}
+	if (changed)
+		logger_tell(logger, alert.healed, "%s", alert.text);
 	if (alert.healed)
 		alert.text[0] = '\0';
 	loop->alerted = alert.text[0] && alert.ends && logger->watch->until_alert;
@@ -290,10 +307,12 @@ static int logger_write_alert(struct logger *logger)
 {
 	int r = logger_write_news(logger, false);
 
-	if (!r && logger->due[0]) {
-		r = drain_alert(logger->drain, logger->due, logger->due_healed);
-		if (!r)
-			logger->due[0] = '\0';
+	while (!r && logger->n_due) {
+		r = drain_alert(logger->drain, logger->due[0].text, logger->due[0].healed);
+		if (r)
+			return r;
+		logger->n_due--;
+		memmove(logger->due, logger->due + 1, logger->n_due * sizeof(logger->due[0]));
 	}
 	return r ? r : passed_write(&logger->passed, &logger->pins, logger->drain);
 }
@@ -346,11 +365,13 @@ static int logger_enter_again(struct logger *logger)
 /* Somebody removed the pins. The programs go on if they are pinned elsewhere, too. */
 static void logger_loop_face_loss(struct logger *logger, struct logger_loop *loop)
 {
+	bool healed;
+
 	logger_loop_look(logger, loop);
-	snprintf(logger->due, sizeof(logger->due),
-		 "the pin directory %s is gone, and no unload removed it", logger->pins.path);
-	logger->due_healed = !logger->alert[0] && !logger_enter_again(logger);
-	loop->lost = !logger->due_healed;
+	healed = !logger->alert[0] && !logger_enter_again(logger);
+	logger_tell(logger, healed, "the pin directory %s is gone, and no unload removed it",
+		    logger->pins.path);
+	loop->lost = !healed;
 }
 
 static void logger_tell_beat(const struct logger *logger)
@@ -462,7 +483,7 @@ static bool logger_loop_is_alerted(const struct logger *logger, const struct log
 	if (loop->patient && !loop->lost)
 		return loop->alerted_seconds >= PATIENCE_SECONDS;
 	return (loop->alerted || loop->lost_seconds) &&
-	       (!logger->due[0] || loop->alerted_seconds >= ALERT_SECONDS);
+	       (!logger->n_due || loop->alerted_seconds >= ALERT_SECONDS);
 }
 
 static int logger_loop_run(struct logger *logger, struct logger_loop *loop, struct reason *reason)

@@ -19,8 +19,11 @@
 #include "pins/object.h"
 #include "pins/rows.h"
 
-/* What shows of a path or of arguments, in bytes. */
+/* So many bytes of a path or of arguments show. */
 #define PASSED_SHOWN 300
+
+/* Alerts that are written before records are read again. */
+#define PASSED_AT_ONCE 8
 
 /*
  * The words of an alert. What the caller can choose stands last: directories, file names and
@@ -60,14 +63,20 @@ static int passed_compare_destinations(const void *a, const void *b)
 	return r ? r : (int)one->port - (int)other->port;
 }
 
-static bool passed_is_of_caller(const struct smtpward_row_key *row,
+/* Users that share one count have the rows of the tenant's users without a count of their own. */
+static bool passed_is_of_caller(const struct threshold *threshold,
+				const struct smtpward_row_key *row,
 				const struct smtpward_caller_key *caller)
 {
-	return row->tenant == caller->cgroup_id && (caller->shared || row->euid == caller->euid);
+	if (row->tenant != caller->cgroup_id)
+		return false;
+	return caller->shared ? !threshold_knows(threshold, row->tenant, row->euid)
+			      : row->euid == caller->euid;
 }
 
 /* The rows of a caller: one destination has several, if several rules matched. */
-static size_t passed_take_destinations(const struct rows_table *table,
+static size_t passed_take_destinations(const struct threshold *threshold,
+				       const struct rows_table *table,
 				       const struct smtpward_caller_key *caller,
 				       struct passed_destination *ret)
 {
@@ -76,7 +85,7 @@ static size_t passed_take_destinations(const struct rows_table *table,
 	size_t n = 0;
 
 	for (size_t i = 0; i < table->n; i++) {
-		if (!passed_is_of_caller(&keys[i], caller))
+		if (!passed_is_of_caller(threshold, &keys[i], caller))
 			continue;
 		ret[n] = (struct passed_destination){ .port = keys[i].port };
 		memcpy(ret[n].address, keys[i].address, sizeof(ret[n].address));
@@ -105,36 +114,60 @@ static struct passed_destination passed_find_top(struct passed_destination *dest
 	return top;
 }
 
-static int passed_read_top(const struct pins *pins, uint64_t generation,
-			   const struct smtpward_caller_key *caller,
-			   struct passed_destination *ret_top)
-{
-	_cleanup_(rows_table_clear) struct rows_table table = { 0 };
-	_cleanup_free_ struct passed_destination *destinations = NULL;
-	_cleanup_close_ int fd = -1;
-	int r = object_open_map(pins, generation, "map_rows", OBJECT_READS,
-				sizeof(struct smtpward_row), &fd);
+/* Sources of the words of alerts. The first alert that needs the rows reads them. */
+struct passed_source {
+	const struct threshold *threshold;
+	const struct pins *pins;
+	uint64_t generation;
+	struct rows_table rows;
+	bool has_rows;
+};
 
+static void passed_source_clear(struct passed_source *source)
+{
+	rows_table_clear(&source->rows);
+}
+
+static int passed_read_rows(struct passed_source *source)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (source->has_rows)
+		return 0;
+	r = object_open_map(source->pins, source->generation, "map_rows", OBJECT_READS,
+			    sizeof(struct smtpward_row), &fd);
 	if (!r)
 		r = rows_read_table(fd, sizeof(struct smtpward_row_key),
-				    sizeof(struct smtpward_row), &table);
+				    sizeof(struct smtpward_row), &source->rows);
+	source->has_rows = !r;
+	return r;
+}
+
+static int passed_read_top(struct passed_source *source, const struct smtpward_caller_key *caller,
+			   struct passed_destination *ret_top)
+{
+	_cleanup_free_ struct passed_destination *destinations = NULL;
+	int r = passed_read_rows(source);
+	size_t n;
+
 	if (r)
 		return r;
-	destinations = calloc(table.n ?: 1, sizeof(*destinations));
+	destinations = calloc(source->rows.n ?: 1, sizeof(*destinations));
 	if (!destinations)
 		return -ENOMEM;
-	*ret_top = passed_find_top(destinations,
-				   passed_take_destinations(&table, caller, destinations));
+	n = passed_take_destinations(source->threshold, &source->rows, caller, destinations);
+	*ret_top = passed_find_top(destinations, n);
 	return 0;
 }
 
-static void passed_add_top(struct passed_text *text, const struct pins *pins, uint64_t generation,
+static void passed_add_top(struct passed_text *text, struct passed_source *source,
 			   const struct smtpward_caller_key *caller)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct passed_destination top = { .attempts = 0 };
 	char address[INET6_ADDRSTRLEN];
-	int r = passed_read_top(pins, generation, caller, &top);
+	int r = passed_read_top(source, caller, &top);
 	bool is_v4 = !memcmp(top.address, mapped, sizeof(mapped));
 
 	if (r)
@@ -171,24 +204,25 @@ static void passed_add_words(struct passed_text *text, const char *name,
 		passed_add(text, "%s %s%s", name, shown, len < words->len ? "..." : "");
 }
 
-static int passed_read_last(const struct pins *pins, uint64_t generation,
+static int passed_read_last(const struct passed_source *source,
 			    const struct smtpward_caller_key *caller, struct line *ret_line)
 {
 	struct smtpward_row_last last;
 	_cleanup_close_ int fd = -1;
-	int r = object_open_map(pins, generation, "map_row_lasts", OBJECT_READS, sizeof(last), &fd);
+	int r = object_open_map(source->pins, source->generation, "map_row_lasts", OBJECT_READS,
+				sizeof(last), &fd);
 
 	if (!r)
 		r = rows_read_last(fd, caller, &last);
 	return r ? r : line_from_last(&last, ret_line);
 }
 
-/* Of users that share one count there is no last attempt, nor of those that found no room. */
-static void passed_add_last(struct passed_text *text, const struct pins *pins, uint64_t generation,
+/* Users that share one count have no last attempt, nor have those that found no room for one. */
+static void passed_add_last(struct passed_text *text, const struct passed_source *source,
 			    const struct smtpward_caller_key *caller)
 {
 	struct line line;
-	int r = passed_read_last(pins, generation, caller, &line);
+	int r = passed_read_last(source, caller, &line);
 
 	if (r && r != -ENOENT)
 		passed_add(text, "; the program cannot be read: %s", strerror(-r));
@@ -212,21 +246,21 @@ static void passed_add_who(struct passed_text *text, const struct threshold_call
 		passed_add(text, " of the cgroup %s", names->cgroup.text);
 }
 
-static void passed_describe(const struct threshold *threshold,
-			    const struct threshold_caller *caller, const struct line *names,
-			    const struct pins *pins, uint64_t generation, struct passed_text *text)
+static void passed_describe(struct passed_source *source, const struct threshold_caller *caller,
+			    const struct line *names, bool last, struct passed_text *text)
 {
+	const struct threshold *threshold = source->threshold;
 	char period[SPAN_SIZE];
 
 	span_text(threshold->period_ns / 1000000000, period);
 	passed_add(text, "more than %" PRIu64 " %s within %s: %" PRIu64 " by ", threshold->most,
 		   plural(threshold->most, "attempt", "attempts"), period, caller->sum);
 	passed_add_who(text, caller, names);
-	passed_add_top(text, pins, generation, &caller->key);
-	if (threshold_is_last_of_tenant(threshold, caller))
+	passed_add_top(text, source, &caller->key);
+	if (last)
 		passed_add(text, "; no alert about more of its users until one of the %d is over",
 			   THRESHOLD_USERS);
-	passed_add_last(text, pins, generation, &caller->key);
+	passed_add_last(text, source, &caller->key);
 }
 
 static void passed_describe_end(const struct threshold *threshold,
@@ -244,47 +278,86 @@ static void passed_describe_end(const struct threshold *threshold,
 		   plural(caller->total, "attempt", "attempts"));
 }
 
+static int passed_write_dropped(struct passed *passed, struct drain *drain)
+{
+	struct passed_text text = { .len = 0 };
+	int r;
+
+	if (!passed->dropped)
+		return 0;
+	passed_add(&text, "the setting alert is another one: %zu %s about attempts %s no end",
+		   passed->dropped, plural(passed->dropped, "alert", "alerts"),
+		   plural(passed->dropped, "has", "have"));
+	r = drain_alert(drain, text.dst, true);
+	if (!r)
+		passed->dropped = 0;
+	return r;
+}
+
+static int passed_write_one(struct passed_source *source, struct threshold_caller *caller,
+			    bool last, struct drain *drain)
+{
+	struct passed_text text = { .len = 0 };
+	struct line names;
+	int r;
+
+	drain_name_caller(drain, &caller->key, &names);
+	if (caller->passed)
+		passed_describe(source, caller, &names, last, &text);
+	else
+		passed_describe_end(source->threshold, caller, &names, &text);
+	r = drain_alert(drain, text.dst, !caller->passed);
+	if (!r)
+		caller->told = caller->passed;
+	return r;
+}
+
 int passed_write(struct passed *passed, const struct pins *pins, struct drain *drain)
 {
-	struct threshold *threshold = &passed->threshold;
+	_cleanup_(passed_source_clear) struct passed_source source = {
+		.threshold = &passed->threshold,
+		.pins = pins,
+	};
 	struct threshold_caller *caller;
 	enum object_gate gate;
-	uint64_t generation;
-	struct line names;
+	bool last;
+	int r = passed_write_dropped(passed, drain);
 
-	while ((caller = threshold_due(threshold))) {
-		struct passed_text text = { .len = 0 };
-		int r = object_read_generation(pins, &generation, &gate);
-
-		/* Half-way through a load: the next second tells. */
-		if (r)
+	for (int i = 0; !r && i < PASSED_AT_ONCE; i++) {
+		caller = threshold_due(&passed->threshold, &last);
+		if (!caller)
 			return 0;
-		drain_name_caller(drain, &caller->key, &names);
-		if (caller->passed)
-			passed_describe(threshold, caller, &names, pins, generation, &text);
-		else
-			passed_describe_end(threshold, caller, &names, &text);
-		r = drain_alert(drain, text.dst, !caller->passed);
-		if (r)
-			return r;
-		caller->told = caller->passed;
+		/* Ahead of the words, which take time. */
+		r = drain_write_pending(drain);
+		/* Half-way through a load: the next second tells. */
+		if (!r && object_read_generation(pins, &source.generation, &gate))
+			return 0;
+		if (!r)
+			r = passed_write_one(&source, caller, last, drain);
 	}
-	return 0;
+	return r;
 }
 
 /* Half-way through a load this fails: the next look tells then. */
-static int passed_read_setting(struct passed *passed, const struct pins *pins)
+static int passed_read_setting(struct passed *passed, const struct pins *pins,
+			       const struct drain *drain)
 {
 	struct smtpward_policy_info policy;
 	enum object_gate gate;
 	uint64_t generation;
+	size_t told;
 	int r = object_read_generation(pins, &generation, &gate);
 
 	if (!r)
 		r = object_read(pins, generation, "map_policy", &policy, sizeof(policy));
-	if (!r)
-		threshold_set(&passed->threshold, policy.alert_attempts, policy.alert_period);
-	return r;
+	if (r)
+		return r;
+	if (threshold_set(&passed->threshold, policy.alert_attempts, policy.alert_period,
+			  drain_callers_max(drain), &told)) {
+		passed->attempts = UINT64_MAX;
+		passed->dropped += told;
+	}
+	return 0;
 }
 
 static int passed_see(void *userdata, const struct smtpward_caller_key *key,
@@ -297,18 +370,20 @@ int passed_look(struct passed *passed, const struct pins *pins, struct drain *dr
 {
 	struct threshold *threshold = &passed->threshold;
 	uint64_t attempts;
+	bool reads;
 	int r;
 
-	if (passed_read_setting(passed, pins) || !threshold->most)
+	if (passed_read_setting(passed, pins, drain) || !threshold->most)
 		return 0;
 	r = drain_count_attempts(drain, &attempts);
-	if (r || (attempts == passed->attempts && threshold_is_idle(threshold)))
+	if (r)
 		return r;
-	passed->attempts = attempts;
-	threshold_begin(threshold, boottime_now());
-	r = drain_each_caller(drain, passed_see, threshold);
+	reads = attempts != passed->attempts;
+	threshold_begin(threshold, reads, boottime_now());
+	r = reads ? drain_each_caller(drain, passed_see, threshold) : 0;
+	threshold_end(threshold);
 	if (!r)
-		threshold_end(threshold);
+		passed->attempts = attempts;
 	return r;
 }
 

@@ -6,6 +6,7 @@
 #ifndef SMTPWARD_PASSED_H
 #define SMTPWARD_PASSED_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "log/drain.h"
@@ -15,13 +16,14 @@
 /* Zeroed: nothing is known. */
 struct passed {
 	struct threshold threshold;
-	uint64_t attempts; /* that the kernel had counted at the last look */
+	uint64_t attempts; /* that the kernel had counted at the last look that read its entries */
+	size_t dropped;	   /* alerts whose ends never come, as the setting is another one */
 };
 
 /* Counts who made how many attempts, by the setting of the policy in force. 0 or -errno. */
 int passed_look(struct passed *passed, const struct pins *pins, struct drain *drain);
 
-/* Writes the alerts that are due. Returns as drain_alert(). */
+/* Writes some of the alerts that are due. Returns as drain_alert(). */
 int passed_write(struct passed *passed, const struct pins *pins, struct drain *drain);
 
 void passed_clear(struct passed *passed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who made more attempts than the setting `alert` allows; see threshold.h. */
+/* Finds who made more attempts than the setting `alert` allows; see threshold.h. */
 #include "log/threshold.h"
 
 #include <errno.h>
@@ -25,24 +25,22 @@ static uint64_t threshold_slot_ns(const struct threshold *threshold)
 	return threshold->period_ns / THRESHOLD_SLOTS;
 }
 
-void threshold_set(struct threshold *threshold, uint64_t most, uint64_t seconds)
+int threshold_set(struct threshold *threshold, uint64_t most, uint64_t seconds, size_t callers_max,
+		  size_t *ret_told)
 {
 	const uint64_t period_ns = seconds * 1000000000;
+	size_t told = 0;
 
 	if (threshold->most == most && threshold->period_ns == period_ns)
-		return;
+		return 0;
+	for (size_t i = 0; i < threshold->n_callers; i++)
+		told += threshold->callers[i].told;
 	threshold_clear(threshold);
 	threshold->most = most;
 	threshold->period_ns = period_ns;
-}
-
-bool threshold_is_idle(const struct threshold *threshold)
-{
-	for (size_t i = 0; i < threshold->n_callers; i++)
-		if (threshold->callers[i].sum || threshold->callers[i].passed ||
-		    threshold->callers[i].told)
-			return false;
-	return true;
+	threshold->callers_max = callers_max;
+	*ret_told = told;
+	return 1;
 }
 
 /* Takes the slots out of the sum that are older than the period. */
@@ -56,12 +54,13 @@ static void threshold_age(struct threshold_caller *caller, uint64_t from, uint64
 	}
 }
 
-void threshold_begin(struct threshold *threshold, uint64_t now_ns)
+void threshold_begin(struct threshold *threshold, bool reads, uint64_t now_ns)
 {
 	const uint64_t slot = now_ns / threshold_slot_ns(threshold), before = threshold->slot;
 
 	for (size_t i = 0; i < threshold->n_callers; i++) {
-		threshold->callers[i].there = false;
+		if (reads)
+			threshold->callers[i].there = false;
 		if (slot > before)
 			threshold_age(&threshold->callers[i], before, slot - before);
 	}
@@ -91,10 +90,9 @@ static struct threshold_caller *threshold_add(struct threshold *threshold,
 	return caller;
 }
 
-static void threshold_count(struct threshold *threshold, struct threshold_caller *caller,
-			    uint64_t attempts)
+static void threshold_count(struct threshold_caller *caller, uint64_t at_slot, uint64_t attempts)
 {
-	uint32_t *slot = &caller->slots[threshold->slot % THRESHOLD_SLOTS];
+	uint32_t *slot = &caller->slots[at_slot % THRESHOLD_SLOTS];
 	const uint64_t room = UINT32_MAX - *slot;
 
 	/* The reader's group can write any number into the kernel's entry. */
@@ -105,25 +103,41 @@ static void threshold_count(struct threshold *threshold, struct threshold_caller
 	caller->total += attempts;
 }
 
+/* The slot of what an entry had counted before it was seen: the one that it was made in. */
+static uint64_t threshold_slot_of(const struct threshold *threshold, uint64_t born_ns)
+{
+	const uint64_t slot = born_ns / threshold_slot_ns(threshold);
+
+	return slot + THRESHOLD_SLOTS > threshold->slot && slot <= threshold->slot
+		       ? slot
+		       : threshold->slot;
+}
+
 int threshold_see(struct threshold *threshold, const struct smtpward_caller_key *key,
 		  const struct smtpward_caller_counts *counts, uint64_t now_ns)
 {
 	struct threshold_caller *caller = threshold_find(threshold, key);
 	const bool known = caller;
+	uint64_t slot = threshold->slot;
 
+	/* The reader's group can make and delete entries without end. */
+	if (!known && threshold->n_callers >= threshold->callers_max)
+		return 0;
 	if (!known)
 		caller = threshold_add(threshold, key);
 	if (!caller)
 		return -ENOMEM;
 	caller->there = true;
 	if (caller->born_ns != counts->born_ns) {
-		const bool young = now_ns - counts->born_ns <= threshold->period_ns;
+		const bool young = now_ns - counts->born_ns < threshold->period_ns;
 
 		caller->born_ns = counts->born_ns;
 		caller->seen = known || young ? 0 : counts->attempts;
+		if (!known)
+			slot = threshold_slot_of(threshold, counts->born_ns);
 	}
 	if (counts->attempts > caller->seen)
-		threshold_count(threshold, caller, counts->attempts - caller->seen);
+		threshold_count(caller, slot, counts->attempts - caller->seen);
 	caller->seen = counts->attempts;
 	return 0;
 }
@@ -138,8 +152,20 @@ static void threshold_judge(const struct threshold *threshold, struct threshold_
 		caller->passed = false;
 }
 
+/* An entry may be seen twice in a look if others go meanwhile: see callers_each_in(). */
+static void threshold_drop_twins(struct threshold *threshold)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < threshold->n_callers; i++)
+		if (!n || threshold_compare(&threshold->callers[n - 1], &threshold->callers[i]))
+			threshold->callers[n++] = threshold->callers[i];
+	threshold->n_callers = n;
+}
+
 void threshold_end(struct threshold *threshold)
 {
+	const bool added = threshold->n_callers > threshold->n_sorted;
 	size_t n = 0;
 
 	for (size_t i = 0; i < threshold->n_callers; i++) {
@@ -150,38 +176,57 @@ void threshold_end(struct threshold *threshold)
 			threshold->callers[n++] = *caller;
 	}
 	threshold->n_callers = n;
-	if (n)
+	threshold->quiet = false;
+	/* array_add() begins with none. */
+	if (!n) {
+		free(threshold->callers);
+		threshold->callers = NULL;
+	} else if (added) {
 		qsort(threshold->callers, n, sizeof(*threshold->callers), threshold_compare);
-}
-
-static size_t threshold_told_of_tenant(const struct threshold *threshold, uint64_t cgroup_id)
-{
-	size_t told = 0;
-
-	for (size_t i = 0; i < threshold->n_callers; i++)
-		told += threshold->callers[i].told &&
-			threshold->callers[i].key.cgroup_id == cgroup_id;
-	return told;
-}
-
-bool threshold_is_last_of_tenant(const struct threshold *threshold,
-				 const struct threshold_caller *caller)
-{
-	return threshold_told_of_tenant(threshold, caller->key.cgroup_id) + 1 == THRESHOLD_USERS;
-}
-
-struct threshold_caller *threshold_due(struct threshold *threshold)
-{
-	for (size_t i = 0; i < threshold->n_callers; i++) {
-		struct threshold_caller *caller = &threshold->callers[i];
-
-		if (caller->told == caller->passed)
-			continue;
-		if (caller->told ||
-		    threshold_told_of_tenant(threshold, caller->key.cgroup_id) < THRESHOLD_USERS)
-			return caller;
+		threshold_drop_twins(threshold);
 	}
+	threshold->n_sorted = threshold->n_callers;
+}
+
+/* The callers of the tenant that the first of them is of: how many, and how many were told. */
+static size_t threshold_measure_tenant(const struct threshold *threshold, size_t first,
+				       size_t *ret_told)
+{
+	const uint64_t cgroup_id = threshold->callers[first].key.cgroup_id;
+	size_t i = first, told = 0;
+
+	for (; i < threshold->n_callers && threshold->callers[i].key.cgroup_id == cgroup_id; i++)
+		told += threshold->callers[i].told;
+	*ret_told = told;
+	return i - first;
+}
+
+struct threshold_caller *threshold_due(struct threshold *threshold, bool *ret_last)
+{
+	for (size_t first = 0, n = 0; !threshold->quiet && first < threshold->n_callers;
+	     first += n) {
+		size_t told;
+
+		n = threshold_measure_tenant(threshold, first, &told);
+		for (size_t i = first; i < first + n; i++) {
+			struct threshold_caller *caller = &threshold->callers[i];
+
+			if (caller->told == caller->passed ||
+			    (caller->passed && told >= THRESHOLD_USERS))
+				continue;
+			*ret_last = caller->passed && told + 1 == THRESHOLD_USERS;
+			return caller;
+		}
+	}
+	threshold->quiet = true;
 	return NULL;
+}
+
+bool threshold_knows(const struct threshold *threshold, uint64_t cgroup_id, uint32_t euid)
+{
+	const struct smtpward_caller_key key = { .cgroup_id = cgroup_id, .euid = euid };
+
+	return threshold_find(threshold, &key);
 }
 
 void threshold_clear(struct threshold *threshold)

@@ -58,7 +58,7 @@ static int rows_read_buckets(int fd, size_t max_entries, size_t key_size, size_t
 			return r;
 		table->n += n;
 	}
-	return 0;
+	return r == -ENOENT ? 0 : -EAGAIN;
 }
 
 int rows_read_table(int fd, size_t key_size, size_t value_size, struct rows_table *ret_table)
@@ -191,6 +191,19 @@ int rows_read(const struct state_view *view, struct state *state, struct rows *r
 	*ret_rows = rows;
 	rows = (struct rows){ .known = false };
 	return 0;
+}
+
+/* Signed: an error of a row or two may take a number below 0. */
+static bool rows_is_crowded(uint64_t used, int64_t bound)
+{
+	return (int64_t)used >= SMTPWARD_ROWS_CROWDED(bound);
+}
+
+bool rows_are_crowded(const struct smtpward_rows_used *used)
+{
+	return rows_is_crowded(used->rows, SMTPWARD_ROWS_SHARED) ||
+	       rows_is_crowded(used->lasts, SMTPWARD_LASTS_SHARED) ||
+	       rows_is_crowded(used->tenants, SMTPWARD_ROW_TENANTS);
 }
 
 void rows_clear(struct rows *rows)

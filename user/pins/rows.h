@@ -46,4 +46,7 @@ void rows_table_clear(struct rows_table *table);
 
 void rows_clear(struct rows *rows);
 
+/* Whether a shared part is so full that a load deletes the rows of tenants that are gone. */
+bool rows_are_crowded(const struct smtpward_rows_used *used);
+
 #endif /* SMTPWARD_PINS_ROWS_H */

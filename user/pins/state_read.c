@@ -258,12 +258,6 @@ static int state_read_rules(const struct state_view *view, struct state *state)
 	return 0;
 }
 
-/* Signed: an error of a row or two may take one below 0. */
-static bool state_is_crowded(uint64_t used, int64_t bound)
-{
-	return (int64_t)used >= SMTPWARD_ROWS_CROWDED(bound);
-}
-
 static int state_read_used(const struct state_view *view, struct state *state)
 {
 	struct smtpward_rows_used used;
@@ -272,9 +266,9 @@ static int state_read_used(const struct state_view *view, struct state *state)
 	/* A version before that map loaded it. */
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	if ((int64_t)used.gone > 0 && (state_is_crowded(used.rows, SMTPWARD_ROWS_SHARED) ||
-				       state_is_crowded(used.lasts, SMTPWARD_LASTS_SHARED) ||
-				       state_is_crowded(used.tenants, SMTPWARD_ROW_TENANTS)))
+	/* Not for each tenant that goes: those that are there may fill what is shared by themselves. */
+	if ((int64_t)used.gone > 0 && (int64_t)used.gone * 4 >= (int64_t)used.tenants &&
+	    rows_are_crowded(&used))
 		state_note(state, STATE_ROWS);
 	if ((int64_t)used.tenants >= SMTPWARD_ROW_TENANTS)
 		state_note(state, STATE_CROWDED);

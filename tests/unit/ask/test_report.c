@@ -65,7 +65,10 @@ static struct smtpward_caller_key last_keys[] = {
 	{ .cgroup_id = 8, .euid = 1003 },
 };
 static struct smtpward_row_last lasts[] = {
-	{ .time_ns = 3600 * SECOND, .flags = SMTPWARD_CWD_KNOWN, .exe_len = 13, .cwd_len = 11,
+	{ .time_ns = 3600 * SECOND,
+	  .flags = SMTPWARD_CWD_KNOWN,
+	  .exe_len = 13,
+	  .cwd_len = 11,
 	  .text = "php\"8.2\0sbin\0plugin\0www" },
 	{ .time_ns = 30 * SECOND, .flags = SMTPWARD_EXE_DELETED, .exe_len = 6, .text = "a\0tmp" },
 };
@@ -170,14 +173,15 @@ static void assert_text(const struct report *report, size_t max_rows, const char
 	assert_string_equal(text, want);
 }
 
-#define TAIL                                                               \
-	"\n"                                                               \
-	"RULE           HITS  HITS since the load, 1970-01-01T00:00:05Z\n" \
-	"1                 0  allow user postfix  # /etc/a.conf:3\n"       \
-	"2              3001  deny unit web.service  # /etc/a b.conf:4\n"  \
-	"default           7  deny\n"                                      \
-	"\n"                                                               \
-	"containers were looked up at 1970-01-01T02:00:00Z\n"              \
+#define TAIL                                                              \
+	"\n"                                                              \
+	"Hits since the load, 1970-01-01T00:00:05Z:\n"                    \
+	"RULE           HITS  TEXT\n"                                     \
+	"1                 0  allow user postfix  # /etc/a.conf:3\n"      \
+	"2              3001  deny unit web.service  # /etc/a b.conf:4\n" \
+	"default           7  deny\n"                                     \
+	"\n"                                                              \
+	"containers were looked up at 1970-01-01T02:00:00Z\n"             \
 	"no name: /var/lib is gone\n"
 
 /* clang-format off */
@@ -207,7 +211,8 @@ static void test_short_table(void **state __attribute__((unused)))
 	build(&(const struct report_filter){ .has_user = true, .user = 33 }, &report);
 	assert_text(&report, 1,
 		    "UNIT         USER          RULE               TO            ATTEMPTS  DENY  "
-		    "AUDIT  ALLOW  FIRST                 LAST                  LAST EXE          LAST CWD\n"
+		    "AUDIT  ALLOW  FIRST                 LAST                  LAST EXE          "
+		    "LAST CWD\n"
 		    "web.service  www-data(33)  2 /etc/a b.conf:4  192.0.2.1:25      3000  3000  "
 		    "    0      0  1970-01-01T00:16:50Z  1970-01-01T01:16:50Z  "
 		    "/sbin/php\\x228.2  /www/plugin\n" TAIL);
@@ -260,17 +265,20 @@ static void test_json(void **state __attribute__((unused)))
 		"{\"kind\":\"other\"," JSON_WEB ",\"euid\":null,\"user\":null,\"rule\":null,"
 		"\"file\":null,\"line\":null,\"dst\":null,\"dport\":null,"
 		"\"attempts\":5,\"deny\":5,\"audit\":0,\"allow\":0,\"first\":null,"
-		"\"last\":\"1970-01-01T00:17:50.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":null},"
+		"\"last\":\"1970-01-01T00:17:50.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":"
+		"null},"
 		"{\"kind\":\"rest\",\"tenant\":null,\"euid\":null,\"user\":null,\"rule\":null,"
 		"\"file\":null,\"line\":null,\"dst\":null,\"dport\":null,"
 		"\"attempts\":4,\"deny\":0,\"audit\":4,\"allow\":0,\"first\":null,"
-		"\"last\":\"1970-01-01T00:17:30.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":null},"
+		"\"last\":\"1970-01-01T00:17:30.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":"
+		"null},"
 		"{\"kind\":\"row\",\"tenant\":{\"unit\":null,\"cgroup\":\"/\",\"cgid\":9,"
 		"\"gone\":null,\"container\":null},\"euid\":0,\"user\":\"root\",\"rule\":null,"
 		"\"file\":null,\"line\":null,\"dst\":\"203.0.113.9\",\"dport\":25,"
 		"\"attempts\":3,\"deny\":0,\"audit\":0,\"allow\":3,"
 		"\"first\":\"1970-01-01T00:17:00.000000Z\","
-		"\"last\":\"1970-01-01T00:17:20.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":null},"
+		"\"last\":\"1970-01-01T00:17:20.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":"
+		"null},"
 		"{\"kind\":\"row\",\"tenant\":{\"unit\":\"docker-" ID ".scope\","
 		"\"cgroup\":\"/system.slice/docker-" ID ".scope\",\"cgid\":8,"
 		"\"gone\":\"1970-01-01T00:18:10.000000Z\",\"container\":{\"engine\":\"docker\","
@@ -279,7 +287,8 @@ static void test_json(void **state __attribute__((unused)))
 		"\"rule\":0,\"file\":null,\"line\":null,\"dst\":\"2001:db8::1\",\"dport\":2525,"
 		"\"attempts\":3,\"deny\":1,\"audit\":2,\"allow\":0,"
 		"\"first\":\"1970-01-01T00:17:00.000000Z\","
-		"\"last\":\"1970-01-01T00:17:10.000000Z\",\"exe\":\"/tmp/a (deleted)\",\"cwd\":null,"
+		"\"last\":\"1970-01-01T00:17:10.000000Z\",\"exe\":\"/tmp/a "
+		"(deleted)\",\"cwd\":null,"
 		"\"exe_time\":\"1970-01-01T00:17:10.000000Z\"}],"
 		"\"attempts\":3015,\"loaded_at\":\"1970-01-01T00:00:05.000000Z\",\"rules\":["
 		"{\"rule\":1,\"verdict\":\"allow\",\"text\":\"allow user postfix\","

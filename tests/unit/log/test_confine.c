@@ -91,7 +91,7 @@ static bool is_kept(int command)
 {
 	return command == BPF_MAP_LOOKUP_ELEM || command == BPF_MAP_UPDATE_ELEM ||
 	       command == BPF_MAP_DELETE_ELEM || command == BPF_MAP_LOOKUP_AND_DELETE_ELEM ||
-	       command == BPF_MAP_GET_NEXT_KEY ||
+	       command == BPF_MAP_GET_NEXT_KEY || command == BPF_MAP_LOOKUP_BATCH ||
 	       command == BPF_OBJ_GET || command == BPF_OBJ_GET_INFO_BY_FD;
 }
 
