@@ -224,6 +224,25 @@ static void test_damage(void **state)
 	assert_held(true);
 }
 
+/* The second set of pins holds all links, and an unload finds them there. */
+static void test_all_pins_gone(void **state)
+{
+	char command[PATH_MAX + 16];
+
+	snprintf(command, sizeof(command), "rm -rf %s", fixture.pins);
+	load(LAYER);
+	assert_int_equal(system(command), 0);
+	assert_held(true);
+	assert_int_equal(status(), DEGRADED);
+	load(LAYER);
+	assert_held(true);
+	assert_pinned(true);
+	assert_int_equal(status(), 0);
+	assert_int_equal(system(command), 0);
+	policy_unload();
+	assert_held(false);
+}
+
 static void test_missing_uplink(void **state)
 {
 	load("packets on\nuplink nowhere0, " FAR_UPLINK "\n");
@@ -262,6 +281,7 @@ static int tests(void)
 		TEST(test_trial_is_kept),
 		TEST(test_damage),
 		TEST(test_missing_uplink),
+		TEST(test_all_pins_gone),
 	};
 
 	return cmocka_run_group_tests_name("layer", tests, setup, teardown);

@@ -527,6 +527,39 @@ static void test_forgeries(void **state)
 	assert_true(nft("flush ruleset"));
 }
 
+/*
+ * A pass is good once on a device: who sees the number of an allowed connection, as a guest on the
+ * way does, does not get out with it. The allowed socket's own packet is used up by its connect.
+ */
+static int connect_and_replay(void *nothing)
+{
+	struct frame frame = plain_frame(AF_INET, 25);
+	_cleanup_close_ int wire =
+		socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
+	uint8_t seen[2048];
+	ssize_t size;
+	int r = way_connect_ours(true, FAR_THEIR4, 25);
+
+	if (wire < 0 || r)
+		return r ? r : EBADF;
+	while ((size = recv(wire, seen, sizeof(seen), 0)) > 0) {
+		/* The flags, and the port: of the first packet, as it left. */
+		if (size < 54 || seen[47] != 2 || seen[36] || seen[37] != 25)
+			continue;
+		memcpy(frame.bytes + 38, seen + 38, 4);
+		return frame_send(&frame);
+	}
+	return EAGAIN;
+}
+
+static void test_replay(void **state)
+{
+	load_layer(true);
+	assert_int_equal(child_run(CHILD_IN(MAIL), connect_and_replay, NULL), ENOBUFS);
+	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), 0);
+	assert_non_null(strstr(run.out, "replayed=1 "));
+}
+
 /* Packets that are none of ours pass, whoever builds them; and AF_XDP is refused as a whole. */
 static void test_others(void **state)
 {
@@ -610,7 +643,7 @@ static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ways_without), TEST(test_ways_with), TEST(test_forgeries),
-		TEST(test_others),	 TEST(test_guest),
+		TEST(test_replay),	 TEST(test_others),    TEST(test_guest),
 	};
 
 	return cmocka_run_group_tests_name("ways", tests, setup, teardown);

@@ -153,12 +153,33 @@ static int swap_check_time(const struct load *load, struct reason *reason)
 			  whole);
 }
 
+/*
+ * Takes the new generation's number out of the map_layers of what is in force: a load that failed
+ * or was killed may have had it, and this one has no programs for packets.
+ */
+static int swap_disown_layer(const struct load *load)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (load->layer.programs || !load->decides)
+		return 0;
+	r = object_open_map(&load->pins, load->decides, "map_layers", OBJECT_WRITES,
+			    sizeof(uint32_t), &fd);
+	if (!r)
+		r = bpf_map_delete_elem(fd, &load->generation);
+	return r == -ENOENT ? 0 : r;
+}
+
 int load_swap(struct load *load, struct reason *reason)
 {
 	int r = load->fallback ? load_trial_prepare(&load->pins, load->fallback) : 0;
 
 	if (r)
 		return reason_errno(reason, r, "cannot prepare what is in force for a trial");
+	r = swap_disown_layer(load);
+	if (r)
+		return reason_errno(reason, r, "cannot write %s/map_layers", load->pins.path);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		if (!hook_is_of(hook, load->layer.programs))
 			continue;
