@@ -266,7 +266,8 @@ static int state_read_used(const struct state_view *view, struct state *state)
 	/* A version before that map loaded it. */
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	/* Not for each tenant that goes: those that are there may fill what is shared by themselves. */
+	/* Not for each tenant that goes: those that are there may fill what is shared by
+	 * themselves. */
 	if ((int64_t)used.gone > 0 && (int64_t)used.gone * 4 >= (int64_t)used.tenants &&
 	    rows_are_crowded(&used))
 		state_note(state, STATE_ROWS);
@@ -402,14 +403,40 @@ static int state_read_policy(struct state_view *view, struct state *state)
 	return state_read_rules(view, state);
 }
 
-static int state_read_uplink(const struct state_view *view, const struct state *state,
-			     const char *device, enum state_uplink *ret_uplink)
+/* Whether the link of a device, by its pin, runs the policy's program. */
+static int state_read_gate(const struct state_view *view, const struct state *state,
+			   uint32_t ifindex, enum uplink_kind kind, bool *ret_held)
 {
 	_cleanup_close_ int link_fd = -1, program_fd = -1;
 	struct uplink_link link = { 0 };
-	uint32_t ifindex, program_id = 0;
+	uint32_t program_id = 0;
 	char pin[UPLINK_PIN_SIZE];
+	int r;
+
+	uplink_pin_name(ifindex, pin);
+	r = object_open(&view->pins, 0, pin, &link_fd);
+	if (r)
+		return r;
+	r = uplink_read_link(link_fd, &link);
+	if (r)
+		return r;
+	r = object_open_to_read(&view->pins, state->attached, uplink_infos[kind].program_pin,
+				&program_fd);
+	if (r)
+		return r;
+	r = object_program_id(program_fd, &program_id);
+	if (r)
+		return r;
+	*ret_held = link.ifindex == ifindex && link.program_id == program_id;
+	return 0;
+}
+
+static int state_read_uplink(const struct state_view *view, const struct state *state,
+			     const char *device, enum state_uplink *ret_uplink)
+{
 	enum uplink_kind kind;
+	bool held = false;
+	uint32_t ifindex;
 	int r;
 
 	/* A log that is not root may be in a network namespace of its own, too. */
@@ -420,20 +447,11 @@ static int state_read_uplink(const struct state_view *view, const struct state *
 	*ret_uplink = r ? STATE_UPLINK_MISSING : STATE_UPLINK_OPEN;
 	if (r || view->pins.fd < 0)
 		return r == -ENODEV ? 0 : r;
-	uplink_pin_name(ifindex, pin);
-	r = object_open(&view->pins, 0, pin, &link_fd);
-	if (!r)
-		r = uplink_read_link(link_fd, &link);
-	if (!r)
-		r = object_open_to_read(&view->pins, state->attached,
-					uplink_infos[kind].program_pin, &program_fd);
-	if (!r)
-		r = object_program_id(program_fd, &program_id);
-	if (r)
-		return r == -ENOENT || r == -EBADMSG || r == -EROFS ? 0 : r;
-	if (link.ifindex == ifindex && link.program_id == program_id)
+	r = state_read_gate(view, state, ifindex, kind, &held);
+	if (held)
 		*ret_uplink = STATE_UPLINK_HELD;
-	return 0;
+	/* There is no such pin, or something else of that name. */
+	return r == -ENOENT || r == -EBADMSG || r == -EROFS ? 0 : r;
 }
 
 static int state_read_uplinks(const struct state_view *view, struct state *state)
