@@ -12,9 +12,9 @@
  *     `perl x.pl`,
  *   - if the executable is a known interpreter, the first word behind an option that looks like a
  *     script's path: it begins with '/', "./" or "../", or ends as names of scripts do, and has no
- *     byte that is not usual in a path. `perl -w x.pl` has one, `sh -c '/bin/x -p y'` has none. A
- *     word that does not look so is the value of an option that takes one, as in `php -d a=b
- * x.php`; behind every other option it may be code, or a module, and nothing behind it is kept.
+ *     byte that is not usual in a path. `perl -w x.pl` has one, `sh -c '/bin/x -p y'` has none.
+ *     A word that does not look so is the value of some options, as of -d in `php -d a=b x.php`.
+ *     Behind any other option it may be code or a module, and nothing behind it is kept.
  *
  * Every other word behind an option may be the option's value, such as a password, and is left out.
  *

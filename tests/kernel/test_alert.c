@@ -143,6 +143,42 @@ static void test_users_without_end(void **state)
 	assert_int_equal(log_count(&log, "; no alert about more"), 1);
 }
 
+/* A thousand users, each once; the next one has no count of his own. */
+static int send_as_many(void *arg)
+{
+	struct mail mail = { NULL, NET_OUTSIDE6, 1 };
+
+	for (uid_t uid = 3000; uid <= 3000 + SMTPWARD_TENANT_USERS; uid++) {
+		int r;
+
+		if (uid == 3000 + SMTPWARD_TENANT_USERS)
+			mail = (struct mail){ NULL, NET_OUTSIDE4, 4 };
+		if (seteuid(0) || seteuid(uid))
+			return -errno;
+		r = send_mail(&mail);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Where to: of the users without a count alone, not of all the others. */
+static void test_shared_count(void **state)
+{
+	_cleanup_(log_close) struct log log = { 0 };
+
+	policy_load("limit 1/h burst 1\nalert 3/h\n");
+	log_start(&log, LOG_FILE);
+	cgroup_make("web.service");
+	assert_int_equal(child_run(CHILD_IN("web.service"), send_as_many, NULL), 0);
+	log_line(&log,
+		 MORE "3 attempts within 1h: 4 by users without a count of their own of "
+		      "web.service, most to 192.0.2.1 port 25 (4 since the count began)\"",
+		 0);
+	log_end(&log, SIGTERM);
+	assert_int_equal(log_count(&log, "alert="), 1);
+}
+
 /* A log that is not root reads destination and program as well. */
 static void test_reader(void **state)
 {
@@ -190,6 +226,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_over_the_limit, fixture_tidy),
 		cmocka_unit_test_teardown(test_reload, fixture_tidy),
 		cmocka_unit_test_teardown(test_users_without_end, fixture_tidy),
+		cmocka_unit_test_teardown(test_shared_count, fixture_tidy),
 		cmocka_unit_test_teardown(test_reader, fixture_tidy),
 		cmocka_unit_test_teardown(test_end, fixture_tidy),
 	};

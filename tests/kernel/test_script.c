@@ -41,6 +41,15 @@ static void make_dir(const char *path)
 	assert_int_equal(mkdir(path, 0755), 0);
 }
 
+/* The program and the directory, where they are not there yet. */
+static void make_scene(const struct crime *crime)
+{
+	if (access(crime->exe, F_OK))
+		copy_self(crime->exe);
+	if (access(crime->cwd, F_OK))
+		make_dir(crime->cwd);
+}
+
 static void test_cwd(void **state)
 {
 	struct crime crime = { .cwd = below_dir("plugins/x \"y\n") };
@@ -502,10 +511,7 @@ static void test_args_not_there(void **state)
 	struct line line;
 
 	load_policy();
-	if (access(crime.exe, F_OK))
-		copy_self(crime.exe);
-	if (access(crime.cwd, F_OK))
-		make_dir(crime.cwd);
+	make_scene(&crime);
 	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++) {
 		crime.deed = deeds[i];
 		commit_and_read(&crime, &line);
@@ -549,10 +555,7 @@ static void test_args_elsewhere(void **state)
 	struct line line;
 
 	load_policy();
-	if (access(crime.exe, F_OK))
-		copy_self(crime.exe);
-	if (access(crime.cwd, F_OK))
-		make_dir(crime.cwd);
+	make_scene(&crime);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		crime.deed_path = cases[i].how;
 		commit_and_read(&crime, &line);

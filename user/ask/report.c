@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/mapped.h"
 #include "line/line.h"
 #include "pins/rows.h"
 
@@ -220,11 +221,10 @@ static bool report_tenant_matches(const char *pattern, const struct report_tenan
 /* As in a policy: a prefix of IPv6 holds no IPv4, whose addresses are ::ffff:a.b.c.d here. */
 static bool report_prefix_holds(const struct policy_prefix *prefix, const uint8_t address[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const uint32_t bytes = prefix->bits / 8, bits = prefix->bits % 8;
 	const uint8_t mask = (uint8_t)(0xff00 >> bits);
 
-	if (prefix->bits < 8 * sizeof(mapped) && !memcmp(address, mapped, sizeof(mapped)))
+	if (prefix->bits < MAPPED_BITS && mapped_is_ipv4(address))
 		return false;
 	return !memcmp(prefix->address, address, bytes) &&
 	       (!bits || (prefix->address[bytes] & mask) == (address[bytes] & mask));

@@ -85,9 +85,7 @@ struct report {
 	struct report_row *rows; /* most attempts first, of those the latest first */
 	size_t n_rows;
 	uint64_t attempts; /* of these rows */
-	/* Attempts without a row of their own that a condition on user or destination may be about.
-	 */
-	uint64_t rowless;
+	uint64_t rowless;  /* attempts without a row that --user or --to may be about */
 };
 
 /*

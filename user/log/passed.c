@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "base/mapped.h"
 #include "base/plural.h"
 #include "base/span.h"
 #include "host/boottime.h"
@@ -164,17 +165,16 @@ static int passed_read_top(struct passed_source *source, const struct smtpward_c
 static void passed_add_top(struct passed_text *text, struct passed_source *source,
 			   const struct smtpward_caller_key *caller)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct passed_destination top = { .attempts = 0 };
 	char address[INET6_ADDRSTRLEN];
 	int r = passed_read_top(source, caller, &top);
-	bool is_v4 = !memcmp(top.address, mapped, sizeof(mapped));
+	const bool is_v4 = mapped_is_ipv4(top.address);
 
 	if (r)
 		passed_add(text, ", and where to cannot be read: %s", strerror(-r));
 	if (r || !top.attempts)
 		return;
-	inet_ntop(is_v4 ? AF_INET : AF_INET6, top.address + (is_v4 ? sizeof(mapped) : 0), address,
+	inet_ntop(is_v4 ? AF_INET : AF_INET6, top.address + (is_v4 ? MAPPED_BYTES : 0), address,
 		  sizeof(address));
 	passed_add(text, ", most to %s port %u (%" PRIu64 " since the count began)", address,
 		   top.port, top.attempts);

@@ -8,6 +8,8 @@
 
 #include "base/array.h"
 
+_Static_assert(sizeof(struct threshold_caller) == 136, "smtpward(8) says so");
+
 static int threshold_compare(const void *a, const void *b)
 {
 	const struct smtpward_caller_key *one = &((const struct threshold_caller *)a)->key;
