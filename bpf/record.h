@@ -202,7 +202,10 @@ static __always_inline void record_fill_task(const struct record *record)
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->ppid = TASK_READ(parent, tgid);
 	event->netns = record_netns(task);
-	bpf_get_current_comm(event->comm, sizeof(event->comm));
+	if (typed_task)
+		task_read_comm(event->comm, task);
+	else
+		bpf_get_current_comm(event->comm, sizeof(event->comm));
 	record_fill_cgroup(record, task);
 	files_exe(event, task);
 	files_cwd(event, task);
