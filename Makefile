@@ -37,6 +37,7 @@ docdir ?= $(datarootdir)/doc/smtpward
 mandir ?= $(datarootdir)/man
 bashcompletiondir ?= $(datarootdir)/bash-completion/completions
 systemdsystemunitdir ?= $(prefix)/lib/systemd/system
+udevrulesdir ?= $(prefix)/lib/udev/rules.d
 sysusersdir ?= $(prefix)/lib/sysusers.d
 INSTALL ?= install
 
@@ -82,7 +83,7 @@ OBJECTS := $(SOURCES:user/%.c=$(OUT)/user/%.o)
 # archive, its reader of lines.
 UNIT_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
 KERNEL_TESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/kernel/test_*.c tests/faults/test_*.c \
-	tests/upgrade/test_*.c))
+	tests/upgrade/test_*.c tests/attack/test_*.c))
 FIXTURES := $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard tests/kernel/fixture*.c)))
 
 .PHONY: all tests bench install uninstall deb clean FORCE
@@ -169,6 +170,9 @@ TEXTS := user/man/smtpward.8=$(mandir)/man8/smtpward.8 \
 	scripts/install/systemd/smtpward-clock.service=$(systemdsystemunitdir)/smtpward-clock.service \
 	scripts/install/systemd/smtpward-clock.timer=$(systemdsystemunitdir)/smtpward-clock.timer \
 	scripts/install/systemd/smtpward-local.service=$(systemdsystemunitdir)/smtpward-local.service \
+	scripts/install/systemd/smtpward-uplink@.service=$(systemdsystemunitdir)/smtpward-uplink@.service \
+	scripts/install/systemd/smtpward-uplink.timer=$(systemdsystemunitdir)/smtpward-uplink.timer \
+	scripts/install/systemd/60-smtpward.rules=$(udevrulesdir)/60-smtpward.rules \
 	scripts/install/systemd/smtpward.sysusers=$(sysusersdir)/smtpward.conf \
 	scripts/install/systemd/require-load.conf=$(docdir)/require-load.conf \
 	README.md=$(docdir)/README.md \

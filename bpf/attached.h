@@ -62,20 +62,27 @@ static __always_inline int attached_runs(struct cgroup *cgroup, __u64 index, __u
 	return 0;
 }
 
-#define HOOKS_LOOK(name, type, program, before)                                  \
-	runs[SMTPWARD_HOOK_##type] = attached_runs(cgroup, ATTACHED_INDEX(type), \
-						   hooks->program_ids[SMTPWARD_HOOK_##type]);
+/* A word for each hook that the generation has: whether it runs the generation's program. */
+#define HOOKS_TELL(name, type, program, before, part)                                  \
+	if (hooks->program_ids[SMTPWARD_HOOK_##type]) {                                \
+		static const char format[] = " " #name "=%d";                          \
+		const int skipped = SMTPWARD_HOOK_##type == 0;                         \
+		__u64 runs = attached_runs(cgroup, ATTACHED_INDEX(type),               \
+					   hooks->program_ids[SMTPWARD_HOOK_##type]);  \
+                                                                                       \
+		bpf_seq_printf(seq, format + skipped, sizeof(format) - skipped, &runs, \
+			       sizeof(runs));                                          \
+	}
 
 static __always_inline void attached_tell(struct seq_file *seq, const struct smtpward_hooks *hooks)
 {
-	static const char format[] = SMTPWARD_HOOKS_FORMAT;
+	static const char end[] = "\n";
 	struct cgroup *cgroup = attached_find_cgroup(hooks->cgroup_id);
-	__u64 runs[SMTPWARD_HOOKS];
 
 	if (!cgroup)
 		return;
-	SMTPWARD_HOOK_TABLE(HOOKS_LOOK)
-	bpf_seq_printf(seq, format, sizeof(format), runs, sizeof(runs));
+	SMTPWARD_HOOK_TABLE(HOOKS_TELL)
+	bpf_seq_printf(seq, end, sizeof(end), NULL, 0);
 }
 
 #endif /* SMTPWARD_BPF_ATTACHED_H */

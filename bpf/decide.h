@@ -191,15 +191,14 @@ decide_cgroup(const struct caller *caller, struct smtpward_rules *copy, bool *re
 
 /* decide_satisfy() sets each condition: these four by name, and each of the id conditions. */
 #define DECIDE_COUNT(name, map, member) +1
-_Static_assert(SMTPWARD_CONDITIONS_N == 4 SMTPWARD_ID_CONDITIONS(DECIDE_COUNT),
+_Static_assert(SMTPWARD_CONNECT_CONDITIONS_N == 4 SMTPWARD_ID_CONDITIONS(DECIDE_COUNT),
 	       "every condition is looked up");
 #undef DECIDE_COUNT
 
-static __always_inline void decide_satisfy(const struct flow *flow, struct bpf_sock_addr *ctx,
-					   const struct caller *caller,
-					   struct smtpward_satisfied *satisfied,
-					   struct smtpward_rules copies[SMTPWARD_CONDITIONS_N],
-					   bool *ret_unsure)
+static __always_inline void
+decide_satisfy(const struct flow *flow, struct bpf_sock_addr *ctx, const struct caller *caller,
+	       struct smtpward_satisfied *satisfied,
+	       struct smtpward_rules copies[SMTPWARD_CONNECT_CONDITIONS_N], bool *ret_unsure)
 {
 	const struct smtpward_rules **by = satisfied->by;
 
@@ -272,7 +271,7 @@ static __always_inline void decide_rule(const struct flow *flow, struct bpf_sock
 					const struct caller *caller, struct decision *decision)
 {
 	struct smtpward_satisfied satisfied;
-	struct smtpward_rules copies[SMTPWARD_CONDITIONS_N], narrowed;
+	struct smtpward_rules copies[SMTPWARD_CONNECT_CONDITIONS_N], narrowed;
 	bool unsure;
 	__u32 words, worst;
 

@@ -46,9 +46,10 @@ static __always_inline int flow_guarded_port(struct bpf_sock_addr *ctx, __u16 *r
 }
 
 /*
- * 0.0.0.0 and :: are this host: tcp_v6_connect() and the IPv4 route lookup turn
- * them into loopback, so a policy meets them as loopback too. From a socket that is
- * bound to an IPv4 address in IPv6, :: goes to that of IPv4.
+ * 0.0.0.0 and :: are this host: tcp_v6_connect() and the IPv4 route lookup turn them into
+ * loopback, so a policy meets them as loopback too. From a socket that is bound to an IPv4 address
+ * in IPv6, :: goes to that of IPv4; and 0.0.0.0 goes to the address that the socket is bound to, if
+ * it is bound: ip_route_output_key_hash_rcu().
  */
 #define FLOW_MAPPED bpf_htonl(0xffff) /* the word before an IPv4 address in IPv6 */
 #define FLOW_LOOPBACK4 bpf_htonl(0x7f000001)
@@ -59,6 +60,14 @@ static __always_inline void flow_set_port(struct flow *flow, __u32 index, __u16 
 {
 	flow->port_index = OPAQUE(index, unknown);
 	flow->port = OPAQUE(port, unknown);
+}
+
+static __always_inline __u32 flow_own_address4(struct bpf_sock_addr *ctx)
+{
+	const struct bpf_sock *sk = ctx->sk;
+	__u32 bound = sk->src_ip4;
+
+	return bound ? bound : FLOW_LOOPBACK4;
 }
 
 static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct flow *flow)
@@ -74,7 +83,7 @@ static __always_inline bool flow_from_connect4(struct bpf_sock_addr *ctx, struct
 	flow->words[0] = 0;
 	flow->words[1] = 0;
 	flow->words[2] = FLOW_MAPPED;
-	flow->words[3] = address ? address : FLOW_LOOPBACK4;
+	flow->words[3] = address ? address : flow_own_address4(ctx);
 	return true;
 }
 
@@ -113,12 +122,14 @@ static __always_inline bool flow_from_connect6(struct bpf_sock_addr *ctx, struct
 	flow->words[0] = OPAQUE(a, d);
 	flow->words[1] = OPAQUE(b, d);
 	if (!(a | b | d)) {
-		if (!c && flow_bound_to_ipv4(ctx))
+		if (c == FLOW_MAPPED) {
+			d = flow_own_address4(ctx);
+		} else if (!c && flow_bound_to_ipv4(ctx)) {
 			c = FLOW_MAPPED;
-		if (!c)
-			d = FLOW_LOOPBACK6;
-		else if (c == FLOW_MAPPED)
 			d = FLOW_LOOPBACK4;
+		} else if (!c) {
+			d = FLOW_LOOPBACK6;
+		}
 	}
 	flow->words[2] = OPAQUE(c, a);
 	flow->words[3] = OPAQUE(d, a);

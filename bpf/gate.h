@@ -43,8 +43,18 @@ static __always_inline bool gate_trial_is_over(void)
 	return !(word & SMTPWARD_TRIAL_KEPT);
 }
 
-/* True if enforcement is lifted. Does not return if another generation decides. */
-static __always_inline bool gate_open(struct bpf_sock_addr *ctx, void *before)
+enum gate_answer {
+	GATE_DECIDES, /* this generation */
+	GATE_LIFTED,
+	GATE_OTHER, /* the gate names another generation, and there is no program of it here */
+};
+
+/*
+ * Does not return if another generation decides, and is before this one. falls_back: after a trial
+ * there is a program to go back to.
+ */
+static __always_inline enum gate_answer gate_ask(void *ctx, void *before, bool falls_back,
+						 __u64 *ret_named)
 {
 	struct smtpward_gate *gate = bpf_map_lookup_elem(&map_gate, &(const __u32){ 0 });
 	__u64 decides = gate ? READ_ONCE(gate->generation) : 0;
@@ -53,21 +63,46 @@ static __always_inline bool gate_open(struct bpf_sock_addr *ctx, void *before)
 	/* A generation that was never on trial pays this alone: the verifier drops the trial's
 	 * branch. */
 	if (decides == for_good)
-		return false;
+		return GATE_DECIDES;
 	if (decides == SMTPWARD_GATE_OPEN)
-		return true;
+		return GATE_LIFTED;
 	if (for_good == SMTPWARD_GENERATION_NONE && decides == generation) {
 		if (!gate_trial_is_over())
-			return false;
-		if (!trial_falls_back)
-			return true;
+			return GATE_DECIDES;
+		if (!falls_back)
+			return GATE_LIFTED;
 	}
 	/*
 	 * The index is always 0, and the verifier does not know that: it would patch a constant
 	 * index into a jump, and removing the program would then wait for a grace period.
 	 */
 	bpf_tail_call(ctx, before, decides >> 63);
-	return false;
+	*ret_named = decides;
+	return GATE_OTHER;
+}
+
+/* True if enforcement is lifted. Does not return if another generation decides. */
+static __always_inline bool gate_open(struct bpf_sock_addr *ctx, void *before)
+{
+	__u64 named;
+
+	return gate_ask(ctx, before, trial_falls_back, &named) == GATE_LIFTED;
+}
+
+/*
+ * The same for a part of the second layer. Packets pass too if the policy that decides does not ask
+ * for the part. A generation that a trial goes back to decides though the gate names that on trial.
+ */
+static __always_inline bool gate_lets_packets(void *ctx, void *before, __u32 part)
+{
+	__u64 named = generation;
+	enum gate_answer answer = gate_ask(ctx, before, fallback_parts & part, &named);
+	const __u32 *parts;
+
+	if (answer != GATE_OTHER)
+		return answer == GATE_LIFTED || !(layer_parts & part);
+	parts = bpf_map_lookup_elem(&map_layers, &named);
+	return !parts || !(*parts & part);
 }
 
 #endif /* SMTPWARD_BPF_GATE_H */

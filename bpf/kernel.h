@@ -16,6 +16,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include <smtpward/hooks.h>
+#include <smtpward/packets.h>
 
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
@@ -143,7 +144,7 @@ struct cgroup_bpf {
 } KERNEL_STRUCT;
 
 /* From 5.15 on; before that, effective[] goes by enum bpf_attach_type. */
-#define KERNEL_ATTACH_TYPE(name, type, program, before) CGROUP_##type,
+#define KERNEL_ATTACH_TYPE(name, type, program, before, part) CGROUP_##type,
 
 enum cgroup_bpf_attach_type { SMTPWARD_HOOK_TABLE(KERNEL_ATTACH_TYPE) };
 
@@ -229,20 +230,75 @@ struct ns_common {
 	unsigned int inum;
 } KERNEL_STRUCT;
 
+struct hlist_node {
+	struct hlist_node *next;
+} KERNEL_STRUCT;
+
+struct hlist_head {
+	struct hlist_node *first;
+} KERNEL_STRUCT;
+
 struct net {
 	struct ns_common ns;
+	struct hlist_head *dev_index_head;
 } KERNEL_STRUCT;
 
 typedef struct {
 	struct net *net;
 } KERNEL_STRUCT possible_net_t;
 
+struct net_device {
+	char name[SMTPWARD_DEVICE_SIZE];
+	struct hlist_node index_hlist;
+	int ifindex;
+	possible_net_t nd_net;
+} KERNEL_STRUCT;
+
 struct sock_common {
 	possible_net_t skc_net;
+	unsigned char skc_state;
+} KERNEL_STRUCT;
+
+/* The cgroup of a socket. Before 5.15 it is a word: see sender.h. */
+struct sock_cgroup_data {
+	struct cgroup *cgroup; /* from 5.15 on */
+	__u64 val;	       /* before */
 } KERNEL_STRUCT;
 
 struct sock {
 	struct sock_common __sk_common;
+	kuid_t sk_uid;
+	struct sock_cgroup_data sk_cgrp_data;
+} KERNEL_STRUCT;
+
+/* Context of a program on packets, as the kernel has it. */
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	unsigned long _nfct;
+} KERNEL_STRUCT;
+
+/* connections, as address translation knows them: of a module on most kernels */
+
+union nf_inet_addr {
+	__u32 all[4];
+} KERNEL_STRUCT;
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	__u16 l3num;
+} KERNEL_STRUCT;
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+} KERNEL_STRUCT;
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+} KERNEL_STRUCT;
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2];
 } KERNEL_STRUCT;
 
 /* Context of a connect hook, as the kernel has it: its first member is the socket. */

@@ -21,6 +21,7 @@
 
 #include <smtpward/abi.h>
 #include <smtpward/conditions.h>
+#include <smtpward/packets.h>
 #include <smtpward/rows.h>
 #include <smtpward/until.h>
 
@@ -166,9 +167,12 @@ struct before_map {
 	__type(value, __u32);
 };
 
-#define BEFORE_MAP(name, type, program, before) struct before_map map_##before SEC(".maps");
+#define BEFORE_MAP(name, type, program, before, part) struct before_map map_##before SEC(".maps");
 
 SMTPWARD_HOOK_TABLE(BEFORE_MAP)
+
+/* The same for the gates on uplinks, which are on no hook of a cgroup. */
+struct before_map map_before_eth SEC(".maps"), map_before_bare SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -288,6 +292,79 @@ struct {
 	__type(value, struct smtpward_rule_info);
 } map_rules SEC(".maps");
 
+/* The second layer: see smtpward/packets.h. A socket takes its mark with it when it goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct smtpward_mark);
+} map_marks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SMTPWARD_PASS_ENTRIES);
+	__type(key, __u32);
+	__type(value, struct smtpward_pass);
+} map_passes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SMTPWARD_LAYERS_ENTRIES);
+	__type(key, __u64);
+	__type(value, __u32);
+} map_layers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_packet_counters);
+} map_pkt_counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smtpward_layer);
+} map_layer SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SMTPWARD_GUESTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} map_guest_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SMTPWARD_REPEATS_ENTRIES);
+	__type(key, __u32);
+	__type(value, __u64);
+} map_repeats SEC(".maps");
+
+/* By the name of a device, NUL-padded, and by source address: rules on guests. */
+struct prefix_rules {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct smtpward_prefix);
+	__type(value, struct smtpward_rules);
+};
+
+struct prefix_rules map_guests SEC(".maps");
+struct prefix_rules map_sources SEC(".maps");
+
+struct id_rules map_vlans SEC(".maps");
+
+/* The key is the number that the bytes of the address make, the first one highest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct smtpward_rules);
+} map_macs SEC(".maps");
+
 /* Read by iter_hooks; see attached.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -305,6 +382,7 @@ const volatile __u64 generation;
 const volatile __u64 generation_for_good;
 const volatile __u64 trial_ends_ns;
 const volatile bool trial_falls_back; /* on a generation, which is in map_before4 and so on */
+const volatile __u32 fallback_parts;  /* SMTPWARD_PART_*: that this generation has programs of */
 const volatile __u32 ports_count;
 const volatile __u16 ports[SMTPWARD_PORTS_MAX]; /* host byte order */
 const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
@@ -318,7 +396,7 @@ const volatile struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
 SMTPWARD_CONDITIONS(ANY)
 #undef ANY
 const volatile struct smtpward_rules any_cgroup;
-const volatile __u8 asks[SMTPWARD_CONDITIONS_N]; /* of TO it may be SMTPWARD_ASKS_LOCAL */
+const volatile __u8 asks[SMTPWARD_CONNECT_CONDITIONS_N]; /* of TO it may be SMTPWARD_ASKS_LOCAL */
 const volatile bool asks_cgroup;
 const volatile bool asks_star; /* for a name with a star */
 
@@ -355,6 +433,19 @@ const volatile __u64 limit_window_ns; /* how far ahead of the clock a burst may 
 const volatile __u64 events_size;     /* bytes that map_events has room for */
 const volatile __u64 tenant_interval_ns;
 const volatile __u64 tenant_window_ns;
+
+/*
+ * The second layer: what the policy asks for of it. A rule from first_to_rule on may not be the one
+ * that would decide for another address.
+ */
+const volatile __u32 layer_parts;   /* SMTPWARD_PART_* */
+const volatile __u32 first_to_rule; /* the first one with `to`, or SMTPWARD_RULE_NONE + 1 */
+const volatile struct smtpward_rules guest_rules[SMTPWARD_PORTS_MAX];
+#define ANY(name, word, kind) const volatile struct smtpward_rules any_##name;
+SMTPWARD_GUEST_CONDITIONS(ANY)
+#undef ANY
+const volatile bool asks_guest[SMTPWARD_CONDITIONS_N - SMTPWARD_GUEST];
+const volatile __u64 repeats_seed; /* so that nobody finds two attempts of one hash */
 
 /* Whether bpf_get_current_task_btf() is for connect hooks: see task.h. */
 const volatile bool typed_task;

@@ -53,11 +53,11 @@ record_make_user(const struct smtpward_caller_key *key, struct smtpward_tenant *
 }
 
 /*
- * The counts of a user who has no entry. If the task was moved while it called, the key may name no
- * tenant: the key is then changed to the root's.
+ * The counts of a user who has no entry, or of a guest. If the task was moved while it called, the
+ * key may name no tenant: the key is then changed to the root's.
  */
 static __always_inline struct smtpward_caller_counts *
-record_other_counts(struct smtpward_caller_key *key)
+record_other_counts(struct smtpward_caller_key *key, bool guest)
 {
 	struct smtpward_tenant *tenant = bpf_map_lookup_elem(&map_tenants, &key->cgroup_id);
 	struct smtpward_caller_counts *counts;
@@ -68,6 +68,8 @@ record_other_counts(struct smtpward_caller_key *key)
 	}
 	if (!tenant)
 		return bpf_map_lookup_elem(&map_callers_rest, &(const __u32){ 0 });
+	if (guest)
+		return &tenant->shared.counts;
 	counts = record_make_user(key, tenant);
 	if (counts)
 		return counts;
@@ -187,7 +189,8 @@ static __always_inline void record_fill_ancestors(struct smtpward_event *event,
 	}
 }
 
-static __always_inline void record_fill_task(const struct record *record)
+/* in_connect: the hook has the helpers of connect hooks, on every kernel. */
+static __always_inline void record_fill_task(const struct record *record, bool in_connect)
 {
 	struct smtpward_event *event = record->event;
 	struct task_struct *task = task_current();
@@ -199,10 +202,10 @@ static __always_inline void record_fill_task(const struct record *record)
 	event->auid = TASK_NOBODY;
 	if (bpf_core_field_exists(task->loginuid))
 		event->auid = TASK_READ_ID(task, loginuid.val);
-	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->pid = in_connect ? bpf_get_current_pid_tgid() >> 32 : TASK_READ(task, tgid);
 	event->ppid = TASK_READ(parent, tgid);
 	event->netns = record_netns(task);
-	if (typed_task)
+	if (typed_task || !in_connect)
 		task_read_comm(event->comm, task);
 	else
 		bpf_get_current_comm(event->comm, sizeof(event->comm));
@@ -213,9 +216,9 @@ static __always_inline void record_fill_task(const struct record *record)
 	record_fill_ancestors(event, parent);
 }
 
-static __always_inline void record_fill(const struct record *record, const struct flow *flow,
-					const struct caller *caller,
-					const struct decision *decision)
+static __always_inline void record_fill_head(const struct record *record, const struct flow *flow,
+					     const struct caller *caller,
+					     const struct decision *decision)
 {
 	struct smtpward_event *event = record->event;
 
@@ -227,21 +230,21 @@ static __always_inline void record_fill(const struct record *record, const struc
 	event->rule = decision->rule;
 	event->verdict = decision->verdict;
 	event->ancestors = 0;
-	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	event->hook = SMTPWARD_OF_CONNECT;
+	event->pad = 0;
 	event->flags = 0;
 	event->euid = caller->euid;
 	event->cgroup_len = 0;
 	event->exe_len = 0;
 	event->cwd_len = 0;
 	event->args_len = 0;
-	record_fill_task(record);
 }
 
 /*
  * The counter of the user's lost attempts. The counts are looked up again, for those that
  * record_reserve() found are of one of two maps, which makes two states to the verifier. That of
  * Linux 6.1 takes no two reservations for equal (regsafe() compares their ids): each state that
- * comes to the reservation costs all of record_fill() once more.
+ * comes to the reservation costs all that fills the record once more.
  */
 static __always_inline __u64 *record_lost(const struct record *record,
 					  struct smtpward_tenant *tenant)
@@ -255,16 +258,17 @@ static __always_inline __u64 *record_lost(const struct record *record,
  * Reserves a record: that takes the user's allowance, the tenant's, and room. False: one of them is
  * lacking, and the attempt is counted. A flood pays the user's lookup alone.
  */
-static __always_inline bool record_reserve(struct record *record)
+static __always_inline bool record_reserve(struct record *record, bool guest)
 {
 	const __u64 now = record->now;
-	struct smtpward_caller_counts *counts = bpf_map_lookup_elem(&map_callers, &record->key);
+	struct smtpward_caller_counts *counts =
+		guest ? NULL : bpf_map_lookup_elem(&map_callers, &record->key);
 	struct smtpward_event *event = NULL;
 	struct smtpward_tenant *tenant;
 	__u64 next, of_all = 0;
 
 	if (!counts)
-		counts = record_other_counts(&record->key);
+		counts = record_other_counts(&record->key, guest);
 	if (!counts) {
 		COUNT(broken);
 		return false;
@@ -304,9 +308,10 @@ static __always_inline void record_attempt(const struct flow *flow, const struct
 	};
 
 	count_attempt(record.key.cgroup_id, flow, caller, decision, record.now);
-	if (!record_reserve(&record))
+	if (!record_reserve(&record, false))
 		return;
-	record_fill(&record, flow, caller, decision);
+	record_fill_head(&record, flow, caller, decision);
+	record_fill_task(&record, true);
 	count_keep_last(&record.key, record.event);
 	bpf_ringbuf_submit(record.event, 0);
 	COUNT(recorded);

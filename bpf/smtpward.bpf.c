@@ -9,6 +9,15 @@
  *                 record.h  within the limits of user and tenant: a record in map_events
  *              -> verdict
  *
+ *                 mark.h    the second layer: the socket may send what was allowed
+ *
+ *   a packet -> packet.h  does it begin a TCP connection?
+ *      of a socket         -> pass.h    has its socket a mark for where it goes?
+ *      leaves by an uplink -> uplink.h  has it a pass, or is it an allowed guest's?
+ *   setsockopt(2) -> raw.h  does it lead a packet past these?
+ *      what is refused -> sender.h  whose is it? guest.h: what is behind a device?
+ *                         record_packet.h  as record.h
+ *
  *   mkdir, rmdir of a cgroup -> tracker.h keeps map_cgroups, tenant.h map_tenants
  *
  *   read(2) of iter_hooks -> attached.h  what of this is attached?
@@ -28,9 +37,15 @@
 #include "attached.h"
 #include "maps.h"
 #include "decide.h"
+#include "mark.h"
+#include "pass.h"
+#include "uplink.h"
+#include "raw.h"
 
 #define PASS 1
 #define REFUSE 0
+
+#define SETSOCKOPT_SEEN 4096 /* the smallest page */
 
 static __always_inline void enforce_count(const struct flow *flow, const struct decision *decision,
 					  bool refused)
@@ -59,6 +74,13 @@ static __always_inline int enforce(struct bpf_sock_addr *ctx, const struct flow 
 	if (audit_mode && decision.verdict == SMTPWARD_DENY)
 		decision.verdict = SMTPWARD_AUDIT;
 	refused = decision.verdict != SMTPWARD_ALLOW && decision.verdict != SMTPWARD_AUDIT;
+	if (layer_parts & SMTPWARD_PART_PASS && refused) {
+		mark_clear(ctx);
+	} else if (layer_parts & SMTPWARD_PART_PASS && !mark_set(ctx, flow, decision.rule)) {
+		refused = true;
+		decision.verdict = SMTPWARD_DENY;
+		COUNT(broken);
+	}
 	enforce_count(flow, &decision, refused);
 	/* One state for the verifier, whatever was decided. */
 	refused = OPAQUE(refused, caller.cgroup_id);
@@ -91,6 +113,43 @@ int smtpward_conn6(struct bpf_sock_addr *ctx)
 	if (gate_open(ctx, &map_before6) || !flow_from_connect6(ctx, &flow))
 		return PASS;
 	return enforce(ctx, &flow);
+}
+
+SEC("cgroup_skb/egress")
+int smtpward_egress(struct __sk_buff *skb)
+{
+	return pass_packet(skb) ? PASS : REFUSE;
+}
+
+SEC("cgroup/setsockopt")
+int smtpward_setsockopt(struct bpf_sockopt *ctx)
+{
+	int allowed = raw_refuses(ctx) ? REFUSE : PASS;
+
+	/*
+	 * Programs see a page of the buffer at most, and 0 has the kernel hand on the caller's own:
+	 * __cgroup_bpf_run_filter_setsockopt() in kernel/bpf/cgroup.c. What another program has
+	 * changed in a shorter one stays.
+	 */
+	if (ctx->optlen > SETSOCKOPT_SEEN)
+		ctx->optlen = 0;
+	return allowed;
+}
+
+SEC("tc")
+int smtpward_up_eth(struct __sk_buff *skb)
+{
+	if (uplink_is_plain_frame(skb))
+		return UPLINK_NEXT;
+	return uplink_frame(skb, &map_before_eth);
+}
+
+SEC("tc")
+int smtpward_up_bare(struct __sk_buff *skb)
+{
+	if (uplink_is_plain_bare(skb))
+		return UPLINK_NEXT;
+	return uplink_bare(skb, &map_before_bare);
 }
 
 SEC("tp_btf/cgroup_mkdir")

@@ -72,6 +72,25 @@ static __always_inline __u64 tenant_of_caller(__u64 cgroup_id)
 	return level ? task_ancestor_id(cgroup, level) : root_cgroup;
 }
 
+/* The id of the tenant of any cgroup, whose id is known; NULL is the root. */
+static __always_inline __u64 tenant_of_cgroup(struct cgroup *cgroup, __u64 cgroup_id)
+{
+	const __u32 index = cgroup_id & (SMTPWARD_LEVELS_ENTRIES - 1);
+	__u64 *known = bpf_map_lookup_elem(&map_levels, &index);
+	__u64 word, level;
+
+	if (!known || !cgroup)
+		return root_cgroup;
+	word = READ_ONCE(*known);
+	if (word >> SMTPWARD_LEVEL_BITS == cgroup_id) {
+		level = word & ((1 << SMTPWARD_LEVEL_BITS) - 1);
+	} else {
+		level = tenant_find_level(cgroup);
+		WRITE_ONCE(*known, cgroup_id << SMTPWARD_LEVEL_BITS | level);
+	}
+	return level ? task_ancestor_id(cgroup, level) : root_cgroup;
+}
+
 /* The functions below run as cgroups are made and removed: under cgroup_mutex, one at a time. */
 
 static __always_inline __u32 tenant_owner(struct cgroup *cgroup)

@@ -18,7 +18,7 @@
 
 #include <smtpward/hooks.h>
 
-#define SMTPWARD_ABI 2
+#define SMTPWARD_ABI 3
 
 /* The first ABI with struct smtpward_event as it is here: its records have lines, too. */
 #define SMTPWARD_ABI_EVENT 2
@@ -33,6 +33,7 @@
 #define SMTPWARD_RULES_MAX 256
 #define SMTPWARD_PORTS_MAX 16
 #define SMTPWARD_SEGMENTS_MAX 1024 /* units, and segments of cgroup paths, together */
+#define SMTPWARD_UPLINKS_MAX 16
 
 #define SMTPWARD_RULE_WORDS (SMTPWARD_RULES_MAX / 64)
 #define SMTPWARD_SEGMENT_WORDS (SMTPWARD_SEGMENTS_MAX / 64)
@@ -211,6 +212,17 @@ struct smtpward_caller {
 #define SMTPWARD_TENANT_TIMES 10   /* the limit of one user */
 
 #define SMTPWARD_TENANT_USER_SLICE (1U << 0) /* user-N.slice: all below it is of this tenant */
+
+/*
+ * A guest is a tenant as well: its key, here and in all that goes by tenant, is the number of the
+ * device that the guest's packets come in by, and a bit that no cgroup's id has. Its `shared` has
+ * all its attempts, and the device's name as the only name. SMTPWARD_GUESTS guests have an entry
+ * each; more share SMTPWARD_GUEST_OTHERS.
+ */
+#define SMTPWARD_GUEST_BIT (1ULL << 63)
+#define SMTPWARD_GUEST_OTHERS SMTPWARD_GUEST_BIT
+#define SMTPWARD_GUEST_OTHERS_NAME ":others" /* no device has a name with a colon */
+#define SMTPWARD_GUESTS 256
 
 struct smtpward_tenant {
 	struct smtpward_caller shared; /* of the users without an entry of their own; the names */
@@ -438,6 +450,12 @@ struct smtpward_rule_info {
 #define SMTPWARD_COMM_SIZE 16
 #define SMTPWARD_ANCESTORS 5
 
+/* The hooks that judge an attempt. */
+#define SMTPWARD_OF_CONNECT 0
+#define SMTPWARD_OF_PACKET 1 /* a packet of a socket of this machine */
+#define SMTPWARD_OF_UPLINK 2 /* a packet that leaves by an uplink */
+#define SMTPWARD_OF_RAW 3    /* setsockopt(2); there is no destination */
+
 #define SMTPWARD_TEXT_SIZE 1720
 
 /* Exe and cwd have room for the last name at least, args for so much at least. */
@@ -470,7 +488,8 @@ struct smtpward_event {
 	__u16 rule;	  /* index, or SMTPWARD_RULE_NONE */
 	__u8 verdict;	  /* SMTPWARD_DENY, _AUDIT or _ALLOW */
 	__u8 ancestors;	  /* how many there are in ancestor */
-	__u8 pad[2];
+	__u8 hook;	  /* SMTPWARD_OF_* */
+	__u8 pad;
 	__u32 flags;
 	__u32 uid; /* ids as the initial user namespace has them */
 	__u32 euid;
@@ -487,6 +506,26 @@ struct smtpward_event {
 	/* comm of the processes above, the parent first; not beyond process 1 */
 	char ancestor[SMTPWARD_ANCESTORS][SMTPWARD_COMM_SIZE];
 	char text[SMTPWARD_TEXT_SIZE];
+};
+
+/*
+ * The record of a packet has this at SMTPWARD_PACKET_AT of its text, behind the names of the
+ * socket's cgroup. The record has no other part of a text, and nothing of a task: a packet may
+ * leave in anybody's time. Of a guest's packet there is no cgroup either, and cgroup_id is 0.
+ */
+#define SMTPWARD_PACKET_AT SMTPWARD_CGROUP_SIZE
+
+#define SMTPWARD_DEVICE_SIZE 16 /* IFNAMSIZ */
+
+struct smtpward_packet {
+	__u8 source[16];   /* as address; all zero if the packet hides it */
+	__u8 original[16]; /* before address translation; all zero: the same, or not known */
+	__u64 mac;	   /* source, the first byte highest; 0: none */
+	__u32 iif;	   /* number of the device that it came in by; 0: none */
+	__u16 vlan;	   /* 0: none */
+	__u16 pad;
+	char device[SMTPWARD_DEVICE_SIZE]; /* that it leaves by */
+	char guest[SMTPWARD_DEVICE_SIZE];  /* that it came in by */
 };
 
 /* The same as ABI 1 had it. */
@@ -540,5 +579,7 @@ _Static_assert(sizeof(struct smtpward_hooks) == 8 + (SMTPWARD_HOOKS + 1) / 2 * 8
 _Static_assert(sizeof(struct smtpward_rule_info) == 776, "ABI");
 _Static_assert(sizeof(struct smtpward_event) == 1912, "ABI");
 _Static_assert(sizeof(struct smtpward_event_1) == 1912, "ABI");
+_Static_assert(sizeof(struct smtpward_packet) == 80, "ABI");
+_Static_assert(SMTPWARD_PACKET_AT + sizeof(struct smtpward_packet) <= SMTPWARD_TEXT_SIZE, "ABI");
 
 #endif /* SMTPWARD_ABI_H */

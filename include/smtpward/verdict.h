@@ -47,7 +47,7 @@ SMTPWARD_INLINE int smtpward_lease_holds(__u64 end, __u64 now)
  * have the same one, as they are looked up together.
  */
 struct smtpward_satisfied {
-	const struct smtpward_rules *by[SMTPWARD_CONDITIONS_N];
+	const struct smtpward_rules *by[SMTPWARD_CONNECT_CONDITIONS_N];
 };
 
 /*
@@ -62,7 +62,7 @@ SMTPWARD_INLINE __u32 smtpward_first_rule(const struct smtpward_satisfied *satis
 
 		if (i >= words)
 			break;
-		for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+		for (int condition = 0; condition < SMTPWARD_CONNECT_CONDITIONS_N; condition++)
 			bits &= satisfied->by[condition]->words[i];
 		if (bits)
 			return i * 64 + smtpward_lowest_bit(bits);

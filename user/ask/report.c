@@ -83,9 +83,10 @@ static void report_read_names(struct report_work *work, uint64_t id)
 static int report_name_tenant(struct report_work *work, struct report_tenant *tenant)
 {
 	report_read_names(work, tenant->cgroup_id);
+	tenant->guest = strndup(work->line.packet.guest, sizeof(work->line.packet.guest));
 	tenant->unit = report_copy(&work->line.unit);
 	tenant->cgroup = report_copy(&work->line.cgroup);
-	if (!tenant->unit || !tenant->cgroup)
+	if (!tenant->guest || !tenant->unit || !tenant->cgroup)
 		return -ENOMEM;
 	if (container_from_cgroup(tenant->cgroup, &tenant->container))
 		work->source->container(work->source->userdata, &tenant->container);
@@ -214,6 +215,7 @@ static bool report_tenant_matches(const char *pattern, const struct report_tenan
 {
 	return !pattern || (tenant && (report_text_matches(pattern, tenant->unit) ||
 				       report_text_matches(pattern, tenant->cgroup) ||
+				       report_text_matches(pattern, tenant->guest) ||
 				       report_text_matches(pattern, tenant->container.name) ||
 				       report_text_matches(pattern, tenant->container.id)));
 }
@@ -236,12 +238,18 @@ static bool report_is_of_several(const struct report_filter *filter, const struc
 	return row->kind != REPORT_ROW && (filter->has_user || filter->has_to);
 }
 
+bool report_is_of_guest(const struct report_row *row)
+{
+	return row->tenant && row->tenant->cgroup_id & SMTPWARD_GUEST_BIT;
+}
+
 static bool report_matches(const struct report_filter *filter, const struct report_row *row)
 {
 	const bool several = report_is_of_several(filter, row);
+	const bool guest = report_is_of_guest(row);
 
 	return report_tenant_matches(filter->unit, row->tenant) &&
-	       (several || !filter->has_user || row->euid == filter->user) &&
+	       (several || !filter->has_user || (!guest && row->euid == filter->user)) &&
 	       (!filter->has_verdict || row->attempts[filter->verdict]) &&
 	       (several || !filter->has_to ||
 		(report_prefix_holds(&filter->to, row->address) &&
@@ -341,7 +349,9 @@ static int report_name_users(struct report_work *work)
 	if (work->report.n_rows)
 		qsort(rows, work->report.n_rows, sizeof(*rows), report_compare_users);
 	for (size_t i = 0; i < work->report.n_rows && rows[i].kind == REPORT_ROW; i++) {
-		if (!i || rows[i].euid != rows[i - 1].euid)
+		if (report_is_of_guest(&rows[i]))
+			continue;
+		if (!i || report_is_of_guest(&rows[i - 1]) || rows[i].euid != rows[i - 1].euid)
 			rows[i].user = work->source->user(work->source->userdata, rows[i].euid);
 		else if (rows[i - 1].user && !(rows[i].user = strdup(rows[i - 1].user)))
 			return -ENOMEM;
@@ -418,6 +428,7 @@ int report_build(const struct rows *rows, const struct smtpward_rule_info *rules
 void report_clear(struct report *report)
 {
 	for (size_t i = 0; i < report->n_tenants; i++) {
+		free(report->tenants[i].guest);
 		free(report->tenants[i].unit);
 		free(report->tenants[i].cgroup);
 	}

@@ -21,16 +21,17 @@ struct rows;
 
 /* A tenant that has rows. Texts may have any bytes, and are never NULL. */
 struct report_tenant {
-	uint64_t cgroup_id;
-	char *unit;    /* empty: the root, or a name that is missing */
-	char *cgroup;  /* empty: it is not known */
-	uint64_t gone; /* UTC, in ns: since when the cgroup is gone; 0: it is there */
+	uint64_t cgroup_id; /* or, of a guest, with SMTPWARD_GUEST_BIT */
+	char *guest;	    /* the guest's device; empty: the tenant is a cgroup */
+	char *unit;	    /* empty: the root, or a name that is missing */
+	char *cgroup;	    /* empty: it is not known */
+	uint64_t gone;	    /* UTC, in ns: since when the cgroup is gone; 0: it is there */
 	struct smtpward_row_tenant counts;
 	struct container container; /* of CONTAINER_NONE: it is none */
 };
 
 enum report_kind {
-	REPORT_ROW,
+	REPORT_ROW,   /* of a guest, without a user */
 	REPORT_OTHER, /* what found no room for a row of its own: all but tenant and counts is 0 */
 	REPORT_REST,  /* the same of tenants that found no room: no tenant either */
 };
@@ -58,8 +59,8 @@ struct report_row {
 
 /* Conditions that a row has to meet to be shown. Zeroed: every row meets them. */
 struct report_filter {
-	const char
-		*unit; /* a name, with * for any part of it: of a unit, a cgroup or a container */
+	/* A name, with * for any part of it: of a unit, a cgroup, a container or a guest. */
+	const char *unit;
 	bool has_user;
 	uint32_t user;
 	bool has_verdict;
@@ -96,5 +97,8 @@ int report_build(const struct rows *rows, const struct smtpward_rule_info *rules
 		 const struct report_source *source, const struct report_filter *filter,
 		 struct report *ret_report);
 void report_clear(struct report *report);
+
+/* A guest has no user. */
+bool report_is_of_guest(const struct report_row *row);
 
 #endif /* SMTPWARD_REPORT_H */

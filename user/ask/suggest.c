@@ -84,7 +84,8 @@ static int suggest_choose_rows(struct suggest_work *work)
 
 		if (!row->attempts[SMTPWARD_AUDIT])
 			continue;
-		if (row->kind != REPORT_ROW) {
+		/* A rule on guests is of its own kind. */
+		if (row->kind != REPORT_ROW || report_is_of_guest(row)) {
 			work->suggest.not_covered += row->attempts[SMTPWARD_AUDIT];
 			continue;
 		}

@@ -288,6 +288,29 @@ enum command_result boot_load(const struct boot_request *request, struct load_re
 	return result;
 }
 
+enum command_result boot_heal(const char *pins)
+{
+	const char *path = pins ?: PINS_DEFAULT_PATH;
+	struct boot boot = { .pins = path, .kept = KEPT_CLOSED };
+	struct reason reason;
+	int r;
+
+	boot_look(&boot);
+	if (boot.found == BOOT_NOTHING)
+		return COMMAND_NO;
+	if (boot.found != BOOT_BROKEN)
+		return COMMAND_DONE;
+	r = load_heal(path, &reason);
+	if (r == -ENOENT)
+		return COMMAND_NO;
+	if (r) {
+		msg_error("%s", reason.text);
+		return COMMAND_FAILED;
+	}
+	msg_info("what is in force is whole again");
+	return COMMAND_DONE;
+}
+
 /* Trying again. */
 
 static bool boot_same_lift(const struct kept_lift *a, const struct kept_lift *b)

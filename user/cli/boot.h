@@ -29,4 +29,10 @@ enum command_result boot_load(const struct boot_request *request, struct load_re
  */
 enum command_result boot_retry(const struct boot_request *request, struct load_report *ret_report);
 
+/*
+ * Puts back what somebody removed of the policy in force, and the gates on uplinks that are new;
+ * reads no file. COMMAND_NO if nothing is loaded, COMMAND_FAILED if that cannot be done.
+ */
+enum command_result boot_heal(const char *pins);
+
 #endif /* SMTPWARD_BOOT_H */

@@ -138,6 +138,9 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 	if (given->policy->mode == POLICY_AUDIT && !(given->policy->log & 1U << SMTPWARD_AUDIT))
 		msg_warning("the policy's log has no 'audit': what mode audit lets through is not "
 			    "written");
+	if (*report->absent.text)
+		msg_warning("not there yet: %s; an uplink gets its gate as it comes",
+			    report->absent.text);
 	if (*report->unkept.text)
 		msg_warning("there is no second set of pins: %s; whoever removes the pin "
 			    "directory lifts the policy",

@@ -81,8 +81,9 @@ static void metrics_hooks(const struct metrics_row *row, const struct metrics *m
 {
 	metrics_head(row->name, "", row->type, row->help);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
-		printf("smtpward_%s{hook=\"%s\"} %d\n", row->name, hook_infos[hook].name,
-		       metrics->state->hooks[hook] == STATE_IN_FORCE);
+		if (metrics->state->hooks[hook] != STATE_UNUSED)
+			printf("smtpward_%s{hook=\"%s\"} %d\n", row->name, hook_infos[hook].name,
+			       metrics->state->hooks[hook] == STATE_IN_FORCE);
 }
 
 static void metrics_tracker(const struct metrics_row *row, const struct metrics *metrics)

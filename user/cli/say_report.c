@@ -64,13 +64,18 @@ static void say_cell_unit(const struct say_report *say, const struct report_row 
 {
 	const struct report_tenant *tenant = row->tenant;
 	const char *name = !tenant ? "" : *tenant->unit ? tenant->unit : tenant->cgroup;
-	size_t len;
+	const bool guest = report_is_of_guest(row);
+	size_t len = 0;
 
 	if (!tenant) {
 		snprintf(dst, size, "(other tenants)");
 		return;
 	}
-	say_quote(*name ? name : "?", dst, size - sizeof(" (gone)"));
+	if (guest) {
+		len = (size_t)snprintf(dst, size, "guest ");
+		name = tenant->guest;
+	}
+	say_quote(*name ? name : "?", dst + len, size - len - sizeof(" (gone)"));
 	len = strlen(dst);
 	if (tenant->gone)
 		snprintf(dst + len, size - len, " (gone)");
@@ -96,7 +101,7 @@ static void say_cell_user(const struct say_report *say, const struct report_row 
 {
 	char name[256];
 
-	if (row->kind != REPORT_ROW) {
+	if (row->kind != REPORT_ROW || report_is_of_guest(row)) {
 		snprintf(dst, size, "-");
 		return;
 	}
@@ -129,6 +134,10 @@ static void say_cell_to(const struct say_report *say, const struct report_row *r
 
 	if (row->kind != REPORT_ROW) {
 		snprintf(dst, size, "(others)");
+		return;
+	}
+	if (!row->port) {
+		snprintf(dst, size, "-");
 		return;
 	}
 	say_address(row->address, address);
@@ -375,11 +384,15 @@ static json_t *say_json_tenant(const struct say_report *say, const struct report
 {
 	if (!tenant)
 		return json_null();
-	return json_pack("{s:o, s:o, s:I, s:o, s:o}", "unit",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "unit",
 			 say_json_foreign(*tenant->unit ? tenant->unit : NULL), "cgroup",
 			 say_json_foreign(*tenant->cgroup ? tenant->cgroup : NULL), "cgid",
-			 (json_int_t)tenant->cgroup_id, "gone", say_json_time(tenant->gone),
-			 "container", say_json_container(say, &tenant->container));
+			 tenant->cgroup_id & SMTPWARD_GUEST_BIT
+				 ? json_null()
+				 : json_integer((json_int_t)tenant->cgroup_id),
+			 "guest", say_json_foreign(*tenant->guest ? tenant->guest : NULL), "gone",
+			 say_json_time(tenant->gone), "container",
+			 say_json_container(say, &tenant->container));
 }
 
 /* rule: as in a line, 0 by default; null for none of this policy. */
@@ -399,6 +412,8 @@ static json_t *say_json_row(const struct say_report *say, const struct report_ro
 	};
 	const struct smtpward_rule_info *rule = say_rule(say, row);
 	const bool one = row->kind == REPORT_ROW;
+	/* An option of a socket goes nowhere, and a packet may hide where. */
+	const bool to = one && row->port;
 	char address[INET6_ADDRSTRLEN];
 
 	say_address(row->address, address);
@@ -406,11 +421,12 @@ static json_t *say_json_row(const struct say_report *say, const struct report_ro
 		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
 		"s:o, s:o}",
 		"kind", kinds[row->kind], "tenant", say_json_tenant(say, row->tenant), "euid",
-		one ? json_integer(row->euid) : json_null(), "user", say_json_foreign(row->user),
-		"rule", say_json_rule_of(row), "file", say_json_foreign(rule ? rule->file : NULL),
-		"line", rule ? json_integer(rule->line) : json_null(), "dst",
-		one ? json_string(address) : json_null(), "dport",
-		one ? json_integer(row->port) : json_null(), "attempts", (json_int_t)row->total,
+		one && !report_is_of_guest(row) ? json_integer(row->euid) : json_null(), "user",
+		say_json_foreign(row->user), "rule", say_json_rule_of(row), "file",
+		say_json_foreign(rule ? rule->file : NULL), "line",
+		rule ? json_integer(rule->line) : json_null(), "dst",
+		to ? json_string(address) : json_null(), "dport",
+		to ? json_integer(row->port) : json_null(), "attempts", (json_int_t)row->total,
 		"deny", (json_int_t)row->attempts[SMTPWARD_DENY], "audit",
 		(json_int_t)row->attempts[SMTPWARD_AUDIT], "allow",
 		(json_int_t)row->attempts[SMTPWARD_ALLOW], "first", say_json_time(row->first),

@@ -29,6 +29,7 @@ struct load_config {
 	bool audit;
 	bool boot;
 	bool retry;
+	bool heal;
 };
 
 static const struct option_spec options[] = {
@@ -44,6 +45,8 @@ static const struct option_spec options[] = {
 	  OPTION_FLAG, offsetof(struct load_config, boot) },
 	{ 0, "retry", NULL, "as smtpward-retry.service does: --boot until it is mended",
 	  OPTION_FLAG, offsetof(struct load_config, retry) },
+	{ 0, "heal", NULL, "as smtpward-uplink@.service does: put back what is missing",
+	  OPTION_FLAG, offsetof(struct load_config, heal) },
 };
 
 /*
@@ -101,8 +104,8 @@ static enum command_result load_given(const struct load_config *config, uint64_t
 static enum command_result load_parse_try(const struct load_config *config, uint64_t *ret_seconds)
 {
 	*ret_seconds = 0;
-	if ((config->boot || config->retry) && (config->try || config->audit)) {
-		msg_error("--%s is for a person: --boot and --retry go without it",
+	if ((config->boot || config->retry || config->heal) && (config->try || config->audit)) {
+		msg_error("--%s is for a person: --boot, --heal and --retry go without it",
 			  config->try ? "try" : "audit");
 		return COMMAND_BAD_INPUT;
 	}
@@ -129,7 +132,9 @@ static enum command_result load_run(void *userdata, int argc, char **argv)
 
 	if (result != COMMAND_DONE)
 		return result;
-	if (config->retry)
+	if (config->heal)
+		result = boot_heal(config->pins);
+	else if (config->retry)
 		result = boot_retry(&request, &report);
 	else if (config->boot)
 		result = boot_load(&request, &report);

@@ -51,6 +51,40 @@ static const char *const hook_words[] = {
 	[STATE_OTHER_PROGRAM] = "attached, with a program that is not this policy's",
 };
 
+static const char *const uplink_words[] = {
+	[STATE_UPLINK_HELD] = "in force",
+	[STATE_UPLINK_BEHIND] = "in force, behind another program that sees packets first",
+	[STATE_UPLINK_OPEN] = "open: it has no gate of this policy",
+	[STATE_UPLINK_MISSING] = "missing: there is no such device",
+	[STATE_UPLINK_UNKNOWN] = "not known: only root sees its gate",
+};
+
+/* ROW(counter of packets) in the order of status. */
+#define STATUS_PACKETS(ROW)                                                                        \
+	ROW(passed)                                                                                \
+	ROW(unmarked)                                                                              \
+	ROW(let_out)                                                                               \
+	ROW(replayed) ROW(guest_allowed) ROW(guest_audited) ROW(guest_denied) ROW(hidden) ROW(raw) \
+		ROW(repeated)
+
+static const struct {
+	const char *name;
+	size_t offset;
+} packet_counters[] = {
+#define ROW(_name) { #_name, offsetof(struct smtpward_packet_counters, _name) },
+	STATUS_PACKETS(ROW)
+#undef ROW
+};
+
+_Static_assert(ARRAY_SIZE(packet_counters) * sizeof(__u64) ==
+		       sizeof(struct smtpward_packet_counters),
+	       "a row for each counter");
+
+static uint64_t status_packet_count(const struct state *state, size_t counter)
+{
+	return *(const __u64 *)((const char *)&state->packets + packet_counters[counter].offset);
+}
+
 static void status_format_time(uint64_t seconds, char *dst, size_t size)
 {
 	time_t when = (time_t)seconds;
@@ -225,7 +259,18 @@ static void status_print_text(const struct state *state)
 	status_print_trial(state);
 	status_print_policy(state);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
-		printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
+		if (state->hooks[hook] != STATE_UNUSED)
+			printf("%-8s  %s\n", hook_infos[hook].name, hook_words[state->hooks[hook]]);
+	for (size_t i = 0; i < state->uplink_names.n; i++)
+		printf("uplink    %s: %s\n", status_name(state->uplink_names.text[i]).text,
+		       uplink_words[state->uplinks[i]]);
+	if (state->layer.parts) {
+		printf("packets  ");
+		for (size_t i = 0; i < ARRAY_SIZE(packet_counters); i++)
+			printf(" %s=%" PRIu64, packet_counters[i].name,
+			       status_packet_count(state, i));
+		putchar('\n');
+	}
 	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
 	if (state->asks_local)
 		printf("local     %" PRIu64 " %s\n", state->local,
@@ -382,30 +427,52 @@ static json_t *status_json_of_troubles(const struct state *state)
 	return troubles;
 }
 
+/* null for a policy without the second layer. */
+static json_t *status_json_of_packets(const struct state *state)
+{
+	json_t *uplinks, *counts;
+
+	if (!state->layer.parts)
+		return json_null();
+	uplinks = json_object();
+	counts = json_object();
+	for (size_t i = 0; i < state->uplink_names.n; i++)
+		uplinks = say_json_set(uplinks, status_name(state->uplink_names.text[i]).text,
+				       json_string(uplink_words[state->uplinks[i]]));
+	for (size_t i = 0; i < ARRAY_SIZE(packet_counters); i++)
+		counts = say_json_set(counts, packet_counters[i].name,
+				      json_integer((json_int_t)status_packet_count(state, i)));
+	return json_pack("{s:o, s:o}", "uplinks", uplinks, "counts", counts);
+}
+
 static json_t *status_json_of_state(const struct state *state)
 {
 	json_t *hooks = json_object(), *counts = json_object();
 
-	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
+	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		if (state->hooks[hook] == STATE_UNUSED)
+			continue;
 		hooks = say_json_set(hooks, hook_infos[hook].name,
 				     json_pack("{s:b, s:s, s:i, s:I}", "in_force",
 					       state->hooks[hook] == STATE_IN_FORCE, "state",
 					       hook_words[state->hooks[hook]], "program",
 					       (int)state->links[hook].program_id, "cgroup",
 					       (json_int_t)state->links[hook].cgroup_id));
+	}
 	for (int i = 0; i < COUNTERS; i++)
 		counts = say_json_set(counts, counter_infos[i].name,
 				      json_integer((json_int_t)counter_value(&state->counters, i)));
-	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
-			 "enforcing", state->enforcing, "summary", state_headline(state),
-			 "degraded", status_json_of_troubles(state), "policy",
-			 status_json_of_policy(state), "trial", status_json_of_trial(state),
-			 "hooks", hooks, "tracker", state->tracker, "cgroups_missing",
-			 (json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
-			 (json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED], "local_addresses",
-			 state->asks_local ? json_integer((json_int_t)state->local) : json_null(),
-			 "reader", (int)state->reader, "counters", counts, "rules",
-			 status_json_of_rules(state), "features", status_json_of_features(state));
+	return json_pack(
+		"{s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:o, s:i, s:o, s:o, s:o}",
+		"enforcing", state->enforcing, "summary", state_headline(state), "degraded",
+		status_json_of_troubles(state), "policy", status_json_of_policy(state), "trial",
+		status_json_of_trial(state), "hooks", hooks, "packets",
+		status_json_of_packets(state), "tracker", state->tracker, "cgroups_missing",
+		(json_int_t)state->missing[SMTPWARD_TRACKER_CGROUPS], "cgroups_unlisted",
+		(json_int_t)state->missing[SMTPWARD_TRACKER_INHERITED], "local_addresses",
+		state->asks_local ? json_integer((json_int_t)state->local) : json_null(), "reader",
+		(int)state->reader, "counters", counts, "rules", status_json_of_rules(state),
+		"features", status_json_of_features(state));
 }
 
 static enum command_result status_print_json(json_t *json)

@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include <smtpward/hooks.h>
+#include <smtpward/packets.h>
 
 #include "base/macro.h"
 #include "host/refusal.h"
@@ -116,16 +117,21 @@ static int feature_ask_helper(const struct bpf_insn *program, size_t n)
 	return !yes && refusal_of_rights(&why) ? -EPERM : yes;
 }
 
-#define ATTACH_TYPE(name, type, program, before) [SMTPWARD_HOOK_##type] = BPF_CGROUP_##type,
-static const enum bpf_attach_type attach_types[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(
-	ATTACH_TYPE) };
+#define ATTACH_TYPE(name, type, program, before, part) { BPF_CGROUP_##type, SMTPWARD_PART_##part },
+
+/* The hooks of the second layer are older than those that every policy has. */
+static const struct {
+	enum bpf_attach_type type;
+	uint32_t part;
+} feature_hooks[] = { SMTPWARD_HOOK_TABLE(ATTACH_TYPE) };
 
 static int feature_ask_hooks(void)
 {
 	int yes = 1;
 
-	for (int hook = 0; hook < SMTPWARD_HOOKS && yes == 1; hook++)
-		yes = feature_ask_hook(attach_types[hook], nothing, ARRAY_SIZE(nothing));
+	for (size_t i = 0; i < ARRAY_SIZE(feature_hooks) && yes == 1; i++)
+		if (!feature_hooks[i].part)
+			yes = feature_ask_hook(feature_hooks[i].type, nothing, ARRAY_SIZE(nothing));
 	return yes;
 }
 

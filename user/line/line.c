@@ -257,6 +257,11 @@ static const char *line_take_part(const struct smtpward_event *event, size_t *at
 	return part;
 }
 
+bool line_is_attempt(const struct line *line)
+{
+	return line->kind < LINE_SUMMARY;
+}
+
 static bool line_is_event(uint8_t verdict, uint16_t rule, uint32_t flags, uint32_t known)
 {
 	return verdict <= SMTPWARD_ALLOW && rule <= SMTPWARD_RULE_NONE && !(flags & ~known);
@@ -283,6 +288,47 @@ static void line_set_all(struct line *line, struct smtpward_event *event)
 		line_add_ancestor(line, event->ancestor[i], i == 0);
 }
 
+#define LINE_VLAN_MAX 4095
+#define LINE_MAC_BITS 48
+
+/* Whether the programs can have written what a packet's record says of it. */
+static bool line_is_packet(const struct smtpward_event *event)
+{
+	struct smtpward_packet packet;
+
+	if (event->hook == SMTPWARD_OF_CONNECT || event->hook == SMTPWARD_OF_RAW)
+		return true;
+	memcpy(&packet, event->text + SMTPWARD_PACKET_AT, sizeof(packet));
+	return packet.vlan <= LINE_VLAN_MAX && !(packet.mac >> LINE_MAC_BITS) &&
+	       (!packet.iif || event->hook == SMTPWARD_OF_UPLINK);
+}
+
+/* The record of a packet, which is of a guest if it came in by a device. */
+static void line_set_packet(struct line *line, struct smtpward_event *event)
+{
+	size_t at = 0;
+	const char *text = line_take_part(event, &at, &event->cgroup_len);
+	const struct names names = line_names_of_cgroup(text, event->cgroup_len, event->flags);
+
+	memcpy(&line->packet, event->text + SMTPWARD_PACKET_AT, sizeof(line->packet));
+	line->kind = LINE_GUEST;
+	if (line->packet.iif)
+		return;
+	line->kind = LINE_PACKET;
+	line_set_cgroup(line, &names);
+}
+
+static void line_set(struct line *line, struct smtpward_event *event)
+{
+	if (event->hook == SMTPWARD_OF_PACKET || event->hook == SMTPWARD_OF_UPLINK) {
+		line_set_packet(line, event);
+		return;
+	}
+	if (event->hook == SMTPWARD_OF_RAW)
+		line->kind = LINE_RAW;
+	line_set_all(line, event);
+}
+
 int line_from_event(const void *record, size_t size, int64_t realtime_offset, struct line *ret)
 {
 	struct smtpward_event event;
@@ -291,14 +337,15 @@ int line_from_event(const void *record, size_t size, int64_t realtime_offset, st
 		return -EBADMSG;
 	memcpy(&event, record, sizeof(event)); /* record need not be aligned */
 	if (!line_is_event(event.verdict, event.rule, event.flags, EVENT_FLAGS) ||
-	    event.ancestors > SMTPWARD_ANCESTORS)
+	    event.ancestors > SMTPWARD_ANCESTORS || event.hook > SMTPWARD_OF_RAW ||
+	    !line_is_packet(&event))
 		return -EBADMSG;
 	*ret = (struct line){
 		.kind = LINE_ATTEMPT,
 		.time = event.time_ns + (uint64_t)realtime_offset,
 		.record = event,
 	};
-	line_set_all(ret, &event);
+	line_set(ret, &event);
 	line_shorten(ret);
 	return 0;
 }
@@ -365,6 +412,14 @@ int line_from_event_1(const void *record, size_t size, int64_t realtime_offset, 
 	return 0;
 }
 
+/* A guest's only name is its device's. */
+static void line_set_guest(struct line *line, const struct smtpward_caller *caller)
+{
+	line->kind = LINE_GUEST_SUM;
+	if (caller->flags & SMTPWARD_CALLER_NAMED)
+		memcpy(line->packet.guest, caller->cgroup, sizeof(line->packet.guest));
+}
+
 int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
 		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret)
 {
@@ -380,7 +435,9 @@ int line_from_caller(const struct smtpward_caller_key *key, const struct smtpwar
 		.suppressed = suppressed,
 		.lost = lost,
 	};
-	if (caller->flags & SMTPWARD_CALLER_NAMED)
+	if (key->cgroup_id & SMTPWARD_GUEST_BIT)
+		line_set_guest(ret, caller);
+	else if (caller->flags & SMTPWARD_CALLER_NAMED)
 		line_set_cgroup(ret, &cgroup);
 	line_shorten(ret);
 	return 0;

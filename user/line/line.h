@@ -24,10 +24,14 @@ struct line_path {
 };
 
 enum line_kind {
-	LINE_ATTEMPT, /* one attempt */
-	LINE_SUMMARY, /* attempts of one user of a tenant without a line of their own */
-	LINE_ANYONE,  /* the same of users that are not known */
-	LINE_ALERT,   /* enforcement itself is not what it should be */
+	LINE_ATTEMPT,	/* one attempt, at connect(2) */
+	LINE_PACKET,	/* the same, by a packet of a socket */
+	LINE_GUEST,	/* the same, by a guest's packet */
+	LINE_RAW,	/* the same, at setsockopt(2) */
+	LINE_SUMMARY,	/* attempts of one user of a tenant without a line of their own */
+	LINE_GUEST_SUM, /* the same of a guest */
+	LINE_ANYONE,	/* the same of users that are not known */
+	LINE_ALERT,	/* enforcement itself is not what it should be */
 	LINE_KINDS
 };
 
@@ -38,10 +42,11 @@ enum line_kind {
 struct line {
 	enum line_kind kind;
 	uint64_t time;
-	struct smtpward_event record; /* attempt: all of it; summary: euid and cgroup_id */
-	uint64_t suppressed, lost;    /* summary, anyone */
-	struct line_path alert;	      /* alert: what is wrong */
-	bool healed;		      /* alert: it was, and has been put right */
+	struct smtpward_event record;  /* attempt: all of it; summary: euid and cgroup_id */
+	struct smtpward_packet packet; /* packet, guest: all of it; a guest's sum: the guest */
+	uint64_t suppressed, lost;     /* summary, anyone */
+	struct line_path alert;	       /* alert: what is wrong */
+	bool healed;		       /* alert: it was, and has been put right */
 	struct line_path cgroup;
 	struct line_path unit; /* the first name in cgroup that is no slice; may be empty */
 	struct line_path exe;  /* attempt; empty for a kernel thread */
@@ -51,9 +56,12 @@ struct line {
 	struct line_path ancestors;
 };
 
+/* Whether the line is of one attempt. */
+bool line_is_attempt(const struct line *line);
+
 /*
  * An event as it lies in the ring buffer. realtime_offset is CLOCK_REALTIME minus
- * CLOCK_BOOTTIME in nanoseconds. Returns 0, or -EBADMSG if its size, verdict, rule or flags
+ * CLOCK_BOOTTIME in nanoseconds. Returns 0, or -EBADMSG if its size, verdict, rule, hook or flags
  * cannot be a record's of this ABI; *ret is untouched then.
  *
  * Paths are joined from the root, "/" being the v2 root. Where names are missing
@@ -76,8 +84,9 @@ int line_from_last(const struct smtpward_row_last *last, struct line *ret);
 
 /*
  * Makes a summary of the attempts without a line, by callers of (tenant, euid) or by the tenant's
- * users without a count of their own. -EBADMSG if the flags cannot be a caller's. The cgroup's path
- * is the tenant's, and empty if the names of the tenant are not known.
+ * users without a count of their own, or of a guest. -EBADMSG if the flags cannot be a caller's.
+ * The cgroup's path is the tenant's, and empty if the names of the tenant are not known; a guest
+ * has a name in place of it.
  */
 int line_from_caller(const struct smtpward_caller_key *key, const struct smtpward_caller *caller,
 		     uint64_t suppressed, uint64_t lost, uint64_t time, struct line *ret);
@@ -105,7 +114,7 @@ int line_to_text(const struct line *line, char *dst, size_t size);
  * One JSON object on one line, without a newline: "kind", then the fields of the
  * text line by the same names in the same order. Strings hold what stands between
  * the quotes there, \xNN included, so all of it is ASCII. Each name has values of one type:
- * "rule" is 0 if the text has "default"; "auid" is null where it has "-". The caller frees
+ * "rule" is 0 if the text has "default"; any is null where it has "-". The caller frees
  * it. 0 or -ENOMEM.
  */
 int line_to_json(const struct line *line, char **ret_json);

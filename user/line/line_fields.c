@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -180,16 +181,19 @@ static bool fields_parse_rule(const char *text, size_t len, struct line_field *f
 	return fields_parse_number(text, len, SMTPWARD_RULES_MAX, &field->number) && field->number;
 }
 
-static void fields_dst(const struct line *line, struct line_field *field)
+static void fields_set_address(struct line_field *field, const uint8_t address[static 16])
 {
-	const uint8_t *address = line->record.address;
-
 	/* Cannot fail: both families are known and dst holds the longest address. */
 	if (mapped_is_ipv4(address))
 		inet_ntop(AF_INET, address + MAPPED_BYTES, field->dst, sizeof(field->dst));
 	else
 		inet_ntop(AF_INET6, address, field->dst, sizeof(field->dst));
 	fields_set_word(field, field->dst);
+}
+
+static void fields_dst(const struct line *line, struct line_field *field)
+{
+	fields_set_address(field, line->record.address);
 }
 
 static bool fields_parse_dst(const char *text, size_t len, struct line_field *field)
@@ -208,15 +212,148 @@ static bool fields_parse_dst(const char *text, size_t len, struct line_field *fi
 	return inet_ntop(family, address, again, sizeof(again)) && !strcmp(again, field->dst);
 }
 
-/* auid of a task that nobody logged in for. */
-#define NOBODY UINT32_MAX
-
 static const char fields_none[] = "-";
 
 static void fields_set_none(struct line_field *field)
 {
 	fields_set_text(field, LINE_NONE, fields_none, sizeof(fields_none) - 1);
 }
+
+/* An address of a packet, which may hide it. */
+static void fields_set_any_address(struct line_field *field, const uint8_t address[static 16])
+{
+	static const uint8_t none[16];
+
+	if (memcmp(address, none, sizeof(none)) != 0)
+		fields_set_address(field, address);
+	else
+		fields_set_none(field);
+}
+
+static bool fields_parse_any_address(const char *text, size_t len, struct line_field *field)
+{
+	if (fields_is_word(text, len, fields_none)) {
+		fields_set_none(field);
+		return true;
+	}
+	/* The address of zeros is printed as "-". */
+	return !fields_is_word(text, len, "::") && fields_parse_dst(text, len, field);
+}
+
+static void fields_any_dst(const struct line *line, struct line_field *field)
+{
+	fields_set_any_address(field, line->record.address);
+}
+
+static void fields_src(const struct line *line, struct line_field *field)
+{
+	fields_set_any_address(field, line->packet.source);
+}
+
+static void fields_orig_src(const struct line *line, struct line_field *field)
+{
+	fields_set_any_address(field, line->packet.original);
+}
+
+#define fields_parse_any_dst fields_parse_any_address
+#define fields_parse_src fields_parse_any_address
+#define fields_parse_orig_src fields_parse_any_address
+
+#define MAC_TEXT "00:00:00:00:00:00"
+
+_Static_assert(sizeof(MAC_TEXT) <= INET6_ADDRSTRLEN, "dst has room for a MAC address");
+
+static void fields_format_mac(uint64_t mac, char *dst)
+{
+	snprintf(dst, sizeof(MAC_TEXT), "%02x:%02x:%02x:%02x:%02x:%02x", (uint8_t)(mac >> 40),
+		 (uint8_t)(mac >> 32), (uint8_t)(mac >> 24), (uint8_t)(mac >> 16),
+		 (uint8_t)(mac >> 8), (uint8_t)mac);
+}
+
+static void fields_smac(const struct line *line, struct line_field *field)
+{
+	if (!line->packet.mac) {
+		fields_set_none(field);
+		return;
+	}
+	fields_format_mac(line->packet.mac, field->dst);
+	fields_set_word(field, field->dst);
+}
+
+static bool fields_parse_smac(const char *text, size_t len, struct line_field *field)
+{
+	char again[sizeof(MAC_TEXT)];
+	uint64_t mac = 0;
+
+	if (fields_is_word(text, len, fields_none)) {
+		fields_set_none(field);
+		return true;
+	}
+	if (len != sizeof(MAC_TEXT) - 1 || !fields_copy(text, len, field))
+		return false;
+	for (size_t i = 0; i < len; i += 3)
+		mac = mac << 8 | (uint8_t)strtoul(field->dst + i, NULL, 16);
+	fields_format_mac(mac, again);
+	return mac && !strcmp(again, field->dst);
+}
+
+#define VLAN_MAX 4095
+
+static void fields_vlan(const struct line *line, struct line_field *field)
+{
+	if (line->packet.vlan)
+		fields_set_number(field, line->packet.vlan);
+	else
+		fields_set_none(field);
+}
+
+static bool fields_parse_vlan(const char *text, size_t len, struct line_field *field)
+{
+	if (fields_is_word(text, len, fields_none)) {
+		fields_set_none(field);
+		return true;
+	}
+	fields_set_number(field, 0);
+	return fields_parse_number(text, len, VLAN_MAX, &field->number) && field->number;
+}
+
+/* The hooks that a kind of line may be of. */
+
+static const char *const fields_hooks[] = {
+	[SMTPWARD_OF_PACKET] = "packet",
+	[SMTPWARD_OF_UPLINK] = "uplink",
+	[SMTPWARD_OF_RAW] = "raw",
+};
+
+static void fields_hook(const struct line *line, struct line_field *field)
+{
+	fields_set_word(field, fields_hooks[line->record.hook]);
+}
+
+static bool fields_parse_hook(const char *text, size_t len, struct line_field *field)
+{
+	return fields_copy(text, len, field) &&
+	       (fields_is_word(text, len, fields_hooks[SMTPWARD_OF_PACKET]) ||
+		fields_is_word(text, len, fields_hooks[SMTPWARD_OF_UPLINK]));
+}
+
+static bool fields_parse_guest_hook(const char *text, size_t len, struct line_field *field)
+{
+	return fields_copy(text, len, field) &&
+	       fields_is_word(text, len, fields_hooks[SMTPWARD_OF_UPLINK]);
+}
+
+static bool fields_parse_raw_hook(const char *text, size_t len, struct line_field *field)
+{
+	return fields_copy(text, len, field) &&
+	       fields_is_word(text, len, fields_hooks[SMTPWARD_OF_RAW]);
+}
+
+#define fields_guest_hook fields_hook
+#define fields_raw_hook fields_hook
+
+/* auid of a task that nobody logged in for. */
+#define NOBODY UINT32_MAX
 
 static void fields_auid(const struct line *line, struct line_field *field)
 {
@@ -237,10 +374,18 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 }
 
 #define ATTEMPT (1U << LINE_ATTEMPT)
+#define PACKET (1U << LINE_PACKET)
+#define GUEST (1U << LINE_GUEST)
+#define RAW (1U << LINE_RAW)
+#define GUEST_SUM (1U << LINE_GUEST_SUM)
 #define SUMMARY (1U << LINE_SUMMARY)
 #define ANYONE (1U << LINE_ANYONE)
 #define ALERT (1U << LINE_ALERT)
-#define EVERY (ATTEMPT | SUMMARY | ANYONE | ALERT)
+#define TASK (ATTEMPT | RAW)  /* of the calling task */
+#define SENT (PACKET | GUEST) /* of a packet */
+#define TRIES (TASK | SENT)   /* of one attempt */
+#define HELD (SUMMARY | GUEST_SUM | ANYONE)
+#define EVERY (TRIES | HELD | ALERT)
 
 /* Digits of the greatest number of so many bytes; 0: not a size of a number. */
 #define DIGITS(size) ((size) == 1 ? 3 : (size) == 2 ? 5 : (size) == 4 ? 10 : (size) == 8 ? 20 : 0)
@@ -266,32 +411,43 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 #define MADE(function, width) FIELDS_MADE, 0, 0, fields_##function, fields_parse_##function, width
 
 /* The fields in the order of the line. ROW(ARG, kinds of line, name, the rest). */
-#define FIELDS(ROW, ARG)                                                                         \
-	ROW(ARG, EVERY, "v", MADE(version, 1))                                                   \
-	ROW(ARG, EVERY, "time", MADE(time, LINE_TIME_SIZE - 1))                                  \
-	ROW(ARG, ALERT, "alert", PATH(alert))                                                    \
-	ROW(ARG, ALERT, "healed", MADE(healed, sizeof("yes") - 1))                               \
-	ROW(ARG, SUMMARY | ANYONE, "suppressed", NUMBER(suppressed))                             \
-	ROW(ARG, SUMMARY | ANYONE, "lost", NUMBER(lost))                                         \
-	ROW(ARG, ATTEMPT, "verdict", MADE(verdict, sizeof("allow") - 1))                         \
-	ROW(ARG, ATTEMPT, "rule", MADE(rule, sizeof(fields_default) - 1))                        \
-	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "unit", PATH(unit))                                 \
-	ROW(ARG, ATTEMPT | SUMMARY, "euid", NUMBER(record.euid))                                 \
-	ROW(ARG, ATTEMPT, "dst", MADE(dst, INET6_ADDRSTRLEN - 1))                                \
-	ROW(ARG, ATTEMPT, "dport", NUMBER(record.port))                                          \
-	ROW(ARG, ATTEMPT, "uid", NUMBER(record.uid))                                             \
-	ROW(ARG, ATTEMPT, "gid", NUMBER(record.egid))                                            \
-	ROW(ARG, ATTEMPT, "auid", MADE(auid, DIGITS(SIZE_OF(record.auid))))                      \
-	ROW(ARG, ATTEMPT, "pid", NUMBER(record.pid))                                             \
-	ROW(ARG, ATTEMPT, "ppid", NUMBER(record.ppid))                                           \
-	ROW(ARG, ATTEMPT, "netns", NUMBER(record.netns))                                         \
-	ROW(ARG, ATTEMPT | SUMMARY, "cgid", NUMBER(record.cgroup_id))                            \
-	ROW(ARG, ATTEMPT, "exe", PATH(exe))                                                      \
-	ROW(ARG, ATTEMPT, "cwd", PATH(cwd))                                                      \
-	ROW(ARG, ATTEMPT, "args", WORDS(args))                                                   \
-	ROW(ARG, ATTEMPT, "ancestors", CHAIN(ancestors, SMTPWARD_ANCESTORS, SMTPWARD_COMM_SIZE)) \
-	ROW(ARG, ATTEMPT, "comm", TEXT(record.comm))                                             \
-	ROW(ARG, ATTEMPT | SUMMARY | ANYONE, "cgroup", PATH(cgroup))
+#define FIELDS(ROW, ARG)                                                                      \
+	ROW(ARG, EVERY, "v", MADE(version, 1))                                                \
+	ROW(ARG, EVERY, "time", MADE(time, LINE_TIME_SIZE - 1))                               \
+	ROW(ARG, ALERT, "alert", PATH(alert))                                                 \
+	ROW(ARG, ALERT, "healed", MADE(healed, sizeof("yes") - 1))                            \
+	ROW(ARG, HELD, "suppressed", NUMBER(suppressed))                                      \
+	ROW(ARG, HELD, "lost", NUMBER(lost))                                                  \
+	ROW(ARG, TRIES, "verdict", MADE(verdict, sizeof("allow") - 1))                        \
+	ROW(ARG, TRIES, "rule", MADE(rule, sizeof(fields_default) - 1))                       \
+	ROW(ARG, PACKET, "hook", MADE(hook, sizeof("packet") - 1))                            \
+	ROW(ARG, GUEST, "hook", MADE(guest_hook, sizeof("uplink") - 1))                       \
+	ROW(ARG, RAW, "hook", MADE(raw_hook, sizeof("raw") - 1))                              \
+	ROW(ARG, GUEST | GUEST_SUM, "guest", TEXT(packet.guest))                              \
+	ROW(ARG, TASK | PACKET | SUMMARY | ANYONE, "unit", PATH(unit))                        \
+	ROW(ARG, TASK | PACKET | SUMMARY, "euid", NUMBER(record.euid))                        \
+	ROW(ARG, ATTEMPT, "dst", MADE(dst, INET6_ADDRSTRLEN - 1))                             \
+	ROW(ARG, SENT, "dst", MADE(any_dst, INET6_ADDRSTRLEN - 1))                            \
+	ROW(ARG, ATTEMPT | SENT, "dport", NUMBER(record.port))                                \
+	ROW(ARG, SENT, "src", MADE(src, INET6_ADDRSTRLEN - 1))                                \
+	ROW(ARG, SENT, "orig_src", MADE(orig_src, INET6_ADDRSTRLEN - 1))                      \
+	ROW(ARG, SENT, "smac", MADE(smac, sizeof(MAC_TEXT) - 1))                              \
+	ROW(ARG, SENT, "vlan", MADE(vlan, DIGITS(SIZE_OF(packet.vlan))))                      \
+	ROW(ARG, GUEST, "iif", NUMBER(packet.iif))                                            \
+	ROW(ARG, TASK, "uid", NUMBER(record.uid))                                             \
+	ROW(ARG, TASK, "gid", NUMBER(record.egid))                                            \
+	ROW(ARG, TASK, "auid", MADE(auid, DIGITS(SIZE_OF(record.auid))))                      \
+	ROW(ARG, TASK, "pid", NUMBER(record.pid))                                             \
+	ROW(ARG, TASK, "ppid", NUMBER(record.ppid))                                           \
+	ROW(ARG, TASK | SENT, "netns", NUMBER(record.netns))                                  \
+	ROW(ARG, TASK | PACKET | SUMMARY, "cgid", NUMBER(record.cgroup_id))                   \
+	ROW(ARG, SENT, "dev", TEXT(packet.device))                                            \
+	ROW(ARG, TASK, "exe", PATH(exe))                                                      \
+	ROW(ARG, TASK, "cwd", PATH(cwd))                                                      \
+	ROW(ARG, TASK, "args", WORDS(args))                                                   \
+	ROW(ARG, TASK, "ancestors", CHAIN(ancestors, SMTPWARD_ANCESTORS, SMTPWARD_COMM_SIZE)) \
+	ROW(ARG, TASK, "comm", TEXT(record.comm))                                             \
+	ROW(ARG, TASK | PACKET | SUMMARY | ANYONE, "cgroup", PATH(cgroup))
 
 #define ROW_AS_VALUE(arg, kinds, name, ...) { kinds, name, __VA_ARGS__ },
 
@@ -313,7 +469,9 @@ FIELDS(ROW_AS_CHECK, 0)
 #define LEAST(of) (FIELDS(ROW_AS_WIDTH, of))
 
 /* No field has a space before it where it is the first: that leaves a byte for the NUL. */
-_Static_assert(LEAST(ATTEMPT) <= LINE_TEXT_SIZE && LEAST(SUMMARY) <= LINE_TEXT_SIZE &&
+_Static_assert(LEAST(ATTEMPT) <= LINE_TEXT_SIZE && LEAST(PACKET) <= LINE_TEXT_SIZE &&
+		       LEAST(GUEST) <= LINE_TEXT_SIZE && LEAST(RAW) <= LINE_TEXT_SIZE &&
+		       LEAST(SUMMARY) <= LINE_TEXT_SIZE && LEAST(GUEST_SUM) <= LINE_TEXT_SIZE &&
 		       LEAST(ANYONE) <= LINE_TEXT_SIZE && LEAST(ALERT) <= LINE_TEXT_SIZE,
 	       "every line fits");
 
@@ -324,10 +482,10 @@ _Static_assert(LEAST(ATTEMPT) <= LINE_TEXT_SIZE && LEAST(SUMMARY) <= LINE_TEXT_S
 #define ROOM(of) (LINE_TEXT_SIZE - LEAST(of) + (FIELDS(ROW_AS_PATHS, of)))
 
 static const size_t fields_rooms[] = {
-	[LINE_ATTEMPT] = ROOM(ATTEMPT),
-	[LINE_SUMMARY] = ROOM(SUMMARY),
-	[LINE_ANYONE] = ROOM(ANYONE),
-	[LINE_ALERT] = ROOM(ALERT),
+	[LINE_ATTEMPT] = ROOM(ATTEMPT), [LINE_PACKET] = ROOM(PACKET),
+	[LINE_GUEST] = ROOM(GUEST),	[LINE_RAW] = ROOM(RAW),
+	[LINE_SUMMARY] = ROOM(SUMMARY), [LINE_GUEST_SUM] = ROOM(GUEST_SUM),
+	[LINE_ANYONE] = ROOM(ANYONE),	[LINE_ALERT] = ROOM(ALERT),
 };
 
 static uint64_t fields_read_number(const char *value, size_t size)

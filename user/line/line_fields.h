@@ -12,7 +12,7 @@
 
 enum line_field_kind {
 	LINE_NUMBER,
-	LINE_NONE,   /* a number that there is none of: "-" in text, null in JSON */
+	LINE_NONE,   /* a value that there is none of: "-" in text, null in JSON */
 	LINE_WORD,   /* ours: needs no quoting */
 	LINE_STRING, /* somebody else's: any bytes */
 };

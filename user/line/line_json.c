@@ -13,10 +13,9 @@
 #include "line/line_fields.h"
 
 static const char *const json_kinds[LINE_KINDS] = {
-	[LINE_ATTEMPT] = "attempt",
-	[LINE_SUMMARY] = "summary",
-	[LINE_ANYONE] = "summary",
-	[LINE_ALERT] = "alert",
+	[LINE_ATTEMPT] = "attempt", [LINE_PACKET] = "attempt",	[LINE_GUEST] = "attempt",
+	[LINE_RAW] = "attempt",	    [LINE_SUMMARY] = "summary", [LINE_GUEST_SUM] = "summary",
+	[LINE_ANYONE] = "summary",  [LINE_ALERT] = "alert",
 };
 
 /* Integers are signed here; a number that is over stays a number, near enough. */

@@ -91,18 +91,28 @@ static int fill_names(const struct loader *loader, const struct ruleset *ruleset
 	return 0;
 }
 
+static int fill_prefixes(const struct loader *loader, const char *name,
+			 const struct ruleset_address *addresses, size_t n, struct reason *reason)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = fill_map(loader, name, &addresses[i].prefix, &addresses[i].rules, reason);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 int fill_policy(const struct loader *loader, const struct ruleset *ruleset, struct reason *reason)
 {
 	int r = fill_ids(loader, ruleset, reason);
 
 	if (r)
 		return r;
-	for (size_t i = 0; i < ruleset->n_addresses; i++) {
-		r = fill_map(loader, "map_addresses", &ruleset->addresses[i].prefix,
-			     &ruleset->addresses[i].rules, reason);
-		if (r)
-			return r;
-	}
+	r = fill_prefixes(loader, "map_addresses", ruleset->addresses, ruleset->n_addresses,
+			  reason);
+	if (r)
+		return r;
 	r = fill_names(loader, ruleset, reason);
 	if (r)
 		return r;
@@ -141,6 +151,40 @@ static int fill_rule(const struct loader *loader, const struct policy_rule *rule
 	if (info.truncated)
 		fill_end_text(info.text);
 	return fill_map(loader, "map_rules", &index, &info, reason);
+}
+
+static int fill_guests(const struct loader *loader, const struct ruleset *ruleset,
+		       struct reason *reason)
+{
+	int r = fill_prefixes(loader, "map_guests", ruleset->guests, ruleset->n_guests, reason);
+
+	if (r)
+		return r;
+	r = fill_prefixes(loader, "map_sources", ruleset->sources, ruleset->n_sources, reason);
+	if (r)
+		return r;
+	for (size_t i = 0; i < ruleset->n_macs; i++) {
+		r = fill_map(loader, "map_macs", &ruleset->macs[i].mac, &ruleset->macs[i].rules,
+			     reason);
+		if (r)
+			return r;
+	}
+	return fill_condition_ids(loader, "map_vlans", &ruleset->vlans, reason);
+}
+
+int fill_layer(const struct loader *loader, const struct ruleset *ruleset, uint64_t generation,
+	       const struct smtpward_layer *layer, struct reason *reason)
+{
+	const uint32_t zero = 0;
+	int r;
+
+	if (!layer->programs)
+		return 0;
+	r = layer->programs & SMTPWARD_PART_GATE ? fill_guests(loader, ruleset, reason) : 0;
+	if (r)
+		return r;
+	r = fill_map(loader, "map_layer", &zero, layer, reason);
+	return r ? r : fill_map(loader, "map_layers", &generation, &layer->programs, reason);
 }
 
 int fill_host(const struct loader *loader, const struct smtpward_host *host, struct reason *reason)

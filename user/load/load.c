@@ -10,9 +10,12 @@
  *   3. give each hook's link the new program, which still hands every connect over to
  *      the program that it replaced (first load: make the links, while the gate is open;
  *      for a hook that the deciding generation does not have: make the link, and let
- *      every connect pass there)
+ *      every connect pass there); the same with the gate on each uplink that is there. What
+ *      the deciding generation does not have of the second layer passes until the switch, for
+ *      its programs find no such generation in map_layers
  *   4. write the new generation into the gate: from here on it decides, on all hooks
- *   5. detach the hooks that another version had and this version does not have; remove
+ *   5. detach the hooks that another version had and this version does not have, and what
+ *      the policy does not ask for of the second layer: it lets everything pass by now; remove
  *      every other generation, but for a generation that recorded into maps of its own,
  *      which stays until these maps are drained (see leftover.h); pin the links a second
  *      time (see keep.h)
@@ -93,6 +96,7 @@ static int load_once(const struct load_request *request, struct load_report *ret
 		.fallback = load.fallback,
 		.trial_ends_ns = load.trial_ends_ns,
 		.merged = load.merged,
+		.absent = load.absent,
 		.unkept = load.unkept,
 		.view = view,
 		.spoiled = load.spoiled,

@@ -14,6 +14,7 @@
 #include "host/cgroupfs.h"
 #include "pins/found.h"
 #include "pins/keep.h"
+#include "pins/layer.h"
 #include "pins/object.h"
 #include "pins/pins.h"
 #include "pins/reader_view.h"
@@ -94,19 +95,40 @@ static int heal_trial(const struct pins *pins, uint64_t generation, struct reaso
 	return 0;
 }
 
+/* The parts whose hooks a generation is to be on: while its trial runs, those of its fallback too.
+ */
+static int heal_read_layer(const struct pins *pins, uint64_t generation,
+			   struct smtpward_layer *ret_layer, uint32_t *ret_parts)
+{
+	struct trial trial = { .phase = TRIAL_NONE };
+	int r = layer_read(pins, generation, ret_layer);
+
+	if (!r)
+		r = trial_read(pins, generation, &trial);
+	if (!r)
+		*ret_parts = trial.phase == TRIAL_RUNS ? ret_layer->programs : ret_layer->parts;
+	return r;
+}
+
 int load_heal_links(const struct pins *pins, uint64_t generation, struct reason *reason)
 {
 	struct smtpward_policy_info policy;
+	struct smtpward_layer layer;
+	uint32_t parts = 0;
 	int r = object_read(pins, generation, "map_policy", &policy, sizeof(policy));
 
+	if (!r)
+		r = heal_read_layer(pins, generation, &layer, &parts);
 	if (r)
 		return reason_errno(reason, r, "cannot tell the policy in %s", pins->path);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		if (!hook_is_of(hook, parts))
+			continue;
 		r = heal_hook(pins, &policy, hook, reason);
 		if (r)
 			return r;
 	}
-	return 0;
+	return load_heal_uplinks(pins, generation, &layer, reason);
 }
 
 int load_heal_hooks(const struct pins *pins, struct reason *reason)

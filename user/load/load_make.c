@@ -81,6 +81,26 @@ static int make_reuse_rows(struct load *load, struct reason *reason)
 	return 0;
 }
 
+/* The maps that last; those of the second layer as far as both generations have programs of it. */
+static int make_reuse_lasting(struct load *load, struct reason *reason)
+{
+	int r;
+
+	for (unsigned int i = 0; i < loader_n_lasting_maps; i++) {
+		r = make_reuse_map(load, load->adopted, loader_lasting_maps[i], reason);
+		if (r)
+			return r;
+	}
+	for (unsigned int i = 0; i < loader_n_packet_maps; i++) {
+		if (loader_map(load->loader, loader_packet_maps[i]) == -ENOENT)
+			continue;
+		r = make_reuse_map(load, load->adopted, loader_packet_maps[i], reason);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int make_reuse_maps(struct load *load, struct reason *reason)
 {
 	int r = make_reuse_map(load, 0, "map_gate", reason);
@@ -90,14 +110,7 @@ static int make_reuse_maps(struct load *load, struct reason *reason)
 	r = make_reuse_rows(load, reason);
 	if (r)
 		return r;
-	if (!load->adopted)
-		return 0;
-	for (unsigned int i = 0; i < loader_n_lasting_maps; i++) {
-		r = make_reuse_map(load, load->adopted, loader_lasting_maps[i], reason);
-		if (r)
-			return r;
-	}
-	return 0;
+	return load->adopted ? make_reuse_lasting(load, reason) : 0;
 }
 
 /*
@@ -126,6 +139,8 @@ static int make_load_programs(struct load *load, struct reason *reason)
 		.trial_ends_ns = load->trial_ends_ns,
 		.trial_falls_back = load->fallback != 0,
 		.reader = load->reader != 0,
+		.parts = load->layer.parts,
+		.fallback_parts = load->fallback_parts,
 	};
 	int r = sizes_choose(load->root_fd, &options);
 
@@ -357,6 +372,10 @@ static int make_prepare(struct load *load, struct reason *reason)
 	if (r)
 		return r;
 	r = fill_host(load->loader, &host, reason);
+	if (r)
+		return r;
+	r = fill_layer(load->loader, load->request->ruleset, load->generation, &load->layer,
+		       reason);
 	if (r)
 		return r;
 	r = fill_description(load->loader, load->request->policy, load->request->ruleset, &info,

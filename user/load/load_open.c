@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -17,9 +18,13 @@
 #include "base/span.h"
 #include "host/cgroupfs.h"
 #include "host/feature.h"
+#include "host/forwards.h"
+#include "host/netns.h"
 #include "host/refusal.h"
+#include "host/uplinks.h"
 #include "pins/instance.h"
 #include "pins/keep.h"
+#include "pins/layer.h"
 #include "pins/lock.h"
 #include "pins/sound.h"
 #include "pins/trial.h"
@@ -33,6 +38,10 @@ void load_close(struct load *load)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		cleanup_close(&load->link_fds[hook]);
 		cleanup_close(&load->before_fds[hook]);
+	}
+	for (size_t i = 0; i < load->n_uplinks; i++) {
+		uplink_gate_close(&load->uplinks[i].gate);
+		cleanup_close(&load->uplinks[i].before_fd);
 	}
 	pins_close(&load->pins);
 }
@@ -350,6 +359,8 @@ static int open_check_fallback(const struct load *load, struct reason *reason)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		bool has = false;
 
+		if (!hook_is_of(hook, load->fallback_parts))
+			continue;
 		r = pins_has(&load->pins, load->fallback, hook_infos[hook].program_pin, &has);
 		if (r)
 			return reason_errno(reason, r, "cannot look for the hook %s",
@@ -395,6 +406,9 @@ static int open_trial(struct load *load, struct reason *reason)
 	if (!load->request->try_seconds)
 		return 0;
 	load->fallback = trial.phase == TRIAL_RUNS ? trial.fallback : load->decides;
+	r = layer_read_parts(&load->pins, load->fallback, &load->fallback_parts);
+	if (r)
+		return reason_errno(reason, r, "cannot tell what a trial goes back to");
 	return open_check_fallback(load, reason);
 }
 
@@ -442,6 +456,111 @@ static int open_state(struct load *load, struct reason *reason)
 	return open_links(load, reason);
 }
 
+/*
+ * Sockets outside of a cgroup below the root have no marks, and the gate would refuse them all. In
+ * another network namespace than the machine's own, nobody outside need use the uplink.
+ */
+static int open_check_scope(const struct load *load, struct reason *reason)
+{
+	bool host;
+	int r = netns_is_host(&host);
+
+	if (r)
+		return reason_errno(reason, r, "cannot tell the network namespace");
+	if (load->attach_id == load->root_id || !host)
+		return 0;
+	return reason_set(reason, -EINVAL,
+			  "an uplink is for the whole machine: without --cgroup, or with 'uplink "
+			  "none'; it would refuse each socket that is made outside of %s",
+			  load->request->cgroup);
+}
+
+static bool open_has_guest(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (policy->rules[i].values[SMTPWARD_GUEST].n)
+			return true;
+	return false;
+}
+
+static int open_refuse_forward(const struct policy *policy, const char *devices,
+			       struct reason *reason)
+{
+	char flows[256];
+	int r = forwards_list_flows(policy->ports, policy->n_ports, flows, sizeof(flows));
+
+	if (r)
+		return reason_errno(reason, r, "cannot read the kernel's table of connections");
+	return reason_set(
+		reason, -EINVAL,
+		"this machine forwards packets of others (by %s), and a first load with an uplink "
+		"would refuse their mail%s%s: write a rule with 'guest' for whom it forwards mail, "
+		"or load with --audit first to see",
+		devices, *flows ? ", as now of " : "", flows);
+}
+
+/* Refuses the first gate where it would refuse, from one moment to the next, others' mail. */
+static int open_check_forward(const struct load *load, struct reason *reason)
+{
+	const struct policy *policy = load->request->policy;
+	struct smtpward_layer before;
+	char devices[128];
+	int r = layer_read(&load->pins, load->decides, &before);
+
+	if (!r)
+		r = forwards_list_devices(devices, sizeof(devices));
+	if (r)
+		return reason_errno(reason, r, "cannot tell whether this machine forwards packets");
+	if (!*devices || before.parts & SMTPWARD_PART_GATE || policy->mode == POLICY_AUDIT ||
+	    open_has_guest(policy))
+		return 0;
+	return open_refuse_forward(policy, devices, reason);
+}
+
+static int open_find_uplinks(struct load *load, struct reason *reason)
+{
+	const struct policy *policy = load->request->policy;
+	struct smtpward_layer *layer = &load->layer;
+	size_t n = policy->n_uplinks;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(layer->uplinks[i], policy->uplinks[i].text, sizeof(layer->uplinks[i]));
+	if (policy->uplink == POLICY_UPLINK_AUTO) {
+		layer->flags |= SMTPWARD_LAYER_AUTO;
+		r = uplinks_find(layer->uplinks, ARRAY_SIZE(layer->uplinks), &n);
+	}
+	layer->n_uplinks = (uint32_t)n;
+	if (r == -E2BIG)
+		return reason_set(reason, r,
+				  "uplink auto: this machine has more than %d; name them",
+				  SMTPWARD_UPLINKS_MAX);
+	if (r)
+		return reason_errno(reason, r, "cannot find the uplinks");
+	return 0;
+}
+
+/* Reads what the policy asks for of the second layer, and checks whether it can have that. */
+static int open_layer(struct load *load, struct reason *reason)
+{
+	const struct policy *policy = load->request->policy;
+	int r;
+
+	if (!policy->packets)
+		return 0;
+	load->layer.parts = SMTPWARD_PART_PASS;
+	if (!policy_allows_raw(policy))
+		load->layer.parts |= SMTPWARD_PART_RAW;
+	if (policy->uplink == POLICY_UPLINK_NONE)
+		return 0;
+	load->layer.parts |= SMTPWARD_PART_GATE;
+	r = open_check_scope(load, reason);
+	if (r)
+		return r;
+	r = open_check_forward(load, reason);
+	return r ? r : open_find_uplinks(load, reason);
+}
+
 int load_open(struct load *load, struct reason *reason)
 {
 	int r = open_check_kernel(load->request->ruleset, reason);
@@ -451,5 +570,10 @@ int load_open(struct load *load, struct reason *reason)
 	r = open_cgroups(load, reason);
 	if (r)
 		return r;
-	return open_state(load, reason);
+	r = open_state(load, reason);
+	if (r)
+		return r;
+	r = open_layer(load, reason);
+	load->layer.programs = load->layer.parts | load->fallback_parts;
+	return r;
 }

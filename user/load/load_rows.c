@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -97,12 +98,28 @@ static int rows_read_used(struct rows_work *work)
 	return 0;
 }
 
-/* Whether the cgroup is gone; one that the tracker did not see go is marked from now on. */
+/* A guest is there as long as its device; all those that share an entry are always there. */
+static int rows_find_guest(uint64_t id, bool *ret_exists)
+{
+	const unsigned int ifindex = (unsigned int)(id & ~SMTPWARD_GUEST_BIT);
+	char name[IF_NAMESIZE];
+
+	*ret_exists = id == SMTPWARD_GUEST_OTHERS || if_indextoname(ifindex, name);
+	return *ret_exists || errno == ENXIO ? 0 : -errno;
+}
+
+static int rows_find_tenant(const struct rows_work *work, uint64_t id, bool *ret_exists)
+{
+	return id & SMTPWARD_GUEST_BIT ? rows_find_guest(id, ret_exists)
+				       : cgroupfs_exists(work->root_fd, id, ret_exists);
+}
+
+/* Whether the tenant is gone; one that no program saw go is marked from now on. */
 static int rows_find_gone(const struct rows_work *work, uint64_t id,
 			  struct smtpward_row_tenant *tenant)
 {
 	bool exists = false;
-	int r = tenant->gone_ns ? 0 : cgroupfs_exists(work->root_fd, id, &exists);
+	int r = tenant->gone_ns ? 0 : rows_find_tenant(work, id, &exists);
 
 	if (r || exists || tenant->gone_ns)
 		return r;

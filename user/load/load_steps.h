@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <smtpward/abi.h>
+#include <smtpward/packets.h>
 
 #include "load/load.h"
 #include "load/loader.h"
@@ -19,6 +20,15 @@
 #include "pins/hook.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/uplink_gate.h"
+
+/* The policy's uplinks, and those of what a trial goes back to. */
+#define LOAD_UPLINKS_MAX (2UL * UPLINK_NAMES_MAX)
+
+struct load_uplink {
+	struct uplink_gate gate;
+	int before_fd; /* the program that the gate had; -1: the gate is this load's */
+};
 
 /* State of a load. */
 struct load {
@@ -46,12 +56,17 @@ struct load {
 	int link_fds[SMTPWARD_HOOKS];	/* -1 if there is none yet */
 	int before_fds[SMTPWARD_HOOKS]; /* whom the new programs hand over to; -1: nobody */
 	bool made[SMTPWARD_HOOKS];	/* the link is this load's */
-	uint64_t fallback;		/* of a trial: what it goes back to; 0: nothing */
-	uint64_t trial_ends_ns;		/* 0: it is none */
-	bool trial_over;		/* what was there is one that is over */
-	struct smtpward_origin origin;	/* as it will stand in the kernel */
-	struct tenants_merged merged; /* cgroups that count as one, for want of better knowledge */
-	struct reason unkept;		/* why there is no second set of pins */
+	struct load_uplink uplinks[LOAD_UPLINKS_MAX];
+	size_t n_uplinks;
+	uint64_t fallback;	       /* of a trial: what it goes back to; 0: nothing */
+	uint64_t trial_ends_ns;	       /* 0: it is none */
+	struct smtpward_layer layer;   /* as it will stand in the kernel */
+	uint32_t fallback_parts;       /* SMTPWARD_PART_* that a trial may go back to */
+	bool trial_over;	       /* what was there is one that is over */
+	struct smtpward_origin origin; /* as it will stand in the kernel */
+	struct tenants_merged merged;  /* cgroups that count as one, for want of better knowledge */
+	struct reason absent;	       /* the uplinks that are not there */
+	struct reason unkept;	       /* why there is no second set of pins */
 };
 
 /*
@@ -126,6 +141,24 @@ int load_gate_id(const struct load *load, uint32_t *ret_id);
 /* The one store that switches. */
 int load_write_gate(const struct load *load, uint64_t generation, struct reason *reason);
 
+/*
+ * load_uplink.c: the gates on uplinks get the new programs, as the links of the hooks do; and get
+ * back what they had. 0 or -errno.
+ */
+int load_swap_uplinks(struct load *load, struct reason *reason);
+int load_take_back_uplinks(struct load *load);
+
+/* The gates of a generation on the uplinks that are there. */
+int load_heal_uplinks(const struct pins *pins, uint64_t generation,
+		      const struct smtpward_layer *layer, struct reason *reason);
+
+/*
+ * Takes away the gates that are filters, but for those on the devices that are listed. *ret_n: how
+ * many. 0 or -errno.
+ */
+int load_lift_filters(const struct pins *pins, const struct uplink_names *names,
+		      unsigned int *ret_n);
+
 /* load_swap.c: the links get the new programs, and the gate the new generation. */
 int load_swap(struct load *load, struct reason *reason);
 
@@ -145,10 +178,14 @@ int load_finish(struct load *load, struct reason *reason);
 int load_settle_rows(const struct pins *pins, uint64_t generation, struct reason *reason);
 
 /*
- * Detaches and unpins, in the pin directory or in its second set, hooks of another version that
- * this one does not have: links whose programs go by the map_gate of pins. 0 or -errno.
+ * Detaches and unpins, in the pin directory or in its second set, the hooks that the generation in
+ * force does not have: those of another version, and of parts that its policy does not ask for.
+ * Only links whose programs go by the map_gate of pins. 0 or -errno.
  */
 int load_detach_unknown(const struct pins *pins, const struct pins *dir);
+
+/* The same, but for those of another version. */
+int load_detach_unasked(const struct pins *pins, const struct pins *dir);
 
 /*
  * Makes the link of a hook and pins it, in place of a pin of a link that is dead. The

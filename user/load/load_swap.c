@@ -17,7 +17,9 @@
 #include "host/boottime.h"
 #include "pins/hook.h"
 #include "pins/keep.h"
+#include "pins/layer.h"
 #include "pins/trial.h"
+#include "pins/uplink.h"
 
 /* A trial must have that much time left after the load. */
 #define SWAP_LEFT_NS 1000000000U
@@ -86,7 +88,8 @@ static int swap_keep_passing(struct load *load, int hook, struct reason *reason)
 	bool had = false;
 	int r;
 
-	if (!load->decides)
+	/* A program of the second layer does so by itself: see map_layers. */
+	if (!load->decides || info->part)
 		return 0;
 	r = pins_has(&load->pins, load->decides, info->program_pin, &had);
 	if (r)
@@ -150,19 +153,45 @@ static int swap_check_time(const struct load *load, struct reason *reason)
 			  whole);
 }
 
+/*
+ * Takes the new generation's number out of the map_layers of what is in force: a load that failed
+ * or was killed may have had it, and this one has no programs for packets.
+ */
+static int swap_disown_layer(const struct load *load)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (load->layer.programs || !load->decides)
+		return 0;
+	r = object_open_map(&load->pins, load->decides, "map_layers", OBJECT_WRITES,
+			    sizeof(uint32_t), &fd);
+	if (!r)
+		r = bpf_map_delete_elem(fd, &load->generation);
+	return r == -ENOENT ? 0 : r;
+}
+
 int load_swap(struct load *load, struct reason *reason)
 {
 	int r = load->fallback ? load_trial_prepare(&load->pins, load->fallback) : 0;
 
 	if (r)
 		return reason_errno(reason, r, "cannot prepare what is in force for a trial");
+	r = swap_disown_layer(load);
+	if (r)
+		return reason_errno(reason, r, "cannot write %s/map_layers", load->pins.path);
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		if (!hook_is_of(hook, load->layer.programs))
+			continue;
 		r = load->link_fds[hook] < 0 ? swap_create_link(load, hook, reason)
 					     : swap_replace_program(load, hook, reason);
 
 		if (r)
 			return r;
 	}
+	r = load_swap_uplinks(load, reason);
+	if (r)
+		return r;
 	r = swap_check_time(load, reason);
 	return r ? r : load_write_gate(load, load->generation, reason);
 }
@@ -196,6 +225,9 @@ int load_roll_back(struct load *load)
 		if (r)
 			return r;
 	}
+	r = load_take_back_uplinks(load);
+	if (r)
+		return r;
 	r = pins_remove_generation(&load->pins, load->generation);
 	if (r)
 		return r;
@@ -231,10 +263,17 @@ static int swap_end_handing_over(const struct load *load)
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		int r;
 
-		if (load->before_fds[hook] < 0)
+		if (load->before_fds[hook] < 0 || !hook_is_of(hook, load->layer.programs))
 			continue;
 		r = bpf_map_delete_elem(loader_before_map(load->loader, hook), &zero);
 		if (r)
+			return r;
+	}
+	for (int kind = 0; load->n_uplinks && kind < UPLINK_KINDS; kind++) {
+		const int fd = loader_map(load->loader, uplink_infos[kind].before_map);
+		int r = bpf_map_delete_elem(fd, &zero);
+
+		if (r && r != -ENOENT)
 			return r;
 	}
 	return 0;
@@ -292,7 +331,23 @@ static int swap_share(const struct load *load, struct reason *reason)
 struct swap_unknown {
 	const struct pins *dir;
 	uint32_t gate_id;
+	bool of_others;		     /* those of another version, too */
+	struct smtpward_layer layer; /* of the generation in force */
+	struct uplink_names uplinks;
 };
+
+/* Whether the generation in force has no use for a link with this pin. */
+static bool swap_is_unknown(const struct swap_unknown *unknown, const char *name)
+{
+	const uint32_t ifindex = uplink_of_pin(name);
+	const int hook = hook_find_link(name);
+
+	if (ifindex)
+		return !uplink_is_listed(&unknown->uplinks, ifindex);
+	if (hook >= 0)
+		return !hook_is_of(hook, unknown->layer.parts);
+	return unknown->of_others && hook_is_unknown_link(name);
+}
 
 static int swap_detach_unknown(void *userdata, const char *name)
 {
@@ -301,7 +356,7 @@ static int swap_detach_unknown(void *userdata, const char *name)
 	bool ours = false;
 	int r;
 
-	if (!hook_is_unknown_link(name))
+	if (!swap_is_unknown(unknown, name))
 		return 0;
 	r = object_open(unknown->dir, 0, name, &fd);
 	if (!r)
@@ -315,16 +370,43 @@ static int swap_detach_unknown(void *userdata, const char *name)
 	return pins_remove(unknown->dir, name);
 }
 
-int load_detach_unknown(const struct pins *pins, const struct pins *dir)
+/* Reads what the generation that the gate names has a use for. */
+static int swap_read_unknown(const struct pins *pins, int gate_fd, struct swap_unknown *unknown)
 {
-	struct swap_unknown unknown = { .dir = dir };
+	struct smtpward_gate gate;
+	const uint32_t zero = 0;
+	int r = bpf_map_lookup_elem(gate_fd, &zero, &gate);
+
+	if (!r)
+		r = layer_read(pins, gate.generation, &unknown->layer);
+	return r ? r : uplink_list(&unknown->layer, &unknown->uplinks);
+}
+
+static int swap_detach_unused(const struct pins *pins, const struct pins *dir, bool of_others)
+{
+	struct swap_unknown unknown = { .dir = dir, .of_others = of_others };
 	_cleanup_close_ int fd = -1;
+	unsigned int n;
 	int r = object_open_gate(pins, OBJECT_READS, &fd, &unknown.gate_id);
 
 	/* Without a gate no link that is pinned here can be ours. */
 	if (r)
 		return r == -ENOENT || r == -EBADMSG ? 0 : r;
-	return pins_each(dir, 0, swap_detach_unknown, &unknown);
+	r = swap_read_unknown(pins, fd, &unknown);
+	if (r)
+		return r;
+	r = pins_each(dir, 0, swap_detach_unknown, &unknown);
+	return r ? r : load_lift_filters(pins, &unknown.uplinks, &n);
+}
+
+int load_detach_unknown(const struct pins *pins, const struct pins *dir)
+{
+	return swap_detach_unused(pins, dir, true);
+}
+
+int load_detach_unasked(const struct pins *pins, const struct pins *dir)
+{
+	return swap_detach_unused(pins, dir, false);
 }
 
 int load_gate_id(const struct load *load, uint32_t *ret_id)
@@ -390,6 +472,26 @@ static int swap_mark(const struct load *load)
 				   : pins_clear_trial(&load->pins);
 }
 
+/* Takes generations that are gone out of map_layers. */
+static int swap_forget_layers(const struct load *load)
+{
+	const int fd = loader_map(load->loader, "map_layers");
+	uint64_t gone[SMTPWARD_LAYERS_ENTRIES], generation;
+	const uint64_t *last = NULL;
+	size_t n = 0;
+
+	if (fd < 0)
+		return 0;
+	for (; n < ARRAY_SIZE(gone) && !bpf_map_get_next_key(fd, last, &generation);
+	     last = &gone[n++])
+		gone[n] = generation;
+	for (size_t i = 0; i < n; i++)
+		if (gone[i] != load->generation && gone[i] != load->fallback &&
+		    bpf_map_delete_elem(fd, &gone[i]) && errno != ENOENT)
+			return -errno;
+	return 0;
+}
+
 static int swap_remove_others(struct load *load)
 {
 	_cleanup_free_ uint64_t *numbers = NULL;
@@ -399,6 +501,9 @@ static int swap_remove_others(struct load *load)
 	if (r)
 		return r;
 	r = swap_mark(load);
+	if (r)
+		return r;
+	r = swap_forget_layers(load);
 	if (r)
 		return r;
 	r = pins_list_generations(&load->pins, &numbers, &n);

@@ -19,25 +19,47 @@
 
 #include "base/cleanup.h"
 #include "pins/keep.h"
+#include "pins/layer.h"
 #include "pins/object.h"
 #include "pins/trial.h"
+#include "pins/uplink.h"
 #include "policy/policy_hash.h"
 
-static int trial_open_before(const struct pins *pins, uint64_t generation, int hook, int *ret_fd)
+static int trial_open_before(const struct pins *pins, uint64_t generation, const char *map,
+			     int *ret_fd)
 {
-	return object_open_map(pins, generation, hook_infos[hook].before_map, OBJECT_WRITES, 0,
-			       ret_fd);
+	return object_open_map(pins, generation, map, OBJECT_WRITES, 0, ret_fd);
+}
+
+/* The program arrays of hooks, then those of gates on uplinks, and the programs for these. */
+#define TRIAL_PROGRAMS (SMTPWARD_HOOKS + UPLINK_KINDS)
+
+static const char *trial_before_map(int at)
+{
+	return at < SMTPWARD_HOOKS ? hook_infos[at].before_map
+				   : uplink_infos[at - SMTPWARD_HOOKS].before_map;
+}
+
+static const char *trial_program_pin(int at)
+{
+	return at < SMTPWARD_HOOKS ? hook_infos[at].program_pin
+				   : uplink_infos[at - SMTPWARD_HOOKS].program_pin;
+}
+
+static bool trial_asks_for(uint32_t parts, int at)
+{
+	return at < SMTPWARD_HOOKS ? hook_is_of(at, parts) : parts & SMTPWARD_PART_GATE;
 }
 
 static int trial_end_handing_over(const struct pins *pins, uint64_t generation)
 {
 	const uint32_t zero = 0;
 
-	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+	for (int at = 0; at < TRIAL_PROGRAMS; at++) {
 		_cleanup_close_ int fd = -1;
-		int r = trial_open_before(pins, generation, hook, &fd);
+		int r = trial_open_before(pins, generation, trial_before_map(at), &fd);
 
-		/* The generation is of an older version, which has no such hook. */
+		/* The generation is of an older version, or does without it. */
 		if (r == -ENOENT)
 			continue;
 		if (!r)
@@ -56,19 +78,21 @@ int load_trial_prepare(const struct pins *pins, uint64_t fallback)
 int load_trial_arm(const struct pins *pins, uint64_t generation, uint64_t fallback)
 {
 	const uint32_t zero = 0;
+	uint32_t parts;
+	int r = layer_read_parts(pins, fallback, &parts);
 
-	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+	for (int at = 0; !r && at < TRIAL_PROGRAMS; at++) {
 		_cleanup_close_ int fd = -1, program_fd = -1;
-		int r = trial_open_before(pins, generation, hook, &fd);
 
+		if (!trial_asks_for(parts, at))
+			continue;
+		r = trial_open_before(pins, generation, trial_before_map(at), &fd);
 		if (!r)
-			r = object_open(pins, fallback, hook_infos[hook].program_pin, &program_fd);
+			r = object_open(pins, fallback, trial_program_pin(at), &program_fd);
 		if (!r)
 			r = bpf_map_update_elem(fd, &zero, &program_fd, BPF_ANY);
-		if (r)
-			return r;
 	}
-	return 0;
+	return r;
 }
 
 /* Going back. */
@@ -126,6 +150,10 @@ static int trial_go_back(const struct pins *pins, uint64_t candidate, uint64_t f
 	r = load_heal_hooks(pins, reason);
 	if (r)
 		return r;
+	r = load_detach_unasked(pins, pins);
+	if (r)
+		return reason_errno(reason, r, "cannot detach what was on trial alone from %s",
+				    pins->path);
 	r = trial_remove_candidate(pins, candidate, fallback);
 	if (r)
 		return reason_errno(reason, r, "cannot remove what was on trial from %s",

@@ -175,6 +175,7 @@ static int unload_detach_all_pinned(struct unload *unload, struct reason *reason
 		if (r)
 			return r;
 	}
+	/* The gate is open: that names no uplink, so the gates on all go too. */
 	r = load_detach_unknown(&unload->pins, &unload->pins);
 	if (r)
 		return reason_errno(
@@ -209,6 +210,24 @@ static int unload_detach_found(struct unload *unload, struct reason *reason)
 		unload->lifted->links++;
 	}
 	return 0;
+}
+
+/* Filters need neither pins nor links to stay, and refuse what has no pass. */
+static int unload_lift_filters(struct unload *unload, struct reason *reason)
+{
+	const struct uplink_names none = { 0 };
+	unsigned int n = 0;
+	int r = load_lift_filters(&unload->pins, &none, &n);
+
+	if (r)
+		return reason_errno(reason, r, "cannot take away the gates on uplinks");
+	unload->lifted->links += n;
+	return 0;
+}
+
+static int unload_find_filter(void *userdata, const struct uplink_gate *gate)
+{
+	return gate->program_id != 0;
 }
 
 static int unload_note_stranger(void *userdata, const char *name)
@@ -284,7 +303,7 @@ static bool unload_finds_any(const struct unload *unload)
 	for (size_t i = 0; i < unload->found.n; i++)
 		if (unload_is_ours(unload, &unload->found.links[i]))
 			return true;
-	return false;
+	return uplink_gate_each_filter(&unload->pins, unload_find_filter, NULL) == 1;
 }
 
 static int unload_check_only(const struct unload *unload, const struct load_id *only,
@@ -331,6 +350,9 @@ static int unload_all(struct unload *unload, const struct load_id *only, struct 
 	if (r)
 		return r;
 	r = unload_detach_found(unload, reason);
+	if (r)
+		return r;
+	r = unload_lift_filters(unload, reason);
 	if (r)
 		return r;
 	unload->lifted->lifted = true;

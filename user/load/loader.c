@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -23,6 +24,10 @@ const char *const loader_lasting_maps[] = {
 };
 const unsigned int loader_n_lasting_maps = ARRAY_SIZE(loader_lasting_maps);
 
+const char *const loader_packet_maps[] = { "map_marks", "map_passes", "map_layers",
+					   "map_pkt_counts", "map_guest_slots" };
+const unsigned int loader_n_packet_maps = ARRAY_SIZE(loader_packet_maps);
+
 const char *const loader_row_maps[] = { "map_rows", "map_row_tenants", "map_row_names",
 					"map_row_lasts", "map_rows_used" };
 const unsigned int loader_n_row_maps = ARRAY_SIZE(loader_row_maps);
@@ -31,10 +36,28 @@ struct loader {
 	struct smtpward_bpf *skeleton;
 	struct bpf_map *lasting[ARRAY_SIZE(loader_lasting_maps)];
 	struct bpf_map *rows[ARRAY_SIZE(loader_row_maps)];
+	struct bpf_map *packets[ARRAY_SIZE(loader_packet_maps)];
 	struct bpf_program *programs[SMTPWARD_HOOKS];
 	struct bpf_map *before[SMTPWARD_HOOKS];
 	bool on_trial;
+	uint32_t programs_of; /* SMTPWARD_PART_* */
 };
+
+static void loader_set_packets(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
+			       const struct loader_options *options)
+{
+	typeof(skeleton->rodata) constants = skeleton->rodata;
+
+	constants->layer_parts = options->parts;
+	constants->fallback_parts = options->fallback_parts;
+	constants->first_to_rule = ruleset->first_to;
+	memcpy(constants->guest_rules, ruleset->guest_rules, sizeof(constants->guest_rules));
+#define ANY(name, word, kind)                                  \
+	constants->any_##name = ruleset->any[SMTPWARD_##name]; \
+	constants->asks_guest[SMTPWARD_##name - SMTPWARD_GUEST] = ruleset->asks[SMTPWARD_##name];
+	SMTPWARD_GUEST_CONDITIONS(ANY)
+#undef ANY
+}
 
 static void loader_set_constants(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
 				 const struct loader_options *options)
@@ -55,7 +78,8 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	SMTPWARD_CONDITIONS(ANY)
 #undef ANY
 	constants->any_cgroup = ruleset->any_cgroup;
-	memcpy(constants->asks, ruleset->asks, sizeof(constants->asks));
+	for (int condition = 0; condition < SMTPWARD_CONNECT_CONDITIONS_N; condition++)
+		constants->asks[condition] = ruleset->asks[condition];
 	constants->asks_cgroup = ruleset->asks_cgroup;
 	constants->asks_star = ruleset->asks_star;
 	if (ruleset->asks_local)
@@ -85,6 +109,7 @@ static void loader_set_constants(struct smtpward_bpf *skeleton, const struct rul
 	constants->tenant_interval_ns = ruleset->tenant_interval_ns;
 	constants->tenant_window_ns = ruleset->tenant_window_ns;
 	constants->typed_task = options->typed_task;
+	loader_set_packets(skeleton, ruleset, options);
 }
 
 /* A map has at least one entry. */
@@ -114,6 +139,10 @@ static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset 
 		      { skeleton->maps.map_paths, ruleset->n_segments },
 		      { skeleton->maps.map_addresses, ruleset->n_addresses },
 		      { skeleton->maps.map_rules, ruleset->n_rules },
+		      { skeleton->maps.map_guests, ruleset->n_guests },
+		      { skeleton->maps.map_sources, ruleset->n_sources },
+		      { skeleton->maps.map_macs, ruleset->n_macs },
+		      { skeleton->maps.map_vlans, ruleset->vlans.n_items },
 #define SIZE(name, map, member) { skeleton->maps.map, ruleset->ids[SMTPWARD_##name].n_items },
 		      SMTPWARD_ID_CONDITIONS(SIZE)
 #undef SIZE
@@ -128,15 +157,69 @@ static int loader_set_sizes(struct smtpward_bpf *skeleton, const struct ruleset 
 	return 0;
 }
 
-/* Leaves out the parts that the policy does not need. */
-static int loader_set_needed(struct smtpward_bpf *skeleton, const struct ruleset *ruleset,
-			     bool reader)
+/* Leaves out what is of a part of the second layer without programs. */
+static int loader_set_layer(const struct loader *loader, uint32_t programs)
 {
+	const struct smtpward_bpf *skeleton = loader->skeleton;
+	const struct {
+		struct bpf_map *map;
+		uint32_t parts;
+	} maps[] = {
+		{ skeleton->maps.map_marks, SMTPWARD_PART_PASS },
+		{ skeleton->maps.map_passes, SMTPWARD_PART_PASS | SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_layers, UINT32_MAX },
+		{ skeleton->maps.map_layer, UINT32_MAX },
+		{ skeleton->maps.map_pkt_counts, UINT32_MAX },
+		{ skeleton->maps.map_repeats, SMTPWARD_PART_PASS | SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_guest_slots, SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_guests, SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_sources, SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_macs, SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_vlans, SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_before_eth, SMTPWARD_PART_GATE },
+		{ skeleton->maps.map_before_bare, SMTPWARD_PART_GATE },
+	};
+	const bool gate = programs & SMTPWARD_PART_GATE;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(maps) && !r; i++)
+		r = bpf_map__set_autocreate(maps[i].map, maps[i].parts & programs);
+	for (int hook = 0; hook < SMTPWARD_HOOKS && !r; hook++) {
+		const bool has = hook_is_of(hook, programs);
+
+		r = bpf_program__set_autoload(loader->programs[hook], has);
+		if (!r)
+			r = bpf_map__set_autocreate(loader->before[hook], has);
+	}
+	if (!r)
+		r = bpf_program__set_autoload(skeleton->progs.smtpward_up_eth, gate);
+	return r ? r : bpf_program__set_autoload(skeleton->progs.smtpward_up_bare, gate);
+}
+
+/* GRND_INSECURE: while a machine boots, to wait for better numbers may take minutes. */
+static int loader_set_seed(struct smtpward_bpf *skeleton)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_INSECURE) != sizeof(seed))
+		return -errno;
+	skeleton->rodata->repeats_seed = seed;
+	return 0;
+}
+
+/* Leaves out the parts that the policy does not need. */
+static int loader_set_needed(const struct loader *loader, const struct ruleset *ruleset,
+			     const struct loader_options *options)
+{
+	const struct smtpward_bpf *skeleton = loader->skeleton;
 	int r = bpf_map__set_autocreate(skeleton->maps.rodata_until, ruleset->asks_until);
 
 	if (r)
 		return r;
-	return bpf_program__set_autoload(skeleton->progs.smtpward_hooks, reader);
+	r = loader_set_layer(loader, loader->programs_of);
+	if (!r && loader->programs_of)
+		r = loader_set_seed(loader->skeleton);
+	return r ? r : bpf_program__set_autoload(skeleton->progs.smtpward_hooks, options->reader);
 }
 
 /* libbpf renames a reused map to its name in the kernel, which may be empty. */
@@ -150,6 +233,9 @@ static const char *loader_map_name(const struct loader *loader, const struct bpf
 	for (unsigned int i = 0; i < loader_n_row_maps; i++)
 		if (map == loader->rows[i])
 			return loader_row_maps[i];
+	for (unsigned int i = 0; i < loader_n_packet_maps; i++)
+		if (map == loader->packets[i])
+			return loader_packet_maps[i];
 	return bpf_map__name(map);
 }
 
@@ -191,6 +277,7 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	if (!loader)
 		return reason_errno(reason, -ENOMEM, "cannot open the BPF object");
 	loader->on_trial = options->trial_ends_ns != 0;
+	loader->programs_of = options->parts | options->fallback_parts;
 	loader->skeleton = smtpward_bpf__open();
 	if (!loader->skeleton)
 		return reason_errno(reason, -errno, "cannot open the BPF object");
@@ -200,13 +287,16 @@ int loader_open(const struct ruleset *ruleset, const struct loader_options *opti
 	for (unsigned int i = 0; i < loader_n_row_maps; i++)
 		loader->rows[i] =
 			bpf_object__find_map_by_name(loader->skeleton->obj, loader_row_maps[i]);
+	for (unsigned int i = 0; i < loader_n_packet_maps; i++)
+		loader->packets[i] =
+			bpf_object__find_map_by_name(loader->skeleton->obj, loader_packet_maps[i]);
 	r = loader_find_hooks(loader, reason);
 	if (r)
 		return r;
 	loader_set_constants(loader->skeleton, ruleset, options);
 	r = loader_set_sizes(loader->skeleton, ruleset, options);
 	if (!r)
-		r = loader_set_needed(loader->skeleton, ruleset, options->reader);
+		r = loader_set_needed(loader, ruleset, options);
 	if (r)
 		return reason_errno(reason, r, "cannot prepare the BPF object");
 	*ret_loader = TAKE_PTR(loader);
@@ -219,7 +309,7 @@ int loader_fits_map(const struct loader *loader, const char *name, int fd)
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
 
-	if (!map)
+	if (!map || !bpf_map__autocreate(map))
 		return -ENOENT;
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
@@ -253,7 +343,7 @@ static int loader_bind_maps(const struct loader *loader, const struct bpf_progra
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map))
 			continue;
 		if (bpf_prog_bind_map(bpf_program__fd(program), bpf_map__fd(map), NULL))
 			return -errno;
@@ -272,7 +362,18 @@ int loader_load(struct loader *loader, struct reason *reason)
 	/* Not the skeleton's own: in libbpf 1.1 that maps a map, too, which is not to be made. */
 	r = bpf_object__load(loader->skeleton->obj);
 	for (int hook = 0; !r && hook < SMTPWARD_HOOKS; hook++) {
+		if (loader_hook(loader, hook) < 0)
+			continue;
 		r = loader_bind_maps(loader, loader->programs[hook]);
+		if (r)
+			return reason_errno(reason, r, "cannot bind the maps to the programs");
+	}
+	for (int kind = 0; !r && kind < UPLINK_KINDS; kind++) {
+		if (loader_gate(loader, (enum uplink_kind)kind) < 0)
+			continue;
+		r = loader_bind_maps(loader,
+				     bpf_object__find_program_by_name(loader->skeleton->obj,
+								      uplink_infos[kind].program));
 		if (r)
 			return reason_errno(reason, r, "cannot bind the maps to the programs");
 	}
@@ -290,13 +391,27 @@ int loader_map(const struct loader *loader, const char *name)
 {
 	const struct bpf_map *map = loader_find_map(loader, name);
 
-	return map ? bpf_map__fd(map) : -ENOENT;
+	return map && bpf_map__autocreate(map) ? bpf_map__fd(map) : -ENOENT;
 }
 
 int loader_hook(const struct loader *loader, enum smtpward_hook hook)
 {
 	assert((unsigned int)hook < SMTPWARD_HOOKS);
+	if (!hook_is_of(hook, loader->programs_of))
+		return -ENOENT;
 	return bpf_program__fd(loader->programs[hook]);
+}
+
+int loader_gate(const struct loader *loader, enum uplink_kind kind)
+{
+	const struct bpf_program *program;
+
+	assert((unsigned int)kind < UPLINK_KINDS);
+	if (!(loader->programs_of & SMTPWARD_PART_GATE))
+		return -ENOENT;
+	program =
+		bpf_object__find_program_by_name(loader->skeleton->obj, uplink_infos[kind].program);
+	return program ? bpf_program__fd(program) : -ENOENT;
 }
 
 int loader_before_map(const struct loader *loader, enum smtpward_hook hook)
@@ -314,6 +429,9 @@ static bool loader_is_lasting(const struct loader *loader, const struct bpf_map 
 	for (unsigned int i = 0; i < loader_n_row_maps; i++)
 		if (map == loader->rows[i])
 			return true;
+	for (unsigned int i = 0; i < loader_n_packet_maps; i++)
+		if (map == loader->packets[i])
+			return true;
 	return map == loader->skeleton->maps.map_gate;
 }
 
@@ -324,14 +442,24 @@ int loader_each_object(const struct loader *loader,
 	int r;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
-		if (bpf_map__is_internal(map) || map == loader->skeleton->maps.map_gate)
+		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map) ||
+		    map == loader->skeleton->maps.map_gate)
 			continue;
 		r = object(userdata, loader_map_name(loader, map), bpf_map__fd(map));
 		if (r)
 			return r;
 	}
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
+		if (loader_hook(loader, hook) < 0)
+			continue;
 		r = object(userdata, hook_infos[hook].program_pin, loader_hook(loader, hook));
+		if (r)
+			return r;
+	}
+	for (int kind = 0; kind < UPLINK_KINDS; kind++) {
+		const int fd = loader_gate(loader, (enum uplink_kind)kind);
+
+		r = fd < 0 ? 0 : object(userdata, uplink_infos[kind].program_pin, fd);
 		if (r)
 			return r;
 	}
@@ -351,7 +479,7 @@ int loader_freeze_maps(const struct loader *loader)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, loader->skeleton->obj) {
-		if (loader_stays_open(loader, map))
+		if (loader_stays_open(loader, map) || !bpf_map__autocreate(map))
 			continue;
 		if (bpf_map_freeze(bpf_map__fd(map)))
 			return -errno;
@@ -389,7 +517,11 @@ int loader_describe_hooks(const struct loader *loader, uint64_t cgroup_id)
 	const uint32_t zero = 0;
 
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
-		int r = object_program_id(loader_hook(loader, hook), &hooks.program_ids[hook]);
+		int r;
+
+		if (loader_hook(loader, hook) < 0)
+			continue;
+		r = object_program_id(loader_hook(loader, hook), &hooks.program_ids[hook]);
 
 		if (r)
 			return r;

@@ -11,23 +11,26 @@
 
 #include "base/reason.h"
 #include "pins/hook.h"
+#include "pins/uplink.h"
 #include "ruleset/ruleset.h"
 
 struct loader;
 
 struct loader_options {
 	uint64_t generation;
-	uint64_t root_cgroup;	/* id of the v2 root */
-	uint32_t host_netns;	/* inode number of the host's network namespace; 0: not needed */
-	uint32_t events_size;	/* bytes, a power of two and a multiple of the page size */
-	uint32_t callers_max;	/* entries of map_callers */
-	uint32_t tenants_max;	/* entries of map_tenants */
-	uint32_t cgroups_max;	/* entries of map_cgroups, and of map_inherited */
-	uint64_t trial_ends_ns; /* of trial.h's clock; 0: it is no trial */
-	bool trial_falls_back;	/* on the programs in loader_before_map(), or on nothing */
-	bool typed_task;	/* the kernel has FEATURE_TASK */
-	bool reads_tai;		/* the kernel has FEATURE_TAI */
-	bool reader;		/* somebody who is not root reads: iter_hooks is for them */
+	uint64_t root_cgroup;	 /* id of the v2 root */
+	uint32_t host_netns;	 /* inode number of the host's network namespace; 0: not needed */
+	uint32_t events_size;	 /* bytes, a power of two and a multiple of the page size */
+	uint32_t callers_max;	 /* entries of map_callers */
+	uint32_t tenants_max;	 /* entries of map_tenants */
+	uint32_t cgroups_max;	 /* entries of map_cgroups, and of map_inherited */
+	uint64_t trial_ends_ns;	 /* of trial.h's clock; 0: it is no trial */
+	bool trial_falls_back;	 /* on the programs in loader_before_map(), or on nothing */
+	bool typed_task;	 /* the kernel has FEATURE_TASK */
+	bool reads_tai;		 /* the kernel has FEATURE_TAI */
+	uint32_t parts;		 /* SMTPWARD_PART_* that the policy asks for, */
+	uint32_t fallback_parts; /* and that a trial may go back to */
+	bool reader;		 /* somebody who is not root reads: iter_hooks is for them */
 };
 
 /*
@@ -37,6 +40,10 @@ struct loader_options {
  */
 extern const char *const loader_lasting_maps[];
 extern const unsigned int loader_n_lasting_maps;
+
+/* The maps of smtpward/packets.h that last in the same way, among policies that have them. */
+extern const char *const loader_packet_maps[];
+extern const unsigned int loader_n_packet_maps;
 
 /* The maps of smtpward/rows.h, which last from version to version too. */
 extern const char *const loader_row_maps[];
@@ -55,7 +62,11 @@ int loader_load(struct loader *loader, struct reason *reason);
 
 /* Descriptors stay the loader's; -ENOENT if the policy does without. */
 int loader_map(const struct loader *loader, const char *name);
+/* -ENOENT if the generation has no program for the hook. */
 int loader_hook(const struct loader *loader, enum smtpward_hook hook);
+
+/* The program of the gates on uplinks of a kind. -ENOENT if the generation has none. */
+int loader_gate(const struct loader *loader, enum uplink_kind kind);
 
 /* Returns the map in which the hook's program looks for the program that decided before. */
 int loader_before_map(const struct loader *loader, enum smtpward_hook hook);

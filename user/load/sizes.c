@@ -32,6 +32,8 @@ int sizes_choose(int root_fd, struct loader_options *options)
 	options->events_size = mebibytes >= 2048 ? 8 << 20 : 2 << 20;
 	options->callers_max = sizes_between(4096, mebibytes * 4, 65536);
 	options->tenants_max = sizes_at_least_twice(sizes_between(4096, mebibytes, 65536), cgroups);
+	/* Guests that come and go leave their entries to the reader for a while. */
+	options->tenants_max += 2 * SMTPWARD_GUESTS;
 	options->cgroups_max =
 		sizes_at_least_twice(sizes_between(16384, mebibytes, 1 << 20), cgroups);
 	return 0;

@@ -12,7 +12,7 @@
 #include "base/macro.h"
 #include "pins/object.h"
 
-/* An entry of map_callers that nobody used for so long makes room. */
+/* An entry of a user, or of a guest, that nobody used for so long makes room. */
 #define IDLE_NS 3600000000000ULL
 
 /* So long after a cgroup went no program is at its counts that had looked for them before. */
@@ -283,8 +283,13 @@ static bool callers_is_since(uint64_t then, uint64_t ns)
 	return now > then && now - then >= ns;
 }
 
-static bool callers_is_idle(const struct smtpward_caller_counts *counts)
+/* A tenant's entry stays as long as its cgroup is there; whether a device is, only the kernel
+ * knows. */
+static bool callers_is_idle(const struct smtpward_caller_key *key,
+			    const struct smtpward_caller_counts *counts)
 {
+	if (key->shared && !(key->cgroup_id & SMTPWARD_GUEST_BIT))
+		return false;
 	return callers_is_since(
 		counts->next_ns > counts->born_ns ? counts->next_ns : counts->born_ns, IDLE_NS);
 }
@@ -353,7 +358,7 @@ int callers_forget(struct callers *callers, const struct smtpward_caller_key *ke
 	const struct smtpward_caller_counts before = *callers->counts;
 	const struct smtpward_reported reported = *callers->reported;
 	const struct smtpward_caller_counts *counts = callers->counts;
-	const bool idle = !key->shared && callers_is_idle(&before);
+	const bool idle = callers_is_idle(key, &before);
 	bool gone = false;
 	int r;
 
@@ -374,7 +379,7 @@ int callers_forget(struct callers *callers, const struct smtpward_caller_key *ke
 	r = bpf_map_delete_elem(callers->reported_fd, key);
 	if (r && r != -ENOENT)
 		return r;
-	r = gone ? 0 : callers_count_forgotten(callers, key);
+	r = gone || key->shared ? 0 : callers_count_forgotten(callers, key);
 	if (r)
 		return r;
 	*callers->reported = reported;

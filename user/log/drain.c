@@ -307,7 +307,7 @@ int drain_write_pending(struct drain *drain)
 		return 1;
 	drain->pending = false;
 	drain->written++;
-	if (drain->line.kind == LINE_ATTEMPT)
+	if (line_is_attempt(&drain->line))
 		drain->report.lines++;
 	drain->report.summed_up += drain->line.suppressed + drain->line.lost;
 	return drain_settle(drain, &drain->step);

@@ -172,7 +172,7 @@ static void passed_add_top(struct passed_text *text, struct passed_source *sourc
 
 	if (r)
 		passed_add(text, ", and where to cannot be read: %s", strerror(-r));
-	if (r || !top.attempts)
+	if (r || !top.attempts || !top.port)
 		return;
 	inet_ntop(is_v4 ? AF_INET : AF_INET6, top.address + (is_v4 ? MAPPED_BYTES : 0), address,
 		  sizeof(address));
@@ -236,6 +236,11 @@ static void passed_add_last(struct passed_text *text, const struct passed_source
 static void passed_add_who(struct passed_text *text, const struct threshold_caller *caller,
 			   const struct line *names)
 {
+	if (caller->key.cgroup_id & SMTPWARD_GUEST_BIT) {
+		passed_add(text, "the guest %.*s", (int)sizeof(names->packet.guest),
+			   names->packet.guest);
+		return;
+	}
 	if (caller->key.shared)
 		passed_add(text, "users without a count of their own");
 	else

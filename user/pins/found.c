@@ -15,6 +15,7 @@
 #include "base/macro.h"
 #include "pins/object.h"
 #include "pins/pins.h"
+#include "pins/uplink.h"
 
 /* MAX_USED_MAPS of the kernel: the most maps that a program uses. */
 #define MAPS_MAX 64
@@ -206,11 +207,49 @@ static int found_hook_of(const struct bpf_link_info *info, const struct found_pr
 	return -1;
 }
 
+/* 1 if the program, whose maps have names, has a map_gate. */
+static int found_read_owner(const struct found_program *program, struct found_link *link)
+{
+	struct smtpward_gate gate;
+	int r = found_read_map(program, "map_gate", &gate, sizeof(gate), &link->gate_id);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	link->gate = gate.generation;
+	r = found_read_origin(program, link);
+	return r ? r : 1;
+}
+
+static bool found_is_gate(const struct found_program *program)
+{
+	for (int kind = 0; kind < UPLINK_KINDS; kind++)
+		if (found_is_named(program->info.name, uplink_infos[kind].program))
+			return true;
+	return false;
+}
+
+int found_read_gate(uint32_t program_id, struct found_link *ret_link)
+{
+	struct found_link link = { .program_id = program_id };
+	struct found_program program;
+	int r = found_read_program(program_id, &program);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (!found_is_gate(&program))
+		return 0;
+	r = found_name_maps(&program);
+	if (!r)
+		r = found_read_owner(&program, &link);
+	if (r == 1)
+		*ret_link = link;
+	return r;
+}
+
 /* 1 if the link is ours and attached; then *link describes it. */
 static int found_describe(const struct bpf_link_info *info, struct found_link *link)
 {
 	struct found_program program;
-	struct smtpward_gate gate;
 	int r, hook;
 
 	if (info->type != BPF_LINK_TYPE_CGROUP || !info->cgroup.cgroup_id)
@@ -230,12 +269,7 @@ static int found_describe(const struct bpf_link_info *info, struct found_link *l
 		.program_id = info->prog_id,
 		.cgroup_id = info->cgroup.cgroup_id,
 	};
-	r = found_read_map(&program, "map_gate", &gate, sizeof(gate), &link->gate_id);
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	link->gate = gate.generation;
-	r = found_read_origin(&program, link);
-	return r ? r : 1;
+	return found_read_owner(&program, link);
 }
 
 /*

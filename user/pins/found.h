@@ -44,6 +44,12 @@ int found_read(struct found *ret_found);
 void found_clear(struct found *found);
 
 /*
+ * Describes the program of a gate on an uplink as a link: without a hook, an id and a cgroup. 1 if
+ * the program is ours; the caller frees ret_link->pins. 0 or -errno.
+ */
+int found_read_gate(uint32_t program_id, struct found_link *ret_link);
+
+/*
  * Whether the link belongs to this pin directory. A container may have a directory of the same
  * name, and another v2 root: root_id is the id of the root that this process sees.
  */

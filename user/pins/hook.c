@@ -9,8 +9,9 @@
 #include <smtpward/abi.h>
 
 #include "base/macro.h"
+#include "pins/uplink.h"
 
-#define HOOK_INFO(_name, type, _program, before)                             \
+#define HOOK_INFO(_name, type, _program, before, _part)                      \
 	[SMTPWARD_HOOK_##type] = {                                           \
 		.name = #_name,                                              \
 		.link_pin = "link_" #_name,                                  \
@@ -20,6 +21,7 @@
 		.lacking = "not enforcing: the hook " #_name                 \
 			   " is not in force; 'smtpward load' puts it back", \
 		.attach_type = BPF_CGROUP_##type,                            \
+		.part = SMTPWARD_PART_##_part,                               \
 	},
 
 const struct hook_info hook_infos[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(HOOK_INFO) };
@@ -27,12 +29,24 @@ const struct hook_info hook_infos[SMTPWARD_HOOKS] = { SMTPWARD_HOOK_TABLE(HOOK_I
 _Static_assert(ARRAY_SIZE(((struct smtpward_hooks *)NULL)->program_ids) == SMTPWARD_HOOKS,
 	       "a program id for each hook");
 
-bool hook_is_unknown_link(const char *name)
+bool hook_is_of(int hook, uint32_t parts)
+{
+	assert(hook >= 0 && hook < SMTPWARD_HOOKS);
+	return !hook_infos[hook].part || hook_infos[hook].part & parts;
+}
+
+int hook_find_link(const char *name)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
 		if (!strcmp(name, hook_infos[hook].link_pin))
-			return false;
-	return !strncmp(name, "link_", strlen("link_"));
+			return hook;
+	return -1;
+}
+
+bool hook_is_unknown_link(const char *name)
+{
+	return hook_find_link(name) < 0 && !uplink_of_pin(name) &&
+	       !strncmp(name, "link_", strlen("link_"));
 }
 
 void hook_fds_clear(int ret_fds[static SMTPWARD_HOOKS])

@@ -7,10 +7,12 @@
 #define SMTPWARD_HOOK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <linux/bpf.h>
 
 #include <smtpward/hooks.h>
+#include <smtpward/packets.h>
 
 struct hook_info {
 	const char *name;	 /* "connect4" */
@@ -20,9 +22,16 @@ struct hook_info {
 	const char *before_map;	 /* "map_before4", in the BPF object */
 	const char *lacking;	 /* status's words if the hook is not in force */
 	enum bpf_attach_type attach_type;
+	uint32_t part; /* SMTPWARD_PART_* of the second layer; 0: every policy has the hook */
 };
 
 extern const struct hook_info hook_infos[SMTPWARD_HOOKS];
+
+/* Whether a generation with programs of these parts of the second layer has the hook. */
+bool hook_is_of(int hook, uint32_t parts);
+
+/* The hook whose link has a pin with this name; -1 if none has. */
+int hook_find_link(const char *name);
 
 /*
  * Whether a pin with this name would be a hook's link, of a hook that this version does not have.

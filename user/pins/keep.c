@@ -22,6 +22,7 @@
 #include "pins/lock.h"
 #include "pins/object.h"
 #include "pins/trial.h"
+#include "pins/uplink.h"
 
 #define KEEP_NAME "keep"
 #define KEEP_DIR RUN_DIR "/" KEEP_NAME
@@ -197,14 +198,35 @@ static int keep_find_fallback(const struct pins *pins, uint64_t generation, uint
 	return 0;
 }
 
+struct keep_uplinks {
+	const struct pins *pins, *keep;
+	int (*each)(const struct pins *pins, const struct pins *keep, uint64_t generation,
+		    const char *name);
+};
+
+static int keep_uplink(void *userdata, const char *name)
+{
+	const struct keep_uplinks *uplinks = userdata;
+
+	return uplink_of_pin(name) ? uplinks->each(uplinks->pins, uplinks->keep, 0, name) : 0;
+}
+
 /* Calls each for every pin of the second set, until each returns something else than 0. */
 static int keep_each(const struct pins *pins, const struct pins *keep, uint64_t generation,
 		     uint64_t fallback,
 		     int (*each)(const struct pins *pins, const struct pins *keep,
 				 uint64_t generation, const char *name))
 {
-	int r;
+	struct keep_uplinks uplinks = { pins, keep, each };
+	int r = pins_each(pins, 0, keep_uplink, &uplinks);
 
+	if (r)
+		return r;
+	for (int kind = 0; fallback && kind < UPLINK_KINDS; kind++) {
+		r = each(pins, keep, generation, uplink_infos[kind].before_map);
+		if (r)
+			return r;
+	}
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		r = each(pins, keep, 0, hook_infos[hook].link_pin);
 		/* A program array without a pin is empty, whoever uses the array. */

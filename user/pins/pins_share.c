@@ -49,6 +49,8 @@ static const struct {
 	{ "map_tracker", READS },
 	{ "map_clock", READS },
 	{ "map_host", READS },
+	{ "map_layer", READS },
+	{ "map_pkt_counts", READS },
 	{ "map_local", READS },
 	{ "map_cgroups", READS },
 	{ "iter_hooks", READS },

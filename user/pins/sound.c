@@ -7,7 +7,7 @@
 
 #include <bpf/bpf.h>
 
-#include <smtpward/abi.h>
+#include <smtpward/packets.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -31,6 +31,12 @@ static const struct sound_map {
 	{ "map_note_root", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct smtpward_note) },
 	{ "map_counters", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
 	  sizeof(struct smtpward_counters) },
+	{ "map_marks", BPF_MAP_TYPE_SK_STORAGE, sizeof(uint32_t), sizeof(struct smtpward_mark) },
+	{ "map_passes", BPF_MAP_TYPE_LRU_HASH, sizeof(uint32_t), sizeof(struct smtpward_pass) },
+	{ "map_layers", BPF_MAP_TYPE_HASH, sizeof(uint64_t), sizeof(uint32_t) },
+	{ "map_pkt_counts", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
+	  sizeof(struct smtpward_packet_counters) },
+	{ "map_guest_slots", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(uint32_t) },
 	{ "map_local", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct smtpward_prefix), sizeof(uint64_t) },
 };
 

@@ -78,10 +78,15 @@ int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_
 				      reason);
 }
 
+bool state_lacks_hook(const struct state *state, int hook)
+{
+	return state->hooks[hook] != STATE_IN_FORCE && state->hooks[hook] != STATE_UNUSED;
+}
+
 bool state_is_whole(const struct state *state)
 {
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
-		if (state->hooks[hook] != STATE_IN_FORCE)
+		if (state_lacks_hook(state, hook))
 			return false;
 	return !state->gate_open && (state->tracker || !state->asks_cgroup) &&
 	       !state_is_lifted(state);
@@ -135,7 +140,7 @@ const char *state_headline(const struct state *state)
 		return "not enforcing: no hook is in force, and nothing is refused; 'smtpward "
 		       "load' puts them back";
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++)
-		if (state->hooks[hook] != STATE_IN_FORCE)
+		if (state_lacks_hook(state, hook))
 			return hook_infos[hook].lacking;
 	if (!state->tracker && state->asks_cgroup)
 		return "not enforcing: the cgroup tracker is gone; 'smtpward load' puts it back";
@@ -171,6 +176,12 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 			"'smtpward clock' tells the programs",
 	[STATE_ROWS] = "tenants that are gone take room in the count that 'smtpward report' shows; "
 		       "'smtpward load' takes them away",
+	[STATE_UPLINKS] = "not every uplink has its gate, and packets leave by the others unseen; "
+			  "'smtpward load' puts a gate on each that is there",
+	[STATE_ABSENT] = "an uplink that the policy asks for is not there; it gets its gate as it "
+			 "comes",
+	[STATE_BEHIND] = "another program or filter sees the packets of an uplink before the gate "
+			 "does, and may let them out; 'bpftool net' and 'tc filter' name it",
 	[STATE_CROWDED] = "there are more tenants than the count that 'smtpward report' shows has "
 			  "room for: attempts of the others are one row",
 };
@@ -181,6 +192,7 @@ const char *const state_trouble_names[STATE_TROUBLES] = {
 	[STATE_MISSING] = "missing", [STATE_LIMITS] = "limits", [STATE_BACK] = "back",
 	[STATE_SCOPE] = "scope",     [STATE_LOCAL] = "local",	[STATE_FULL] = "full",
 	[STATE_CLOCK] = "clock",     [STATE_ROWS] = "rows",	[STATE_CROWDED] = "crowded",
+	[STATE_UPLINKS] = "uplinks", [STATE_ABSENT] = "absent", [STATE_BEHIND] = "behind",
 };
 
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,

@@ -10,17 +10,29 @@
 #include <stdint.h>
 
 #include <smtpward/abi.h>
+#include <smtpward/packets.h>
 
 #include "pins/hook.h"
 #include "pins/object.h"
 #include "pins/pins.h"
 #include "pins/trial.h"
+#include "pins/uplink.h"
 
 enum state_hook {
 	STATE_IN_FORCE,
 	STATE_NO_LINK,	     /* its pin is gone */
 	STATE_DETACHED,	     /* by somebody, or with its cgroup */
 	STATE_OTHER_PROGRAM, /* the link has a program that is not the policy's */
+	STATE_UNUSED,	     /* the policy does not ask for the hook */
+};
+
+/* An uplink that the policy names, or found. */
+enum state_uplink {
+	STATE_UPLINK_HELD,
+	STATE_UPLINK_BEHIND,  /* the gate is there, and another program sees packets before it */
+	STATE_UPLINK_OPEN,    /* the device is there, and has no gate of this policy */
+	STATE_UPLINK_MISSING, /* there is no such device */
+	STATE_UPLINK_UNKNOWN, /* who is not root cannot see a gate */
 };
 
 /* Troubles of a policy, which may be in force all the same. */
@@ -39,6 +51,9 @@ enum state_trouble {
 	STATE_FULL,    /* there are more local addresses than the kernel's map has room for */
 	STATE_CLOCK,   /* a rule has an end, and the clock is not set */
 	STATE_ROWS,    /* tenants that are gone take room from the count of those that are there */
+	STATE_UPLINKS, /* an uplink is open */
+	STATE_ABSENT,  /* an uplink is missing */
+	STATE_BEHIND,  /* another program sees an uplink's packets before the gate does */
 	STATE_CROWDED, /* there are more tenants than the count tells apart */
 	STATE_TROUBLES,
 };
@@ -46,7 +61,8 @@ enum state_trouble {
 /* Troubles that the next load, or a heal, puts right. */
 #define STATE_HEALS                                                                         \
 	(1U << STATE_PINS | 1U << STATE_READER | 1U << STATE_UNKEPT | 1U << STATE_COVERED | \
-	 1U << STATE_MISSING | 1U << STATE_LIMITS | 1U << STATE_BACK | 1U << STATE_ROWS)
+	 1U << STATE_MISSING | 1U << STATE_LIMITS | 1U << STATE_BACK | 1U << STATE_ROWS |   \
+	 1U << STATE_UPLINKS)
 
 struct state {
 	bool enforcing;	   /* whole, and mode enforce */
@@ -61,6 +77,10 @@ struct state {
 	 * back. All zero but the generation where it cannot be read.
 	 */
 	struct smtpward_policy_info other;
+	struct smtpward_layer layer; /* all zero for a policy without the second layer */
+	struct smtpward_packet_counters packets; /* the same */
+	struct uplink_names uplink_names;
+	enum state_uplink uplinks[UPLINK_NAMES_MAX]; /* as uplink_names lists them */
 	enum state_hook hooks[SMTPWARD_HOOKS];
 	struct object_link links[SMTPWARD_HOOKS];
 	bool asks_cgroup;			    /* a rule goes by cgroups */
@@ -103,6 +123,9 @@ int state_read_rows(const char *path, struct state *ret_state, struct figures *r
  */
 int state_watch(const char *path, struct object_hooks *hooks, struct state *ret_state,
 		struct reason *reason);
+
+/* Whether a hook that the policy asks for is not in force. */
+bool state_lacks_hook(const struct state *state, int hook);
 
 /* Whether the hooks, and the tracker where a rule goes by it, are as the load left them. */
 bool state_is_whole(const struct state *state);

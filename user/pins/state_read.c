@@ -19,6 +19,7 @@
 #include "pins/figures.h"
 #include "pins/rows.h"
 #include "pins/state_view.h"
+#include "pins/uplink_gate.h"
 
 /* For a reader that is not root: with a descriptor of a link it could detach the hook. */
 static int state_read_hook_from_outside(const struct state_view *view, struct state *state,
@@ -102,6 +103,9 @@ static int state_read_hook(const struct state_view *view, struct state *state, i
 	bool exists = false, hidden;
 	int r = 0;
 
+	state->hooks[hook] = STATE_UNUSED;
+	if (!hook_is_of(hook, state->layer.parts))
+		return 0;
 	state->hooks[hook] = STATE_NO_LINK;
 	if (view->pins.fd >= 0)
 		r = state_read_pinned_hook(view, state, hook);
@@ -262,7 +266,8 @@ static int state_read_used(const struct state_view *view, struct state *state)
 	/* A version before that map loaded it. */
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	/* Not for each tenant that goes: those that are there may fill what is shared by themselves. */
+	/* Not for each tenant that goes: those that are there may fill what is shared by
+	 * themselves. */
 	if ((int64_t)used.gone > 0 && (int64_t)used.gone * 4 >= (int64_t)used.tenants &&
 	    rows_are_crowded(&used))
 		state_note(state, STATE_ROWS);
@@ -398,10 +403,96 @@ static int state_read_policy(struct state_view *view, struct state *state)
 	return state_read_rules(view, state);
 }
 
+static int state_judge_gate(const struct state_view *view, const struct state *state,
+			    const struct uplink_gate *gate, enum uplink_kind kind,
+			    enum state_uplink *ret_uplink)
+{
+	_cleanup_close_ int program_fd = -1;
+	uint32_t program_id = 0;
+	int r = object_open_to_read(&view->pins, state->attached, uplink_infos[kind].program_pin,
+				    &program_fd);
+
+	if (!r)
+		r = object_program_id(program_fd, &program_id);
+	if (!r && gate->program_id == program_id)
+		*ret_uplink = gate->behind ? STATE_UPLINK_BEHIND : STATE_UPLINK_HELD;
+	/* There is no such pin, or something else of that name. */
+	return r == -ENOENT || r == -EBADMSG || r == -EROFS ? 0 : r;
+}
+
+static int state_read_uplink(const struct state_view *view, const struct state *state,
+			     const char *device, enum state_uplink *ret_uplink)
+{
+	_cleanup_(uplink_gate_close) struct uplink_gate gate = UPLINK_GATE_NONE;
+	enum uplink_kind kind;
+	uint32_t ifindex;
+	int r;
+
+	/* A log that is not root may be in a network namespace of its own, too. */
+	*ret_uplink = STATE_UPLINK_UNKNOWN;
+	if (geteuid())
+		return 0;
+	*ret_uplink = STATE_UPLINK_MISSING;
+	r = uplink_find(device, &ifindex, &kind);
+	if (!r)
+		r = uplink_gate_read(&view->pins, ifindex, &gate);
+	if (r)
+		return r == -ENODEV ? 0 : r;
+	*ret_uplink = STATE_UPLINK_OPEN;
+	return gate.program_id && view->pins.fd >= 0
+		       ? state_judge_gate(view, state, &gate, kind, ret_uplink)
+		       : 0;
+}
+
+static void state_note_uplink(struct state *state, enum state_uplink uplink)
+{
+	if (uplink == STATE_UPLINK_OPEN)
+		state_note(state, STATE_UPLINKS);
+	if (uplink == STATE_UPLINK_MISSING)
+		state_note(state, STATE_ABSENT);
+	if (uplink == STATE_UPLINK_BEHIND)
+		state_note(state, STATE_BEHIND);
+}
+
+static int state_read_uplinks(const struct state_view *view, struct state *state)
+{
+	struct smtpward_layer layer = state->layer;
+	int r;
+
+	if (geteuid())
+		layer.flags &= ~SMTPWARD_LAYER_AUTO;
+	r = uplink_list(&layer, &state->uplink_names);
+	if (!r && layer.parts & SMTPWARD_PART_GATE && !state->uplink_names.n)
+		state_note(state, STATE_ABSENT);
+	for (size_t i = 0; !r && i < state->uplink_names.n; i++) {
+		r = state_read_uplink(view, state, state->uplink_names.text[i], &state->uplinks[i]);
+		if (!r)
+			state_note_uplink(state, state->uplinks[i]);
+	}
+	return r;
+}
+
+static int state_read_layer(const struct state_view *view, struct state *state)
+{
+	_cleanup_close_ int fd = -1;
+	int r = state_read_map(view, state, "map_layer", &state->layer, sizeof(state->layer));
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = state_open_map(view, state, "map_pkt_counts", sizeof(state->packets), &fd);
+	if (r)
+		return r;
+	r = object_sum(fd, 0, (__u64 *)&state->packets, sizeof(state->packets) / sizeof(__u64));
+	return r ? r : state_read_uplinks(view, state);
+}
+
 static int state_read_all(struct state_view *view, struct state *state)
 {
 	int r = state_read_policy(view, state);
 
+	if (r)
+		return r;
+	r = state_read_layer(view, state);
 	if (r)
 		return r;
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {

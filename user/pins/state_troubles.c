@@ -48,7 +48,11 @@ static bool state_pins_links(const struct state_view *view, const struct state *
 		return false;
 	for (int hook = 0; hook < SMTPWARD_HOOKS; hook++) {
 		bool link = false, program = false;
-		int r = pins_has(&view->pins, 0, hook_infos[hook].link_pin, &link);
+		int r;
+
+		if (!hook_is_of(hook, state->layer.parts))
+			continue;
+		r = pins_has(&view->pins, 0, hook_infos[hook].link_pin, &link);
 
 		if (!r)
 			r = pins_has(&view->pins, state->attached, hook_infos[hook].program_pin,

@@ -47,6 +47,11 @@ int policy_reject_number(const char *name)
 	return 0;
 }
 
+bool policy_allows_raw(const struct policy *policy)
+{
+	return policy->raw_set ? policy->raw_allowed : policy->uplink == POLICY_UPLINK_NONE;
+}
+
 static const char *const policy_args_names[] = {
 	[SMTPWARD_ARGS_NONE] = "none",
 	[SMTPWARD_ARGS_SCRIPT] = "script",
@@ -68,7 +73,7 @@ int policy_args_number(const char *name)
 
 const enum policy_kind policy_kinds[SMTPWARD_CONDITIONS_N] = {
 #define KIND(name, word, kind) [SMTPWARD_##name] = POLICY_##kind,
-	SMTPWARD_CONDITIONS(KIND)
+	SMTPWARD_CONDITIONS(KIND) SMTPWARD_GUEST_CONDITIONS(KIND)
 #undef KIND
 };
 

@@ -7,6 +7,7 @@
 #ifndef SMTPWARD_POLICY_H
 #define SMTPWARD_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,12 +41,30 @@ struct policy_prefix {
 /* "local", whatever addresses the host has: the address of such a prefix is all zeros. */
 #define POLICY_PREFIX_LOCAL 255
 
-/* Kind of a condition's values; SMTPWARD_CONDITIONS() has the kind of each condition. */
+/*
+ * The name of a network device, as dev_valid_name() in net/core/dev.c has it; of a guest's, one
+ * star may stand for the end.
+ */
+struct policy_device {
+	char text[16]; /* IFNAMSIZ */
+};
+
+struct policy_mac {
+	uint8_t bytes[6];
+};
+
+/*
+ * Kind of a condition's values; SMTPWARD_CONDITIONS() and SMTPWARD_GUEST_CONDITIONS() have the kind
+ * of each condition.
+ */
 enum policy_kind {
 	POLICY_TEXT,
 	POLICY_ID,
 	POLICY_PREFIX,
 	POLICY_PORT,
+	POLICY_DEVICE,
+	POLICY_MAC,
+	POLICY_VLAN,
 };
 
 extern const enum policy_kind policy_kinds[SMTPWARD_CONDITIONS_N];
@@ -62,6 +81,9 @@ struct policy_values {
 		struct policy_id *ids;
 		struct policy_prefix *prefixes;
 		uint16_t *ports; /* host byte order, each one a guarded port */
+		struct policy_device *devices;
+		struct policy_mac *macs;
+		uint16_t *vlans; /* 1 to 4094 */
 	};
 	size_t n;
 };
@@ -78,6 +100,13 @@ enum policy_mode {
 	POLICY_AUDIT, /* nothing refused, all logged as it would be */
 };
 
+/* The devices with a gate for packets. */
+enum policy_uplink {
+	POLICY_UPLINK_NONE,
+	POLICY_UPLINK_AUTO, /* those with hardware behind them, and those of default routes */
+	POLICY_UPLINK_NAMED,
+};
+
 struct policy {
 	uint16_t ports[SMTPWARD_PORTS_MAX]; /* host byte order, in the order given */
 	size_t n_ports;
@@ -90,6 +119,12 @@ struct policy {
 	uint32_t args;		 /* SMTPWARD_ARGS_*: how much of a command line a line shows */
 	uint64_t alert_attempts; /* more of a user's than so many have an alert; 0: none have */
 	uint64_t alert_period;	 /* ... in so many seconds: 60 or 3600 */
+	bool packets;		 /* the settings below are in force */
+	enum policy_uplink uplink;
+	struct policy_device uplinks[SMTPWARD_UPLINKS_MAX]; /* sorted */
+	size_t n_uplinks;
+	bool raw_set;	  /* raw_allowed is what the policy says; see policy_allows_raw() */
+	bool raw_allowed; /* the ways past all hooks for packets stay open */
 	struct policy_rule *rules;
 	size_t n_rules;
 	char **files; /* every file read, in order; places point into it */
@@ -178,6 +213,9 @@ int policy_parse_kept(const char *name, const char *text, size_t size,
 void policy_free(struct policy *policy);
 void policy_freep(struct policy **policy);
 void policy_errors_clear(struct policy_errors *errors);
+
+/* Whether `raw` is allow; if the policy does not say, an uplink means deny. */
+bool policy_allows_raw(const struct policy *policy);
 
 /* "none", "script" or "all"; NULL for another number. */
 const char *policy_args_name(uint32_t args);

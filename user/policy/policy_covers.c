@@ -154,6 +154,54 @@ static bool covers_ids(const struct policy_values *wide, const struct policy_val
 	return narrow->n;
 }
 
+static bool covers_one_device(const struct policy_values *wide, const char *narrow)
+{
+	const struct name name = { narrow, strlen(narrow) };
+
+	for (size_t i = 0; i < wide->n; i++) {
+		const char *text = wide->devices[i].text;
+
+		if (covers_name((struct name){ text, strlen(text) }, name))
+			return true;
+	}
+	return false;
+}
+
+static bool covers_devices(const struct policy_values *wide, const struct policy_values *narrow)
+{
+	for (size_t i = 0; i < narrow->n; i++)
+		if (!covers_one_device(wide, narrow->devices[i].text))
+			return false;
+	return narrow->n;
+}
+
+static bool covers_macs(const struct policy_values *wide, const struct policy_values *narrow)
+{
+	for (size_t i = 0; i < narrow->n; i++) {
+		size_t at = 0;
+
+		while (at < wide->n &&
+		       memcmp(&wide->macs[at], &narrow->macs[i], sizeof(*wide->macs)) != 0)
+			at++;
+		if (at == wide->n)
+			return false;
+	}
+	return narrow->n;
+}
+
+static bool covers_vlans(const struct policy_values *wide, const struct policy_values *narrow)
+{
+	for (size_t i = 0; i < narrow->n; i++) {
+		size_t at = 0;
+
+		while (at < wide->n && wide->vlans[at] != narrow->vlans[i])
+			at++;
+		if (at == wide->n)
+			return false;
+	}
+	return narrow->n;
+}
+
 static bool covers_has_port(const struct policy_values *values, uint16_t port)
 {
 	for (size_t i = 0; i < values->n; i++)
@@ -276,6 +324,12 @@ static bool covers_condition(const struct policy *policy, const struct policy_ru
 		return covers_prefixes(values, others);
 	case POLICY_PORT:
 		return covers_ports(policy, values, others);
+	case POLICY_DEVICE:
+		return covers_devices(values, others);
+	case POLICY_MAC:
+		return covers_macs(values, others);
+	case POLICY_VLAN:
+		return covers_vlans(values, others);
 	}
 	return false;
 }
@@ -289,6 +343,9 @@ static bool covers_until(const struct policy_rule *wide, const struct policy_rul
 bool policy_rule_covers(const struct policy *policy, const struct policy_rule *wide,
 			const struct policy_rule *narrow)
 {
+	/* Rules on guests and rules on connects have nothing in common. */
+	if (!wide->values[SMTPWARD_GUEST].n != !narrow->values[SMTPWARD_GUEST].n)
+		return false;
 	if (!covers_until(wide, narrow))
 		return false;
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)

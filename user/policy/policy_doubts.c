@@ -218,6 +218,20 @@ static int doubts_texts(const struct policy *policy, size_t index, struct policy
 	return 0;
 }
 
+/* A guest is met at the gate on an uplink, and nowhere else. */
+static int doubts_guest(const struct policy *policy, size_t index, struct policy_errors *doubts)
+{
+	const struct policy_rule *rule = &policy->rules[index];
+
+	if (!rule->values[SMTPWARD_GUEST].n ||
+	    (policy->packets && policy->uplink != POLICY_UPLINK_NONE))
+		return 0;
+	return policy_doubt(doubts, rule,
+			    "no packet gets here: guests are looked at on uplinks, and this policy "
+			    "has no %s",
+			    policy->packets ? "'uplink'" : "'packets on'");
+}
+
 int policy_find_doubts(const struct policy *policy, struct policy_errors *doubts)
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
@@ -225,6 +239,8 @@ int policy_find_doubts(const struct policy *policy, struct policy_errors *doubts
 
 		if (!r)
 			r = doubts_texts(policy, i, doubts);
+		if (!r)
+			r = doubts_guest(policy, i, doubts);
 		if (r)
 			return r;
 	}

@@ -17,7 +17,7 @@
 
 const char *const policy_condition_names[SMTPWARD_CONDITIONS_N] = {
 #define NAME(name, word, kind) [SMTPWARD_##name] = (word),
-	SMTPWARD_CONDITIONS(NAME)
+	SMTPWARD_CONDITIONS(NAME) SMTPWARD_GUEST_CONDITIONS(NAME)
 #undef NAME
 };
 
@@ -237,7 +237,7 @@ void policy_words_clear(struct policy_words *words)
 
 bool policy_lex_reserved(const char *word)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(policy_condition_names); i++) {
+	for (size_t i = 0; i < SMTPWARD_CONNECT_CONDITIONS_N; i++) {
 		if (!strcmp(word, policy_condition_names[i]))
 			return true;
 	}

@@ -45,7 +45,10 @@ void policy_words_clear(struct policy_words *words);
 /* Whether a value that a rule has without quotes reads back as the same value. */
 bool policy_lex_plain(const char *value);
 
-/* Whether a word is the name of a condition, or `until`: as a value such a word needs quotes. */
+/*
+ * Whether a word is the name of a condition on a connect, or `until`: as a value such a word needs
+ * quotes. `guest` and the other conditions on guests do not: policies had such values before.
+ */
 bool policy_lex_reserved(const char *word);
 
 /* A text as messages show it: no control bytes, no unbounded length. */

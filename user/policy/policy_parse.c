@@ -256,7 +256,8 @@ static int parse_fail_unknown(struct policy_parser *parser, const struct policy_
 		parser->ports_unknown = true;
 	return policy_fail(parser, line, word->column,
 			   "unknown setting or rule '%s': expected ports, mode, reject, log, "
-			   "limit, args, alert, replace, include, allow, audit or deny",
+			   "limit, args, alert, packets, uplink, raw, replace, include, allow, "
+			   "audit or deny",
 			   policy_shown_word(word).text);
 }
 

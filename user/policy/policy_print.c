@@ -107,6 +107,12 @@ static void print_id(struct text *out, const struct policy_id *id)
 		print_format(out, "%u", id->id);
 }
 
+static void print_mac(struct text *out, const struct policy_mac *mac)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mac->bytes); i++)
+		print_format(out, "%s%02x", i ? ":" : "", mac->bytes[i]);
+}
+
 static void print_item(struct text *out, enum policy_kind kind, const struct policy_values *values,
 		       size_t i)
 {
@@ -123,20 +129,31 @@ static void print_item(struct text *out, enum policy_kind kind, const struct pol
 	case POLICY_PORT:
 		print_format(out, "%u", values->ports[i]);
 		break;
+	case POLICY_DEVICE:
+		print_value(out, values->devices[i].text);
+		break;
+	case POLICY_MAC:
+		print_mac(out, &values->macs[i]);
+		break;
+	case POLICY_VLAN:
+		print_format(out, "%u", values->vlans[i]);
+		break;
 	}
 }
 
 static void print_rule(struct text *out, const struct policy_rule *rule)
 {
 	print_add(out, verdict_word(rule->verdict));
-	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
+	for (int i = 0; i < SMTPWARD_CONDITIONS_N; i++) {
+		/* The conditions on guests stand first. */
+		const int condition = (i + SMTPWARD_GUEST) % SMTPWARD_CONDITIONS_N;
 		const struct policy_values *values = &rule->values[condition];
 
 		if (values->n)
 			print_format(out, " %s ", policy_condition_names[condition]);
-		for (size_t i = 0; i < values->n; i++) {
-			print_add(out, i ? ", " : "");
-			print_item(out, policy_kinds[condition], values, i);
+		for (size_t at = 0; at < values->n; at++) {
+			print_add(out, at ? ", " : "");
+			print_item(out, policy_kinds[condition], values, at);
 		}
 	}
 	if (rule->until)
@@ -186,6 +203,22 @@ static void print_alert(struct text *out, const struct policy *policy)
 		print_add(out, "alert " POLICY_ALERT_OFF "\n");
 }
 
+/* A policy without the second layer has the text that it had before there was one. */
+static void print_packets(struct text *out, const struct policy *policy)
+{
+	if (!policy->packets && !policy->raw_set && policy->uplink == POLICY_UPLINK_NONE)
+		return;
+	print_format(out, "packets %s\n", policy->packets ? "on" : "off");
+	print_add(out, policy->uplink == POLICY_UPLINK_AUTO   ? "uplink auto"
+		       : policy->uplink == POLICY_UPLINK_NONE ? "uplink none"
+							      : "");
+	for (size_t i = 0; i < policy->n_uplinks; i++) {
+		print_add(out, i ? ", " : "uplink ");
+		print_value(out, policy->uplinks[i].text);
+	}
+	print_format(out, "\nraw %s\n", policy_allows_raw(policy) ? "allow" : "deny");
+}
+
 static void print_policy(struct text *out, const struct policy *policy)
 {
 	print_ports(out, policy);
@@ -197,6 +230,7 @@ static void print_policy(struct text *out, const struct policy *policy)
 		     (unsigned long long)policy->limit_burst);
 	print_format(out, "args %s\n", policy_args_name(policy->args));
 	print_alert(out, policy);
+	print_packets(out, policy);
 	if (policy->n_rules)
 		print_add(out, "\n");
 	for (size_t i = 0; i < policy->n_rules; i++) {

@@ -134,6 +134,50 @@ static int rule_parse_port(struct policy_parser *parser, const struct policy_lin
 	return 0;
 }
 
+static int rule_parse_guest(struct policy_parser *parser, const struct policy_line *line,
+			    const struct policy_word *word, void *item)
+{
+	struct reason why;
+	int r = policy_value_device(word->text, true, item, &why);
+
+	return policy_check(parser, line, word, r, &why);
+}
+
+static int rule_parse_mac(struct policy_parser *parser, const struct policy_line *line,
+			  const struct policy_word *word, void *item)
+{
+	struct reason why;
+	int r = policy_value_mac(word->text, item, &why);
+
+	return policy_check(parser, line, word, r, &why);
+}
+
+static int rule_parse_vlan(struct policy_parser *parser, const struct policy_line *line,
+			   const struct policy_word *word, void *item)
+{
+	struct reason why;
+	int r = policy_value_vlan(word->text, item, &why);
+
+	return policy_check(parser, line, word, r, &why);
+}
+
+static int rule_parse_from(struct policy_parser *parser, const struct policy_line *line,
+			   const struct policy_word *word, void *item)
+{
+	struct policy_prefix prefix;
+	struct reason why;
+	int r = policy_value_prefix(word->text, &prefix, &why);
+
+	r = policy_check(parser, line, word, r, &why);
+	if (r)
+		return r;
+	if (prefix.bits == POLICY_PREFIX_LOCAL)
+		return policy_fail(parser, line, word->column,
+				   "'local' is for 'to': no guest has an address of this machine");
+	*(struct policy_prefix *)item = prefix;
+	return 0;
+}
+
 static int rule_compare_text(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -151,7 +195,17 @@ static int rule_compare_prefix(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct policy_prefix));
 }
 
-static int rule_compare_port(const void *a, const void *b)
+static int rule_compare_device(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct policy_device));
+}
+
+static int rule_compare_mac(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct policy_mac));
+}
+
+static int rule_compare_number(const void *a, const void *b)
 {
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
@@ -163,7 +217,10 @@ static const struct {
 	[POLICY_TEXT] = { sizeof(char *), rule_compare_text },
 	[POLICY_ID] = { sizeof(struct policy_id), rule_compare_id },
 	[POLICY_PREFIX] = { sizeof(struct policy_prefix), rule_compare_prefix },
-	[POLICY_PORT] = { sizeof(uint16_t), rule_compare_port },
+	[POLICY_PORT] = { sizeof(uint16_t), rule_compare_number },
+	[POLICY_DEVICE] = { sizeof(struct policy_device), rule_compare_device },
+	[POLICY_MAC] = { sizeof(struct policy_mac), rule_compare_mac },
+	[POLICY_VLAN] = { sizeof(uint16_t), rule_compare_number },
 };
 
 /* A switch and not a table, as the compiler reports a condition without a parser. */
@@ -184,6 +241,14 @@ static int rule_parse_value(struct policy_parser *parser, const struct policy_li
 		return rule_parse_to(parser, line, word, item);
 	case SMTPWARD_PORT:
 		return rule_parse_port(parser, line, word, item);
+	case SMTPWARD_GUEST:
+		return rule_parse_guest(parser, line, word, item);
+	case SMTPWARD_MAC:
+		return rule_parse_mac(parser, line, word, item);
+	case SMTPWARD_VLAN:
+		return rule_parse_vlan(parser, line, word, item);
+	case SMTPWARD_FROM:
+		return rule_parse_from(parser, line, word, item);
 	case SMTPWARD_CONDITIONS_N:
 		break;
 	}
@@ -309,7 +374,7 @@ static int rule_parse_until(struct policy_parser *parser, struct policy_line *li
 			   name->text);
 }
 
-/* "unit, cgroup, user, group, to, port or until" */
+/* "unit, cgroup, user, group, to, port, guest, mac, vlan, from or until" */
 static struct policy_shown rule_condition_words(void)
 {
 	struct policy_shown words = { "" };
@@ -332,15 +397,53 @@ static int rule_find_condition(const struct policy_word *word)
 	return !word->quoted && !strcmp(word->text, POLICY_UNTIL_WORD) ? RULE_UNTIL : -1;
 }
 
+/* The first of some conditions that a rule has, in the order of the line; words as below. */
+static const struct policy_word *rule_first_of(const struct policy_word *const words[],
+					       unsigned int conditions)
+{
+	const struct policy_word *first = NULL;
+
+	for (int i = 0; i < SMTPWARD_CONDITIONS_N; i++)
+		if (words[i] && conditions & 1U << i && (!first || words[i] < first))
+			first = words[i];
+	return first;
+}
+
+/*
+ * Whether the conditions of a rule can hold together: a guest has no process that this machine
+ * knows, and a process of this machine is no guest. words has the word of each condition.
+ */
+static int rule_check_guest(struct policy_parser *parser, const struct policy_line *line,
+			    const struct policy_word *const words[])
+{
+	const unsigned int of_guests = 1U << SMTPWARD_MAC | 1U << SMTPWARD_VLAN |
+				       1U << SMTPWARD_FROM;
+	const unsigned int of_processes = 1U << SMTPWARD_UNIT | 1U << SMTPWARD_CGROUP |
+					  1U << SMTPWARD_USER | 1U << SMTPWARD_GROUP;
+	const bool guest = words[SMTPWARD_GUEST];
+	const struct policy_word *wrong = rule_first_of(words, guest ? of_processes : of_guests);
+
+	if (!wrong)
+		return 0;
+	return policy_fail(
+		parser, line, wrong->column,
+		guest ? "'%s' is about a process of this machine, and 'guest' about "
+			"none: make it two rules"
+		      : "'%s' is about a guest: name its device with 'guest' in the same "
+			"rule",
+		wrong->text);
+}
+
 static int rule_parse_conditions(struct policy_parser *parser, struct policy_line *line,
 				 struct policy_rule *rule)
 {
+	const struct policy_word *words[RULE_UNTIL + 1] = { NULL };
 	const struct policy_word *word;
-	unsigned int seen = 0;
-	int bad = 0;
+	int r = 0;
 
 	for (size_t n = 0; (word = policy_next(line)); n++) {
-		int i = rule_find_condition(word), r;
+		const int i = rule_find_condition(word);
+		int failed;
 
 		if (i < 0)
 			return policy_fail(parser, line, word->column,
@@ -348,19 +451,20 @@ static int rule_parse_conditions(struct policy_parser *parser, struct policy_lin
 					   policy_shown_word(word).text,
 					   rule_condition_words().text,
 					   n ? ", or a comma before one more value" : "");
-		if (seen & 1U << i)
+		if (words[i])
 			return policy_fail(parser, line, word->column,
 					   "'%s' stands twice in this rule: give it one %s",
 					   word->text, i == RULE_UNTIL ? "time" : "list");
-		seen |= 1U << i;
-		r = i == RULE_UNTIL ? rule_parse_until(parser, line, word, rule)
-				    : rule_parse_condition(parser, line, (enum smtpward_condition)i,
-							   word, rule);
-		if (r == -ENOMEM)
-			return r;
-		bad = r < 0 ? r : bad;
+		words[i] = word;
+		failed = i == RULE_UNTIL
+				 ? rule_parse_until(parser, line, word, rule)
+				 : rule_parse_condition(parser, line, (enum smtpward_condition)i,
+							word, rule);
+		if (failed == -ENOMEM)
+			return failed;
+		r = failed < 0 ? failed : r;
 	}
-	return bad;
+	return r ? r : rule_check_guest(parser, line, words);
 }
 
 static int rule_add_rule(struct policy *policy, struct policy_rule *rule)

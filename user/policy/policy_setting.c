@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The settings: ports, mode, reject, log, limit, args, alert. One that stands again says so with
- * `replace`, so that no included file silently turns another's around.
+ * The settings: ports, mode, reject, log, limit, args, alert, packets, uplink, raw. One that stands
+ * again says so with `replace`, so that no included file silently turns another's around.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/verdict_word.h"
@@ -184,6 +185,108 @@ static int setting_parse_alert(struct policy_parser *parser, struct policy_line 
 	return policy_end(parser, line, "the end of the line", r);
 }
 
+/* A setting with one of two words: *ret is true for the first one. */
+static int setting_parse_either(struct policy_parser *parser, struct policy_line *line,
+				const struct policy_word *name, const char *first,
+				const char *second, bool *ret)
+{
+	const struct policy_word *word;
+	int r = policy_value(parser, line, name, &word);
+
+	if (r < 0)
+		return r;
+	if (!strcmp(word->text, first))
+		*ret = true;
+	else if (!strcmp(word->text, second))
+		*ret = false;
+	else
+		r = policy_fail(parser, line, word->column,
+				"'%s' is no value of '%s': expected %s or %s",
+				policy_shown(word->text).text, name->text, first, second);
+	return policy_end(parser, line, "the end of the line", r);
+}
+
+static int setting_parse_packets(struct policy_parser *parser, struct policy_line *line,
+				 const struct policy_word *name)
+{
+	return setting_parse_either(parser, line, name, "on", "off", &parser->policy->packets);
+}
+
+static int setting_parse_raw(struct policy_parser *parser, struct policy_line *line,
+			     const struct policy_word *name)
+{
+	parser->policy->raw_set = true;
+	return setting_parse_either(parser, line, name, "allow", "deny",
+				    &parser->policy->raw_allowed);
+}
+
+/* "auto" or "none"; -ENOENT for another word. Neither stands in a list. */
+static int setting_parse_uplink_word(struct policy_parser *parser, const struct policy_line *line,
+				     const struct policy_word *word, size_t n)
+{
+	const bool automatic = !strcmp(word->text, "auto");
+
+	if (!automatic && strcmp(word->text, "none"))
+		return -ENOENT;
+	if (n > 1)
+		return policy_fail(parser, line, word->column,
+				   "'%s' stands alone, or the names of devices do", word->text);
+	parser->policy->uplink = automatic ? POLICY_UPLINK_AUTO : POLICY_UPLINK_NONE;
+	return 0;
+}
+
+static int setting_compare_devices(const void *a, const void *b)
+{
+	return strcmp(((const struct policy_device *)a)->text,
+		      ((const struct policy_device *)b)->text);
+}
+
+static int setting_add_uplink(struct policy_parser *parser, const struct policy_line *line,
+			      const struct policy_word *word)
+{
+	struct policy *policy = parser->policy;
+	struct policy_device device;
+	struct reason why;
+	int r = policy_value_device(word->text, false, &device, &why);
+
+	r = policy_check(parser, line, word, r, &why);
+	if (r)
+		return r;
+	for (size_t i = 0; i < policy->n_uplinks; i++)
+		if (!setting_compare_devices(&policy->uplinks[i], &device))
+			return setting_fail_twice(parser, line, word);
+	if (policy->n_uplinks == SMTPWARD_UPLINKS_MAX)
+		return policy_fail(parser, line, word->column,
+				   "too many uplinks: at most %d can be named",
+				   SMTPWARD_UPLINKS_MAX);
+	policy->uplinks[policy->n_uplinks++] = device;
+	policy->uplink = POLICY_UPLINK_NAMED;
+	return 0;
+}
+
+static int setting_parse_uplink(struct policy_parser *parser, struct policy_line *line,
+				const struct policy_word *name)
+{
+	struct policy *policy = parser->policy;
+	struct policy_list list;
+	int r = policy_list(parser, line, name, &list), bad = 0;
+
+	if (r < 0)
+		return r;
+	policy->n_uplinks = 0;
+	for (size_t i = 0; i < list.n; i++) {
+		r = setting_parse_uplink_word(parser, line, &list.first[2 * i], list.n);
+		if (r == -ENOENT)
+			r = setting_add_uplink(parser, line, &list.first[2 * i]);
+		if (r == -ENOMEM)
+			return r;
+		bad = r < 0 ? r : bad;
+	}
+	qsort(policy->uplinks, policy->n_uplinks, sizeof(*policy->uplinks),
+	      setting_compare_devices);
+	return policy_end(parser, line, "a comma or the end of the line", bad);
+}
+
 static const struct {
 	const char *name;
 	int (*parse)(struct policy_parser *parser, struct policy_line *line,
@@ -195,6 +298,9 @@ static const struct {
 	[POLICY_LOG] = { "log", setting_parse_log },
 	[POLICY_LIMIT] = { "limit", setting_parse_limit },
 	[POLICY_ARGS] = { "args", setting_parse_args },
+	[POLICY_PACKETS] = { "packets", setting_parse_packets },
+	[POLICY_UPLINK] = { "uplink", setting_parse_uplink },
+	[POLICY_RAW] = { "raw", setting_parse_raw },
 	[POLICY_ALERT] = { "alert", setting_parse_alert },
 };
 
@@ -226,7 +332,7 @@ static int setting_find(struct policy_parser *parser, struct policy_line *line, 
 		return policy_fail(
 			parser, line, name ? name->column : word->column,
 			"'replace' goes before a setting: expected ports, mode, reject, log, "
-			"limit, args or alert");
+			"limit, args, alert, packets, uplink or raw");
 	}
 	*ret_replaces = replaces;
 	return i;

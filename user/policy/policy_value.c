@@ -489,3 +489,91 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, stru
 	*ret_prefix = prefix;
 	return 0;
 }
+
+/* dev_valid_name() in net/core/dev.c: its isspace() counts 0xa0 too, as Latin-1 does. */
+static bool value_is_device_byte(unsigned char byte)
+{
+	return byte != '/' && byte != ':' && byte != ' ' && byte != 0xa0 &&
+	       (byte < '\t' || byte > '\r');
+}
+
+int policy_value_device(const char *word, bool starred, struct policy_device *ret_device,
+			struct reason *reterr)
+{
+	const struct policy_shown shown = policy_shown(word);
+	const size_t len = strlen(word), max = sizeof(ret_device->text) - 1;
+	const char *star = strchr(word, '*');
+
+	if (!len)
+		return reason_set(reterr, -EINVAL, "the name of a device cannot be empty");
+	if (len > max)
+		return reason_set(reterr, -EINVAL,
+				  "'%s' is %zu bytes long: the name of a device has at most %zu",
+				  shown.text, len, max);
+	for (const char *p = word; *p; p++)
+		if (!value_is_device_byte((unsigned char)*p))
+			return reason_set(
+				reterr, -EINVAL,
+				"'%s' is no name of a device: it has no blank, '/' or ':'",
+				shown.text);
+	if (!strcmp(word, ".") || !strcmp(word, ".."))
+		return reason_set(reterr, -EINVAL, "no device is called '%s'", word);
+	if (star && !starred)
+		return reason_set(reterr, -EINVAL,
+				  "'%s' has a '*': name each device, or write 'uplink auto'",
+				  shown.text);
+	if (star && star[1])
+		return reason_set(
+			reterr, -EINVAL,
+			"'%s' goes on behind its '*': a device's name may hold one at its "
+			"end",
+			shown.text);
+	*ret_device = (struct policy_device){ "" };
+	memcpy(ret_device->text, word, len);
+	return 0;
+}
+
+static int value_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int policy_value_mac(const char *word, struct policy_mac *ret_mac, struct reason *reterr)
+{
+	struct policy_mac mac = { { 0 } };
+	const size_t n = ARRAY_SIZE(mac.bytes);
+	bool good = strlen(word) == 3 * n - 1;
+
+	for (size_t i = 0; i < n && good; i++) {
+		const int high = value_hex_digit(word[3 * i]);
+		const int low = value_hex_digit(word[3 * i + 1]);
+
+		good = high >= 0 && low >= 0 && word[3 * i + 2] == (i + 1 < n ? ':' : '\0');
+		if (good)
+			mac.bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	if (!good)
+		return reason_set(
+			reterr, -EINVAL,
+			"'%s' is not a MAC address: expected six pairs of hex digits with "
+			"colons between them",
+			policy_shown(word).text);
+	*ret_mac = mac;
+	return 0;
+}
+
+/* 0 and 4095 of the 12 bits are reserved by IEEE 802.1Q. */
+int policy_value_vlan(const char *word, uint16_t *ret_vlan, struct reason *reterr)
+{
+	uint64_t number;
+	int r = value_parse_bounded(word, "VLAN", 4094, &number, reterr);
+
+	if (r < 0)
+		return r;
+	*ret_vlan = (uint16_t)number;
+	return 0;
+}

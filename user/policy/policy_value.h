@@ -41,6 +41,12 @@ int policy_value_kept_group(const char *word, const struct policy_source *source
 			    struct policy_id *ret_id, struct reason *reterr);
 int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr);
 
+/* The name of a network device; with starred, one star may stand at its end. */
+int policy_value_device(const char *word, bool starred, struct policy_device *ret_device,
+			struct reason *reterr);
+int policy_value_mac(const char *word, struct policy_mac *ret_mac, struct reason *reterr);
+int policy_value_vlan(const char *word, uint16_t *ret_vlan, struct reason *reterr);
+
 /* The text of a prefix or address in canonical form. */
 struct policy_prefix_text {
 	char text[64];

@@ -31,6 +31,7 @@ static void ruleset_compile_settings(const struct policy *policy, struct ruleset
 	ruleset->n_ports = policy->n_ports;
 	memcpy(ruleset->ports, policy->ports, sizeof(ruleset->ports));
 	ruleset->n_rules = policy->n_rules;
+	ruleset->first_to = SMTPWARD_RULE_NONE + 1;
 	ruleset->rule_words = ruleset_words(policy->n_rules);
 	ruleset->audit_mode = policy->mode == POLICY_AUDIT;
 	ruleset->reject = policy->reject;
@@ -61,13 +62,18 @@ static int ruleset_compile_rule(const struct policy_rule *rule, size_t index,
 		ruleset_rules_add(&ruleset->denying, index);
 	for (size_t i = 0; i < ruleset->n_ports; i++)
 		if (ruleset_rule_has_port(rule, ruleset->ports[i]))
-			ruleset_rules_add(&ruleset->port_rules[i], index);
+			ruleset_rules_add(rule->values[SMTPWARD_GUEST].n ? &ruleset->guest_rules[i]
+									 : &ruleset->port_rules[i],
+					  index);
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++) {
 		if (rule->values[condition].n)
 			ruleset->asks[condition] = true;
 		else
 			ruleset_rules_add(&ruleset->any[condition], index);
 	}
+	if (rule->values[SMTPWARD_TO].n && !rule->values[SMTPWARD_GUEST].n &&
+	    ruleset->first_to > index)
+		ruleset->first_to = index;
 	if (asks_cgroup)
 		ruleset->asks_cgroup = true;
 	else
@@ -160,11 +166,11 @@ static bool ruleset_prefix_covers(const struct smtpward_prefix *prefix,
 	return !rest || (prefix->address[bytes] ^ other->address[bytes]) >> (8 - rest) == 0;
 }
 
-static int ruleset_addresses_add(struct ruleset *ruleset, const uint8_t *address, uint32_t bits,
+static int ruleset_addresses_add(struct ruleset_address **addresses, size_t *n,
+				 const uint8_t *address, uint32_t bits,
 				 const struct smtpward_rules *rules)
 {
-	struct ruleset_address *entry =
-		array_add(&ruleset->addresses, &ruleset->n_addresses, sizeof(*entry));
+	struct ruleset_address *entry = array_add(addresses, n, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
@@ -192,57 +198,156 @@ static void ruleset_addresses_unite(void *into, const void *more)
 			     &((const struct ruleset_address *)more)->rules);
 }
 
-/* Gives each prefix the rules of those that cover it, from the shortest on. */
-static void ruleset_addresses_inherit(struct ruleset *ruleset)
+/* Gives each prefix, of those in order, the rules of those that cover it, the shortest first. */
+static void ruleset_addresses_inherit(struct ruleset_address *addresses, size_t n)
 {
 	size_t covering[129], depth = 0; /* a prefix has 128 shorter ones at most */
 
-	for (size_t i = 0; i < ruleset->n_addresses; i++) {
-		struct ruleset_address *entry = &ruleset->addresses[i];
+	for (size_t i = 0; i < n; i++) {
+		struct ruleset_address *entry = &addresses[i];
 
-		while (depth &&
-		       !ruleset_prefix_covers(&ruleset->addresses[covering[depth - 1]].prefix,
-					      &entry->prefix))
+		while (depth && !ruleset_prefix_covers(&addresses[covering[depth - 1]].prefix,
+						       &entry->prefix))
 			depth--;
 		if (depth)
-			smtpward_rules_unite(&entry->rules,
-					     &ruleset->addresses[covering[depth - 1]].rules);
+			smtpward_rules_unite(&entry->rules, &addresses[covering[depth - 1]].rules);
 		covering[depth++] = i;
 	}
 }
 
-static int ruleset_compile_addresses(const struct policy *policy, struct ruleset *ruleset)
+static void ruleset_addresses_finish(struct ruleset_address *addresses, size_t *n)
 {
+	ruleset_table_unite(addresses, n, sizeof(*addresses), ruleset_addresses_compare,
+			    ruleset_addresses_unite);
+	ruleset_addresses_inherit(addresses, *n);
+}
+
+/* The prefixes of `to` or `from`. */
+static int ruleset_compile_prefixes(const struct policy *policy, enum smtpward_condition condition,
+				    struct ruleset *ruleset, struct ruleset_address **ret_items,
+				    size_t *ret_n)
+{
+	const struct smtpward_rules *any = &ruleset->any[condition];
 	uint8_t all_ipv4[16] = { 0 };
 	int r;
 
-	if (!ruleset->asks[SMTPWARD_TO])
+	if (!ruleset->asks[condition])
 		return 0;
 	/* All of IPv4 has an entry, so that no short IPv6 prefix is the longest for it. */
 	mapped_begin(all_ipv4);
-	r = ruleset_addresses_add(ruleset, all_ipv4, MAPPED_BITS, &ruleset->any[SMTPWARD_TO]);
+	r = ruleset_addresses_add(ret_items, ret_n, all_ipv4, MAPPED_BITS, any);
 	if (r)
 		return r;
 	for (size_t rule = 0; rule < policy->n_rules; rule++) {
-		const struct policy_values *to = &policy->rules[rule].values[SMTPWARD_TO];
-		struct smtpward_rules rules = ruleset->any[SMTPWARD_TO];
+		const struct policy_values *values = &policy->rules[rule].values[condition];
+		struct smtpward_rules rules = *any;
 
 		ruleset_rules_add(&rules, rule);
-		for (size_t i = 0; i < to->n; i++) {
-			if (to->prefixes[i].bits == POLICY_PREFIX_LOCAL) {
+		for (size_t i = 0; i < values->n; i++) {
+			const struct policy_prefix *prefix = &values->prefixes[i];
+
+			if (prefix->bits == POLICY_PREFIX_LOCAL) {
 				ruleset_rules_add(&ruleset->local, rule);
 				ruleset->asks_local = true;
 				continue;
 			}
-			r = ruleset_addresses_add(ruleset, to->prefixes[i].address,
-						  to->prefixes[i].bits, &rules);
+			r = ruleset_addresses_add(ret_items, ret_n, prefix->address, prefix->bits,
+						  &rules);
 			if (r)
 				return r;
 		}
 	}
-	ruleset_table_unite(ruleset->addresses, &ruleset->n_addresses, sizeof(*ruleset->addresses),
-			    ruleset_addresses_compare, ruleset_addresses_unite);
-	ruleset_addresses_inherit(ruleset);
+	ruleset_addresses_finish(*ret_items, ret_n);
+	return 0;
+}
+
+static int ruleset_compile_addresses(const struct policy *policy, struct ruleset *ruleset)
+{
+	int r = ruleset_compile_prefixes(policy, SMTPWARD_TO, ruleset, &ruleset->addresses,
+					 &ruleset->n_addresses);
+
+	return r ? r
+		 : ruleset_compile_prefixes(policy, SMTPWARD_FROM, ruleset, &ruleset->sources,
+					    &ruleset->n_sources);
+}
+
+/* Guests. */
+
+static int ruleset_add_device(struct ruleset *ruleset, const struct policy_device *device,
+			      size_t rule)
+{
+	const size_t before = strcspn(device->text, "*");
+	uint8_t name[16] = { 0 };
+	struct smtpward_rules rules = { { 0 } };
+
+	_Static_assert(sizeof(name) == sizeof(device->text), "a name is as long as an address");
+	memcpy(name, device->text, before);
+	ruleset_rules_add(&rules, rule);
+	return ruleset_addresses_add(&ruleset->guests, &ruleset->n_guests, name,
+				     device->text[before] ? before * 8 : 128, &rules);
+}
+
+static int ruleset_compile_devices(const struct policy *policy, struct ruleset *ruleset)
+{
+	for (size_t rule = 0; rule < policy->n_rules; rule++) {
+		const struct policy_values *values = &policy->rules[rule].values[SMTPWARD_GUEST];
+
+		for (size_t i = 0; i < values->n; i++) {
+			int r = ruleset_add_device(ruleset, &values->devices[i], rule);
+
+			if (r)
+				return r;
+		}
+	}
+	ruleset_addresses_finish(ruleset->guests, &ruleset->n_guests);
+	return 0;
+}
+
+static int ruleset_add_mac(struct ruleset *ruleset, const struct policy_mac *mac, size_t rule)
+{
+	struct ruleset_mac *entry = array_add(&ruleset->macs, &ruleset->n_macs, sizeof(*entry));
+
+	if (!entry)
+		return -ENOMEM;
+	*entry = (struct ruleset_mac){ .rules = ruleset->any[SMTPWARD_MAC] };
+	for (size_t i = 0; i < ARRAY_SIZE(mac->bytes); i++)
+		entry->mac = entry->mac << 8 | mac->bytes[i];
+	ruleset_rules_add(&entry->rules, rule);
+	return 0;
+}
+
+static int ruleset_macs_compare(const void *a, const void *b)
+{
+	const struct ruleset_mac *left = a, *right = b;
+
+	return (left->mac > right->mac) - (left->mac < right->mac);
+}
+
+static void ruleset_macs_unite(void *into, const void *more)
+{
+	smtpward_rules_unite(&((struct ruleset_mac *)into)->rules,
+			     &((const struct ruleset_mac *)more)->rules);
+}
+
+static int ruleset_compile_frames(const struct policy *policy, struct ruleset *ruleset)
+{
+	for (size_t rule = 0; rule < policy->n_rules; rule++) {
+		const struct policy_values *macs = &policy->rules[rule].values[SMTPWARD_MAC];
+		const struct policy_values *vlans = &policy->rules[rule].values[SMTPWARD_VLAN];
+		int r = 0;
+
+		for (size_t i = 0; i < macs->n && !r; i++)
+			r = ruleset_add_mac(ruleset, &macs->macs[i], rule);
+		for (size_t i = 0; i < vlans->n && !r; i++)
+			r = ruleset_ids_add(&ruleset->vlans, vlans->vlans[i], rule,
+					    &ruleset->any[SMTPWARD_VLAN]);
+		if (r)
+			return r;
+	}
+	ruleset_table_unite(ruleset->macs, &ruleset->n_macs, sizeof(*ruleset->macs),
+			    ruleset_macs_compare, ruleset_macs_unite);
+	ruleset_table_unite(ruleset->vlans.items, &ruleset->vlans.n_items,
+			    sizeof(*ruleset->vlans.items), ruleset_ids_compare, ruleset_ids_unite);
 	return 0;
 }
 
@@ -315,6 +420,12 @@ int ruleset_compile(const struct policy *policy, struct ruleset **ret_ruleset, s
 	r = ruleset_compile_addresses(policy, ruleset);
 	if (r)
 		return r;
+	r = ruleset_compile_devices(policy, ruleset);
+	if (r)
+		return r;
+	r = ruleset_compile_frames(policy, ruleset);
+	if (r)
+		return r;
 	r = ruleset_compile_cgroups(policy, ruleset, &rule);
 	if (r == -E2BIG)
 		*reterr_rule = rule;
@@ -330,7 +441,11 @@ void ruleset_free(struct ruleset *ruleset)
 		return;
 	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
 		free(ruleset->ids[condition].items);
+	free(ruleset->vlans.items);
 	free(ruleset->addresses);
+	free(ruleset->guests);
+	free(ruleset->sources);
+	free(ruleset->macs);
 	free(ruleset->names);
 	free(ruleset->prefixes);
 	free(ruleset->suffixes);

@@ -31,6 +31,11 @@ struct ruleset_address {
 	struct smtpward_rules rules;
 };
 
+struct ruleset_mac {
+	uint64_t mac; /* the number that its bytes make, the first one highest */
+	struct smtpward_rules rules;
+};
+
 struct ruleset_name {
 	struct smtpward_name name;
 	struct smtpward_segments segments;
@@ -44,7 +49,8 @@ struct ruleset_affix {
 struct ruleset {
 	uint16_t ports[SMTPWARD_PORTS_MAX]; /* host byte order */
 	uint32_t n_ports;
-	struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];
+	struct smtpward_rules port_rules[SMTPWARD_PORTS_MAX];  /* on connects alone, */
+	struct smtpward_rules guest_rules[SMTPWARD_PORTS_MAX]; /* and on guests alone */
 
 	/*
 	 * By condition: the rules that do not ask for it, which a lookup without a result
@@ -63,6 +69,19 @@ struct ruleset {
 	struct ruleset_ids ids[SMTPWARD_CONDITIONS_N]; /* of the conditions that are on one */
 	struct ruleset_address *addresses;
 	size_t n_addresses;
+
+	/*
+	 * Guests: names of devices are prefixes, of 16 bytes with the NULs behind the name, or
+	 * of so many as stand before the star.
+	 */
+	struct ruleset_address *guests, *sources;
+	size_t n_guests, n_sources;
+	struct ruleset_mac *macs;
+	size_t n_macs;
+	struct ruleset_ids vlans;
+
+	uint32_t
+		first_to; /* the first rule on connects with addresses, or SMTPWARD_RULE_NONE + 1 */
 	struct smtpward_rules local; /* name "local" among their addresses */
 	bool asks_local;
 

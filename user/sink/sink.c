@@ -99,7 +99,7 @@ int sink_priority(const struct line *line)
 {
 	if (line->kind == LINE_ALERT)
 		return LOG_AUTHPRIV | LOG_ALERT;
-	if (line->kind != LINE_ATTEMPT)
+	if (!line_is_attempt(line))
 		return LOG_AUTHPRIV | LOG_NOTICE;
 	switch (line->record.verdict) {
 	case SMTPWARD_ALLOW:
