@@ -6,7 +6,8 @@
 #
 # shellcheck disable=SC2154 # set by run: cgroup, name, work, pins, smtpward, ...
 
-contenders=(none return1 return0 smtpward record logged rules256 audit nftables iptables owner systemd)
+contenders=(none return1 return0 smtpward record logged rules256 audit nftables ulogd iptables owner
+	systemd)
 [ -z "${BASELINE:-}" ] || contenders+=(baseline baseline_record)
 [ -z "${CONTENDERS:-}" ] || read -r -a contenders <<<"$CONTENDERS"
 
@@ -21,6 +22,7 @@ declare -A titles=(
 	[audit]='smtpward, audit mode'
 	[baseline]='baseline' [baseline_record]='baseline, a record each'
 	[nftables]='nftables socket cgroupv2'
+	[ulogd]='nftables, log group, ulogd2 reading'
 	[iptables]='iptables -m cgroup --path'
 	[owner]='iptables -m owner'
 	[systemd]='systemd IPAddressDeny=any')
@@ -31,7 +33,7 @@ declare -A refusals=(
 	[return0]=EPERM
 	[smtpward]=EPERM [record]=EPERM [logged]=EPERM [rules256]=EPERM
 	[baseline]=EPERM [baseline_record]=EPERM
-	[nftables]=ECONNREFUSED [iptables]=ECONNREFUSED [owner]=ECONNREFUSED
+	[nftables]=ECONNREFUSED [ulogd]=ECONNREFUSED [iptables]=ECONNREFUSED [owner]=ECONNREFUSED
 	# It drops packets: connect(2) goes on trying for minutes.
 	[systemd]=EINPROGRESS)
 
@@ -49,6 +51,7 @@ declare -A works=(
 	[baseline]='refused attempt allowed other udp pingpong bulk cgroup'
 	[baseline_record]='refused attempt'
 	[nftables]='refused attempt allowed other udp pingpong bulk'
+	[ulogd]='refused attempt'
 	[iptables]='refused attempt allowed other udp pingpong bulk'
 	[owner]='refused attempt allowed other udp pingpong bulk'
 	[systemd]='dropped udp')
@@ -109,8 +112,47 @@ off_logged() {
 on_nftables() { nft_allow allowed.service; }
 off_nftables() { nft flush ruleset; }
 
+# What is refused has a record too: nfnetlink_log hands the packet to ulogd, which writes a line.
+on_ulogd() {
+	local i
+
+	{
+		echo '[global]'
+		echo "logfile=\"$work/said\""
+		for i in inppkt_NFLOG raw2packet_BASE filter_IFINDEX filter_IP2STR filter_PRINTPKT output_LOGEMU; do
+			echo "plugin=\"$(echo /usr/lib/*/ulogd/ulogd_"$i".so)\""
+		done
+		echo 'stack=log5:NFLOG,base1:BASE,ifi1:IFINDEX,ip2str1:IP2STR,print1:PRINTPKT,emu1:LOGEMU'
+		printf '%s\n' '[log5]' 'group=5' '[emu1]' "file=\"$work/tmp/ulogd\""
+	} >"$work/ulogd.conf"
+	in_cgroup logger.service ulogd -c "$work/ulogd.conf" >"$work/said" 2>&1 &
+	ulogd_pid=$!
+	children+=("$ulogd_pid")
+	# A socket of this namespace that listens to the group.
+	for ((i = 0; i < 100; i++)); do
+		! grep -q '^ *5 ' /proc/net/netfilter/nfnetlink_log || break
+		sleep 0.05
+	done
+	[ "$i" -lt 100 ] || die "ulogd does not listen: $(cat "$work/said")"
+	nft_allow_logging 'log prefix "refused " group 5' allowed.service
+}
+
+off_ulogd() {
+	nft flush ruleset
+	kill "$ulogd_pid"
+	wait "$ulogd_pid" || true
+	unset 'children[-1]'
+	grep -q 'DPT=25 ' "$work/tmp/ulogd" || die "ulogd has written no line: $(cat "$work/said")"
+	rm "$work/tmp/ulogd"
+}
+
 nft_allow() { # CGROUP... below ours
-	local path levels
+	nft_allow_logging '' "$@"
+}
+
+nft_allow_logging() { # LOG CGROUP...
+	local path levels log=$1
+	shift
 
 	{
 		echo 'table inet bench {'
@@ -120,7 +162,7 @@ nft_allow() { # CGROUP... below ours
 			levels=$(tr -dc / <<<"$path" | wc -c)
 			echo "socket cgroupv2 level $((levels + 2)) \"$name/$path\" accept"
 		done
-		echo 'reject with tcp reset; }; }'
+		echo "$log reject with tcp reset; }; }"
 	} >"$work/nftables"
 	nft -f - <"$work/nftables"
 }

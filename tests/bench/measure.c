@@ -319,11 +319,11 @@ int main(int argc, char **argv)
 	size_t size = 0;
 	int err;
 
-	if (argc != 3)
+	if (argc != 4)
 		return 2;
 	err = pin(&bench);
 	if (!err)
-		err = place_open(&bench.place, argv[1], argv[2]);
+		err = place_open(&bench.place, argv[1], argv[2], argv[3]);
 	if (err)
 		return say("cannot start", err);
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -139,7 +139,7 @@ remove_cgroups() { # DIR
 
 # Short batches and many: some are not disturbed.
 declare -A units=([refused]=200 [attempt]=100 [dropped]=100 [allowed]=50 [other]=100 [udp]=300
-	[pingpong]=50 [bulk]=2 [cgroup]=8)
+	[pingpong]=50 [bulk]=2 [cgroup]=8 [forward]=50 [accepted]=50 [accepted25]=50 [sockopt]=1000)
 declare -A work_titles=(
 	[refused]='(a) refused connect to port 25'
 	[attempt]='(a) the same from socket to close'
@@ -198,6 +198,8 @@ rows_connect() {
 				"refused: ${titles[$contender]} / ${titles[$other]}"
 		done
 	done
+	ratio refused/logged refused/ulogd '<1' \
+		"refused with a record: smtpward / ${titles[ulogd]}"
 	ratio refused/record refused/return0 '<4.5' \
 		"refused: ${titles[record]} / ${titles[return0]}"
 	ratio refused/smtpward refused/baseline - "refused: smtpward / baseline"

@@ -126,17 +126,23 @@ static int udp(struct place *place)
 	return connect_to(place, socket_of(place, WORK_UDP), WORK_GUARDED_PORT);
 }
 
-static int make_connection(struct place *place)
+/* near, and then far behind it. */
+static int make_connection(struct place *place, enum work_socket near)
 {
+	const enum work_socket far = near + 1;
 	int error, on = 1;
 
-	if (place->sockets[WORK_FAR] >= 0)
+	if (place->sockets[far] >= 0)
 		return 0;
-	error = connect_to(place, socket_of(place, WORK_NEAR), WORK_OTHER_PORT);
+	if (near == WORK_INNER && setns(place->inner, CLONE_NEWNET))
+		return errno;
+	error = connect_to(place, socket_of(place, near), WORK_OTHER_PORT);
+	if (near == WORK_INNER && setns(place->home, CLONE_NEWNET))
+		return errno;
 	if (error)
 		return error;
-	place->sockets[WORK_FAR] = accept(place->other, NULL, NULL);
-	for (int i = WORK_NEAR; i <= WORK_FAR; i++)
+	place->sockets[far] = accept(place->other, NULL, NULL);
+	for (int i = near; i <= (int)far; i++)
 		if (setsockopt(place->sockets[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
 			return errno;
 	return 0;
@@ -150,24 +156,63 @@ static int pass_on(int from, int to, char *data, size_t size)
 	return 0;
 }
 
-static int pingpong(struct place *place)
+static int there_and_back(struct place *place, enum work_socket near)
 {
 	char byte = 0;
-	int error = make_connection(place);
+	int error = make_connection(place, near);
 
-	error = error ?: pass_on(place->sockets[WORK_NEAR], place->sockets[WORK_FAR], &byte, 1);
-	return error ?: pass_on(place->sockets[WORK_FAR], place->sockets[WORK_NEAR], &byte, 1);
+	error = error ?: pass_on(place->sockets[near], place->sockets[near + 1], &byte, 1);
+	return error ?: pass_on(place->sockets[near + 1], place->sockets[near], &byte, 1);
+}
+
+static int pingpong(struct place *place)
+{
+	return there_and_back(place, WORK_NEAR);
+}
+
+static int forward(struct place *place)
+{
+	return there_and_back(place, WORK_INNER);
 }
 
 static int bulk(struct place *place)
 {
 	static char data[BULK_CHUNK];
-	int error = make_connection(place);
+	int error = make_connection(place, WORK_NEAR);
 
 	for (int i = 0; i < (1 << 20) / BULK_CHUNK && !error; i++)
 		error = pass_on(place->sockets[WORK_NEAR], place->sockets[WORK_FAR], data,
 				sizeof(data));
 	return error;
+}
+
+static int connect_and_accept(struct place *place, uint16_t port, int listener)
+{
+	int fd = new_socket(SOCK_STREAM), error = connect_to(place, fd, port);
+
+	if (!error)
+		close_hard(accept(listener, NULL, NULL));
+	close_hard(fd);
+	return error;
+}
+
+static int accepted(struct place *place)
+{
+	return connect_and_accept(place, WORK_OTHER_PORT, place->other);
+}
+
+static int accepted25(struct place *place)
+{
+	return connect_and_accept(place, WORK_GUARDED_PORT, place->guarded);
+}
+
+static int sockopt(struct place *place)
+{
+	const int on = 1;
+
+	return setsockopt(socket_of(place, WORK_TCP), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
+		       ? errno
+		       : 0;
 }
 
 static int make_cgroup(struct place *place)
@@ -179,9 +224,11 @@ static int make_cgroup(struct place *place)
 }
 
 static const struct work works[] = {
-	{ "refused", refused },	  { "attempt", attempt }, { "dropped", dropped },
-	{ "allowed", allowed },	  { "other", other },	  { "udp", udp },
-	{ "pingpong", pingpong }, { "bulk", bulk },	  { "cgroup", make_cgroup },
+	{ "refused", refused },	  { "attempt", attempt },   { "dropped", dropped },
+	{ "allowed", allowed },	  { "other", other },	    { "udp", udp },
+	{ "pingpong", pingpong }, { "bulk", bulk },	    { "cgroup", make_cgroup },
+	{ "forward", forward },	  { "accepted", accepted }, { "accepted25", accepted25 },
+	{ "sockopt", sockopt },
 };
 
 const struct work *work_find(const char *name)
@@ -221,7 +268,7 @@ static int open_instructions(void)
 	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-int place_open(struct place *ret_place, const char *server, const char *away)
+int place_open(struct place *ret_place, const char *server, const char *away, const char *inner)
 {
 	*ret_place = (struct place){ .cgroup = -1 };
 	memset(ret_place->sockets, -1, sizeof(ret_place->sockets));
@@ -230,7 +277,9 @@ int place_open(struct place *ret_place, const char *server, const char *away)
 	ret_place->instructions = open_instructions();
 	ret_place->home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	ret_place->away = open(away, O_RDONLY | O_CLOEXEC);
-	if (ret_place->home < 0 || ret_place->away < 0 || setns(ret_place->away, CLONE_NEWNET))
+	ret_place->inner = open(inner, O_RDONLY | O_CLOEXEC);
+	if (ret_place->inner < 0 || ret_place->home < 0 || ret_place->away < 0 ||
+	    setns(ret_place->away, CLONE_NEWNET))
 		return -errno;
 	ret_place->guarded = listen_on(ret_place, WORK_GUARDED_PORT);
 	ret_place->other = listen_on(ret_place, WORK_OTHER_PORT);

@@ -19,13 +19,16 @@ enum work_socket {
 	WORK_UDP,
 	WORK_NEAR, /* the ends of a connection */
 	WORK_FAR,
+	WORK_INNER, /* the same of a connection that is forwarded */
+	WORK_INNER_FAR,
 	WORK_SOCKETS,
 };
 
 struct place {
 	uint32_t server;	   /* the listeners' address, network byte order */
 	int home;		   /* network namespaces: this process's own ... */
-	int away;		   /* ... and the listeners' */
+	int away;		   /* ... and the listeners' ... */
+	int inner;		   /* ... and one whose packets this one forwards */
 	int guarded, other;	   /* listeners */
 	int cgroup;		   /* the directory entered last, -1 at first */
 	uid_t uid;		   /* who works there */
@@ -48,8 +51,9 @@ struct cost {
 
 const struct work *work_find(const char *name);
 
-/* server: an IPv4 address; away: the path of the network namespace that has it. */
-int place_open(struct place *ret_place, const char *server, const char *away);
+/* server: an IPv4 address; away: the path of the network namespace that has it; inner: of the
+ * other. */
+int place_open(struct place *ret_place, const char *server, const char *away, const char *inner);
 
 /* Into this cgroup; work there is done as this user, with new sockets. */
 int place_enter(struct place *place, const char *cgroup, uid_t uid);

@@ -3,7 +3,7 @@
 # Makes include/smtpward/abi.h that of another ABI: another number, and other layouts
 # of all that may change with it. What outlives the ABI stays (see abi.h), and so do records: the
 # higher number reads those of the lower one, which does not know what the others would be.
-s/^#define SMTPWARD_ABI 2$/#define SMTPWARD_ABI 99/
+s/^#define SMTPWARD_ABI 3$/#define SMTPWARD_ABI 99/
 /^struct smtpward_counters {$/a\	__u64 other;
 /^	struct smtpward_caller_counts counts;$/a\	__u64 other;
 /^struct smtpward_note {$/a\	__u64 other;

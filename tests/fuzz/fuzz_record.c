@@ -645,14 +645,18 @@ static void fuzz_event(const struct smtpward_event *event, size_t size, int64_t 
 	free(expected);
 }
 
-/* The record as it is, of any size. */
+/* The record as it is, of any size. Those of packets are tested by tests/unit/line. */
 static void take_raw_event(struct input *input)
 {
 	int64_t offset = input_number(input);
 	struct smtpward_event *event = calloc(2, sizeof(*event));
 
+	size_t size;
+
 	fuzz_assert(event);
-	fuzz_event(event, input_bytes(input, event, 2 * sizeof(*event)), offset);
+	size = input_bytes(input, event, 2 * sizeof(*event));
+	event->hook = SMTPWARD_OF_CONNECT;
+	fuzz_event(event, size, offset);
 	free(event);
 }
 
@@ -671,6 +675,7 @@ static void take_event(struct input *input)
 	event.verdict %= 4;
 	event.rule %= SMTPWARD_RULE_NONE + 2;
 	event.ancestors %= SMTPWARD_ANCESTORS + 2;
+	event.hook = SMTPWARD_OF_CONNECT;
 	event.flags &= 0xf03ffU;
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
 		const size_t room = sizeof(event.text) - used;
@@ -698,6 +703,7 @@ static void take_caller(struct input *input)
 	time = input_number(input);
 	input_bytes(input, &key, sizeof(key));
 	key.shared %= 2;
+	key.cgroup_id &= ~SMTPWARD_GUEST_BIT;
 	input_bytes(input, &caller, offsetof(struct smtpward_caller, cgroup));
 	caller.flags &= 0xf003fU;
 	caller.cgroup_len = take_list(input, tidy, caller.cgroup, sizeof(caller.cgroup));

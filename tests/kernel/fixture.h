@@ -226,6 +226,8 @@ int attempt_in(const char *cgroup, const char *to, uint16_t port);
  * io_uring.
  */
 int uring_connect(int fd, const void *address, socklen_t size, bool async, bool sqpoll);
+/* The same for setsockopt(2); EOPNOTSUPP or EINVAL if the kernel has no such operation. */
+int uring_setsockopt(int fd, int level, int option, const void *value, socklen_t size);
 
 /* fixture_run.c */
 

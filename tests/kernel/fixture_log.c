@@ -284,8 +284,8 @@ void line_read(const char *text, struct line *ret)
 
 static bool is_quoted_field(const char *name)
 {
-	static const char *const names[] = { "unit", "cgroup",	  "exe",  "cwd",
-					     "args", "ancestors", "comm", "alert" };
+	static const char *const names[] = { "unit",	  "cgroup", "exe",   "cwd", "args",
+					     "ancestors", "comm",   "alert", "dev", "guest" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i], name))

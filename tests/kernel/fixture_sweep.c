@@ -16,6 +16,8 @@ static const char *const in_force_names[] = { "none", "A", "B", "a mixture" };
 
 char sweep_file_a[128], sweep_file_b[128];
 unsigned int sweep_thin = 1;
+const char *sweep_settings = "";
+bool (*sweep_agrees)(enum in_force now);
 
 int sweep_setup(void **state)
 {
@@ -23,8 +25,8 @@ int sweep_setup(void **state)
 
 	snprintf(sweep_file_a, sizeof(sweep_file_a), "%s/a.conf", fixture.dir);
 	snprintf(sweep_file_b, sizeof(sweep_file_b), "%s/b.conf", fixture.dir);
-	assert_int_equal(rename(policy_write(POLICY_A, fixture.name), sweep_file_a), 0);
-	assert_int_equal(rename(policy_write(POLICY_B, fixture.name), sweep_file_b), 0);
+	assert_int_equal(rename(policy_write("%s" POLICY_A, sweep_settings, fixture.name), sweep_file_a), 0);
+	assert_int_equal(rename(policy_write("%s" POLICY_B, sweep_settings, fixture.name), sweep_file_b), 0);
 	return err;
 }
 
@@ -45,11 +47,9 @@ static int probe(void *arg)
 	return refused;
 }
 
-static enum in_force in_force(void)
+static enum in_force by_connects(void)
 {
-	const int always = child_run(CHILD_IN("always"), probe, NULL);
-
-	if (always)
+	if (child_run(CHILD_IN("always"), probe, NULL))
 		return IN_FORCE_MIXED;
 	switch (child_run(CHILD_IN("other"), probe, NULL)) {
 	case 0:
@@ -61,6 +61,13 @@ static enum in_force in_force(void)
 	default:
 		return IN_FORCE_MIXED;
 	}
+}
+
+static enum in_force in_force(void)
+{
+	const enum in_force now = by_connects();
+
+	return sweep_agrees && !sweep_agrees(now) ? IN_FORCE_MIXED : now;
 }
 
 /* Trials. An hour need not pass: a word that only root can write ends a trial at once. */

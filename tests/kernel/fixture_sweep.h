@@ -26,6 +26,13 @@ extern char sweep_file_a[128], sweep_file_b[128];
 /* Each scenario does one of so many times as many faults. */
 extern unsigned int sweep_thin;
 
+/*
+ * Settings of both policies, set before sweep_setup(); and whether what these settings ask for is
+ * there if it should be, and not otherwise. NULL: nothing is asked.
+ */
+extern const char *sweep_settings;
+extern bool (*sweep_agrees)(enum in_force now);
+
 int sweep_setup(void **state); /* a group setup */
 
 /* Every Nth fault is tried; with SMTPWARD_TEST_FAULTS=1 every one. */

@@ -73,23 +73,45 @@ static int uring_result(const struct uring *uring)
 	return -done[0].res;
 }
 
-int uring_connect(int fd, const void *address, socklen_t size, bool async, bool sqpoll)
+static int uring_do(const struct io_uring_sqe *entry, bool sqpoll)
 {
 	struct uring uring;
 	int err = uring_open(&uring, sqpoll);
 
 	if (err)
 		return err;
-	uring.entries[0] = (struct io_uring_sqe){
+	uring.entries[0] = *entry;
+	err = uring_submit(&uring);
+	if (!err)
+		err = uring_result(&uring);
+	close(uring.fd);
+	return err;
+}
+
+int uring_connect(int fd, const void *address, socklen_t size, bool async, bool sqpoll)
+{
+	const struct io_uring_sqe entry = {
 		.opcode = IORING_OP_CONNECT,
 		.flags = async ? IOSQE_ASYNC : 0,
 		.fd = fd,
 		.addr = (uint64_t)(uintptr_t)address,
 		.off = size,
 	};
-	err = uring_submit(&uring);
-	if (!err)
-		err = uring_result(&uring);
-	close(uring.fd);
-	return err;
+
+	return uring_do(&entry, sqpoll);
+}
+
+/* SOCKET_URING_OP_SETSOCKOPT of Linux 6.7; its members share the places of these. */
+int uring_setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+{
+	const struct io_uring_sqe entry = {
+		.opcode = 46, /* IORING_OP_URING_CMD */
+		.fd = fd,
+		.off = 3,
+		.addr = (uint32_t)level | (uint64_t)option << 32,
+		.splice_fd_in = (int)size,
+		.addr3 = (uint64_t)(uintptr_t)value,
+	};
+
+	return uring_do(&entry, false);
 }

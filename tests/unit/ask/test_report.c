@@ -262,7 +262,7 @@ static void test_more_rows(void **state __attribute__((unused)))
 
 #define JSON_WEB                                                                         \
 	"\"tenant\":{\"unit\":\"web.service\",\"cgroup\":\"/system.slice/web.service\"," \
-	"\"cgid\":7,\"gone\":null,\"container\":null}"
+	"\"cgid\":7,\"guest\":null,\"gone\":null,\"container\":null}"
 
 static void test_json(void **state __attribute__((unused)))
 {
@@ -285,7 +285,7 @@ static void test_json(void **state __attribute__((unused)))
 		"\"attempts\":4,\"deny\":0,\"audit\":4,\"allow\":0,\"first\":null,"
 		"\"last\":\"1970-01-01T00:17:30.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":"
 		"null},"
-		"{\"kind\":\"row\",\"tenant\":{\"unit\":null,\"cgroup\":\"/\",\"cgid\":9,"
+		"{\"kind\":\"row\",\"tenant\":{\"unit\":null,\"cgroup\":\"/\",\"cgid\":9,\"guest\":null,"
 		"\"gone\":null,\"container\":null},\"euid\":0,\"user\":\"root\",\"rule\":null,"
 		"\"file\":null,\"line\":null,\"dst\":\"203.0.113.9\",\"dport\":25,"
 		"\"attempts\":3,\"deny\":0,\"audit\":0,\"allow\":3,"
@@ -293,7 +293,7 @@ static void test_json(void **state __attribute__((unused)))
 		"\"last\":\"1970-01-01T00:17:20.000000Z\",\"exe\":null,\"cwd\":null,\"exe_time\":"
 		"null},"
 		"{\"kind\":\"row\",\"tenant\":{\"unit\":\"docker-" ID ".scope\","
-		"\"cgroup\":\"/system.slice/docker-" ID ".scope\",\"cgid\":8,"
+		"\"cgroup\":\"/system.slice/docker-" ID ".scope\",\"cgid\":8,\"guest\":null,"
 		"\"gone\":\"1970-01-01T00:18:10.000000Z\",\"container\":{\"engine\":\"docker\","
 		"\"id\":\"" ID "\",\"name\":\"shop\",\"image\":\"php:8\","
 		"\"looked_up\":\"1970-01-01T02:00:00.000000Z\"}},\"euid\":1003,\"user\":null,"

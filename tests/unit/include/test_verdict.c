@@ -41,7 +41,7 @@ static void test_lowest_bit_random(void **state __attribute__((unused)))
 
 /* A set a condition; the rule that a test is about is in all of them. */
 
-#define PARTS SMTPWARD_CONDITIONS_N
+#define PARTS SMTPWARD_CONNECT_CONDITIONS_N
 
 static struct smtpward_satisfied by_parts(const struct smtpward_rules parts[PARTS])
 {

@@ -99,4 +99,63 @@ static inline struct smtpward_event example(void)
 	return event;
 }
 
+/* What the record of a packet says of it. */
+static inline void event_set_packet(struct smtpward_event *event,
+				    const struct smtpward_packet *packet)
+{
+	memcpy(event->text + SMTPWARD_PACKET_AT, packet, sizeof(*packet));
+}
+
+#define EXAMPLE_SOURCE                                                                \
+	{                                                                             \
+		[10] = 0xff, [11] = 0xff, [12] = 198, [13] = 51, [14] = 100, [15] = 7 \
+	}
+
+/* A packet of a socket of the web server, as the gate of an uplink sees it. */
+static inline struct smtpward_event example_packet(void)
+{
+	const struct smtpward_packet packet = {
+		.source = EXAMPLE_SOURCE,
+		.mac = 0x525400123456,
+		.vlan = 7,
+		.device = "eth0",
+	};
+	struct smtpward_event event = {
+		.time_ns = BOOT,
+		.generation = 7,
+		.cgroup_id = 7311,
+		.port = 25,
+		.rule = SMTPWARD_RULE_NONE,
+		.verdict = SMTPWARD_DENY,
+		.hook = SMTPWARD_OF_UPLINK,
+		.euid = 33,
+		.netns = 4026531840,
+	};
+
+	event_set_v4(&event, 203, 0, 113, 9);
+	event_set_cgroup(&event, TEXT("apache2.service\0system.slice"));
+	event_set_packet(&event, &packet);
+	return event;
+}
+
+/* A guest's, behind masquerade. */
+static inline struct smtpward_event example_guest(void)
+{
+	const struct smtpward_packet packet = {
+		.source = EXAMPLE_SOURCE,
+		.original = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2 },
+		.mac = 0x525400123456,
+		.iif = 12,
+		.device = "eth0",
+		.guest = "tap101i0",
+	};
+	struct smtpward_event event = example_packet();
+
+	event.cgroup_id = 0;
+	event.cgroup_len = 0;
+	event.euid = 0;
+	event_set_packet(&event, &packet);
+	return event;
+}
+
 #endif /* SMTPWARD_TEST_LINE_FIXTURE_H */

@@ -73,6 +73,7 @@ static void test_attempt_extremes(void **state __attribute__((unused)))
 	event.verdict = SMTPWARD_ALLOW;
 	event.rule = SMTPWARD_RULE_NONE;
 	event.flags = 0;
+	event.hook = SMTPWARD_OF_CONNECT;
 	event.ancestors = 1;
 	event.cgroup_len = 0;
 	event.exe_len = 0;

@@ -221,6 +221,95 @@ static struct line forged_words(void)
 	return line_of(&event);
 }
 
+/* Packets. */
+
+static struct line packet(void)
+{
+	struct smtpward_event event = example_packet();
+	struct smtpward_packet part = { .source = EXAMPLE_SOURCE, .device = "eth0" };
+
+	event.hook = SMTPWARD_OF_PACKET;
+	event_set_packet(&event, &part);
+	return line_of(&event);
+}
+
+static struct line packet_at_gate(void)
+{
+	struct smtpward_event event = example_packet();
+
+	return line_of(&event);
+}
+
+/* A fragment that does not show where it goes. */
+static struct line packet_hidden(void)
+{
+	struct smtpward_event event = example_packet();
+	struct smtpward_packet part = { .mac = 0x525400123456, .device = "eth0" };
+
+	memset(event.address, 0, sizeof(event.address));
+	event.port = 0;
+	event_set_packet(&event, &part);
+	return line_of(&event);
+}
+
+static struct line guest(void)
+{
+	struct smtpward_event event = example_guest();
+
+	return line_of(&event);
+}
+
+/* Of IPv6, audited; root may call a device nearly what root likes. */
+static struct line guest_odd(void)
+{
+	struct smtpward_event event = example_guest();
+	struct smtpward_packet part = { .source = { 0x20, 1, 0xd, 0xb8, [15] = 7 },
+					.mac = 0xffffffffffff,
+					.iif = UINT32_MAX,
+					.vlan = 4095,
+					.device = "\"x=\"\xc3\xa9",
+					.guest = "\" healed=yes x=" };
+
+	event.verdict = SMTPWARD_AUDIT;
+	event.rule = 2;
+	memcpy(event.address, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x19", 16);
+	event_set_packet(&event, &part);
+	return line_of(&event);
+}
+
+static struct line raw(void)
+{
+	struct smtpward_event event = example();
+
+	event.hook = SMTPWARD_OF_RAW;
+	memset(event.address, 0, sizeof(event.address));
+	event.port = 0;
+	return line_of(&event);
+}
+
+static struct line sum_of_guest(const char *list, size_t len)
+{
+	const struct smtpward_caller_key key = { .cgroup_id = SMTPWARD_GUEST_BIT | 12,
+						 .shared = 1 };
+	struct smtpward_caller caller = { .cgroup_len = (uint32_t)len,
+					  .flags = SMTPWARD_CALLER_NAMED };
+	struct line line;
+
+	memcpy(caller.cgroup, list, len);
+	assert_int_equal(line_from_caller(&key, &caller, 12, 3, NOW + 10000000000ULL, &line), 0);
+	return line;
+}
+
+static struct line sum_guest(void)
+{
+	return sum_of_guest(TEXT("tap101i0"));
+}
+
+static struct line sum_guests(void)
+{
+	return sum_of_guest(TEXT(SMTPWARD_GUEST_OTHERS_NAME));
+}
+
 static struct line sum(void)
 {
 	return sum_of(7311, 33, TEXT("apache2.service\0system.slice"), 12, 3);
@@ -265,9 +354,11 @@ static struct line alert_odd(void)
 }
 
 static struct line (*const sample[])(void) = {
-	plain,	    plain,	  audited,	 allowed,  forged,    odd_bytes,    cut,
-	memory,	    no_names,	  nameless,	 too_long, titled,    forged_words, sum,
-	sum_forged, sum_nameless, sum_of_anyone, alert,	   alert_odd,
+	plain,	      plain,	 audited,	 allowed,	forged,	       odd_bytes,
+	cut,	      memory,	 no_names,	 nameless,	too_long,      titled,
+	forged_words, sum,	 sum_forged,	 sum_nameless,	sum_of_anyone, alert,
+	alert_odd,    packet,	 packet_at_gate, packet_hidden, guest,	       guest_odd,
+	raw,	      sum_guest, sum_guests,
 };
 
 static struct line lines[ARRAY_SIZE(sample)];

@@ -233,6 +233,155 @@ static void random_bytes(void *dst, size_t size)
 		((unsigned char *)dst)[i] = random();
 }
 
+/* clang-format off */
+static const char *const packet_names[] = {
+	"v", "time", "verdict", "rule", "hook", "unit", "euid", "dst", "dport", "src", "orig_src",
+	"smac", "vlan", "netns", "cgid", "dev", "cgroup",
+};
+static const char *const guest_names[] = {
+	"v", "time", "verdict", "rule", "hook", "guest", "dst", "dport", "src", "orig_src", "smac",
+	"vlan", "iif", "netns", "dev",
+};
+static const char *const raw_names[] = {
+	"v", "time", "verdict", "rule", "hook", "unit", "euid", "uid", "gid", "auid", "pid", "ppid",
+	"netns", "cgid", "exe", "cwd", "args", "ancestors", "comm", "cgroup",
+};
+/* clang-format on */
+
+/* A word of ours, as it stands in the line: NULL is none. */
+static void assert_word(const struct line_parsed *got, const char *name, const char *word)
+{
+	const struct line_field *field = find(got, name);
+
+	if (!word) {
+		assert_int_equal(field->kind, LINE_NONE);
+		return;
+	}
+	assert_int_equal(field->kind, LINE_WORD);
+	assert_int_equal(field->len, strlen(word));
+	assert_memory_equal(field->text, word, field->len);
+}
+
+static void assert_packet_is(const struct line_parsed *got, const struct smtpward_packet *packet)
+{
+	char mac[18];
+
+	assert_string(got, "dev", packet->device, strnlen(packet->device, sizeof(packet->device)));
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", (uint8_t)(packet->mac >> 40),
+		 (uint8_t)(packet->mac >> 32), (uint8_t)(packet->mac >> 24),
+		 (uint8_t)(packet->mac >> 16), (uint8_t)(packet->mac >> 8), (uint8_t)packet->mac);
+	assert_word(got, "smac", packet->mac ? mac : NULL);
+	if (packet->vlan)
+		assert_number(got, "vlan", packet->vlan);
+	else
+		assert_int_equal(find(got, "vlan")->kind, LINE_NONE);
+}
+
+/* Packets whose devices have any name, and that come from anywhere, or nowhere. */
+static void test_random_packets(void **state __attribute__((unused)))
+{
+	struct line_parsed *got = malloc(sizeof(*got));
+
+	assert_non_null(got);
+	srandom(3);
+	for (int i = 0; i < 20000; i++) {
+		struct smtpward_event event = example_packet();
+		struct smtpward_packet packet;
+		char text[LINE_TEXT_SIZE];
+		struct line line;
+		int len;
+
+		random_bytes(&packet, sizeof(packet));
+		packet.mac &= random() % 8 ? 0xffffffffffff : random() % 2 ? 0 : ~0ULL;
+		packet.vlan &= random() % 8 ? 4095 : random() % 2 ? 0 : UINT16_MAX;
+		packet.iif = random() % 2 ? packet.iif : 0;
+		if (random() % 4 == 0)
+			memset(packet.original, 0, sizeof(packet.original));
+		if (random() % 4 == 0)
+			memset(packet.source, 0, sizeof(packet.source));
+		event_set_packet(&event, &packet);
+		event.hook = random() % 2 ? SMTPWARD_OF_UPLINK : SMTPWARD_OF_PACKET;
+		random_bytes(event.address, sizeof(event.address));
+		if (packet.mac >> 48 || packet.vlan > 4095 ||
+		    (packet.iif && event.hook == SMTPWARD_OF_PACKET)) {
+			assert_int_equal(line_from_event(&event, sizeof(event), 0, &line),
+					 -EBADMSG);
+			continue;
+		}
+		assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+		len = line_to_text(&line, text, sizeof(text));
+		assert_in_range(len, 1, LINE_TEXT_SIZE - 1);
+		read_line(text, len, got);
+		if (packet.iif)
+			assert_names(got, guest_names, ARRAY_SIZE(guest_names));
+		else
+			assert_names(got, packet_names, ARRAY_SIZE(packet_names));
+		assert_word(got, "hook", event.hook == SMTPWARD_OF_UPLINK ? "uplink" : "packet");
+		assert_packet_is(got, &packet);
+		if (packet.iif)
+			assert_string(got, "guest", packet.guest,
+				      strnlen(packet.guest, sizeof(packet.guest)));
+		assert_json_is(&line, got);
+	}
+	free(got);
+}
+
+static void test_option(void **state __attribute__((unused)))
+{
+	struct smtpward_event event = example();
+	struct line_parsed *got = malloc(sizeof(*got));
+	char text[LINE_TEXT_SIZE];
+	struct line line;
+	int len;
+
+	assert_non_null(got);
+	event.hook = SMTPWARD_OF_RAW;
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), 0);
+	len = line_to_text(&line, text, sizeof(text));
+	read_line(text, len, got);
+	assert_names(got, raw_names, ARRAY_SIZE(raw_names));
+	assert_word(got, "hook", "raw");
+	assert_json_is(&line, got);
+	event.hook++;
+	assert_int_equal(line_from_event(&event, sizeof(event), 0, &line), -EBADMSG);
+	free(got);
+}
+
+/* What only looks like a line of a packet. */
+static void test_no_packets(void **state __attribute__((unused)))
+{
+#define GUEST_WITH(dst, src, smac, vlan)                                                      \
+	"v=2 time=1970-01-01T00:00:01.000000Z verdict=deny rule=default hook=uplink "         \
+	"guest=\"tap0\" dst=" dst " dport=25 src=" src " orig_src=- smac=" smac " vlan=" vlan \
+	" iif=1 netns=1 dev=\"eth0\""
+	static const char *const good = GUEST_WITH("192.0.2.1", "::1", "52:54:00:12:34:56", "7");
+	static const char *const bad[] = {
+		GUEST_WITH("::", "::1", "52:54:00:12:34:56", "7"),
+		GUEST_WITH("192.0.2.1", "::", "52:54:00:12:34:56", "7"),
+		GUEST_WITH("192.0.2.1", "--", "52:54:00:12:34:56", "7"),
+		GUEST_WITH("192.0.2.1", "::1", "52:54:00:12:34:5", "7"),
+		GUEST_WITH("192.0.2.1", "::1", "52:54:00:12:34:5G", "7"),
+		GUEST_WITH("192.0.2.1", "::1", "52:54:00:12:34:5A", "7"),
+		GUEST_WITH("192.0.2.1", "::1", "00:00:00:00:00:00", "7"),
+		GUEST_WITH("192.0.2.1", "::1", "52-54-00-12-34-56", "7"),
+		GUEST_WITH("192.0.2.1", "::1", "52:54:00:12:34:56", "0"),
+		GUEST_WITH("192.0.2.1", "::1", "52:54:00:12:34:56", "4096"),
+		"v=2 time=1970-01-01T00:00:01.000000Z suppressed=1 lost=0 "
+		"guest=\"0123456789abcdefg\"",
+		"v=2 time=1970-01-01T00:00:01.000000Z suppressed=1 lost=0 guest=\"a\" ",
+	};
+	struct line_parsed *got = malloc(sizeof(*got));
+	struct reason reason;
+
+	assert_non_null(got);
+	assert_int_equal(line_parse(good, strlen(good), got, &reason), 0);
+	assert_int_equal(got->kind, LINE_GUEST);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (line_parse(bad[i], strlen(bad[i]), got, &reason) != -EBADMSG)
+			fail_msg("is no line: %s", bad[i]);
+	free(got);
+}
+
 static void test_random_strings(void **state __attribute__((unused)))
 {
 	struct line_parsed *got = malloc(sizeof(*got));
@@ -250,6 +399,7 @@ static void test_random_strings(void **state __attribute__((unused)))
 		event.exe_len = random_names(event.text + event.cgroup_len, 256);
 		event.cwd_len = random_names(event.text + event.cgroup_len + event.exe_len, 256);
 		event.args_len = random() % (SMTPWARD_ARGS_LEAST + 1);
+		event.hook = SMTPWARD_OF_CONNECT;
 		event.flags &= SMTPWARD_CGROUP_CUT | SMTPWARD_EXE_CUT | SMTPWARD_EXE_DELETED |
 			       SMTPWARD_CWD_CUT | SMTPWARD_CWD_DELETED | SMTPWARD_CWD_KNOWN |
 			       SMTPWARD_ARGS_CUT;
@@ -279,6 +429,9 @@ static void test_random_records(void **state __attribute__((unused)))
 		}
 		memcpy(unaligned + 1, &event, sizeof(event));
 		if (line_from_event(unaligned + 1, sizeof(event), 0, &line) < 0)
+			continue;
+		/* Of a packet: see test_random_packets(). */
+		if (event.hook != SMTPWARD_OF_CONNECT)
 			continue;
 		if (good++ % 16 == 0)
 			assert_reads_back(&event, got);
@@ -601,7 +754,8 @@ int main(void)
 		cmocka_unit_test(test_random_records),	cmocka_unit_test(test_shortened),
 		cmocka_unit_test(test_words_first),	cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_refused),		cmocka_unit_test(test_each_byte),
-		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_values),		cmocka_unit_test(test_random_packets),
+		cmocka_unit_test(test_option),		cmocka_unit_test(test_no_packets),
 	};
 
 	return cmocka_run_group_tests_name("line_hostile", tests, NULL, NULL);

@@ -116,6 +116,15 @@ static void assert_same_values(enum policy_kind kind, const struct policy_values
 		case POLICY_PORT:
 			assert_int_equal(a->ports[i], b->ports[i]);
 			break;
+		case POLICY_DEVICE:
+			assert_string_equal(a->devices[i].text, b->devices[i].text);
+			break;
+		case POLICY_MAC:
+			assert_memory_equal(&a->macs[i], &b->macs[i], sizeof(*a->macs));
+			break;
+		case POLICY_VLAN:
+			assert_int_equal(a->vlans[i], b->vlans[i]);
+			break;
 		}
 	}
 }

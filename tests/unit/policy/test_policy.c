@@ -381,11 +381,11 @@ static void assert_cases(const struct fail_case *cases, size_t n)
 		assert_fails(cases[i].text, cases[i].errors);
 }
 
-#define KEYWORDS                                                                                 \
-	"expected ports, mode, reject, log, limit, args, alert, replace, include, allow, audit " \
-	"or deny\n"
+#define KEYWORDS                                                                        \
+	"expected ports, mode, reject, log, limit, args, alert, packets, uplink, raw, " \
+	"replace, include, allow, audit or deny\n"
 #define REPLACE(name) "write 'replace " name "' where a later one is to hold\n"
-#define CONDITIONS "expected unit, cgroup, user, group, to, port or until"
+#define CONDITIONS "expected unit, cgroup, user, group, to, port, guest, mac, vlan, from or until"
 #define MORE CONDITIONS ", or a comma before one more value\n"
 #define THRESHOLD "is no threshold: expected N/m or N/h with N from 1 to 1000000, or off\n"
 #define RATE "is not a rate: expected N/s, N/m or N/h with N from 1 to 1000000\n"
@@ -581,9 +581,9 @@ static void test_bad_settings(void **state __attribute__((unused)))
 /* A later one that says so, in whichever file, holds; which it replaces need not be there. */
 static void test_replace(void **state __attribute__((unused)))
 {
-#define FIND                                                                                  \
-	"'replace' goes before a setting: expected ports, mode, reject, log, limit, args or " \
-	"alert\n"
+#define FIND                                                                                       \
+	"'replace' goes before a setting: expected ports, mode, reject, log, limit, args, alert, " \
+	"packets, uplink or raw\n"
 	static const struct fail_case cases[] = {
 		{ "replace", "1:1: " FIND },
 		{ "replace # mode audit", "1:1: " FIND },
@@ -1113,11 +1113,43 @@ static void random_rule(FILE *out)
 	fputs(random() % 2 ? " # , \"\n" : "\n", out);
 }
 
+static void random_guest_rule(FILE *out)
+{
+	static const struct {
+		const char *name;
+		const char *items[6];
+	} conditions[] = {
+		{ "mac", { "52:54:00:ab:cd:01", "00:00:00:00:00:00", "FF:ff:0a:A0:00:01" } },
+		{ "vlan", { "1", "4094", "7", "70" } },
+		{ "from", { "10.0.0.0/8", "::", "::ffff:192.0.2.1", "fe80::/10" } },
+		{ "to", { "192.0.2.25", "::/0", "local" } },
+		{ "guest", { "tap1*", "eth0.7", "*", "guest", "\"#\"", "\xff" } },
+	};
+	static const size_t n[] = { 3, 4, 4, 3, 6 };
+
+	fputs("audit", out);
+	for (size_t i = 0; i < ARRAY_SIZE(conditions); i++)
+		if (i == ARRAY_SIZE(conditions) - 1 || random() % 2)
+			random_list(out, conditions[i].name, conditions[i].items, n[i]);
+	fputs("\n", out);
+}
+
 static void test_random(void **state __attribute__((unused)))
 {
-	static const char *const settings[] = { "mode audit\n",	     "log allow\n",
-						"log deny, allow\n", "limit 7/m burst 3\n",
-						"reject EACCES\n",   "#\n" };
+	static const char *const settings[] = {
+		"mode audit\n",
+		"log allow\n",
+		"log deny, allow\n",
+		"limit 7/m burst 3\n",
+		"reject EACCES\n",
+		"packets on\nraw allow\nuplink wan0, \"a,b\", eth0.7\n",
+		"raw deny\n",
+		"uplink auto\npackets on\n",
+		"uplink eth0\n",
+		"packets on\n",
+		"uplink none\nraw allow\n",
+		"#\n",
+	};
 
 	srandom(587);
 	for (int round = 0; round < 2000; round++) {
@@ -1129,7 +1161,7 @@ static void test_random(void **state __attribute__((unused)))
 		assert_non_null(out);
 		fputs(pick(settings, ARRAY_SIZE(settings)), out);
 		for (long rules = random() % 8; rules >= 0; rules--)
-			random_rule(out);
+			(random() % 4 ? random_rule : random_guest_rule)(out);
 		fputs("ports 25, 26, 465 ,2525, 587 , 24", out);
 		assert_int_equal(fclose(out), 0);
 		policy = parse(text);
@@ -1138,6 +1170,10 @@ static void test_random(void **state __attribute__((unused)))
 		assert_int_equal(policy_print(again, &reprinted), 0);
 		assert_string_equal(printed, reprinted);
 		assert_int_equal(policy->n_rules, again->n_rules);
+		assert_int_equal(policy->packets, again->packets);
+		assert_int_equal(policy->uplink, again->uplink);
+		assert_int_equal(policy->n_uplinks, again->n_uplinks);
+		assert_int_equal(policy_allows_raw(policy), policy_allows_raw(again));
 	}
 }
 

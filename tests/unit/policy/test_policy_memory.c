@@ -43,8 +43,7 @@ static int world_read(void *userdata __attribute__((unused)), const char *path, 
 
 static int world_expand(void *userdata __attribute__((unused)),
 			const char *includer __attribute__((unused)), const char *pattern,
-			char ***ret_paths, size_t *ret_n,
-			char **reterr_why __attribute__((unused)))
+			char ***ret_paths, size_t *ret_n, char **reterr_why __attribute__((unused)))
 {
 	_cleanup_free_ char **paths = calloc(1, sizeof(*paths));
 

@@ -86,7 +86,7 @@ static inline uint32_t first_by_tables(const struct ruleset *ruleset, const stru
 	by[SMTPWARD_CGROUP] = ruleset->asks_cgroup ? tracked_rules(ruleset, &connect->tracked)
 						   : &ruleset->any_cgroup;
 	by[SMTPWARD_UNIT] = by[SMTPWARD_CGROUP];
-	for (int condition = 0; condition < SMTPWARD_CONDITIONS_N; condition++)
+	for (int condition = 0; condition < SMTPWARD_CONNECT_CONDITIONS_N; condition++)
 		if (!by[condition])
 			by[condition] = &ruleset->any[condition];
 	if (ruleset->asks[SMTPWARD_USER])

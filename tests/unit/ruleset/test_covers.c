@@ -99,6 +99,31 @@ static void test_names(void **state)
 	assert_pairs(pairs, ARRAY_SIZE(pairs));
 }
 
+static void test_guests(void **state)
+{
+	static const struct pair pairs[] = {
+		{ "deny", "deny guest tap0", false },
+		{ "deny guest *", "deny", false },
+		{ "deny guest *", "allow guest tap0, vnet* mac 52:54:00:00:00:01 to ::1", true },
+		{ "deny guest tap*", "deny guest tap0, tap*, tap", true },
+		{ "deny guest tap0*", "deny guest tap*", false },
+		{ "deny guest tap0", "deny guest tap0, tap1", false },
+		{ "deny guest a vlan 7, 8", "deny guest a vlan 8", true },
+		{ "deny guest a vlan 7", "deny guest a vlan 7, 8", false },
+		{ "deny guest a vlan 7", "deny guest a", false },
+		{ "deny guest a mac 00:00:00:00:00:0A", "deny guest a mac 00:00:00:00:00:0a",
+		  true },
+		{ "deny guest a mac 00:00:00:00:00:0a", "deny guest a", false },
+		{ "deny guest a mac 00:00:00:00:00:0a",
+		  "deny guest a mac 00:00:00:00:00:0a, 00:00:00:00:00:0b", false },
+		{ "deny guest a from 10.0.0.0/8", "deny guest a from 10.1.0.0/16", true },
+		{ "deny guest a from 10.0.0.0/8", "deny guest a to 10.1.0.0/16", false },
+		{ "deny guest a from 0.0.0.0/0, ::/0", "deny guest a", true },
+	};
+
+	assert_pairs(pairs, ARRAY_SIZE(pairs));
+}
+
 static void test_numbers(void **state)
 {
 	static const struct pair pairs[] = {
@@ -190,9 +215,8 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_until),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_until),  cmocka_unit_test(test_names),
+		cmocka_unit_test(test_guests), cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_random),
 	};
 

@@ -229,6 +229,58 @@ static void test_local(void **state __attribute__((unused)))
 }
 
 /* What is under 96 bits is IPv6's, even where the mapped addresses lie in it. */
+static const char *guest_text(const struct ruleset *ruleset, const char *device)
+{
+	const struct ruleset_address *longest = NULL;
+	uint8_t name[16] = { 0 };
+
+	memcpy(name, device, strlen(device));
+	for (size_t i = 0; i < ruleset->n_guests; i++) {
+		const struct smtpward_prefix *prefix = &ruleset->guests[i].prefix;
+
+		assert_false(prefix->bits % 8);
+		if (!memcmp(prefix->address, name, prefix->bits / 8) &&
+		    (!longest || prefix->bits > longest->prefix.bits))
+			longest = &ruleset->guests[i];
+	}
+	return longest ? set_text(&longest->rules) : "none";
+}
+
+/* A rule on guests is in no set of a connect's; the sets of guests have no other rules. */
+static void test_guests(void **state __attribute__((unused)))
+{
+	_cleanup_ruleset_ struct ruleset *r = compile_text(
+		"ports 25, 587\nallow\nallow guest tap1*, docker0 port 25\n"
+		"deny guest tap10*\nallow guest tap101 mac 00:00:00:00:01:0a vlan 7, 9 from ::/0\n"
+		"allow guest * vlan 7 from 10.0.0.0/8\ndeny to ::1");
+
+	assert_set(&r->port_rules[0], "0 5");
+	assert_set(&r->port_rules[1], "0 5");
+	assert_set(&r->guest_rules[0], "1 2 3 4");
+	assert_set(&r->guest_rules[1], "2 3 4");
+
+	assert_string_equal(guest_text(r, "tap101"), "1 2 3 4");
+	assert_string_equal(guest_text(r, "tap1010"), "1 2 4");
+	assert_string_equal(guest_text(r, "tap1"), "1 4");
+	assert_string_equal(guest_text(r, "docker0"), "1 4");
+	assert_string_equal(guest_text(r, "docker00"), "4");
+	assert_string_equal(guest_text(r, ""), "4");
+
+	assert_set(&r->any[SMTPWARD_MAC], "0 1 2 4 5");
+	assert_int_equal(r->n_macs, 1);
+	assert_int_equal(r->macs[0].mac, 0x10a);
+	assert_set(&r->macs[0].rules, "0 1 2 3 4 5");
+
+	assert_int_equal(r->vlans.n_items, 2);
+	assert_int_equal(r->vlans.items[0].id, 7);
+	assert_set(&r->vlans.items[0].rules, "0 1 2 3 4 5");
+	assert_int_equal(r->vlans.items[1].id, 9);
+	assert_set(&r->vlans.items[1].rules, "0 1 2 3 5");
+
+	/* 10.0.0.0/8, what else is IPv4, and ::/0. */
+	assert_int_equal(r->n_sources, 3);
+}
+
 static void test_families(void **state __attribute__((unused)))
 {
 	static const char *const prefixes[] = { "::/0",		 "::/1",	  "::/64",
@@ -477,7 +529,7 @@ int main(void)
 		cmocka_unit_test(test_settings), cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_ports),	 cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_any),	 cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_local),	 cmocka_unit_test(test_guests),
 		cmocka_unit_test(test_families), cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_words),	 cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_units),	 cmocka_unit_test(test_ends),
