@@ -108,6 +108,10 @@ static void test_audit(void **state)
 	assert_held(false);
 	assert_int_equal(status(), NO);
 	assert_non_null(strstr(run.out, "guest_audited=1 "));
+	smtpward("status", "--metrics", "--pins", fixture.pins, NULL);
+	assert_non_null(strstr(run.out, "\nsmtpward_packets_total{what=\"guest_audited\"} 1\n"));
+	assert_non_null(
+		strstr(run.out, "\nsmtpward_uplink_in_force{device=\"" FAR_UPLINK "\"} 1\n"));
 }
 
 static void test_trial_of_the_layer(void **state)

@@ -14,6 +14,7 @@
 #include "host/boottime.h"
 #include "pins/counter.h"
 #include "pins/hook.h"
+#include "pins/layer.h"
 
 #define NS_PER_SECOND 1000000000ULL
 
@@ -177,6 +178,31 @@ static void metrics_local(const struct metrics_row *row, const struct metrics *m
 		metrics_number(row, metrics->state->local);
 }
 
+/* Prints nothing for a policy without the second layer. */
+static void metrics_packets(const struct metrics_row *row, const struct metrics *metrics)
+{
+	if (!metrics->state->layer.parts)
+		return;
+	metrics_head(row->name, "", row->type, row->help);
+	for (size_t i = 0; i < LAYER_COUNTERS; i++)
+		printf("smtpward_%s{what=\"%s\"} %" PRIu64 "\n", row->name, layer_counters[i].name,
+		       layer_count(&metrics->state->packets, i));
+}
+
+static void metrics_uplinks(const struct metrics_row *row, const struct metrics *metrics)
+{
+	const struct uplink_names *names = &metrics->state->uplink_names;
+
+	if (!names->n)
+		return;
+	metrics_head(row->name, "", row->type, row->help);
+	for (size_t i = 0; i < names->n; i++) {
+		printf("smtpward_%s{", row->name);
+		metrics_label("device", names->text[i], sizeof(names->text[i]));
+		printf("} %d\n", metrics->state->uplinks[i] == STATE_UPLINK_HELD);
+	}
+}
+
 /* The verdict of a rule: in mode audit nothing is refused. */
 static const char *metrics_verdict(const struct state *state, uint32_t rule)
 {
@@ -222,6 +248,8 @@ static const struct metrics_row metrics_rows[] = {
 	  false },
 	{ "hook_in_force", "gauge", "Whether the hook runs the policy's program.", metrics_hooks,
 	  false },
+	{ "uplink_in_force", "gauge", "Whether the uplink has its gate, ahead of all others.",
+	  metrics_uplinks, false },
 	{ "tracker_in_force", "gauge", "Whether new cgroups get their rules.", metrics_tracker,
 	  false },
 	{ "cgroups_missing", "gauge", "Cgroups whose rules the tracker has no room for.",
@@ -248,6 +276,8 @@ static const struct metrics_row metrics_rows[] = {
 	{ "tenants", "gauge", "Cgroups that have a limit on lines.", metrics_tenants, false },
 	{ "tenants_max", "gauge", "How many of them there is room for.", metrics_tenants_max,
 	  false },
+	{ "packets_total", "counter", "Packets that begin a connection to a guarded port.",
+	  metrics_packets, false },
 	{ "attempts_total", "counter",
 	  "Connects to guarded ports since the policy was loaded, by its rules.", metrics_attempts,
 	  false },

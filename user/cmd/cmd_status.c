@@ -23,6 +23,7 @@
 #include "pins/counter.h"
 #include "pins/hook.h"
 #include "pins/instance.h"
+#include "pins/layer.h"
 #include "pins/reader_view.h"
 #include "pins/state.h"
 #include "policy/policy.h"
@@ -58,32 +59,6 @@ static const char *const uplink_words[] = {
 	[STATE_UPLINK_MISSING] = "missing: there is no such device",
 	[STATE_UPLINK_UNKNOWN] = "not known: only root sees its gate",
 };
-
-/* ROW(counter of packets) in the order of status. */
-#define STATUS_PACKETS(ROW)                                                                        \
-	ROW(passed)                                                                                \
-	ROW(unmarked)                                                                              \
-	ROW(let_out)                                                                               \
-	ROW(replayed) ROW(guest_allowed) ROW(guest_audited) ROW(guest_denied) ROW(hidden) ROW(raw) \
-		ROW(repeated)
-
-static const struct {
-	const char *name;
-	size_t offset;
-} packet_counters[] = {
-#define ROW(_name) { #_name, offsetof(struct smtpward_packet_counters, _name) },
-	STATUS_PACKETS(ROW)
-#undef ROW
-};
-
-_Static_assert(ARRAY_SIZE(packet_counters) * sizeof(__u64) ==
-		       sizeof(struct smtpward_packet_counters),
-	       "a row for each counter");
-
-static uint64_t status_packet_count(const struct state *state, size_t counter)
-{
-	return *(const __u64 *)((const char *)&state->packets + packet_counters[counter].offset);
-}
 
 static void status_format_time(uint64_t seconds, char *dst, size_t size)
 {
@@ -266,9 +241,9 @@ static void status_print_text(const struct state *state)
 		       uplink_words[state->uplinks[i]]);
 	if (state->layer.parts) {
 		printf("packets  ");
-		for (size_t i = 0; i < ARRAY_SIZE(packet_counters); i++)
-			printf(" %s=%" PRIu64, packet_counters[i].name,
-			       status_packet_count(state, i));
+		for (size_t i = 0; i < LAYER_COUNTERS; i++)
+			printf(" %s=%" PRIu64, layer_counters[i].name,
+			       layer_count(&state->packets, i));
 		putchar('\n');
 	}
 	printf("tracker   %s\n", state->tracker ? "in force" : "not attached");
@@ -439,9 +414,9 @@ static json_t *status_json_of_packets(const struct state *state)
 	for (size_t i = 0; i < state->uplink_names.n; i++)
 		uplinks = say_json_set(uplinks, status_name(state->uplink_names.text[i]).text,
 				       json_string(uplink_words[state->uplinks[i]]));
-	for (size_t i = 0; i < ARRAY_SIZE(packet_counters); i++)
-		counts = say_json_set(counts, packet_counters[i].name,
-				      json_integer((json_int_t)status_packet_count(state, i)));
+	for (size_t i = 0; i < LAYER_COUNTERS; i++)
+		counts = say_json_set(counts, layer_counters[i].name,
+				      json_integer((json_int_t)layer_count(&state->packets, i)));
 	return json_pack("{s:o, s:o}", "uplinks", uplinks, "counts", counts);
 }
 

@@ -27,3 +27,19 @@ int layer_read_parts(const struct pins *pins, uint64_t generation, uint32_t *ret
 		*ret_parts = layer.parts;
 	return r;
 }
+
+const struct layer_counter layer_counters[] = {
+#define COUNTER(member)                                                    \
+	{                                                                  \
+#member, offsetof(struct smtpward_packet_counters, member) \
+	}
+	COUNTER(passed),	COUNTER(unmarked),	COUNTER(let_out),      COUNTER(replayed),
+	COUNTER(guest_allowed), COUNTER(guest_audited), COUNTER(guest_denied), COUNTER(hidden),
+	COUNTER(raw),		COUNTER(repeated),
+#undef COUNTER
+};
+
+uint64_t layer_count(const struct smtpward_packet_counters *packets, size_t counter)
+{
+	return *(const __u64 *)((const char *)packets + layer_counters[counter].offset);
+}
