@@ -25,7 +25,7 @@ static int setup(void **state)
 {
 	int err;
 
-	sweep_thin = 4;
+	sweep_thin = 8;
 	sweep_settings = "packets on\nuplink " FAR_UPLINK "\n";
 	err = sweep_setup(state);
 	if (err)
