@@ -32,8 +32,8 @@ static struct nlattr *put(struct message *message, uint16_t type, const void *da
 
 	*attribute = (struct nlattr){ .nla_len = (uint16_t)(NLA_HDRLEN + size), .nla_type = type };
 	memcpy((char *)attribute + NLA_HDRLEN, data, size);
-	message->header.nlmsg_len = NLMSG_ALIGN(message->header.nlmsg_len) +
-				    (uint32_t)NLA_ALIGN(attribute->nla_len);
+	message->header.nlmsg_len =
+		NLMSG_ALIGN(message->header.nlmsg_len) + (uint32_t)NLA_ALIGN(attribute->nla_len);
 	return attribute;
 }
 
@@ -163,7 +163,7 @@ static int listen_for_both(void)
 	return fd;
 }
 
-/* Up to 6.1 or later, threads of the kernel's share the directory that process 1 is in. */
+/* On older kernels, 6.1 for one, threads of the kernel share the directory of process 1. */
 static void assert_cwd(const struct line *line)
 {
 	const struct line_field *cwd = line_field(line, "cwd");
