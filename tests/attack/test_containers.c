@@ -21,20 +21,6 @@
 #define MAIL "mail.service"
 #define WEB "web.service"
 
-/* A shell's command. */
-static int sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int sh(const char *format, ...)
-{
-	char command[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return system(command);
-}
-
 /* The container. */
 
 #define DEVICE "eth0"
@@ -438,20 +424,13 @@ static void test_redirected(void **state)
 
 static int setup(void **state)
 {
-	int r = fixture_setup(state);
+	int r = far_group_setup(state);
 
 	if (r)
 		return r;
-	far_setup();
 	return sh("echo 1 >/proc/sys/net/ipv4/ip_forward && "
 		  "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding && "
 		  "echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter");
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
 }
 
 /* What a test has made of all this, however it ended. */
@@ -475,7 +454,7 @@ static int tests(void)
 		TEST(test_macvlan), TEST(test_synproxy),    TEST(test_redirected),
 	};
 
-	return cmocka_run_group_tests_name("containers", tests, setup, teardown);
+	return cmocka_run_group_tests_name("containers", tests, setup, far_group_teardown);
 }
 
 int main(void)

@@ -25,19 +25,6 @@
 #define MAIL "mail.service"
 #define WEB "web.service"
 
-static int sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int sh(const char *format, ...)
-{
-	char command[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return system(command);
-}
-
 static void load_layer(const char *layer)
 {
 	cgroup_make(MAIL);
@@ -368,21 +355,6 @@ static void test_tun_as_uplink(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, clean)
 
-static int setup(void **state)
-{
-	int r = fixture_setup(state);
-
-	if (!r)
-		far_setup();
-	return r;
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
-}
-
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,7 +362,7 @@ static int tests(void)
 		TEST(test_tun_as_uplink),
 	};
 
-	return cmocka_run_group_tests_name("devices", tests, setup, teardown);
+	return cmocka_run_group_tests_name("devices", tests, far_group_setup, far_group_teardown);
 }
 
 int main(void)

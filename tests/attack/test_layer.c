@@ -206,22 +206,6 @@ static void test_missing_uplink(void **state)
 	assert_non_null(strstr(run.out, FAR_UPLINK ": in force"));
 }
 
-static int setup(void **state)
-{
-	int r = fixture_setup(state);
-
-	if (r)
-		return r;
-	far_setup();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
-}
-
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
 
 static int tests(void)
@@ -238,7 +222,7 @@ static int tests(void)
 		TEST(test_all_pins_gone),
 	};
 
-	return cmocka_run_group_tests_name("layer", tests, setup, teardown);
+	return cmocka_run_group_tests_name("layer", tests, far_group_setup, far_group_teardown);
 }
 
 int main(void)

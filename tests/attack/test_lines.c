@@ -814,21 +814,14 @@ static void write_file(const char *path, const char *text)
 
 static int setup(void **state)
 {
-	int r = fixture_setup(state);
+	int r = far_group_setup(state);
 
 	if (r)
 		return r;
-	far_setup();
 	write_file("/proc/sys/net/ipv4/ip_forward", "1");
 	write_file("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	write_file("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
 }
 
 static int tests(void)
@@ -841,7 +834,7 @@ static int tests(void)
 		TEST(test_alert),
 	};
 
-	return cmocka_run_group_tests_name("lines", tests, setup, teardown);
+	return cmocka_run_group_tests_name("lines", tests, setup, far_group_teardown);
 }
 
 int main(void)

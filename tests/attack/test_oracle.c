@@ -458,12 +458,11 @@ static void test_nothing_that_is_answered(void **state)
 
 static int setup(void **state)
 {
-	int r = fixture_setup(state);
+	int r = far_group_setup(state);
 	cpu_set_t cpu;
 
 	if (r)
 		return r;
-	far_setup();
 	/* What one CPU sends through the cable arrives in this order. */
 	CPU_ZERO(&cpu);
 	CPU_SET(sched_getcpu(), &cpu);
@@ -477,8 +476,7 @@ static int teardown(void **state)
 	munmap(ring_memory, 4096);
 	cleanup_close(&plain);
 	cleanup_close(&ring);
-	far_teardown();
-	return fixture_teardown(state);
+	return far_group_teardown(state);
 }
 
 static int tests(void)

@@ -339,11 +339,10 @@ static int setup(void **state)
 {
 	const uint8_t frame[64] = { 0 };
 	uint32_t answer;
-	int r = fixture_setup(state);
+	int r = far_group_setup(state);
 
 	if (r)
 		return r;
-	far_setup();
 	kernel.uplink = far_uplink();
 	policy_load(POLICY);
 	find_programs();
@@ -360,8 +359,7 @@ static int teardown(void **state)
 	cleanup_close(&kernel.counters);
 	cleanup_close(&kernel.passes);
 	policy_unload();
-	far_teardown();
-	return fixture_teardown(state);
+	return far_group_teardown(state);
 }
 
 static int tests(void)

@@ -28,11 +28,6 @@
 
 #define LAYER_ON "packets on\nuplink " FAR_UPLINK
 
-static int sh(const char *command)
-{
-	return system(command);
-}
-
 static void load_layer(const char *layer)
 {
 	cgroup_make(MAIL);
@@ -67,7 +62,7 @@ static void in_far_netns(int (*make)(void *arg), void *arg, int *ret)
 
 static int far_sh(void *command)
 {
-	return sh(command);
+	return sh("%s", (const char *)command);
 }
 
 static int far_do(const char *command)
@@ -444,21 +439,6 @@ static void test_option_by_io_uring(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
 
-static int setup(void **state)
-{
-	int r = fixture_setup(state);
-
-	if (!r)
-		far_setup();
-	return r;
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
-}
-
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,7 +452,7 @@ static int tests(void)
 		TEST(test_option_by_io_uring),
 	};
 
-	return cmocka_run_group_tests_name("passes", tests, setup, teardown);
+	return cmocka_run_group_tests_name("passes", tests, far_group_setup, far_group_teardown);
 }
 
 int main(void)

@@ -459,22 +459,6 @@ static void test_kinds(void **state)
 		try_kind(&kinds[i]);
 }
 
-static int setup(void **state)
-{
-	int r = fixture_setup(state);
-
-	if (r)
-		return r;
-	far_setup();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
-}
-
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
 
 static int tests(void)
@@ -486,7 +470,7 @@ static int tests(void)
 		TEST(test_loads_under_fire), TEST(test_forwards),    TEST(test_kinds),
 	};
 
-	return cmocka_run_group_tests_name("uplinks", tests, setup, teardown);
+	return cmocka_run_group_tests_name("uplinks", tests, far_group_setup, far_group_teardown);
 }
 
 int main(void)

@@ -619,22 +619,15 @@ static void write_file(const char *path, const char *text)
 
 static int setup(void **state)
 {
-	int r = fixture_setup(state);
+	int r = far_group_setup(state);
 
 	if (r)
 		return r;
-	far_setup();
 	write_file("/proc/sys/net/ipv4/ip_forward", "1");
 	write_file("/proc/sys/net/ipv4/conf/all/route_localnet", "1");
 	write_file("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	write_file("/proc/sys/net/ipv4/conf/default/rp_filter", "0");
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, fixture_tidy)
@@ -646,7 +639,7 @@ static int tests(void)
 		TEST(test_replay),	 TEST(test_others),    TEST(test_guest),
 	};
 
-	return cmocka_run_group_tests_name("ways", tests, setup, teardown);
+	return cmocka_run_group_tests_name("ways", tests, setup, far_group_teardown);
 }
 
 int main(void)

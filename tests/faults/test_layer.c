@@ -35,12 +35,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
-}
-
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
@@ -50,7 +44,7 @@ static int tests(void)
 		SWEEP_TESTS(unload),
 	};
 
-	return cmocka_run_group_tests_name("layer", all, setup, teardown);
+	return cmocka_run_group_tests_name("layer", all, setup, far_group_teardown);
 }
 
 int main(void)

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <stdarg.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 
@@ -223,4 +224,30 @@ unsigned int far_frames(void)
 		n += memmem(frame, (size_t)size, ports_of_ours, sizeof(ports_of_ours)) != NULL;
 	assert_int_equal(errno, EAGAIN);
 	return n;
+}
+
+int far_group_setup(void **state)
+{
+	int r = fixture_setup(state);
+
+	if (!r)
+		far_setup();
+	return r;
+}
+
+int far_group_teardown(void **state)
+{
+	far_teardown();
+	return fixture_teardown(state);
+}
+
+int sh(const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	return system(command);
 }

@@ -27,6 +27,13 @@
 void far_setup(void); /* asserts */
 void far_teardown(void);
 
+/* fixture_setup() and fixture_teardown(), with the other machine. */
+int far_group_setup(void **state);
+int far_group_teardown(void **state);
+
+/* A shell's command: its exit status, as system(3) has it. */
+int sh(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 void far_wait_gone(void); /* after far_teardown(): the kernel takes the cable away later */
 void far_wait_up(void);	  /* until the cable carries packets again */
 

@@ -76,20 +76,13 @@ static void test_is_open_after_a_downgrade(void **state)
 
 static int setup(void **state)
 {
-	if (fixture_setup(state))
+	if (far_group_setup(state))
 		return -1;
-	far_setup();
 	ours = fixture.binary;
 	released = getenv("SMTPWARD_TEST_RELEASE");
 	if (!released || access(released, X_OK))
 		fail_msg("there is no release to take over from: run tests/upgrade/run");
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	far_teardown();
-	return fixture_teardown(state);
 }
 
 static int tidy(void **state)
@@ -105,7 +98,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_is_open_after_a_downgrade, tidy),
 	};
 
-	return cmocka_run_group_tests_name("layer", all, setup, teardown);
+	return cmocka_run_group_tests_name("layer", all, setup, far_group_teardown);
 }
 
 int main(void)
