@@ -6,15 +6,11 @@
 #include "line/line_fields.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/macro.h"
-#include "base/mapped.h"
 #include "base/quote.h"
-#include "base/verdict_word.h"
+#include "line/line_values.h"
 
 /* Source of a field's value. */
 enum fields_source {
@@ -36,342 +32,6 @@ struct fields_row {
 	size_t width; /* of the value in a line of text at most; of a path, of what is always there
 		       */
 };
-
-static void fields_set_number(struct line_field *field, uint64_t number)
-{
-	field->kind = LINE_NUMBER;
-	field->number = number;
-	field->text = NULL;
-}
-
-static void fields_set_text(struct line_field *field, enum line_field_kind kind, const char *text,
-			    size_t len)
-{
-	field->kind = kind;
-	field->text = text;
-	field->len = len;
-}
-
-static void fields_set_word(struct line_field *field, const char *word)
-{
-	fields_set_text(field, LINE_WORD, word, strlen(word));
-}
-
-static bool fields_is_word(const char *text, size_t len, const char *word)
-{
-	return strlen(word) == len && !memcmp(text, word, len);
-}
-
-/* Digits as they are written here: no sign, and no zero in front. */
-static bool fields_parse_number(const char *text, size_t len, uint64_t most, uint64_t *ret_number)
-{
-	uint64_t number = 0;
-
-	if (len == 0 || (len > 1 && text[0] == '0'))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		const unsigned int digit = (unsigned char)text[i] - (unsigned int)'0';
-
-		if (digit > 9 || number > most / 10 || (number == most / 10 && digit > most % 10))
-			return false;
-		number = number * 10 + digit;
-	}
-	*ret_number = number;
-	return true;
-}
-
-/* The text, where something wants it with its NUL. */
-static bool fields_copy(const char *text, size_t len, struct line_field *field)
-{
-	if (len >= sizeof(field->dst) || memchr(text, '\0', len))
-		return false;
-	memcpy(field->dst, text, len);
-	field->dst[len] = '\0';
-	fields_set_text(field, LINE_WORD, field->dst, len);
-	return true;
-}
-
-#define VERSION 2
-
-static void fields_version(const struct line *line __attribute__((unused)),
-			   struct line_field *field)
-{
-	fields_set_number(field, VERSION);
-}
-
-static bool fields_parse_version(const char *text, size_t len, struct line_field *field)
-{
-	fields_set_number(field, 0);
-	return fields_parse_number(text, len, VERSION, &field->number) && field->number == VERSION;
-}
-
-_Static_assert(LINE_TIME_SIZE <= INET6_ADDRSTRLEN, "dst has room for a time");
-
-static void fields_time(const struct line *line, struct line_field *field)
-{
-	line_time_text(line->time, field->dst);
-	fields_set_word(field, field->dst);
-}
-
-static bool fields_parse_time(const char *text, size_t len, struct line_field *field)
-{
-	char again[LINE_TIME_SIZE];
-	unsigned int micro = 0;
-	struct tm tm = { 0 };
-
-	if (!fields_copy(text, len, field))
-		return false;
-	/* NOLINTNEXTLINE(cert-err34-c): what it makes of them has to give the same text again */
-	if (sscanf(field->dst, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &micro) != 7)
-		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	line_time_text((uint64_t)timegm(&tm) * 1000000000 + micro * 1000ULL, again);
-	return !strcmp(again, field->dst);
-}
-
-static const char *const fields_yes_no[] = { "no", "yes" };
-
-static void fields_healed(const struct line *line, struct line_field *field)
-{
-	fields_set_word(field, fields_yes_no[line->healed]);
-}
-
-static bool fields_parse_healed(const char *text, size_t len, struct line_field *field)
-{
-	return fields_copy(text, len, field) && (fields_is_word(text, len, fields_yes_no[false]) ||
-						 fields_is_word(text, len, fields_yes_no[true]));
-}
-
-static void fields_verdict(const struct line *line, struct line_field *field)
-{
-	fields_set_word(field, verdict_word(line->record.verdict));
-}
-
-static bool fields_parse_verdict(const char *text, size_t len, struct line_field *field)
-{
-	return fields_copy(text, len, field) && verdict_from_word(field->dst) >= 0;
-}
-
-static const char fields_default[] = "default";
-
-static void fields_set_default(struct line_field *field)
-{
-	fields_set_number(field, 0);
-	field->text = fields_default;
-	field->len = sizeof(fields_default) - 1;
-}
-
-static void fields_rule(const struct line *line, struct line_field *field)
-{
-	if (line->record.rule == SMTPWARD_RULE_NONE)
-		fields_set_default(field);
-	else
-		fields_set_number(field, line->record.rule + 1U);
-}
-
-static bool fields_parse_rule(const char *text, size_t len, struct line_field *field)
-{
-	if (fields_is_word(text, len, fields_default)) {
-		fields_set_default(field);
-		return true;
-	}
-	fields_set_number(field, 0);
-	return fields_parse_number(text, len, SMTPWARD_RULES_MAX, &field->number) && field->number;
-}
-
-static void fields_set_address(struct line_field *field, const uint8_t address[static 16])
-{
-	/* Cannot fail: both families are known and dst holds the longest address. */
-	if (mapped_is_ipv4(address))
-		inet_ntop(AF_INET, address + MAPPED_BYTES, field->dst, sizeof(field->dst));
-	else
-		inet_ntop(AF_INET6, address, field->dst, sizeof(field->dst));
-	fields_set_word(field, field->dst);
-}
-
-static void fields_dst(const struct line *line, struct line_field *field)
-{
-	fields_set_address(field, line->record.address);
-}
-
-static bool fields_parse_dst(const char *text, size_t len, struct line_field *field)
-{
-	char again[INET6_ADDRSTRLEN];
-	uint8_t address[16];
-	int family = AF_INET;
-
-	if (!fields_copy(text, len, field))
-		return false;
-	if (memchr(text, ':', len))
-		family = AF_INET6;
-	if (inet_pton(family, field->dst, address) != 1 ||
-	    (family == AF_INET6 && mapped_is_ipv4(address)))
-		return false;
-	return inet_ntop(family, address, again, sizeof(again)) && !strcmp(again, field->dst);
-}
-
-static const char fields_none[] = "-";
-
-static void fields_set_none(struct line_field *field)
-{
-	fields_set_text(field, LINE_NONE, fields_none, sizeof(fields_none) - 1);
-}
-
-/* An address of a packet, which may hide it. */
-static void fields_set_any_address(struct line_field *field, const uint8_t address[static 16])
-{
-	static const uint8_t none[16];
-
-	if (memcmp(address, none, sizeof(none)) != 0)
-		fields_set_address(field, address);
-	else
-		fields_set_none(field);
-}
-
-static bool fields_parse_any_address(const char *text, size_t len, struct line_field *field)
-{
-	if (fields_is_word(text, len, fields_none)) {
-		fields_set_none(field);
-		return true;
-	}
-	/* The address of zeros is printed as "-". */
-	return !fields_is_word(text, len, "::") && fields_parse_dst(text, len, field);
-}
-
-static void fields_any_dst(const struct line *line, struct line_field *field)
-{
-	fields_set_any_address(field, line->record.address);
-}
-
-static void fields_src(const struct line *line, struct line_field *field)
-{
-	fields_set_any_address(field, line->packet.source);
-}
-
-static void fields_orig_src(const struct line *line, struct line_field *field)
-{
-	fields_set_any_address(field, line->packet.original);
-}
-
-#define fields_parse_any_dst fields_parse_any_address
-#define fields_parse_src fields_parse_any_address
-#define fields_parse_orig_src fields_parse_any_address
-
-#define MAC_TEXT "00:00:00:00:00:00"
-
-_Static_assert(sizeof(MAC_TEXT) <= INET6_ADDRSTRLEN, "dst has room for a MAC address");
-
-static void fields_format_mac(uint64_t mac, char *dst)
-{
-	snprintf(dst, sizeof(MAC_TEXT), "%02x:%02x:%02x:%02x:%02x:%02x", (uint8_t)(mac >> 40),
-		 (uint8_t)(mac >> 32), (uint8_t)(mac >> 24), (uint8_t)(mac >> 16),
-		 (uint8_t)(mac >> 8), (uint8_t)mac);
-}
-
-static void fields_smac(const struct line *line, struct line_field *field)
-{
-	if (!line->packet.mac) {
-		fields_set_none(field);
-		return;
-	}
-	fields_format_mac(line->packet.mac, field->dst);
-	fields_set_word(field, field->dst);
-}
-
-static bool fields_parse_smac(const char *text, size_t len, struct line_field *field)
-{
-	char again[sizeof(MAC_TEXT)];
-	uint64_t mac = 0;
-
-	if (fields_is_word(text, len, fields_none)) {
-		fields_set_none(field);
-		return true;
-	}
-	if (len != sizeof(MAC_TEXT) - 1 || !fields_copy(text, len, field))
-		return false;
-	for (size_t i = 0; i < len; i += 3)
-		mac = mac << 8 | (uint8_t)strtoul(field->dst + i, NULL, 16);
-	fields_format_mac(mac, again);
-	return mac && !strcmp(again, field->dst);
-}
-
-#define VLAN_MAX 4095
-
-static void fields_vlan(const struct line *line, struct line_field *field)
-{
-	if (line->packet.vlan)
-		fields_set_number(field, line->packet.vlan);
-	else
-		fields_set_none(field);
-}
-
-static bool fields_parse_vlan(const char *text, size_t len, struct line_field *field)
-{
-	if (fields_is_word(text, len, fields_none)) {
-		fields_set_none(field);
-		return true;
-	}
-	fields_set_number(field, 0);
-	return fields_parse_number(text, len, VLAN_MAX, &field->number) && field->number;
-}
-
-/* The hooks that a kind of line may be of. */
-
-static const char *const fields_hooks[] = {
-	[SMTPWARD_OF_PACKET] = "packet",
-	[SMTPWARD_OF_UPLINK] = "uplink",
-	[SMTPWARD_OF_RAW] = "raw",
-};
-
-static void fields_hook(const struct line *line, struct line_field *field)
-{
-	fields_set_word(field, fields_hooks[line->record.hook]);
-}
-
-static bool fields_parse_hook(const char *text, size_t len, struct line_field *field)
-{
-	return fields_copy(text, len, field) &&
-	       (fields_is_word(text, len, fields_hooks[SMTPWARD_OF_PACKET]) ||
-		fields_is_word(text, len, fields_hooks[SMTPWARD_OF_UPLINK]));
-}
-
-static bool fields_parse_guest_hook(const char *text, size_t len, struct line_field *field)
-{
-	return fields_copy(text, len, field) &&
-	       fields_is_word(text, len, fields_hooks[SMTPWARD_OF_UPLINK]);
-}
-
-static bool fields_parse_raw_hook(const char *text, size_t len, struct line_field *field)
-{
-	return fields_copy(text, len, field) &&
-	       fields_is_word(text, len, fields_hooks[SMTPWARD_OF_RAW]);
-}
-
-#define fields_guest_hook fields_hook
-#define fields_raw_hook fields_hook
-
-/* auid of a task that nobody logged in for. */
-#define NOBODY UINT32_MAX
-
-static void fields_auid(const struct line *line, struct line_field *field)
-{
-	if (line->record.auid == NOBODY)
-		fields_set_none(field);
-	else
-		fields_set_number(field, line->record.auid);
-}
-
-static bool fields_parse_auid(const char *text, size_t len, struct line_field *field)
-{
-	if (fields_is_word(text, len, fields_none)) {
-		fields_set_none(field);
-		return true;
-	}
-	fields_set_number(field, 0);
-	return fields_parse_number(text, len, NOBODY - 1, &field->number);
-}
 
 #define ATTEMPT (1U << LINE_ATTEMPT)
 #define PACKET (1U << LINE_PACKET)
@@ -408,7 +68,10 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 #define CHAIN(member, n, size)                                                    \
 	FIELDS_CHAIN, offsetof(struct line, member), SIZE_OF(member), NULL, NULL, \
 		(size_t)(n)*QUOTED(size)
-#define MADE(function, width) FIELDS_MADE, 0, 0, fields_##function, fields_parse_##function, width
+/* A function makes the value, and one of another name understands it. */
+#define MADE_BY(make, parse, width) \
+	FIELDS_MADE, 0, 0, line_value_##make, line_value_parse_##parse, width
+#define MADE(function, width) MADE_BY(function, function, width)
 
 /* The fields in the order of the line. ROW(ARG, kinds of line, name, the rest). */
 #define FIELDS(ROW, ARG)                                                                      \
@@ -419,19 +82,19 @@ static bool fields_parse_auid(const char *text, size_t len, struct line_field *f
 	ROW(ARG, HELD, "suppressed", NUMBER(suppressed))                                      \
 	ROW(ARG, HELD, "lost", NUMBER(lost))                                                  \
 	ROW(ARG, TRIES, "verdict", MADE(verdict, sizeof("allow") - 1))                        \
-	ROW(ARG, TRIES, "rule", MADE(rule, sizeof(fields_default) - 1))                       \
+	ROW(ARG, TRIES, "rule", MADE(rule, sizeof(LINE_DEFAULT) - 1))                         \
 	ROW(ARG, PACKET, "hook", MADE(hook, sizeof("packet") - 1))                            \
-	ROW(ARG, GUEST, "hook", MADE(guest_hook, sizeof("uplink") - 1))                       \
-	ROW(ARG, RAW, "hook", MADE(raw_hook, sizeof("raw") - 1))                              \
+	ROW(ARG, GUEST, "hook", MADE_BY(hook, guest_hook, sizeof("uplink") - 1))              \
+	ROW(ARG, RAW, "hook", MADE_BY(hook, raw_hook, sizeof("raw") - 1))                     \
 	ROW(ARG, GUEST | GUEST_SUM, "guest", TEXT(packet.guest))                              \
 	ROW(ARG, TASK | PACKET | SUMMARY | ANYONE, "unit", PATH(unit))                        \
 	ROW(ARG, TASK | PACKET | SUMMARY, "euid", NUMBER(record.euid))                        \
 	ROW(ARG, ATTEMPT, "dst", MADE(dst, INET6_ADDRSTRLEN - 1))                             \
-	ROW(ARG, SENT, "dst", MADE(any_dst, INET6_ADDRSTRLEN - 1))                            \
+	ROW(ARG, SENT, "dst", MADE_BY(any_dst, any_address, INET6_ADDRSTRLEN - 1))            \
 	ROW(ARG, ATTEMPT | SENT, "dport", NUMBER(record.port))                                \
-	ROW(ARG, SENT, "src", MADE(src, INET6_ADDRSTRLEN - 1))                                \
-	ROW(ARG, SENT, "orig_src", MADE(orig_src, INET6_ADDRSTRLEN - 1))                      \
-	ROW(ARG, SENT, "smac", MADE(smac, sizeof(MAC_TEXT) - 1))                              \
+	ROW(ARG, SENT, "src", MADE_BY(src, any_address, INET6_ADDRSTRLEN - 1))                \
+	ROW(ARG, SENT, "orig_src", MADE_BY(orig_src, any_address, INET6_ADDRSTRLEN - 1))      \
+	ROW(ARG, SENT, "smac", MADE(smac, sizeof(LINE_MAC_TEXT) - 1))                         \
 	ROW(ARG, SENT, "vlan", MADE(vlan, DIGITS(SIZE_OF(packet.vlan))))                      \
 	ROW(ARG, GUEST, "iif", NUMBER(packet.iif))                                            \
 	ROW(ARG, TASK, "uid", NUMBER(record.uid))                                             \
@@ -525,15 +188,15 @@ static void fields_read(const struct line *line, const struct fields_row *row,
 	field->separator = fields_separator(row->source);
 	switch (row->source) {
 	case FIELDS_NUMBER:
-		fields_set_number(field, fields_read_number(value, row->size));
+		line_value_set_number(field, fields_read_number(value, row->size));
 		break;
 	case FIELDS_TEXT:
-		fields_set_text(field, LINE_STRING, value, strnlen(value, row->size));
+		line_value_set_text(field, LINE_STRING, value, strnlen(value, row->size));
 		break;
 	case FIELDS_PATH:
 	case FIELDS_WORDS:
 	case FIELDS_CHAIN:
-		fields_set_text(field, LINE_STRING, path->text, path->len);
+		line_value_set_text(field, LINE_STRING, path->text, path->len);
 		break;
 	case FIELDS_MADE:
 		row->make(line, field);
@@ -591,7 +254,7 @@ static bool fields_parse_string(const struct fields_row *row, const char *text, 
 	bytes = quote_list_undo(text + 1, len - 2, field->separator, dst);
 	if (bytes < 0)
 		return false;
-	fields_set_text(field, LINE_STRING, dst, (size_t)bytes);
+	line_value_set_text(field, LINE_STRING, dst, (size_t)bytes);
 	if (row->source == FIELDS_TEXT)
 		return (size_t)bytes <= row->size && !memchr(dst, '\0', (size_t)bytes);
 	return (size_t)bytes < LINE_PATH_SIZE;
@@ -602,9 +265,9 @@ static bool fields_parse(const struct fields_row *row, const char *text, size_t 
 {
 	switch (row->source) {
 	case FIELDS_NUMBER:
-		fields_set_number(field, 0);
-		return fields_parse_number(text, len, UINT64_MAX >> (64 - 8 * row->size),
-					   &field->number);
+		line_value_set_number(field, 0);
+		return line_value_parse_number(text, len, UINT64_MAX >> (64 - 8 * row->size),
+					       &field->number);
 	case FIELDS_TEXT:
 	case FIELDS_PATH:
 	case FIELDS_WORDS:
