@@ -25,12 +25,12 @@ void line_value_set_text(struct line_field *field, enum line_field_kind kind, co
 	field->len = len;
 }
 
-static void value_set_word(struct line_field *field, const char *word)
+static void values_set_word(struct line_field *field, const char *word)
 {
 	line_value_set_text(field, LINE_WORD, word, strlen(word));
 }
 
-static bool value_is_word(const char *text, size_t len, const char *word)
+static bool values_is_word(const char *text, size_t len, const char *word)
 {
 	return strlen(word) == len && !memcmp(text, word, len);
 }
@@ -54,7 +54,7 @@ bool line_value_parse_number(const char *text, size_t len, uint64_t most, uint64
 }
 
 /* The text, where something wants it with its NUL. */
-static bool value_copy(const char *text, size_t len, struct line_field *field)
+static bool values_copy(const char *text, size_t len, struct line_field *field)
 {
 	if (len >= sizeof(field->dst) || memchr(text, '\0', len))
 		return false;
@@ -83,7 +83,7 @@ _Static_assert(LINE_TIME_SIZE <= INET6_ADDRSTRLEN, "dst has room for a time");
 void line_value_time(const struct line *line, struct line_field *field)
 {
 	line_time_text(line->time, field->dst);
-	value_set_word(field, field->dst);
+	values_set_word(field, field->dst);
 }
 
 bool line_value_parse_time(const char *text, size_t len, struct line_field *field)
@@ -92,7 +92,7 @@ bool line_value_parse_time(const char *text, size_t len, struct line_field *fiel
 	unsigned int micro = 0;
 	struct tm tm = { 0 };
 
-	if (!value_copy(text, len, field))
+	if (!values_copy(text, len, field))
 		return false;
 	/* NOLINTNEXTLINE(cert-err34-c): what it makes of them has to give the same text again */
 	if (sscanf(field->dst, "%4d-%2d-%2dT%2d:%2d:%2d.%6uZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
@@ -104,30 +104,30 @@ bool line_value_parse_time(const char *text, size_t len, struct line_field *fiel
 	return !strcmp(again, field->dst);
 }
 
-static const char *const value_yes_no[] = { "no", "yes" };
+static const char *const values_yes_no[] = { "no", "yes" };
 
 void line_value_healed(const struct line *line, struct line_field *field)
 {
-	value_set_word(field, value_yes_no[line->healed]);
+	values_set_word(field, values_yes_no[line->healed]);
 }
 
 bool line_value_parse_healed(const char *text, size_t len, struct line_field *field)
 {
-	return value_copy(text, len, field) && (value_is_word(text, len, value_yes_no[false]) ||
-						value_is_word(text, len, value_yes_no[true]));
+	return values_copy(text, len, field) && (values_is_word(text, len, values_yes_no[false]) ||
+						values_is_word(text, len, values_yes_no[true]));
 }
 
 void line_value_verdict(const struct line *line, struct line_field *field)
 {
-	value_set_word(field, verdict_word(line->record.verdict));
+	values_set_word(field, verdict_word(line->record.verdict));
 }
 
 bool line_value_parse_verdict(const char *text, size_t len, struct line_field *field)
 {
-	return value_copy(text, len, field) && verdict_from_word(field->dst) >= 0;
+	return values_copy(text, len, field) && verdict_from_word(field->dst) >= 0;
 }
 
-static void value_set_default(struct line_field *field)
+static void values_set_default(struct line_field *field)
 {
 	line_value_set_number(field, 0);
 	field->text = LINE_DEFAULT;
@@ -137,15 +137,15 @@ static void value_set_default(struct line_field *field)
 void line_value_rule(const struct line *line, struct line_field *field)
 {
 	if (line->record.rule == SMTPWARD_RULE_NONE)
-		value_set_default(field);
+		values_set_default(field);
 	else
 		line_value_set_number(field, line->record.rule + 1U);
 }
 
 bool line_value_parse_rule(const char *text, size_t len, struct line_field *field)
 {
-	if (value_is_word(text, len, LINE_DEFAULT)) {
-		value_set_default(field);
+	if (values_is_word(text, len, LINE_DEFAULT)) {
+		values_set_default(field);
 		return true;
 	}
 	line_value_set_number(field, 0);
@@ -153,19 +153,19 @@ bool line_value_parse_rule(const char *text, size_t len, struct line_field *fiel
 	       field->number;
 }
 
-static void value_set_address(struct line_field *field, const uint8_t address[static 16])
+static void values_set_address(struct line_field *field, const uint8_t address[static 16])
 {
 	/* Cannot fail: both families are known and dst holds the longest address. */
 	if (mapped_is_ipv4(address))
 		inet_ntop(AF_INET, address + MAPPED_BYTES, field->dst, sizeof(field->dst));
 	else
 		inet_ntop(AF_INET6, address, field->dst, sizeof(field->dst));
-	value_set_word(field, field->dst);
+	values_set_word(field, field->dst);
 }
 
 void line_value_dst(const struct line *line, struct line_field *field)
 {
-	value_set_address(field, line->record.address);
+	values_set_address(field, line->record.address);
 }
 
 bool line_value_parse_dst(const char *text, size_t len, struct line_field *field)
@@ -174,7 +174,7 @@ bool line_value_parse_dst(const char *text, size_t len, struct line_field *field
 	uint8_t address[16];
 	int family = AF_INET;
 
-	if (!value_copy(text, len, field))
+	if (!values_copy(text, len, field))
 		return false;
 	if (memchr(text, ':', len))
 		family = AF_INET6;
@@ -184,52 +184,52 @@ bool line_value_parse_dst(const char *text, size_t len, struct line_field *field
 	return inet_ntop(family, address, again, sizeof(again)) && !strcmp(again, field->dst);
 }
 
-static const char value_none[] = "-";
+static const char values_none[] = "-";
 
-static void value_set_none(struct line_field *field)
+static void values_set_none(struct line_field *field)
 {
-	line_value_set_text(field, LINE_NONE, value_none, sizeof(value_none) - 1);
+	line_value_set_text(field, LINE_NONE, values_none, sizeof(values_none) - 1);
 }
 
 /* An address of a packet, which may hide it. */
-static void value_set_any_address(struct line_field *field, const uint8_t address[static 16])
+static void values_set_any_address(struct line_field *field, const uint8_t address[static 16])
 {
 	static const uint8_t none[16];
 
 	if (memcmp(address, none, sizeof(none)) != 0)
-		value_set_address(field, address);
+		values_set_address(field, address);
 	else
-		value_set_none(field);
+		values_set_none(field);
 }
 
 bool line_value_parse_any_address(const char *text, size_t len, struct line_field *field)
 {
-	if (value_is_word(text, len, value_none)) {
-		value_set_none(field);
+	if (values_is_word(text, len, values_none)) {
+		values_set_none(field);
 		return true;
 	}
 	/* The address of zeros is printed as "-". */
-	return !value_is_word(text, len, "::") && line_value_parse_dst(text, len, field);
+	return !values_is_word(text, len, "::") && line_value_parse_dst(text, len, field);
 }
 
 void line_value_any_dst(const struct line *line, struct line_field *field)
 {
-	value_set_any_address(field, line->record.address);
+	values_set_any_address(field, line->record.address);
 }
 
 void line_value_src(const struct line *line, struct line_field *field)
 {
-	value_set_any_address(field, line->packet.source);
+	values_set_any_address(field, line->packet.source);
 }
 
 void line_value_orig_src(const struct line *line, struct line_field *field)
 {
-	value_set_any_address(field, line->packet.original);
+	values_set_any_address(field, line->packet.original);
 }
 
 _Static_assert(sizeof(LINE_MAC_TEXT) <= INET6_ADDRSTRLEN, "dst has room for a MAC address");
 
-static void value_format_mac(uint64_t mac, char *dst)
+static void values_format_mac(uint64_t mac, char *dst)
 {
 	snprintf(dst, sizeof(LINE_MAC_TEXT), "%02x:%02x:%02x:%02x:%02x:%02x", (uint8_t)(mac >> 40),
 		 (uint8_t)(mac >> 32), (uint8_t)(mac >> 24), (uint8_t)(mac >> 16),
@@ -239,11 +239,11 @@ static void value_format_mac(uint64_t mac, char *dst)
 void line_value_smac(const struct line *line, struct line_field *field)
 {
 	if (!line->packet.mac) {
-		value_set_none(field);
+		values_set_none(field);
 		return;
 	}
-	value_format_mac(line->packet.mac, field->dst);
-	value_set_word(field, field->dst);
+	values_format_mac(line->packet.mac, field->dst);
+	values_set_word(field, field->dst);
 }
 
 bool line_value_parse_smac(const char *text, size_t len, struct line_field *field)
@@ -251,15 +251,15 @@ bool line_value_parse_smac(const char *text, size_t len, struct line_field *fiel
 	char again[sizeof(LINE_MAC_TEXT)];
 	uint64_t mac = 0;
 
-	if (value_is_word(text, len, value_none)) {
-		value_set_none(field);
+	if (values_is_word(text, len, values_none)) {
+		values_set_none(field);
 		return true;
 	}
-	if (len != sizeof(LINE_MAC_TEXT) - 1 || !value_copy(text, len, field))
+	if (len != sizeof(LINE_MAC_TEXT) - 1 || !values_copy(text, len, field))
 		return false;
 	for (size_t i = 0; i < len; i += 3)
 		mac = mac << 8 | (uint8_t)strtoul(field->dst + i, NULL, 16);
-	value_format_mac(mac, again);
+	values_format_mac(mac, again);
 	return mac && !strcmp(again, field->dst);
 }
 
@@ -270,13 +270,13 @@ void line_value_vlan(const struct line *line, struct line_field *field)
 	if (line->packet.vlan)
 		line_value_set_number(field, line->packet.vlan);
 	else
-		value_set_none(field);
+		values_set_none(field);
 }
 
 bool line_value_parse_vlan(const char *text, size_t len, struct line_field *field)
 {
-	if (value_is_word(text, len, value_none)) {
-		value_set_none(field);
+	if (values_is_word(text, len, values_none)) {
+		values_set_none(field);
 		return true;
 	}
 	line_value_set_number(field, 0);
@@ -285,7 +285,7 @@ bool line_value_parse_vlan(const char *text, size_t len, struct line_field *fiel
 
 /* The hooks that a kind of line may be of. */
 
-static const char *const value_hooks[] = {
+static const char *const values_hooks[] = {
 	[SMTPWARD_OF_PACKET] = "packet",
 	[SMTPWARD_OF_UPLINK] = "uplink",
 	[SMTPWARD_OF_RAW] = "raw",
@@ -293,26 +293,26 @@ static const char *const value_hooks[] = {
 
 void line_value_hook(const struct line *line, struct line_field *field)
 {
-	value_set_word(field, value_hooks[line->record.hook]);
+	values_set_word(field, values_hooks[line->record.hook]);
 }
 
 bool line_value_parse_hook(const char *text, size_t len, struct line_field *field)
 {
-	return value_copy(text, len, field) &&
-	       (value_is_word(text, len, value_hooks[SMTPWARD_OF_PACKET]) ||
-		value_is_word(text, len, value_hooks[SMTPWARD_OF_UPLINK]));
+	return values_copy(text, len, field) &&
+	       (values_is_word(text, len, values_hooks[SMTPWARD_OF_PACKET]) ||
+		values_is_word(text, len, values_hooks[SMTPWARD_OF_UPLINK]));
 }
 
 bool line_value_parse_guest_hook(const char *text, size_t len, struct line_field *field)
 {
-	return value_copy(text, len, field) &&
-	       value_is_word(text, len, value_hooks[SMTPWARD_OF_UPLINK]);
+	return values_copy(text, len, field) &&
+	       values_is_word(text, len, values_hooks[SMTPWARD_OF_UPLINK]);
 }
 
 bool line_value_parse_raw_hook(const char *text, size_t len, struct line_field *field)
 {
-	return value_copy(text, len, field) &&
-	       value_is_word(text, len, value_hooks[SMTPWARD_OF_RAW]);
+	return values_copy(text, len, field) &&
+	       values_is_word(text, len, values_hooks[SMTPWARD_OF_RAW]);
 }
 
 /* auid of a task that nobody logged in for. */
@@ -321,15 +321,15 @@ bool line_value_parse_raw_hook(const char *text, size_t len, struct line_field *
 void line_value_auid(const struct line *line, struct line_field *field)
 {
 	if (line->record.auid == NOBODY)
-		value_set_none(field);
+		values_set_none(field);
 	else
 		line_value_set_number(field, line->record.auid);
 }
 
 bool line_value_parse_auid(const char *text, size_t len, struct line_field *field)
 {
-	if (value_is_word(text, len, value_none)) {
-		value_set_none(field);
+	if (values_is_word(text, len, values_none)) {
+		values_set_none(field);
 		return true;
 	}
 	line_value_set_number(field, 0);
