@@ -60,121 +60,19 @@ static int rule_count_path(struct policy_parser *parser, const struct policy_lin
 	return 0;
 }
 
-/*
- * Each parser writes a rule's value into item, the value's place in the rule's list. Items are
- * zeroed, and stay zeroed on failure.
- */
-static int rule_parse_unit(struct policy_parser *parser, const struct policy_line *line,
-			   const struct policy_word *word, void *item)
+/* A port that a rule names; the end of the policy says which are guarded. */
+static int rule_add_port(struct policy_parser *parser, const struct policy_line *line,
+			 const struct policy_word *word, const uint16_t *port)
 {
-	struct reason why;
-	int r = policy_value_unit(word->text, item, &why);
+	struct policy_port_use *added =
+		array_add(&parser->port_uses, &parser->n_port_uses, sizeof(*added));
 
-	r = policy_check(parser, line, word, r, &why);
-	return r ? r : rule_count_path(parser, line, word, 1);
-}
-
-static int rule_parse_cgroup(struct policy_parser *parser, const struct policy_line *line,
-			     const struct policy_word *word, void *item)
-{
-	struct reason why;
-	size_t segments = 0;
-	int r = policy_value_cgroup(word->text, item, &segments, &why);
-
-	r = policy_check(parser, line, word, r, &why);
-	return r ? r : rule_count_path(parser, line, word, segments);
-}
-
-static int rule_parse_user(struct policy_parser *parser, const struct policy_line *line,
-			   const struct policy_word *word, void *item)
-{
-	struct reason why;
-	int r = parser->kept ? policy_value_kept_user(word->text, parser->source, item, &why)
-			     : policy_value_user(word->text, parser->source, item, &why);
-
-	return policy_check(parser, line, word, r, &why);
-}
-
-static int rule_parse_group(struct policy_parser *parser, const struct policy_line *line,
-			    const struct policy_word *word, void *item)
-{
-	struct reason why;
-	int r = parser->kept ? policy_value_kept_group(word->text, parser->source, item, &why)
-			     : policy_value_group(word->text, parser->source, item, &why);
-
-	return policy_check(parser, line, word, r, &why);
-}
-
-static int rule_parse_to(struct policy_parser *parser, const struct policy_line *line,
-			 const struct policy_word *word, void *item)
-{
-	struct reason why;
-	int r = policy_value_prefix(word->text, item, &why);
-
-	return policy_check(parser, line, word, r, &why);
-}
-
-static int rule_parse_port(struct policy_parser *parser, const struct policy_line *line,
-			   const struct policy_word *word, void *item)
-{
-	struct policy_port_use *added, use = {
-		.place = { line->file, line->number, word->column },
-	};
-	struct reason why;
-	int r = policy_value_port(word->text, &use.port, &why);
-
-	r = policy_check(parser, line, word, r, &why);
-	if (r < 0)
-		return r;
-	added = array_add(&parser->port_uses, &parser->n_port_uses, sizeof(*added));
 	if (!added)
 		return -ENOMEM;
-	*added = use;
-	*(uint16_t *)item = use.port;
-	return 0;
-}
-
-static int rule_parse_guest(struct policy_parser *parser, const struct policy_line *line,
-			    const struct policy_word *word, void *item)
-{
-	struct reason why;
-	int r = policy_value_device(word->text, true, item, &why);
-
-	return policy_check(parser, line, word, r, &why);
-}
-
-static int rule_parse_mac(struct policy_parser *parser, const struct policy_line *line,
-			  const struct policy_word *word, void *item)
-{
-	struct reason why;
-	int r = policy_value_mac(word->text, item, &why);
-
-	return policy_check(parser, line, word, r, &why);
-}
-
-static int rule_parse_vlan(struct policy_parser *parser, const struct policy_line *line,
-			   const struct policy_word *word, void *item)
-{
-	struct reason why;
-	int r = policy_value_vlan(word->text, item, &why);
-
-	return policy_check(parser, line, word, r, &why);
-}
-
-static int rule_parse_from(struct policy_parser *parser, const struct policy_line *line,
-			   const struct policy_word *word, void *item)
-{
-	struct policy_prefix prefix;
-	struct reason why;
-	int r = policy_value_prefix(word->text, &prefix, &why);
-
-	r = policy_check(parser, line, word, r, &why);
-	if (r)
-		return r;
-	if (prefix.bits == POLICY_PREFIX_LOCAL)
-		return policy_fail(parser, line, word->column,
-				   "'local' is for 'to': no guest has an address of this machine");
-	*(struct policy_prefix *)item = prefix;
+	*added = (struct policy_port_use){
+		.place = { line->file, line->number, word->column },
+		.port = *port,
+	};
 	return 0;
 }
 
@@ -223,36 +121,58 @@ static const struct {
 	[POLICY_VLAN] = { sizeof(uint16_t), rule_compare_number },
 };
 
-/* A switch and not a table, as the compiler reports a condition without a parser. */
-static int rule_parse_value(struct policy_parser *parser, const struct policy_line *line,
-			    enum smtpward_condition condition, const struct policy_word *word,
-			    void *item)
+/*
+ * Writes a value into item, its place in the rule's list. Items are zeroed, and stay zeroed on
+ * failure. A switch and not a table, as the compiler reports a condition that is missing.
+ */
+static int rule_read_value(const struct policy_parser *parser, enum smtpward_condition condition,
+			   const char *text, void *item, size_t *ret_segments, struct reason *why)
 {
+	*ret_segments = 1;
 	switch (condition) {
 	case SMTPWARD_UNIT:
-		return rule_parse_unit(parser, line, word, item);
+		return policy_value_unit(text, item, why);
 	case SMTPWARD_CGROUP:
-		return rule_parse_cgroup(parser, line, word, item);
+		return policy_value_cgroup(text, item, ret_segments, why);
 	case SMTPWARD_USER:
-		return rule_parse_user(parser, line, word, item);
+		return parser->kept ? policy_value_kept_user(text, parser->source, item, why)
+				    : policy_value_user(text, parser->source, item, why);
 	case SMTPWARD_GROUP:
-		return rule_parse_group(parser, line, word, item);
+		return parser->kept ? policy_value_kept_group(text, parser->source, item, why)
+				    : policy_value_group(text, parser->source, item, why);
 	case SMTPWARD_TO:
-		return rule_parse_to(parser, line, word, item);
-	case SMTPWARD_PORT:
-		return rule_parse_port(parser, line, word, item);
-	case SMTPWARD_GUEST:
-		return rule_parse_guest(parser, line, word, item);
-	case SMTPWARD_MAC:
-		return rule_parse_mac(parser, line, word, item);
-	case SMTPWARD_VLAN:
-		return rule_parse_vlan(parser, line, word, item);
 	case SMTPWARD_FROM:
-		return rule_parse_from(parser, line, word, item);
+		return policy_value_prefix(text, item, why);
+	case SMTPWARD_PORT:
+		return policy_value_port(text, item, why);
+	case SMTPWARD_GUEST:
+		return policy_value_device(text, true, item, why);
+	case SMTPWARD_MAC:
+		return policy_value_mac(text, item, why);
+	case SMTPWARD_VLAN:
+		return policy_value_vlan(text, item, why);
 	case SMTPWARD_CONDITIONS_N:
 		break;
 	}
 	return -EINVAL;
+}
+
+static int rule_parse_value(struct policy_parser *parser, const struct policy_line *line,
+			    enum smtpward_condition condition, const struct policy_word *word,
+			    void *item)
+{
+	struct reason why;
+	size_t segments;
+	int r = rule_read_value(parser, condition, word->text, item, &segments, &why);
+
+	r = policy_check(parser, line, word, r, &why);
+	if (r < 0)
+		return r;
+	if (condition == SMTPWARD_UNIT || condition == SMTPWARD_CGROUP)
+		return rule_count_path(parser, line, word, segments);
+	if (condition == SMTPWARD_PORT)
+		return rule_add_port(parser, line, word, item);
+	return 0;
 }
 
 static void rule_keep(void *item)
@@ -293,11 +213,16 @@ static int rule_check_twice(struct policy_parser *parser, const struct policy_li
 
 /* Refuses "local" in a deny: an address that is not known to be local would pass the rule. */
 static int rule_check_local(struct policy_parser *parser, const struct policy_line *line,
-			    const struct policy_word *word, enum policy_kind kind,
+			    const struct policy_word *word, enum smtpward_condition condition,
 			    const struct policy_rule *rule, const void *item)
 {
-	if (kind != POLICY_PREFIX || rule->verdict != SMTPWARD_DENY ||
+	if (policy_kinds[condition] != POLICY_PREFIX ||
 	    ((const struct policy_prefix *)item)->bits != POLICY_PREFIX_LOCAL)
+		return 0;
+	if (condition == SMTPWARD_FROM)
+		return policy_fail(parser, line, word->column,
+				   "'local' is for 'to': no guest has an address of this machine");
+	if (rule->verdict != SMTPWARD_DENY)
 		return 0;
 	return policy_fail(parser, line, word->column,
 			   "a deny rule cannot have 'local': it would deny nothing while nobody "
@@ -326,7 +251,7 @@ static int rule_parse_condition(struct policy_parser *parser, struct policy_line
 		r = rule_parse_value(parser, line, condition, &list.first[2 * i],
 				     items + i * item_size);
 		if (!r)
-			r = rule_check_local(parser, line, &list.first[2 * i], kind, rule,
+			r = rule_check_local(parser, line, &list.first[2 * i], condition, rule,
 					     items + i * item_size);
 		if (!r)
 			r = rule_check_twice(parser, line, kind, &list, items, i, &tree);
