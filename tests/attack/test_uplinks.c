@@ -355,6 +355,7 @@ static void test_forwards(void **state)
 	assert_non_null(strstr(run.err, "this machine forwards packets of others (by "));
 	assert_non_null(strstr(run.err, FAR_UPLINK));
 	assert_int_equal(smtpward("status", "--pins", fixture.pins, NULL), NO);
+	assert_non_null(strstr(run.out, "nothing is loaded"));
 	assert_false(gate_is_there());
 
 	load_well(LAYER "mode audit\n");

@@ -84,8 +84,11 @@ static int suggest_choose_rows(struct suggest_work *work)
 
 		if (!row->attempts[SMTPWARD_AUDIT])
 			continue;
-		/* A rule on guests is of its own kind. */
-		if (row->kind != REPORT_ROW || report_is_of_guest(row)) {
+		if (report_is_of_guest(row)) {
+			work->suggest.of_guests += row->attempts[SMTPWARD_AUDIT];
+			continue;
+		}
+		if (row->kind != REPORT_ROW) {
 			work->suggest.not_covered += row->attempts[SMTPWARD_AUDIT];
 			continue;
 		}

@@ -64,8 +64,8 @@ struct suggest_source {
 struct suggest {
 	struct suggestion *items; /* in the order in which the rules are to stand */
 	size_t n_items;
-	uint64_t not_covered; /* attempts that have no row of their own: no rule can be made of them
-			       */
+	/* Attempts of which no rule is made: those that have no row of their own, and guests'. */
+	uint64_t not_covered, of_guests;
 };
 
 /*

@@ -149,6 +149,12 @@ void say_suggest(const struct suggest *suggest, const struct smtpward_rule_info 
 		fprintf(out,
 			"\n# These are %zu rules, the policy has %zu, and a policy can have %d.\n",
 			suggest->n_items, n_rules, SMTPWARD_RULES_MAX);
+	if (suggest->of_guests)
+		fprintf(out,
+			"\n# %" PRIu64
+			" attempt%s more, of guests: 'report' names them, and a rule "
+			"with 'guest' allows one.\n",
+			suggest->of_guests, say_suggest_plural(suggest->of_guests));
 	if (suggest->not_covered)
 		fprintf(out,
 			"\n# %" PRIu64

@@ -58,11 +58,11 @@ static int unit_doubts_tell(const struct policy_rule *rule, const char *name,
 {
 	if (unit_doubts_is_bare(name))
 		return policy_doubt(
-			doubts, rule,
+			doubts, &rule->place,
 			"there is no cgroup '%s' on this machine: a service is named with "
 			"its suffix, '%s.service'",
 			policy_shown(name).text, policy_shown(name).text);
-	return policy_doubt(doubts, rule, "this machine knows no unit '%s'",
+	return policy_doubt(doubts, &rule->place, "this machine knows no unit '%s'",
 			    policy_shown(name).text);
 }
 
@@ -72,7 +72,7 @@ static int unit_doubts_tell_template(const struct policy_rule *rule, const char 
 	const int before = (int)(strchr(name, '@') + 1 - name);
 
 	return policy_doubt(
-		doubts, rule,
+		doubts, &rule->place,
 		"'%s' is a template, and no process is in it: name an instance, or all, "
 		"'%.*s*%s'",
 		policy_shown(name).text, before, policy_shown(name).text,
@@ -96,7 +96,7 @@ static int unit_doubts_one(const struct policy_rule *rule, const char *name, boo
 		return enough ? 0 : unit_doubts_tell(rule, name, doubts);
 	case UNIT_MASKED:
 		return enough ? 0
-			      : policy_doubt(doubts, rule,
+			      : policy_doubt(doubts, &rule->place,
 					     "'%s' is masked on this machine, and nothing starts "
 					     "it: take it out, or unmask it",
 					     policy_shown(name).text);
@@ -104,7 +104,7 @@ static int unit_doubts_one(const struct policy_rule *rule, const char *name, boo
 		return unit_doubts_tell_template(rule, name, doubts);
 	case UNIT_ALIAS:
 		return policy_doubt(
-			doubts, rule,
+			doubts, &rule->place,
 			"'%s' is another name of '%s', which its cgroup has: write that",
 			policy_shown(name).text, policy_shown(real).text);
 	}

@@ -120,7 +120,7 @@ static bool report_parse_to(const char *word, struct report_filter *filter)
 	if (*word == '[' && !strchr(word, ']'))
 		r = reason_set(&reason, -EINVAL, "'%s' has no ']'", word);
 	else
-		r = policy_value_prefix(copy + (*copy == '['), &filter->to, &reason);
+		r = policy_value_to(copy + (*copy == '['), &filter->to, &reason);
 	if (!r && port)
 		r = policy_value_port(port, &filter->port, &reason);
 	if (!r && filter->to.bits == POLICY_PREFIX_LOCAL)

@@ -64,8 +64,11 @@ static int load_once(const struct load_request *request, struct load_report *ret
 	hook_fds_clear(load.before_fds);
 	r = load_open(&load, reason);
 	*reterr_over = load.trial_over;
-	if (r)
+	if (r) {
+		/* A directory that was made for this load would look like a policy that is lost. */
+		pins_remove_empty(&load.pins);
 		return r;
+	}
 	r = load_make_and_swap(&load, reason);
 	if (r) {
 		int rolled_back = load_roll_back(&load);

@@ -471,3 +471,9 @@ int pins_remove_all(struct pins *pins)
 	}
 	return -ENOTEMPTY;
 }
+
+void pins_remove_empty(const struct pins *pins)
+{
+	if (pins->fd >= 0)
+		rmdir(pins->path);
+}

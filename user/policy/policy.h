@@ -120,6 +120,7 @@ struct policy {
 	uint64_t alert_attempts; /* more of a user's than so many have an alert; 0: none have */
 	uint64_t alert_period;	 /* ... in so many seconds: 60 or 3600 */
 	bool packets;		 /* the settings below are in force */
+	struct policy_place layer_place; /* of the last of these; file is NULL: none stands */
 	enum policy_uplink uplink;
 	struct policy_device uplinks[SMTPWARD_UPLINKS_MAX]; /* sorted */
 	size_t n_uplinks;

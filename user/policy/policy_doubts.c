@@ -15,10 +15,10 @@
 #include "policy/policy_covers.h"
 #include "policy/policy_lex.h"
 
-int policy_doubt(struct policy_errors *doubts, const struct policy_rule *rule, const char *format,
+int policy_doubt(struct policy_errors *doubts, const struct policy_place *place, const char *format,
 		 ...)
 {
-	_cleanup_free_ char *file = strdup(rule->place.file);
+	_cleanup_free_ char *file = strdup(place->file);
 	_cleanup_free_ char *text = NULL;
 	struct policy_error *added;
 	va_list args;
@@ -34,8 +34,8 @@ int policy_doubt(struct policy_errors *doubts, const struct policy_rule *rule, c
 		return -ENOMEM;
 	*added = (struct policy_error){
 		.file = TAKE_PTR(file),
-		.line = rule->place.line,
-		.column = rule->place.column,
+		.line = place->line,
+		.column = place->column,
 		.text = TAKE_PTR(text),
 	};
 	return 0;
@@ -55,13 +55,14 @@ static int doubts_order(const struct policy *policy, size_t index, struct policy
 		if (!policy_rule_covers(policy, earlier, rule))
 			continue;
 		if (earlier->verdict == rule->verdict && policy_rule_covers(policy, rule, earlier))
-			return policy_doubt(doubts, rule, "this rule stands at %s:%u already",
+			return policy_doubt(doubts, &rule->place,
+					    "this rule stands at %s:%u already",
 					    policy_shown(earlier->place.file).text,
 					    earlier->place.line);
 		return policy_doubt(
-			doubts, rule,
-			"no connect gets here: the rule at %s:%u matches all that this one "
-			"would",
+			doubts, &rule->place,
+			"no %s gets here: the rule at %s:%u matches all that this one would",
+			rule->values[SMTPWARD_GUEST].n ? "packet" : "connect",
 			policy_shown(earlier->place.file).text, earlier->place.line);
 	}
 	return 0;
@@ -86,7 +87,7 @@ static int doubts_mta(const struct policy_rule *rule, const char *unit,
 		if (strncmp(unit, mtas[i].name, strlen(mtas[i].name)) != 0)
 			continue;
 		return policy_doubt(
-			doubts, rule,
+			doubts, &rule->place,
 			"a pipe in a ~/.forward runs in '%s' as well, as the user whose it "
 			"is: name the MTA's user too%s%s%s",
 			policy_shown(unit).text, mtas[i].user ? " (user " : "", mtas[i].user ?: "",
@@ -131,7 +132,7 @@ static int doubts_container_id(const struct policy_rule *rule, const char *text,
 	}
 	if (!found)
 		return 0;
-	return policy_doubt(doubts, rule,
+	return policy_doubt(doubts, &rule->place,
 			    "'%s' has the ID of a container in it, and the next one will have "
 			    "another: put the container into a cgroup of its own (--cgroup-parent) "
 			    "and name that",
@@ -182,7 +183,7 @@ static int doubts_payload(const struct policy *policy, size_t index,
 	}
 	if (doubts_is_refused(policy, index, condition, next))
 		return 0;
-	return policy_doubt(doubts, rule,
+	return policy_doubt(doubts, &rule->place,
 			    "LXC runs a container that was not stopped in order in '%s-1', which "
 			    "this does not refuse: add '%s-*'",
 			    policy_shown(text).text, policy_shown(text).text);
@@ -226,23 +227,32 @@ static int doubts_guest(const struct policy *policy, size_t index, struct policy
 	if (!rule->values[SMTPWARD_GUEST].n ||
 	    (policy->packets && policy->uplink != POLICY_UPLINK_NONE))
 		return 0;
-	return policy_doubt(doubts, rule,
+	return policy_doubt(doubts, &rule->place,
 			    "no packet gets here: guests are looked at on uplinks, and this policy "
 			    "has no %s",
 			    policy->packets ? "'uplink'" : "'packets on'");
 }
 
+/* Without 'packets on' nothing is done of what these settings say. */
+static int doubts_layer(const struct policy *policy, struct policy_errors *doubts)
+{
+	if (policy->packets ||
+	    (policy->uplink == POLICY_UPLINK_NONE && (!policy->raw_set || policy->raw_allowed)))
+		return 0;
+	return policy_doubt(doubts, &policy->layer_place,
+			    "nothing looks at packets: this policy has no 'packets on'");
+}
+
 int policy_find_doubts(const struct policy *policy, struct policy_errors *doubts)
 {
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		int r = doubts_order(policy, i, doubts);
+	int r = doubts_layer(policy, doubts);
 
+	for (size_t i = 0; !r && i < policy->n_rules; i++) {
+		r = doubts_order(policy, i, doubts);
 		if (!r)
 			r = doubts_texts(policy, i, doubts);
 		if (!r)
 			r = doubts_guest(policy, i, doubts);
-		if (r)
-			return r;
 	}
-	return 0;
+	return r;
 }

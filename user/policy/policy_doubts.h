@@ -15,8 +15,8 @@
  */
 int policy_find_doubts(const struct policy *policy, struct policy_errors *doubts);
 
-/* Adds a doubt about a rule. 0 or -ENOMEM. */
-int policy_doubt(struct policy_errors *doubts, const struct policy_rule *rule, const char *format,
+/* Adds a doubt about what stands at a place. 0 or -ENOMEM. */
+int policy_doubt(struct policy_errors *doubts, const struct policy_place *place, const char *format,
 		 ...) __attribute__((format(printf, 3, 4)));
 
 #endif /* SMTPWARD_POLICY_DOUBTS_H */

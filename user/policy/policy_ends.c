@@ -70,7 +70,7 @@ static int ends_tell_last(const struct policy *policy, const struct policy_rule 
 				continue;
 			*ret_any = true;
 			r = policy_doubt(
-				left, rule,
+				left, &rule->place,
 				"%s, and no allow or audit that names the %s '%s' lasts longer",
 				policy_left_text(rule->until, now).text,
 				policy_condition_names[who[i]],
@@ -91,12 +91,12 @@ static int ends_tell(const struct policy *policy, const struct policy_rule *rule
 	if (!rule->until)
 		return 0;
 	if (rule->until <= now)
-		return policy_doubt(over, rule, "this rule ended at %s: it matches nothing",
+		return policy_doubt(over, &rule->place, "this rule ended at %s: it matches nothing",
 				    policy_until_text(rule->until).text);
 	r = ends_tell_last(policy, rule, now, left, &any);
 	if (r || any)
 		return r;
-	return policy_doubt(left, rule, "%s", policy_left_text(rule->until, now).text);
+	return policy_doubt(left, &rule->place, "%s", policy_left_text(rule->until, now).text);
 }
 
 int policy_find_ends(const struct policy *policy, int64_t now, struct policy_errors *over,

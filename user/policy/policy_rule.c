@@ -141,6 +141,7 @@ static int rule_read_value(const struct policy_parser *parser, enum smtpward_con
 		return parser->kept ? policy_value_kept_group(text, parser->source, item, why)
 				    : policy_value_group(text, parser->source, item, why);
 	case SMTPWARD_TO:
+		return policy_value_to(text, item, why);
 	case SMTPWARD_FROM:
 		return policy_value_prefix(text, item, why);
 	case SMTPWARD_PORT:
@@ -216,13 +217,8 @@ static int rule_check_local(struct policy_parser *parser, const struct policy_li
 			    const struct policy_word *word, enum smtpward_condition condition,
 			    const struct policy_rule *rule, const void *item)
 {
-	if (policy_kinds[condition] != POLICY_PREFIX ||
+	if (condition != SMTPWARD_TO || rule->verdict != SMTPWARD_DENY ||
 	    ((const struct policy_prefix *)item)->bits != POLICY_PREFIX_LOCAL)
-		return 0;
-	if (condition == SMTPWARD_FROM)
-		return policy_fail(parser, line, word->column,
-				   "'local' is for 'to': no guest has an address of this machine");
-	if (rule->verdict != SMTPWARD_DENY)
 		return 0;
 	return policy_fail(parser, line, word->column,
 			   "a deny rule cannot have 'local': it would deny nothing while nobody "
@@ -364,11 +360,10 @@ static int rule_parse_conditions(struct policy_parser *parser, struct policy_lin
 {
 	const struct policy_word *words[RULE_UNTIL + 1] = { NULL };
 	const struct policy_word *word;
-	int r = 0;
+	int r = 0, failed;
 
 	for (size_t n = 0; (word = policy_next(line)); n++) {
 		const int i = rule_find_condition(word);
-		int failed;
 
 		if (i < 0)
 			return policy_fail(parser, line, word->column,
@@ -389,7 +384,8 @@ static int rule_parse_conditions(struct policy_parser *parser, struct policy_lin
 			return failed;
 		r = failed < 0 ? failed : r;
 	}
-	return r ? r : rule_check_guest(parser, line, words);
+	failed = rule_check_guest(parser, line, words);
+	return failed ? failed : r;
 }
 
 static int rule_add_rule(struct policy *policy, struct policy_rule *rule)

@@ -212,10 +212,19 @@ static int setting_parse_packets(struct policy_parser *parser, struct policy_lin
 	return setting_parse_either(parser, line, name, "on", "off", &parser->policy->packets);
 }
 
+/* Of settings that say something of packets: without 'packets on' that is in doubt. */
+static void setting_note_layer(struct policy_parser *parser, const struct policy_line *line,
+			       const struct policy_word *name)
+{
+	parser->policy->layer_place =
+		(struct policy_place){ line->file, line->number, name->column };
+}
+
 static int setting_parse_raw(struct policy_parser *parser, struct policy_line *line,
 			     const struct policy_word *name)
 {
 	parser->policy->raw_set = true;
+	setting_note_layer(parser, line, name);
 	return setting_parse_either(parser, line, name, "allow", "deny",
 				    &parser->policy->raw_allowed);
 }
@@ -255,10 +264,6 @@ static int setting_add_uplink(struct policy_parser *parser, const struct policy_
 	for (size_t i = 0; i < policy->n_uplinks; i++)
 		if (!setting_compare_devices(&policy->uplinks[i], &device))
 			return setting_fail_twice(parser, line, word);
-	if (policy->n_uplinks == SMTPWARD_UPLINKS_MAX)
-		return policy_fail(parser, line, word->column,
-				   "too many uplinks: at most %d can be named",
-				   SMTPWARD_UPLINKS_MAX);
 	policy->uplinks[policy->n_uplinks++] = device;
 	policy->uplink = POLICY_UPLINK_NAMED;
 	return 0;
@@ -271,8 +276,15 @@ static int setting_parse_uplink(struct policy_parser *parser, struct policy_line
 	struct policy_list list;
 	int r = policy_list(parser, line, name, &list), bad = 0;
 
+	setting_note_layer(parser, line, name);
 	if (r < 0)
 		return r;
+	if (list.n > SMTPWARD_UPLINKS_MAX) {
+		r = policy_fail(parser, line, list.first[2 * SMTPWARD_UPLINKS_MAX].column,
+				"%zu uplinks are too many: at most %d can be named", list.n,
+				SMTPWARD_UPLINKS_MAX);
+		return policy_end(parser, line, "a comma or the end of the line", r);
+	}
 	policy->n_uplinks = 0;
 	for (size_t i = 0; i < list.n; i++) {
 		r = setting_parse_uplink_word(parser, line, &list.first[2 * i], list.n);

@@ -445,7 +445,9 @@ static void value_resolve_this_host(struct policy_prefix *prefix)
 		memcpy(prefix->address + MAPPED_BYTES, "\x7f\0\0\1", 4);
 }
 
-int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr)
+/* nor: what else it could be. */
+static int value_read_prefix(const char *word, const char *nor, struct policy_prefix *ret_prefix,
+			     struct reason *reterr)
 {
 	struct policy_shown shown = policy_shown(word);
 	struct policy_prefix prefix;
@@ -454,10 +456,6 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, stru
 	bool dotted = false;
 	uint64_t bits, max;
 
-	if (!strcmp(word, VALUE_LOCAL)) {
-		*ret_prefix = (struct policy_prefix){ .bits = POLICY_PREFIX_LOCAL };
-		return 0;
-	}
 	if (strchr(word, '%')) {
 		reason_set(reterr, -EINVAL, "'%s' names a zone: write the address without '%%'",
 			   shown.text);
@@ -467,9 +465,8 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, stru
 		memcpy(address, word, len);
 	if (value_parse_address(address, &prefix, &dotted) < 0) {
 		reason_set(reterr, -EINVAL,
-			   "'%s' is not an IPv4 or IPv6 address, nor 'local' (names are not looked "
-			   "up)",
-			   shown.text);
+			   "'%s' is not an IPv4 or IPv6 address%s (names are not looked up)",
+			   shown.text, nor);
 		return -EINVAL;
 	}
 	max = dotted ? 32 : 128;
@@ -485,9 +482,27 @@ int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, stru
 	}
 	if (value_check_host_bits(&prefix, reterr) < 0)
 		return -EINVAL;
-	value_resolve_this_host(&prefix);
 	*ret_prefix = prefix;
 	return 0;
+}
+
+int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr)
+{
+	return value_read_prefix(word, "", ret_prefix, reterr);
+}
+
+int policy_value_to(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr)
+{
+	int r;
+
+	if (!strcmp(word, VALUE_LOCAL)) {
+		*ret_prefix = (struct policy_prefix){ .bits = POLICY_PREFIX_LOCAL };
+		return 0;
+	}
+	r = value_read_prefix(word, ", nor 'local'", ret_prefix, reterr);
+	if (!r)
+		value_resolve_this_host(ret_prefix);
+	return r;
 }
 
 /* dev_valid_name() in net/core/dev.c: its isspace() counts 0xa0 too, as Latin-1 does. */

@@ -40,6 +40,8 @@ int policy_value_kept_user(const char *word, const struct policy_source *source,
 int policy_value_kept_group(const char *word, const struct policy_source *source,
 			    struct policy_id *ret_id, struct reason *reterr);
 int policy_value_prefix(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr);
+/* A destination of connect(2): 'local' too, and 0.0.0.0 is 127.0.0.1. */
+int policy_value_to(const char *word, struct policy_prefix *ret_prefix, struct reason *reterr);
 
 /* The name of a network device; with starred, one star may stand at its end. */
 int policy_value_device(const char *word, bool starred, struct policy_device *ret_device,
