@@ -112,7 +112,7 @@ static void kill_group(pid_t group)
 /* The exit status of the tests, or 1 if they were ended. */
 static int supervise(pid_t pid, const sigset_t *signals)
 {
-	int64_t deadline = clock_ms() + 1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 300);
+	int64_t deadline = clock_ms() + 1000LL * fixture_number("SMTPWARD_TEST_DEADLINE", 500);
 	const struct timespec second = { .tv_sec = 1 };
 
 	for (;;) {

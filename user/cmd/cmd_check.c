@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "cli/given_policy.h"
+#include "cli/guest_doubts.h"
 #include "cli/msg.h"
 #include "cli/unit_doubts.h"
 #include "cli/users_file.h"
@@ -36,6 +37,8 @@ static enum command_result check_warn(const struct given_policy *given, bool thi
 
 	if (!r && this_machine)
 		r = unit_find_doubts(given->policy, &doubts);
+	if (!r && this_machine)
+		r = guest_find_doubts(given->policy, &doubts);
 	given_print_doubts(&doubts);
 	if (!r)
 		r = given_print_ends(given);

@@ -212,7 +212,7 @@ static int setting_parse_packets(struct policy_parser *parser, struct policy_lin
 	return setting_parse_either(parser, line, name, "on", "off", &parser->policy->packets);
 }
 
-/* Of settings that say something of packets: without 'packets on' that is in doubt. */
+/* Notes a setting that is about packets: without 'packets on' it is in doubt. */
 static void setting_note_layer(struct policy_parser *parser, const struct policy_line *line,
 			       const struct policy_word *name)
 {
