@@ -779,6 +779,9 @@ static void test_report(void **state)
 	assert_null(strstr(run.out, "guest " GUEST));
 	assert_int_equal(smtpward("report", "--unit", "guest*", "--pins", fixture.pins, NULL), 0);
 	assert_non_null(strstr(run.out, "\nguest " GUEST " "));
+	assert_int_equal(smtpward("report", "--unit", "guest " GUEST, "--pins", fixture.pins, NULL),
+			 0);
+	assert_non_null(strstr(run.out, "\nguest " GUEST " "));
 	/* Another load knows that the device is there. */
 	load("");
 	assert_int_equal(smtpward("report", "--pins", fixture.pins, NULL), 0);

@@ -211,11 +211,21 @@ static bool report_text_matches(const char *pattern, const char *text)
 	return *text && !fnmatch(pattern, text, FNM_NOESCAPE);
 }
 
+/* By its device, with or without the word before it that a row shows. */
+static bool report_guest_matches(const char *pattern, const char *guest)
+{
+	static const char word[] = "guest ";
+
+	if (!strncmp(pattern, word, strlen(word)))
+		pattern += strlen(word);
+	return report_text_matches(pattern, guest);
+}
+
 static bool report_tenant_matches(const char *pattern, const struct report_tenant *tenant)
 {
 	return !pattern || (tenant && (report_text_matches(pattern, tenant->unit) ||
 				       report_text_matches(pattern, tenant->cgroup) ||
-				       report_text_matches(pattern, tenant->guest) ||
+				       report_guest_matches(pattern, tenant->guest) ||
 				       report_text_matches(pattern, tenant->container.name) ||
 				       report_text_matches(pattern, tenant->container.id)));
 }
