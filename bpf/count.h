@@ -154,7 +154,9 @@ static __always_inline void count_keep_last(const struct smtpward_caller_key *ke
 	const __u64 args_len = READ_ONCE(event->args_len), begin = READ_ONCE(event->cgroup_len);
 	const __u64 len = exe_len + cwd_len + args_len;
 
-	if (!last || len > sizeof(last->text) || begin > sizeof(event->text))
+	if (!last || event->time_ns - READ_ONCE(last->time_ns) < SMTPWARD_LAST_INTERVAL_NS)
+		return;
+	if (len > sizeof(last->text) || begin > sizeof(event->text))
 		return;
 	count(&last->writers);
 	if (READ_ONCE(last->writers) == 1) {

@@ -86,7 +86,10 @@ struct smtpward_row_names {
  * has one entry for itself, and its part of those that all tenants share; users without one have no
  * last attempt. If two programs come to an entry at the same time, both may leave it as it is. On
  * arm64, whose stores others may see in another order, an entry may be of two attempts of its user.
+ * A flood of records writes an entry once in SMTPWARD_LAST_INTERVAL_NS: of attempts that are closer,
+ * it has the first.
  */
+#define SMTPWARD_LAST_INTERVAL_NS 1000000
 #define SMTPWARD_LASTS_SHARED 4096
 #define SMTPWARD_LASTS_A_TENANT 256
 #define SMTPWARD_LASTS_ENTRIES (SMTPWARD_ROW_TENANTS + SMTPWARD_LASTS_SHARED)

@@ -454,6 +454,24 @@ static void test_room(void **state)
 	json_decref(json);
 }
 
+/* However many records there are: what the last one says is copied once a millisecond. */
+static void test_last_of_a_flood(void **state)
+{
+	struct smtpward_row_last last = { 0 };
+	struct smtpward_caller_key key;
+	int64_t begin;
+	int fd;
+
+	policy_load("ports 25\nlimit 100000/s burst 100000\n");
+	fd = map_fd("map_row_lasts");
+	begin = clock_ms();
+	burst_in("a.service", NET_OUTSIDE4, 20000, EPERM);
+	assert_int_equal(bpf_map_get_next_key(fd, NULL, &key), 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &last), 0);
+	close(fd);
+	assert_in_range(last.writes, 1, clock_ms() - begin + 1);
+}
+
 static void test_last(void **state)
 {
 	char self[PATH_MAX] = "", copy[128], cwd[PATH_MAX];
@@ -870,6 +888,7 @@ static int tests(void)
 		cmocka_unit_test_teardown(test_hostile, fixture_tidy),
 		cmocka_unit_test_teardown(test_gone, fixture_tidy),
 		cmocka_unit_test_teardown(test_room, fixture_tidy),
+		cmocka_unit_test_teardown(test_last_of_a_flood, fixture_tidy),
 		cmocka_unit_test_teardown(test_last, fixture_tidy),
 		cmocka_unit_test_teardown(test_suggest, fixture_tidy),
 		cmocka_unit_test_teardown(test_suggest_bad_input, fixture_tidy),
