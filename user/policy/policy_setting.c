@@ -280,7 +280,7 @@ static int setting_parse_uplink(struct policy_parser *parser, struct policy_line
 	if (r < 0)
 		return r;
 	if (list.n > SMTPWARD_UPLINKS_MAX) {
-		r = policy_fail(parser, line, list.first[2 * SMTPWARD_UPLINKS_MAX].column,
+		r = policy_fail(parser, line, list.first[2UL * SMTPWARD_UPLINKS_MAX].column,
 				"%zu uplinks are too many: at most %d can be named", list.n,
 				SMTPWARD_UPLINKS_MAX);
 		return policy_end(parser, line, "a comma or the end of the line", r);
