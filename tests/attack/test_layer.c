@@ -114,6 +114,23 @@ static void test_audit(void **state)
 		strstr(run.out, "\nsmtpward_uplink_in_force{device=\"" FAR_UPLINK "\"} 1\n"));
 }
 
+/* Only root sees gates: for others there is no figure, and no wrong one. */
+static void test_metrics_for_the_reader(void **state)
+{
+	const char *argv[] = { "smtpward", "status", "--metrics", "--pins", fixture.pins, NULL };
+
+	cgroup_make("log.service");
+	assert_int_equal(smtpward("load", "-c", policy_write(LAYER REFUSE_WEB), "--cgroup",
+				  fixture.attached, "--pins", fixture.pins, "--reader", READER,
+				  NULL),
+			 0);
+	assert_int_equal(smtpward_child(argv, NULL, NULL), 0);
+	assert_non_null(strstr(run.out, "smtpward_uplink_in_force{"));
+	assert_int_equal(smtpward_child(argv, reader_enter_and_become, NULL), 0);
+	assert_non_null(strstr(run.out, "\nsmtpward_packets_total{"));
+	assert_null(strstr(run.out, "uplink_in_force"));
+}
+
 static void test_trial_of_the_layer(void **state)
 {
 	load("");
@@ -211,15 +228,11 @@ static void test_missing_uplink(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_off_is_nothing),
-		TEST(test_loads),
-		TEST(test_audit),
-		TEST(test_trial_of_the_layer),
-		TEST(test_trial_without_the_layer),
-		TEST(test_trial_is_kept),
-		TEST(test_damage),
-		TEST(test_missing_uplink),
-		TEST(test_all_pins_gone),
+		TEST(test_off_is_nothing),	   TEST(test_loads),
+		TEST(test_metrics_for_the_reader), TEST(test_audit),
+		TEST(test_trial_of_the_layer),	   TEST(test_trial_without_the_layer),
+		TEST(test_trial_is_kept),	   TEST(test_damage),
+		TEST(test_missing_uplink),	   TEST(test_all_pins_gone),
 	};
 
 	return cmocka_run_group_tests_name("layer", tests, far_group_setup, far_group_teardown);

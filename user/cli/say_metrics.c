@@ -193,7 +193,8 @@ static void metrics_uplinks(const struct metrics_row *row, const struct metrics 
 {
 	const struct uplink_names *names = &metrics->state->uplink_names;
 
-	if (!names->n)
+	/* Of none is something known, or of all: see STATE_UPLINK_UNKNOWN. */
+	if (!names->n || metrics->state->uplinks[0] == STATE_UPLINK_UNKNOWN)
 		return;
 	metrics_head(row->name, "", row->type, row->help);
 	for (size_t i = 0; i < names->n; i++) {
