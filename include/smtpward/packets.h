@@ -100,7 +100,7 @@ struct smtpward_packet_counters {
 
 _Static_assert(sizeof(struct smtpward_mark) == 20, "ABI");
 _Static_assert(sizeof(struct smtpward_pass) == 48, "ABI");
-_Static_assert(sizeof(struct smtpward_layer) == 272, "ABI");
+_Static_assert(sizeof(struct smtpward_layer) == 1040, "ABI");
 _Static_assert(sizeof(struct smtpward_packet_counters) == 80, "ABI");
 
 #endif /* SMTPWARD_PACKETS_H */

@@ -127,11 +127,11 @@ static void test_options(void **state)
 static void test_gates(void **state)
 {
 	const char *file =
-		policy_write("packets on\nuplink lo\nallow guest tap*, br0 to 192.0.2.1, "
+		policy_write("packets on\nuplink none0\nallow guest tap*, br0 to 192.0.2.1, "
 			     "2001:db8::/32 port 25 from 10.0.0.0/8 vlan 3, 4 mac "
 			     "52:54:00:12:34:56 until 2099-01-01T00:00Z\n");
 
-	if (policy_load_file(file) && !strstr(run.err, "cannot attach to the uplink lo"))
+	if (policy_load_file(file))
 		fail_msg("%s", run.err);
 }
 

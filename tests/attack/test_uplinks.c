@@ -45,6 +45,8 @@ static int load(const char *option, const char *layer)
 {
 	FILE *out;
 
+	if (option && !strcmp(option, "--heal"))
+		return smtpward("load", option, "--pins", fixture.pins, NULL);
 	snprintf(file, sizeof(file), "%s/uplinks.conf", fixture.dir);
 	cgroup_make(MAIL);
 	cgroup_make(WEB);
@@ -110,7 +112,8 @@ static void assert_heals(void)
 
 static void test_taken_away(void **state)
 {
-	assert_int_equal(load("--heal", ""), NO);
+	assert_int_equal(load("--heal", NULL), NO);
+	assert_non_null(strstr(run.err, "nothing is loaded"));
 	load_well(LAYER);
 	gate_take_away();
 	assert_heals();
@@ -203,6 +206,61 @@ static void remove_all_pins(void)
 	      fixture.pins);
 }
 
+#define KEPT "/run/smtpward/keep"
+
+/* Of what refuses all the same, pins are gone: status says so, and a heal puts them back. */
+static void assert_repins(const char *trouble)
+{
+	const uint64_t before = generation();
+
+	assert_held(true);
+	assert_status(DEGRADED, trouble);
+	assert_status(DEGRADED, FAR_UPLINK ": in force\n");
+	assert_null(strstr(run.out, "unseen"));
+	heal();
+	assert_held(true);
+	assert_status(DONE, FAR_UPLINK ": in force\n");
+	assert_int_equal(generation(), before);
+}
+
+static void test_pins_removed(void **state)
+{
+	load_well(LAYER);
+	if (gate_is_link()) {
+		shell("rm %s/%s", fixture.pins, gate_pin());
+		assert_repins("not all that is attached is pinned");
+		assert_true(gate_is_there());
+		shell("rm $(find " KEPT " -name %s)", gate_pin());
+		assert_repins("there is no second set of pins");
+		shell("rm %s/%s", fixture.pins, gate_pin());
+		load_well(LAYER);
+		assert_held(true);
+		assert_status(DONE, FAR_UPLINK ": in force\n");
+	}
+	shell("rm %s/generation-*/prog_up_*", fixture.pins);
+	assert_repins("not all that is attached is pinned");
+	shell("rm -r %s", fixture.pins);
+	assert_repins("not all that is attached is pinned");
+	/* A device of the other kind gets its gate, too. */
+	assert_int_equal(sh("ls %s/generation-*/prog_up_bare >/dev/null", fixture.pins), 0);
+}
+
+/* A program that nothing holds is gone: a heal says so, and the service loads it again. */
+static void test_program_gone(void **state)
+{
+	load_well(LAYER);
+	shell("rm %s/generation-*/prog_up_bare $(find " KEPT " -name prog_up_bare)", fixture.pins);
+	assert_held(true);
+	assert_status(DEGRADED, FAR_UPLINK ": in force\n");
+	assert_int_equal(load("--heal", NULL), FAILED);
+	assert_non_null(
+		strstr(run.err, "prog_up_bare, a program of the gates on uplinks, is gone"));
+	assert_non_null(strstr(run.err, "'smtpward load --boot"));
+	assert_int_equal(load("--boot", NULL), 0);
+	assert_held(true);
+	assert_status(DONE, FAR_UPLINK ": in force\n");
+}
+
 /* Without the programs on the hooks nobody has a pass: no filter may stay behind. */
 static void test_lone_filter(void **state)
 {
@@ -253,6 +311,22 @@ static void test_replugged(void **state)
 	assert_status(DEGRADED, FAR_UPLINK ": missing");
 	far_setup();
 	assert_heals();
+}
+
+static void test_pin_of_gone(void **state)
+{
+	char before[NAME_MAX];
+
+	load_well(LAYER);
+	snprintf(before, sizeof(before), "%s", gate_pin());
+	far_teardown();
+	far_wait_gone();
+	far_setup();
+	assert_heals();
+	if (gate_is_link())
+		assert_string_not_equal(gate_pin(), before);
+	assert_int_equal(sh("! test -e %s/%s", fixture.pins, before), 0);
+	assert_int_equal(sh("! find " KEPT " -name %s | grep .", before), 0);
 }
 
 static int wait_for_end(void *nothing)
@@ -341,6 +415,85 @@ static void test_auto(void **state)
 	shell("ip route del default");
 	assert_held(true);
 	assert_status(DONE, FAR_UPLINK ": in force\n");
+}
+
+/* Devices that become uplinks: each has a default route. */
+static void make_devices(int n)
+{
+	shell("for i in $(seq %d); do echo link add up$i type veth peer name down$i; "
+	      "echo link set up$i up; echo route add default dev up$i metric $((100 + i)); "
+	      "done | ip -batch -",
+	      n);
+}
+
+static void remove_devices(int n)
+{
+	shell("for i in $(seq %d); do echo link del up$i; done | ip -batch -", n);
+}
+
+/* However many devices become uplinks: those that have gates keep these, the others are named. */
+static void test_many(void **state)
+{
+	shell("ip route add default via " FAR_THEIR4);
+	load_well("packets on\nuplink auto\n");
+	make_devices(20);
+	assert_status(DEGRADED, "up20: open: it has no gate of this policy\n");
+	assert_held(true);
+	heal();
+	assert_status(DONE, "up20: in force\n");
+	remove_devices(20);
+
+	make_devices(SMTPWARD_UPLINKS_MAX + 6);
+	heal();
+	assert_held(true);
+	assert_status(DEGRADED, "more devices are uplinks now than can have gates");
+	assert_non_null(strstr(run.out, FAR_UPLINK ": in force\n"));
+	assert_non_null(strstr(run.out, "up63: in force\n"));
+	assert_non_null(strstr(run.out, "up70: open: "));
+	assert_int_equal(smtpward("status", "--json", "--pins", fixture.pins, NULL), DEGRADED);
+	assert_int_equal(smtpward("status", "--metrics", "--pins", fixture.pins, NULL), DEGRADED);
+	assert_int_equal(load(NULL, "packets on\nuplink auto\n"), FAILED);
+	assert_non_null(strstr(run.err,
+			       "uplink auto: 71 devices have hardware behind them or a "
+			       "default route, and at most 64 can be uplinks: name those"));
+	assert_held(true);
+	load_well(LAYER);
+	assert_status(DONE, FAR_UPLINK ": in force\n");
+	remove_devices(SMTPWARD_UPLINKS_MAX + 6);
+	shell("ip route del default");
+}
+
+#define BRIDGE_WARNING "an uplink is a bridge, and frames between its ports do not pass it: "
+
+/* sysfs shows the devices of the network namespace that it was mounted in. */
+static void mount_devices(void)
+{
+	shell("mount --make-rprivate / && mkdir -p %s/sys && mount -t sysfs sysfs %s/sys && "
+	      "mount --bind %s/sys/devices /sys/devices && "
+	      "mount --bind %s/sys/class/net /sys/class/net",
+	      fixture.dir, fixture.dir, fixture.dir, fixture.dir);
+}
+
+static void test_bridge(void **state)
+{
+	if (system("ip link add br7 type bridge")) {
+		assert_false(fixture_owns_machine());
+		return;
+	}
+	mount_devices();
+	load_well("packets on\nuplink br7\n");
+	assert_non_null(strstr(run.err, BRIDGE_WARNING));
+	assert_non_null(strstr(run.err, "(br7: none yet)"));
+	shell("ip link set " FAR_UPLINK " master br7");
+	load_well("packets on\nuplink br7\n");
+	assert_non_null(strstr(run.err, BRIDGE_WARNING "name the port that leads out in its "
+						       "place (br7: " FAR_UPLINK ")"));
+	load_well("packets on\nuplink br7, " FAR_UPLINK "\n");
+	assert_null(strstr(run.err, BRIDGE_WARNING));
+	shell("ip link set br7 up; ip route add default dev br7");
+	load_well("packets on\nuplink auto\n");
+	assert_non_null(strstr(run.err, "(br7: " FAR_UPLINK ")"));
+	shell("ip link del br7; umount /sys/class/net /sys/devices %s/sys", fixture.dir);
 }
 
 static void set_forwarding(const char *value)
@@ -465,10 +618,15 @@ static void test_kinds(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_taken_away),	     TEST(test_qdisc),	     TEST(test_older_qdisc),
-		TEST(test_others_first),     TEST(test_lone_filter), TEST(test_renamed),
-		TEST(test_replugged),	     TEST(test_moved),	     TEST(test_auto),
-		TEST(test_loads_under_fire), TEST(test_forwards),    TEST(test_kinds),
+		TEST(test_taken_away),	 TEST(test_qdisc),
+		TEST(test_older_qdisc),	 TEST(test_others_first),
+		TEST(test_lone_filter),	 TEST(test_renamed),
+		TEST(test_replugged),	 TEST(test_moved),
+		TEST(test_auto),	 TEST(test_loads_under_fire),
+		TEST(test_forwards),	 TEST(test_kinds),
+		TEST(test_pins_removed), TEST(test_program_gone),
+		TEST(test_pin_of_gone),	 TEST(test_many),
+		TEST(test_bridge),
 	};
 
 	return cmocka_run_group_tests_name("uplinks", tests, far_group_setup, far_group_teardown);

@@ -16,6 +16,7 @@
 #include "cli/msg.h"
 #include "cli/say_load.h"
 #include "load/load.h"
+#include "pins/instance.h"
 #include "pins/pins.h"
 #include "pins/sound.h"
 #include "pins/state.h"
@@ -40,6 +41,7 @@ struct boot {
 	const char *reader;
 	struct kept kept;
 	enum boot_found found;
+	bool lacks;							 /* hooks, gates or pins */
 	char config[sizeof(((struct smtpward_policy_info *)0)->config)]; /* of the loaded policy */
 	char why[sizeof(((struct smtpward_origin *)0)->why)];		 /* the kept one is: why */
 };
@@ -83,9 +85,12 @@ static void boot_look(struct boot *boot)
 	int r = state_read(boot->pins, false, &state, &reason);
 
 	boot->found = r == -ENOENT ? BOOT_NOTHING : BOOT_BROKEN;
+	boot->lacks = r != 0;
 	if (r)
 		return;
 	boot->found = boot_judge(&state);
+	boot->lacks = !state_is_whole(&state) ||
+		      state.troubles & (1U << STATE_PINS | 1U << STATE_UPLINKS);
 	if (boot->found != BOOT_BROKEN && !boot_is_sound(boot, state.policy.generation))
 		boot->found = BOOT_BROKEN;
 	snprintf(boot->config, sizeof(boot->config), "%s", state.policy.config);
@@ -296,18 +301,27 @@ enum command_result boot_heal(const char *pins)
 	int r;
 
 	boot_look(&boot);
-	if (boot.found == BOOT_NOTHING)
+	if (boot.found == BOOT_NOTHING) {
+		msg_info("nothing is loaded at %s", path);
 		return COMMAND_NO;
+	}
 	if (boot.found != BOOT_BROKEN)
 		return COMMAND_DONE;
 	r = load_heal(path, &reason);
-	if (r == -ENOENT)
-		return COMMAND_NO;
 	if (r) {
+		boot_look(&boot);
 		msg_error("%s", reason.text);
+		return boot.found == BOOT_NOTHING ? COMMAND_NO : COMMAND_FAILED;
+	}
+	boot_look(&boot);
+	if (boot.lacks) {
+		msg_error("what is in force is not whole: 'smtpward status%s' says why, and "
+			  "'smtpward load --boot%s' loads it again",
+			  pins_option(path).text, pins_option(path).text);
 		return COMMAND_FAILED;
 	}
-	msg_info("what is in force is whole again");
+	if (boot.found != BOOT_BROKEN)
+		msg_info("what is in force is whole again");
 	return COMMAND_DONE;
 }
 

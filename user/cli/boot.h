@@ -31,7 +31,8 @@ enum command_result boot_retry(const struct boot_request *request, struct load_r
 
 /*
  * Puts back what somebody removed of the policy in force, and the gates on uplinks that are new;
- * reads no file. COMMAND_NO if nothing is loaded, COMMAND_FAILED if that cannot be done.
+ * reads no file. COMMAND_NO if nothing is loaded, COMMAND_FAILED if what is in force is not whole
+ * afterwards.
  */
 enum command_result boot_heal(const char *pins);
 

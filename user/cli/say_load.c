@@ -141,6 +141,10 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 	if (*report->absent.text)
 		msg_warning("not there yet: %s; an uplink gets its gate as it comes",
 			    report->absent.text);
+	if (*report->bridges.text)
+		msg_warning("an uplink is a bridge, and frames between its ports do not pass it: "
+			    "name the port that leads out in its place (%s)",
+			    report->bridges.text);
 	if (*report->unkept.text)
 		msg_warning("there is no second set of pins: %s; whoever removes the pin "
 			    "directory lifts the policy",

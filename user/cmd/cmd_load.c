@@ -100,6 +100,22 @@ static enum command_result load_given(const struct load_config *config, uint64_t
 	return load_keep_copy(config, try_seconds, &given, ret_report);
 }
 
+/* --heal reads no file: the policy in force tells all but where its pins are. */
+static enum command_result load_check_heal(const struct load_config *config)
+{
+	const char *other = config->config   ? "config"
+			    : config->cgroup ? "cgroup"
+			    : config->reader ? "reader"
+			    : config->boot   ? "boot"
+			    : config->retry  ? "retry"
+					     : NULL;
+
+	if (!config->heal || !other)
+		return COMMAND_DONE;
+	msg_error("--%s has no use with --heal, which takes --pins alone", other);
+	return COMMAND_BAD_INPUT;
+}
+
 /* *ret_seconds is 0 without --try. */
 static enum command_result load_parse_try(const struct load_config *config, uint64_t *ret_seconds)
 {
@@ -130,6 +146,8 @@ static enum command_result load_run(void *userdata, int argc, char **argv)
 	uint64_t try_seconds;
 	enum command_result result = load_parse_try(config, &try_seconds);
 
+	if (result == COMMAND_DONE)
+		result = load_check_heal(config);
 	if (result != COMMAND_DONE)
 		return result;
 	if (config->heal)

@@ -3,7 +3,7 @@
 #include "host/uplinks.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,10 +73,9 @@ static void uplinks_free_names(struct if_nameindex **names)
 		if_freenameindex(*names);
 }
 
-int uplinks_find(char (*ret_names)[IFNAMSIZ], size_t max, size_t *ret_n)
+int uplinks_each(int (*uplink)(void *userdata, const char *name), void *userdata)
 {
 	_cleanup_(uplinks_free_names) struct if_nameindex *names = if_nameindex();
-	size_t n = 0;
 
 	if (!names)
 		return -errno;
@@ -84,14 +83,46 @@ int uplinks_find(char (*ret_names)[IFNAMSIZ], size_t max, size_t *ret_n)
 		bool is = false;
 		int r = uplinks_is_one(at->if_name, &is);
 
+		if (!r && is)
+			r = uplink(userdata, at->if_name);
 		if (r)
 			return r;
-		if (!is)
-			continue;
-		if (n == max)
-			return -E2BIG;
-		snprintf(ret_names[n++], IFNAMSIZ, "%s", at->if_name);
 	}
-	*ret_n = n;
+	return 0;
+}
+
+bool uplinks_is_bridge(const char *device)
+{
+	return uplinks_has(device, "bridge");
+}
+
+static bool uplinks_is_port(const char *device, const char *bridge)
+{
+	char path[64 + 2 * IFNAMSIZ];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/brif/%s", bridge, device);
+	return !access(path, F_OK);
+}
+
+int uplinks_each_port(const char *bridge, int (*port)(void *userdata, const char *name),
+		      void *userdata)
+{
+	_cleanup_(uplinks_free_names) struct if_nameindex *names = if_nameindex();
+	bool hardware = false;
+
+	if (!names)
+		return -errno;
+	for (const struct if_nameindex *at = names; at->if_name; at++)
+		if (uplinks_is_port(at->if_name, bridge) && uplinks_has(at->if_name, "device"))
+			hardware = true;
+	for (const struct if_nameindex *at = names; at->if_name; at++) {
+		int r = 0;
+
+		if (uplinks_is_port(at->if_name, bridge) &&
+		    (!hardware || uplinks_has(at->if_name, "device")))
+			r = port(userdata, at->if_name);
+		if (r)
+			return r;
+	}
 	return 0;
 }

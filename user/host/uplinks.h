@@ -3,14 +3,22 @@
 #ifndef SMTPWARD_UPLINKS_H
 #define SMTPWARD_UPLINKS_H
 
-#include <net/if.h>
-#include <stddef.h>
+#include <stdbool.h>
 
 /*
- * Finds the devices with hardware behind them and those of default routes, in the network namespace
- * of this process: each once, in the order of their numbers. -E2BIG if they are more than max. 0 or
- * -errno.
+ * Calls uplink for each of the devices with hardware behind them and those of default routes, in
+ * the network namespace of this process: each once, in the order of their numbers, until uplink
+ * returns something else than 0. 0 or -errno.
  */
-int uplinks_find(char (*ret_names)[IFNAMSIZ], size_t max, size_t *ret_n);
+int uplinks_each(int (*uplink)(void *userdata, const char *name), void *userdata);
+
+bool uplinks_is_bridge(const char *device);
+
+/*
+ * Calls port for each port of a bridge that leads out: those with hardware behind them, or all if
+ * no port has any.
+ */
+int uplinks_each_port(const char *bridge, int (*port)(void *userdata, const char *name),
+		      void *userdata);
 
 #endif /* SMTPWARD_UPLINKS_H */

@@ -100,6 +100,7 @@ static int load_once(const struct load_request *request, struct load_report *ret
 		.trial_ends_ns = load.trial_ends_ns,
 		.merged = load.merged,
 		.absent = load.absent,
+		.bridges = load.bridges,
 		.unkept = load.unkept,
 		.view = view,
 		.spoiled = load.spoiled,

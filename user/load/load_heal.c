@@ -144,8 +144,10 @@ int load_heal_hooks(const struct pins *pins, struct reason *reason)
 	r = heal_trial(pins, gate.generation, reason);
 	if (r)
 		return r;
-	r = keep_update(pins, gate.generation, NULL, reason);
-	return r ? r : load_settle_rows(pins, gate.generation, reason);
+	r = keep_update(pins, gate.generation, load_forget_uplinks, reason);
+	if (!r)
+		r = load_settle_rows(pins, gate.generation, reason);
+	return r ? r : load_check_uplinks(pins, gate.generation, reason);
 }
 
 /* Shows the reader the directory that is there now: a new one is not the one shown before. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -517,26 +518,41 @@ static int open_check_forward(const struct load *load, struct reason *reason)
 	return open_refuse_forward(policy, devices, reason);
 }
 
+struct open_uplinks {
+	struct smtpward_layer *layer;
+	size_t n; /* with those that have no room in the layer */
+};
+
+static int open_add_uplink(void *userdata, const char *name)
+{
+	struct open_uplinks *uplinks = userdata;
+	struct smtpward_layer *layer = uplinks->layer;
+
+	if (uplinks->n++ < ARRAY_SIZE(layer->uplinks))
+		snprintf(layer->uplinks[layer->n_uplinks++], sizeof(*layer->uplinks), "%s", name);
+	return 0;
+}
+
 static int open_find_uplinks(struct load *load, struct reason *reason)
 {
 	const struct policy *policy = load->request->policy;
-	struct smtpward_layer *layer = &load->layer;
-	size_t n = policy->n_uplinks;
+	struct open_uplinks uplinks = { &load->layer, 0 };
 	int r = 0;
 
-	for (size_t i = 0; i < n; i++)
-		memcpy(layer->uplinks[i], policy->uplinks[i].text, sizeof(layer->uplinks[i]));
+	for (size_t i = 0; i < policy->n_uplinks; i++)
+		open_add_uplink(&uplinks, policy->uplinks[i].text);
 	if (policy->uplink == POLICY_UPLINK_AUTO) {
-		layer->flags |= SMTPWARD_LAYER_AUTO;
-		r = uplinks_find(layer->uplinks, ARRAY_SIZE(layer->uplinks), &n);
+		load->layer.flags |= SMTPWARD_LAYER_AUTO;
+		r = uplinks_each(open_add_uplink, &uplinks);
 	}
-	layer->n_uplinks = (uint32_t)n;
-	if (r == -E2BIG)
-		return reason_set(reason, r,
-				  "uplink auto: this machine has more than %d; name them",
-				  SMTPWARD_UPLINKS_MAX);
 	if (r)
 		return reason_errno(reason, r, "cannot find the uplinks");
+	if (uplinks.n > ARRAY_SIZE(load->layer.uplinks))
+		return reason_set(reason, -E2BIG,
+				  "uplink auto: %zu devices have hardware behind them or a default "
+				  "route, and at most %d can be uplinks: name those that mail may "
+				  "leave by with 'uplink DEVICE, ...'",
+				  uplinks.n, SMTPWARD_UPLINKS_MAX);
 	return 0;
 }
 

@@ -16,8 +16,10 @@
 #include "load/loader.h"
 #include "pins/found.h"
 #include "pins/hook.h"
+#include "pins/layer.h"
 #include "pins/object.h"
 #include "pins/trial.h"
+#include "pins/uplink.h"
 
 /* Links beside the hooks: the program, the pin, and a map that only this program has. */
 static const struct {
@@ -77,6 +79,17 @@ static int restore_map(void *userdata, const char *name, int fd)
 			   restore->reason);
 }
 
+static int restore_maps(const struct restore *restore, uint32_t program_id)
+{
+	int r;
+
+	*restore->reason->text = '\0';
+	r = found_each_map(program_id, restore_map, (void *)restore);
+	if (!r || *restore->reason->text)
+		return r;
+	return reason_errno(restore->reason, r, "cannot open the maps of program %u", program_id);
+}
+
 static int restore_program(const struct restore *restore, const struct found_link *link)
 {
 	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(link->program_id);
@@ -134,24 +147,62 @@ static int restore_other_link(const struct restore *restore, const struct found_
 	return restore_pin(restore->pins, restore->generation, pin, fd, restore->reason);
 }
 
+/* The program of a gate, and the maps that only this program has. */
+static int restore_gate(const struct restore *restore, const struct found_link *link,
+			enum uplink_kind kind)
+{
+	const char *pin = uplink_infos[kind].program_pin;
+	_cleanup_close_ int fd = -1;
+	uint32_t id = 0;
+	bool has = false;
+	int r = pins_has(restore->pins, restore->generation, pin, &has);
+
+	if (r)
+		return reason_errno(restore->reason, r, "cannot look for %s", pin);
+	if (has)
+		return 0;
+	r = found_open_gate(uplink_infos[kind].program, link->gate_id, restore->generation, &fd);
+	/* A heal says that the program is gone. */
+	if (r == -ENOENT)
+		return 0;
+	if (!r)
+		r = object_program_id(fd, &id);
+	if (r)
+		return reason_errno(restore->reason, r, "cannot find the program %s",
+				    uplink_infos[kind].program);
+	r = restore_maps(restore, id);
+	return r ? r : restore_pin(restore->pins, restore->generation, pin, fd, restore->reason);
+}
+
+static int restore_gates(const struct restore *restore, const struct found_link *link)
+{
+	struct smtpward_layer layer;
+	int r = layer_read(restore->pins, restore->generation, &layer);
+
+	if (r)
+		return reason_errno(restore->reason, r, "cannot tell the uplinks of %s",
+				    restore->pins->path);
+	for (int kind = 0; layer.programs & SMTPWARD_PART_GATE && kind < UPLINK_KINDS; kind++) {
+		r = restore_gate(restore, link, (enum uplink_kind)kind);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 /* All of a generation but its programs of the hooks: each of these has all of its maps. */
 static int restore_generation(const struct restore *restore, const struct found_link *link)
 {
-	int r;
+	int r = restore_maps(restore, link->program_id);
 
-	*restore->reason->text = '\0';
-	r = found_each_map(link->program_id, restore_map, (void *)restore);
 	if (r)
-		return *restore->reason->text ? r
-					      : reason_errno(restore->reason, r,
-							     "cannot open the maps of program %u",
-							     link->program_id);
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(restore_links); i++) {
 		r = restore_other_link(restore, link, i);
 		if (r)
 			return r;
 	}
-	return 0;
+	return restore_gates(restore, link);
 }
 
 static int restore_link(const struct restore *restore, const struct found_link *link)

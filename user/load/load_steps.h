@@ -66,6 +66,7 @@ struct load {
 	struct smtpward_origin origin; /* as it will stand in the kernel */
 	struct tenants_merged merged;  /* cgroups that count as one, for want of better knowledge */
 	struct reason absent;	       /* the uplinks that are not there */
+	struct reason bridges;	       /* the uplinks whose ports can send past them */
 	struct reason unkept;	       /* why there is no second set of pins */
 };
 
@@ -151,6 +152,12 @@ int load_take_back_uplinks(struct load *load);
 /* The gates of a generation on the uplinks that are there. */
 int load_heal_uplinks(const struct pins *pins, uint64_t generation,
 		      const struct smtpward_layer *layer, struct reason *reason);
+
+/* Checks that a device of each kind can get its gate of a generation when it comes. */
+int load_check_uplinks(const struct pins *pins, uint64_t generation, struct reason *reason);
+
+/* Removes, from the pin directory or its second set, the pins of gates whose device is gone. */
+int load_forget_uplinks(const struct pins *pins, const struct pins *dir);
 
 /*
  * Takes away the gates that are filters, but for those on the devices that are listed. *ret_n: how

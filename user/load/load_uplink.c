@@ -14,18 +14,26 @@
 #include <bpf/bpf.h>
 
 #include "base/cleanup.h"
+#include "host/uplinks.h"
+#include "pins/instance.h"
 #include "pins/layer.h"
 #include "pins/object.h"
 #include "pins/uplink_gate.h"
 
 /* Says what a person can do if a device takes no gate. */
-static int uplink_explain(int r, const char *device, struct reason *reason)
+static int uplink_explain(int r, const char *device, uint32_t ifindex, struct reason *reason)
 {
 	if (r == -EOPNOTSUPP)
 		return reason_set(reason, r,
 				  "cannot attach to the uplink %s: before Linux 6.6 that needs the "
 				  "kernel's sch_ingress and cls_bpf; load them with 'modprobe -a "
 				  "sch_ingress cls_bpf', or write 'uplink none'",
+				  device);
+	if (r == -EEXIST && uplink_gates_are_links(ifindex) == 1)
+		return reason_set(reason, r,
+				  "cannot attach to the uplink %s: the gate's program is on it "
+				  "already, by a link that cannot be found; 'smtpward load' puts "
+				  "another one there",
 				  device);
 	if (r == -EEXIST)
 		return reason_set(reason, r,
@@ -42,24 +50,35 @@ static int uplink_explain(int r, const char *device, struct reason *reason)
 	return reason_errno(reason, r, "cannot attach to the uplink %s", device);
 }
 
+/* Pins the gate's link, in place of a pin of another object. */
+static int uplink_pin(const struct pins *pins, struct uplink_gate *gate, struct reason *reason)
+{
+	char pin[UPLINK_PIN_SIZE];
+	int r;
+
+	if (gate->handle || gate->pinned)
+		return 0;
+	uplink_pin_name(gate->ifindex, pin);
+	r = pins_remove(pins, pin);
+	if (r)
+		return reason_errno(reason, r, "cannot remove %s/%s", pins->path, pin);
+	r = load_pin(pins, 0, pin, gate->link_fd, reason);
+	gate->pinned = !r;
+	return r;
+}
+
 static int uplink_attach(const struct pins *pins, const char *device, uint32_t ifindex,
 			 int program_fd, struct uplink_gate *ret_gate, struct reason *reason)
 {
 	_cleanup_(uplink_gate_close) struct uplink_gate gate = UPLINK_GATE_NONE;
-	char pin[UPLINK_PIN_SIZE];
-	int r;
+	int r = uplink_gate_make(ifindex, program_fd, &gate);
 
-	uplink_pin_name(ifindex, pin);
-	r = pins_remove(pins, pin);
-	if (r)
-		return reason_errno(reason, r, "cannot remove %s/%s", pins->path, pin);
-	r = uplink_gate_make(ifindex, program_fd, &gate);
 	/* The device has gone meanwhile: it is waited for. */
 	if (r == -ENODEV)
 		return r;
 	if (r)
-		return uplink_explain(r, device, reason);
-	r = gate.handle ? 0 : load_pin(pins, 0, pin, gate.link_fd, reason);
+		return uplink_explain(r, device, ifindex, reason);
+	r = uplink_pin(pins, &gate, reason);
 	if (r)
 		return r;
 	*ret_gate = gate;
@@ -87,7 +106,7 @@ static int uplink_replace(struct load *load, const char *device, enum uplink_kin
 	if (r)
 		return reason_errno(reason, r, "cannot replace the program of the uplink %s",
 				    device);
-	return 0;
+	return uplink_pin(&load->pins, &uplink->gate, reason);
 }
 
 static int uplink_swap(struct load *load, const char *device, uint32_t ifindex,
@@ -148,9 +167,61 @@ static int uplink_swap_all(struct load *load, const struct smtpward_layer *layer
 
 	if (r)
 		return reason_errno(reason, r, "cannot find the uplinks");
-	for (size_t i = 0; !r && i < names.n; i++)
+	for (size_t i = 0; !r && i < uplink_count_gates(&names); i++)
 		r = uplink_swap_device(load, names.text[i], reason);
 	return r;
+}
+
+struct uplink_bridge {
+	const struct uplink_names *names;
+	struct reason ports; /* "br0: eth0, eth1" */
+	size_t n;
+	bool listed; /* a port of the bridge is an uplink itself */
+};
+
+static int uplink_add_port(void *userdata, const char *port)
+{
+	struct uplink_bridge *bridge = userdata;
+	const size_t used = strlen(bridge->ports.text);
+
+	snprintf(bridge->ports.text + used, sizeof(bridge->ports.text) - used, "%s%s",
+		 bridge->n++ ? ", " : ": ", port);
+	for (size_t i = 0; i < bridge->names->n; i++)
+		if (!strncmp(bridge->names->text[i], port, SMTPWARD_DEVICE_SIZE))
+			bridge->listed = true;
+	return 0;
+}
+
+/* Notes a bridge whose gate its guests get around. */
+static int uplink_note_bridge(struct load *load, const struct uplink_names *names,
+			      const char *device)
+{
+	char *text = load->bridges.text;
+	const size_t used = strlen(text);
+	struct uplink_bridge bridge = { .names = names };
+	int r;
+
+	if (!uplinks_is_bridge(device))
+		return 0;
+	snprintf(bridge.ports.text, sizeof(bridge.ports.text), "%s", device);
+	r = uplinks_each_port(device, uplink_add_port, &bridge);
+	if (r || bridge.listed)
+		return r;
+	snprintf(text + used, sizeof(load->bridges.text) - used, "%s%s%s", used ? "; " : "",
+		 bridge.ports.text, bridge.n ? "" : ": none yet");
+	return 0;
+}
+
+static int uplink_note_bridges(struct load *load, struct reason *reason)
+{
+	struct uplink_names names;
+	int r = uplink_list(&load->layer, &names);
+
+	for (size_t i = 0; !r && i < names.n; i++)
+		r = uplink_note_bridge(load, &names, names.text[i]);
+	if (r)
+		return reason_errno(reason, r, "cannot find the uplinks");
+	return 0;
 }
 
 int load_swap_uplinks(struct load *load, struct reason *reason)
@@ -161,6 +232,8 @@ int load_swap_uplinks(struct load *load, struct reason *reason)
 	if (!(load->layer.programs & SMTPWARD_PART_GATE))
 		return 0;
 	r = uplink_swap_all(load, &load->layer, reason);
+	if (!r)
+		r = uplink_note_bridges(load, reason);
 	if (!r && load->layer.flags & SMTPWARD_LAYER_AUTO && !load->n_uplinks)
 		uplink_note_absent(load, "uplink auto finds none");
 	if (r || !load->fallback)
@@ -207,6 +280,9 @@ static int uplink_heal(const struct pins *pins, uint64_t generation, const char 
 	if (r)
 		return r == -ENODEV ? 0 : reason_errno(reason, r, "cannot find %s", device);
 	r = object_open(pins, generation, uplink_infos[kind].program_pin, &program_fd);
+	/* load_check_uplinks() says so. */
+	if (r == -ENOENT)
+		return 0;
 	if (!r)
 		r = object_program_id(program_fd, &program_id);
 	if (!r)
@@ -223,6 +299,59 @@ static int uplink_heal(const struct pins *pins, uint64_t generation, const char 
 	if (r)
 		return reason_errno(reason, r, "cannot replace the program of the uplink %s",
 				    device);
+	return uplink_pin(pins, &gate, reason);
+}
+
+/* Removes the pin of a link whose device is gone. */
+static int uplink_forget(void *userdata, const char *name)
+{
+	const struct pins *dir = userdata;
+	_cleanup_close_ int fd = -1;
+	bool gone = false;
+	int r = uplink_of_pin(name) ? object_open(dir, 0, name, &fd) : -ENOENT;
+
+	if (!r)
+		r = uplink_gate_link_is_gone(fd, &gone);
+	/* No pin of a gate, or somebody else's object. */
+	if (r == -ENOENT || r == -EBADMSG)
+		return 0;
+	return r || !gone ? r : pins_remove(dir, name);
+}
+
+int load_forget_uplinks(const struct pins *pins, const struct pins *dir)
+{
+	return pins_each(dir, 0, uplink_forget, (void *)dir);
+}
+
+static int uplink_check_program(const struct pins *pins, uint64_t generation, enum uplink_kind kind,
+				struct reason *reason)
+{
+	const char *pin = uplink_infos[kind].program_pin;
+	bool has = false;
+	int r = pins_has(pins, generation, pin, &has);
+
+	if (r)
+		return reason_errno(reason, r, "cannot look for %s", pin);
+	if (has)
+		return 0;
+	return reason_set(reason, -ENODATA,
+			  "%s, a program of the gates on uplinks, is gone, and nothing holds it: "
+			  "'smtpward load --boot%s' loads it again",
+			  pin, pins_option(pins->path).text);
+}
+
+int load_check_uplinks(const struct pins *pins, uint64_t generation, struct reason *reason)
+{
+	struct smtpward_layer layer;
+	int r = layer_read(pins, generation, &layer);
+
+	if (r)
+		return reason_errno(reason, r, "cannot tell the uplinks of %s", pins->path);
+	for (int kind = 0; layer.programs & SMTPWARD_PART_GATE && kind < UPLINK_KINDS; kind++) {
+		r = uplink_check_program(pins, generation, (enum uplink_kind)kind, reason);
+		if (r)
+			return r;
+	}
 	return 0;
 }
 
@@ -234,9 +363,15 @@ int load_heal_uplinks(const struct pins *pins, uint64_t generation,
 
 	if (r)
 		return reason_errno(reason, r, "cannot find the uplinks");
-	for (size_t i = 0; !r && i < names.n; i++)
+	for (size_t i = 0; i < uplink_count_gates(&names); i++) {
 		r = uplink_heal(pins, generation, names.text[i], reason);
-	return r;
+		if (r)
+			return r;
+	}
+	r = load_forget_uplinks(pins, pins);
+	if (r)
+		return reason_errno(reason, r, "cannot tidy %s", pins->path);
+	return 0;
 }
 
 struct uplink_lift {

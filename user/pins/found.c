@@ -281,19 +281,38 @@ static bool found_passes(int error)
 	return error == ENOENT || error == EAGAIN;
 }
 
-static int found_add(struct found *found, uint32_t id)
+static int found_look(uint32_t id, found_link_fn link, void *userdata)
 {
 	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
 	struct bpf_link_info info = { 0 };
 	__u32 size = sizeof(info);
-	struct found_link link, *added;
-	int r;
 
 	if (fd < 0)
 		return found_passes(errno) ? 0 : -errno;
 	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
-	r = found_describe(&info, &link);
+	return link(userdata, &info, &fd);
+}
+
+int found_each_link(found_link_fn link, void *userdata)
+{
+	uint32_t id = 0;
+
+	while (!bpf_link_get_next_id(id, &id)) {
+		int r = found_look(id, link, userdata);
+
+		if (r)
+			return r;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int found_add(void *userdata, const struct bpf_link_info *info, int *fd)
+{
+	struct found *found = userdata;
+	struct found_link link, *added;
+	int r = found_describe(info, &link);
+
 	if (r <= 0)
 		return r;
 	added = array_add(&found->links, &found->n, sizeof(*added));
@@ -308,16 +327,10 @@ static int found_add(struct found *found, uint32_t id)
 int found_read(struct found *ret_found)
 {
 	_cleanup_(found_clear) struct found found = { 0 };
-	uint32_t id = 0;
+	int r = found_each_link(found_add, &found);
 
-	while (!bpf_link_get_next_id(id, &id)) {
-		int r = found_add(&found, id);
-
-		if (r)
-			return r;
-	}
-	if (errno != ENOENT)
-		return -errno;
+	if (r)
+		return r;
 	*ret_found = found;
 	found = (struct found){ 0 };
 	return 0;
@@ -402,38 +415,72 @@ int found_uses_map(int link_fd, uint32_t map_id, bool *ret_uses)
 	return 0;
 }
 
-/* 1 if the link with this id is the wanted one: the caller owns *ret_fd then. */
-static int found_match_link(uint32_t id, const char *program_name, uint32_t map_id, int *ret_fd)
-{
-	_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
-	struct bpf_link_info info = { 0 };
-	struct found_program program;
-	__u32 size = sizeof(info);
-	int r;
+struct found_wanted {
+	const char *program;
+	uint32_t map_id;
+	int *ret_fd;
+};
 
-	if (fd < 0)
-		return found_passes(errno) ? 0 : -errno;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
-	r = found_read_program(info.prog_id, &program);
+/* 1 if the link is the wanted one: the caller owns *ret_fd then. */
+static int found_match_link(void *userdata, const struct bpf_link_info *info, int *fd)
+{
+	const struct found_wanted *wanted = userdata;
+	struct found_program program;
+	int r = found_read_program(info->prog_id, &program);
+
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	if (!found_is_named(program.info.name, program_name) ||
-	    !found_has_map(&info, &program, map_id))
+	if (!found_is_named(program.info.name, wanted->program) ||
+	    !found_has_map(info, &program, wanted->map_id))
 		return 0;
-	*ret_fd = TAKE_FD(fd);
+	*wanted->ret_fd = TAKE_FD(*fd);
 	return 1;
 }
 
 int found_open_link(const char *program, uint32_t map_id, int *ret_fd)
 {
+	struct found_wanted wanted = { program, map_id, ret_fd };
+	int r = found_each_link(found_match_link, &wanted);
+
+	if (r < 0)
+		return r;
+	return r ? 0 : -ENOENT;
+}
+
+/* 1 if the program with this id is that of a gate with this map_gate, of this generation. */
+static int found_match_gate(uint32_t id, const char *name, uint32_t gate_id, uint64_t generation)
+{
+	struct found_program program;
+	struct found_link link;
+	bool matches;
+	int r = found_read_program(id, &program);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = found_is_named(program.info.name, name) ? found_read_gate(id, &link) : 0;
+	if (r <= 0)
+		return r;
+	matches = link.gate_id == gate_id && link.generation == generation;
+	free(link.pins);
+	return matches;
+}
+
+int found_open_gate(const char *program, uint32_t gate_id, uint64_t generation, int *ret_fd)
+{
 	uint32_t id = 0;
 
-	while (!bpf_link_get_next_id(id, &id)) {
-		int r = found_match_link(id, program, map_id, ret_fd);
+	while (!bpf_prog_get_next_id(id, &id)) {
+		int r = found_match_gate(id, program, gate_id, generation), fd;
 
-		if (r)
-			return r < 0 ? r : 0;
+		if (r < 0)
+			return r;
+		if (!r)
+			continue;
+		fd = bpf_prog_get_fd_by_id(id);
+		if (fd < 0)
+			return -errno;
+		*ret_fd = fd;
+		return 0;
 	}
 	return -errno;
 }

@@ -37,6 +37,14 @@ struct found {
 };
 
 /*
+ * Calls link for each link that the kernel has, until link returns something else than 0; link may
+ * take *fd. -EPERM if the process lacks the rights.
+ */
+struct bpf_link_info;
+typedef int (*found_link_fn)(void *userdata, const struct bpf_link_info *info, int *fd);
+int found_each_link(found_link_fn link, void *userdata);
+
+/*
  * Finds all links that are attached. 0, -EPERM if the process lacks the rights, or -errno. The
  * caller frees *ret_found with found_clear().
  */
@@ -79,5 +87,11 @@ int found_uses_map(int link_fd, uint32_t map_id, bool *ret_uses);
  * with this id, or iterates over it. -ENOENT if there is none.
  */
 int found_open_link(const char *program, uint32_t map_id, int *ret_fd);
+
+/*
+ * Opens the program of the gates on uplinks that has this name, is of this generation, and has the
+ * map_gate with this id. -ENOENT if there is none.
+ */
+int found_open_gate(const char *program, uint32_t gate_id, uint64_t generation, int *ret_fd);
 
 #endif /* SMTPWARD_FOUND_H */

@@ -222,8 +222,13 @@ static int keep_each(const struct pins *pins, const struct pins *keep, uint64_t 
 
 	if (r)
 		return r;
-	for (int kind = 0; fallback && kind < UPLINK_KINDS; kind++) {
-		r = each(pins, keep, generation, uplink_infos[kind].before_map);
+	/* A gate's program that no device has at present is on no link. */
+	for (int kind = 0; kind < UPLINK_KINDS; kind++) {
+		r = each(pins, keep, generation, uplink_infos[kind].program_pin);
+		if (!r && fallback)
+			r = each(pins, keep, fallback, uplink_infos[kind].program_pin);
+		if (!r && fallback)
+			r = each(pins, keep, generation, uplink_infos[kind].before_map);
 		if (r)
 			return r;
 	}

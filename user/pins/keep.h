@@ -2,10 +2,12 @@
 /*
  * The second set of pins, in a bpffs of root's own: it holds the links, so that removing
  * the pin directory lifts nothing. The links hold all other objects: their programs, and
- * through these every map. Nothing is read from this set; found.h finds the attached links.
+ * through these every map; but not the program of a gate that no uplink needs at present, which has
+ * a pin of its own. Nothing is read from this set; found.h finds the attached links.
  *
- *   RUN_DIR/keep/INSTANCE/link_HOOK
+ *   RUN_DIR/keep/INSTANCE/link_HOOK, link_uplink_IFINDEX
  *   RUN_DIR/keep/INSTANCE/generation-N/link_cgroup_mkdir, link_cgroup_rmdir, iter_hooks
+ *   RUN_DIR/keep/INSTANCE/generation-N/prog_up_eth, prog_up_bare
  *
  * During a trial the set has two generations, and the map_before of each hook of the one on
  * trial, whose programs find the other generation's programs in these maps.

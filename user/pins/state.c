@@ -180,6 +180,8 @@ static const char *const state_trouble_words[STATE_TROUBLES] = {
 			  "'smtpward load' puts a gate on each that is there",
 	[STATE_ABSENT] = "an uplink that the policy asks for is not there; it gets its gate as it "
 			 "comes",
+	[STATE_SURPLUS] = "more devices are uplinks now than can have gates, and packets leave by "
+			  "the others unseen; name the uplinks in the policy",
 	[STATE_BEHIND] = "another program or filter sees the packets of an uplink before the gate "
 			 "does, and may let them out; 'bpftool net' and 'tc filter' name it",
 	[STATE_CROWDED] = "there are more tenants than the count that 'smtpward report' shows has "
@@ -193,6 +195,7 @@ const char *const state_trouble_names[STATE_TROUBLES] = {
 	[STATE_SCOPE] = "scope",     [STATE_LOCAL] = "local",	[STATE_FULL] = "full",
 	[STATE_CLOCK] = "clock",     [STATE_ROWS] = "rows",	[STATE_CROWDED] = "crowded",
 	[STATE_UPLINKS] = "uplinks", [STATE_ABSENT] = "absent", [STATE_BEHIND] = "behind",
+	[STATE_SURPLUS] = "surplus",
 };
 
 void state_describe_trouble(const struct state *state, enum state_trouble trouble, char *dst,

@@ -53,6 +53,7 @@ enum state_trouble {
 	STATE_ROWS,    /* tenants that are gone take room from the count of those that are there */
 	STATE_UPLINKS, /* an uplink is open */
 	STATE_ABSENT,  /* an uplink is missing */
+	STATE_SURPLUS, /* more devices are uplinks than can have gates, and one of these is open */
 	STATE_BEHIND,  /* another program sees an uplink's packets before the gate does */
 	STATE_CROWDED, /* there are more tenants than the count tells apart */
 	STATE_TROUBLES,

@@ -403,25 +403,50 @@ static int state_read_policy(struct state_view *view, struct state *state)
 	return state_read_rules(view, state);
 }
 
-static int state_judge_gate(const struct state_view *view, const struct state *state,
-			    const struct uplink_gate *gate, enum uplink_kind kind,
-			    enum state_uplink *ret_uplink)
+/* Whether a gate has the program that is pinned for it. */
+static int state_compare_gate(const struct state_view *view, const struct state *state,
+			      const struct uplink_gate *gate, enum uplink_kind kind, bool *ret_same)
 {
 	_cleanup_close_ int program_fd = -1;
 	uint32_t program_id = 0;
-	int r = object_open_to_read(&view->pins, state->attached, uplink_infos[kind].program_pin,
-				    &program_fd);
+	int r = view->pins.fd < 0
+			? -ENOENT
+			: object_open_to_read(&view->pins, state->attached,
+					      uplink_infos[kind].program_pin, &program_fd);
 
 	if (!r)
 		r = object_program_id(program_fd, &program_id);
-	if (!r && gate->program_id == program_id)
-		*ret_uplink = gate->behind ? STATE_UPLINK_BEHIND : STATE_UPLINK_HELD;
+	*ret_same = !r && gate->program_id == program_id;
 	/* There is no such pin, or something else of that name. */
 	return r == -ENOENT || r == -EBADMSG || r == -EROFS ? 0 : r;
 }
 
-static int state_read_uplink(const struct state_view *view, const struct state *state,
-			     const char *device, enum state_uplink *ret_uplink)
+/* Judges by what the kernel has, as pins can be gone. */
+static int state_judge_gate(const struct state_view *view, struct state *state,
+			    const struct uplink_gate *gate, enum uplink_kind kind,
+			    enum state_uplink *ret_uplink)
+{
+	struct found_link link = { .gate_id = 0 };
+	bool ours = false;
+	int r = state_compare_gate(view, state, gate, kind, &ours);
+
+	if (!r && !ours && view->link) {
+		r = found_read_gate(gate->program_id, &link);
+		ours = r == 1 && link.gate_id == view->link->gate_id &&
+		       link.generation == state->attached;
+		free(link.pins);
+	}
+	if (r < 0)
+		return r;
+	if (ours)
+		*ret_uplink = gate->behind ? STATE_UPLINK_BEHIND : STATE_UPLINK_HELD;
+	if (ours && !gate->pinned)
+		state_note(state, STATE_PINS);
+	return 0;
+}
+
+static int state_read_uplink(const struct state_view *view, struct state *state, const char *device,
+			     enum state_uplink *ret_uplink)
 {
 	_cleanup_(uplink_gate_close) struct uplink_gate gate = UPLINK_GATE_NONE;
 	enum uplink_kind kind;
@@ -439,15 +464,13 @@ static int state_read_uplink(const struct state_view *view, const struct state *
 	if (r)
 		return r == -ENODEV ? 0 : r;
 	*ret_uplink = STATE_UPLINK_OPEN;
-	return gate.program_id && view->pins.fd >= 0
-		       ? state_judge_gate(view, state, &gate, kind, ret_uplink)
-		       : 0;
+	return gate.program_id ? state_judge_gate(view, state, &gate, kind, ret_uplink) : 0;
 }
 
-static void state_note_uplink(struct state *state, enum state_uplink uplink)
+static void state_note_uplink(struct state *state, enum state_uplink uplink, bool has_room)
 {
 	if (uplink == STATE_UPLINK_OPEN)
-		state_note(state, STATE_UPLINKS);
+		state_note(state, has_room ? STATE_UPLINKS : STATE_SURPLUS);
 	if (uplink == STATE_UPLINK_MISSING)
 		state_note(state, STATE_ABSENT);
 	if (uplink == STATE_UPLINK_BEHIND)
@@ -464,10 +487,13 @@ static int state_read_uplinks(const struct state_view *view, struct state *state
 	r = uplink_list(&layer, &state->uplink_names);
 	if (!r && layer.parts & SMTPWARD_PART_GATE && !state->uplink_names.n)
 		state_note(state, STATE_ABSENT);
+	if (!r && state->uplink_names.all > state->uplink_names.n)
+		state_note(state, STATE_SURPLUS);
 	for (size_t i = 0; !r && i < state->uplink_names.n; i++) {
 		r = state_read_uplink(view, state, state->uplink_names.text[i], &state->uplinks[i]);
 		if (!r)
-			state_note_uplink(state, state->uplinks[i]);
+			state_note_uplink(state, state->uplinks[i],
+					  i < uplink_count_gates(&state->uplink_names));
 	}
 	return r;
 }

@@ -60,6 +60,14 @@ static bool state_pins_links(const struct state_view *view, const struct state *
 		if (r || !link || !program)
 			return false;
 	}
+	for (int kind = 0; state->layer.parts & SMTPWARD_PART_GATE && kind < UPLINK_KINDS; kind++) {
+		bool program = false;
+
+		if (pins_has(&view->pins, state->attached, uplink_infos[kind].program_pin,
+			     &program) ||
+		    !program)
+			return false;
+	}
 	return true;
 }
 

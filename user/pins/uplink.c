@@ -61,35 +61,38 @@ int uplink_find(const char *name, uint32_t *ret_ifindex, enum uplink_kind *ret_k
 	return 0;
 }
 
-static void uplink_add_name(struct uplink_names *names, const char *name)
+static int uplink_add_name(void *userdata, const char *name)
 {
+	struct uplink_names *names = userdata;
+
 	for (size_t i = 0; i < names->n; i++)
 		if (!strncmp(names->text[i], name, SMTPWARD_DEVICE_SIZE))
-			return;
+			return 0;
+	names->all++;
 	if (names->n < UPLINK_NAMES_MAX)
 		snprintf(names->text[names->n++], SMTPWARD_DEVICE_SIZE, "%s", name);
+	return 0;
 }
 
 int uplink_list(const struct smtpward_layer *layer, struct uplink_names *ret_names)
 {
-	char found[SMTPWARD_UPLINKS_MAX][IFNAMSIZ];
 	struct uplink_names names = { 0 };
-	size_t n = 0;
-	int r;
+	int r = 0;
 
 	if (layer->n_uplinks > SMTPWARD_UPLINKS_MAX)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < layer->n_uplinks; i++)
 		uplink_add_name(&names, layer->uplinks[i]);
-	if (layer->flags & SMTPWARD_LAYER_AUTO) {
-		r = uplinks_find(found, SMTPWARD_UPLINKS_MAX, &n);
-		if (r)
-			return r;
-	}
-	for (size_t i = 0; i < n; i++)
-		uplink_add_name(&names, found[i]);
-	*ret_names = names;
-	return 0;
+	if (layer->flags & SMTPWARD_LAYER_AUTO)
+		r = uplinks_each(uplink_add_name, &names);
+	if (!r)
+		*ret_names = names;
+	return r;
+}
+
+size_t uplink_count_gates(const struct uplink_names *names)
+{
+	return names->n < SMTPWARD_UPLINKS_MAX ? names->n : SMTPWARD_UPLINKS_MAX;
 }
 
 bool uplink_is_listed(const struct uplink_names *names, uint32_t ifindex)

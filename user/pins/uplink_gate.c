@@ -43,63 +43,6 @@ int uplink_gates_are_links(uint32_t ifindex)
 	return errno == EINVAL ? 0 : -errno;
 }
 
-/* Links. */
-
-/* Whether the link's program is not the first that the kernel asks. */
-static int gate_link_is_behind(const struct uplink_gate *gate, bool *ret_behind)
-{
-	uint32_t ids[64], n = ARRAY_SIZE(ids); /* BPF_MPROG_MAX */
-
-	if (bpf_prog_query((int)gate->ifindex, GATE_ATTACH_TYPE, 0, NULL, ids, &n))
-		return -errno;
-	*ret_behind = n && ids[0] != gate->program_id;
-	return 0;
-}
-
-static int gate_read_link(const struct pins *pins, uint32_t ifindex, struct uplink_gate *ret_gate)
-{
-	_cleanup_close_ int fd = -1;
-	char pin[UPLINK_PIN_SIZE];
-	struct uplink_gate gate = { .ifindex = ifindex, .link_fd = -1 };
-	struct bpf_link_info info;
-	int r;
-
-	uplink_pin_name(ifindex, pin);
-	r = pins->fd < 0 ? -ENOENT : object_open(pins, 0, pin, &fd);
-	if (!r)
-		r = object_read_any_link(fd, &info);
-	/* There is none, or something else of that name, or a read-only bpffs hides it. */
-	if (r == -ENOENT || r == -EBADMSG || r == -EROFS)
-		return 0;
-	if (r)
-		return r;
-	/* The kernel's struct for tcx, which older headers lack, is as that for network namespaces:
-	 * a number, here the device's, and the type. */
-	if (info.type != GATE_LINK_TYPE || info.netns.attach_type != GATE_ATTACH_TYPE ||
-	    info.netns.netns_ino != ifindex)
-		return 0;
-	gate.program_id = info.prog_id;
-	r = gate_link_is_behind(&gate, &gate.behind);
-	if (r)
-		return r;
-	*ret_gate = gate;
-	ret_gate->link_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int gate_make_link(uint32_t ifindex, int program_fd, struct uplink_gate *ret_gate)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = GATE_FIRST);
-	int fd = bpf_link_create(program_fd, (int)ifindex, GATE_ATTACH_TYPE, &options);
-
-	if (fd < 0)
-		return -errno;
-	*ret_gate = (struct uplink_gate){ .ifindex = ifindex, .link_fd = fd };
-	return 0;
-}
-
-/* Filters. */
-
 struct gate_owner {
 	const struct pins *pins;
 	uint32_t gate_id; /* of map_gate in the pin directory; 0: there is none */
@@ -138,6 +81,117 @@ static int gate_is_ours(const struct gate_owner *owner, uint32_t program_id)
 	return ours;
 }
 
+/* Links. */
+
+/* Whether the link's program is not the first that the kernel asks. */
+static int gate_link_is_behind(const struct uplink_gate *gate, bool *ret_behind)
+{
+	uint32_t ids[64], n = ARRAY_SIZE(ids); /* BPF_MPROG_MAX */
+
+	if (bpf_prog_query((int)gate->ifindex, GATE_ATTACH_TYPE, 0, NULL, ids, &n))
+		return -errno;
+	*ret_behind = n && ids[0] != gate->program_id;
+	return 0;
+}
+
+/*
+ * Whether the link is of tcx, on the device. The kernel's struct for that, which older headers
+ * lack, is as the one for network namespaces: a number, here the device's, and the type.
+ */
+static bool gate_is_link_on(const struct bpf_link_info *info, uint32_t ifindex)
+{
+	return info->type == GATE_LINK_TYPE && info->netns.attach_type == GATE_ATTACH_TYPE &&
+	       info->netns.netns_ino == ifindex;
+}
+
+/* *ret_fd stays -1 if the pin is not of a link on the device. */
+static int gate_open_pin(const struct pins *pins, uint32_t ifindex, int *ret_fd,
+			 uint32_t *ret_program_id)
+{
+	_cleanup_close_ int fd = -1;
+	char pin[UPLINK_PIN_SIZE];
+	struct bpf_link_info info;
+	int r;
+
+	uplink_pin_name(ifindex, pin);
+	r = pins->fd < 0 ? -ENOENT : object_open(pins, 0, pin, &fd);
+	if (!r)
+		r = object_read_any_link(fd, &info);
+	/* There is none, or something else of that name, or a read-only bpffs hides it. */
+	if (r == -ENOENT || r == -EBADMSG || r == -EROFS)
+		return 0;
+	if (r || !gate_is_link_on(&info, ifindex))
+		return r;
+	*ret_program_id = info.prog_id;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+struct gate_search {
+	const struct gate_owner *owner;
+	struct uplink_gate *gate;
+};
+
+/* 1 if the link is the gate of the device: the gate has it then. */
+static int gate_match_link(void *userdata, const struct bpf_link_info *info, int *fd)
+{
+	const struct gate_search *search = userdata;
+	int r = gate_is_link_on(info, search->gate->ifindex)
+			? gate_is_ours(search->owner, info->prog_id)
+			: 0;
+
+	if (r <= 0)
+		return r;
+	search->gate->program_id = info->prog_id;
+	search->gate->link_fd = TAKE_FD(*fd);
+	return 1;
+}
+
+/* Finds a link whose pin is gone by its id, as found.h does those of the hooks. */
+static int gate_find_link(const struct pins *pins, struct uplink_gate *gate)
+{
+	struct gate_owner owner;
+	struct gate_search search = { &owner, gate };
+	int r = gate_read_owner(pins, &owner);
+
+	if (r)
+		return r;
+	r = found_each_link(gate_match_link, &search);
+	/* Without CAP_SYS_ADMIN the pins are all there is to go by. */
+	return r < 0 && r != -EPERM ? r : 0;
+}
+
+static int gate_read_link(const struct pins *pins, uint32_t ifindex, struct uplink_gate *ret_gate)
+{
+	_cleanup_(uplink_gate_close) struct uplink_gate gate = { .ifindex = ifindex,
+								 .link_fd = -1 };
+	int r = gate_open_pin(pins, ifindex, &gate.link_fd, &gate.program_id);
+
+	gate.pinned = gate.link_fd >= 0;
+	if (!r && !gate.pinned)
+		r = gate_find_link(pins, &gate);
+	if (!r && gate.link_fd >= 0)
+		r = gate_link_is_behind(&gate, &gate.behind);
+	if (r)
+		return r;
+	*ret_gate = gate;
+	gate.link_fd = -1;
+	return 0;
+}
+
+static int gate_make_link(uint32_t ifindex, int program_fd, struct uplink_gate *ret_gate)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = GATE_FIRST);
+	int fd = bpf_link_create(program_fd, (int)ifindex, GATE_ATTACH_TYPE, &options);
+
+	if (fd < 0)
+		return -errno;
+	*ret_gate = (struct uplink_gate){ .ifindex = ifindex, .link_fd = fd };
+	return 0;
+}
+
+/* Filters. */
+
 static int gate_read_filter(const struct gate_owner *owner, uint32_t ifindex,
 			    struct uplink_gate *ret_gate)
 {
@@ -154,6 +208,7 @@ static int gate_read_filter(const struct gate_owner *owner, uint32_t ifindex,
 				.ifindex = ifindex,
 				.program_id = filters[i].program_id,
 				.handle = filters[i].handle,
+				.pinned = true,
 				.behind = i > 0,
 				.link_fd = -1,
 			};
@@ -284,6 +339,19 @@ int uplink_gate_read(const struct pins *pins, uint32_t ifindex, struct uplink_ga
 	if (!r)
 		*ret_gate = gate;
 	return r;
+}
+
+int uplink_gate_link_is_gone(int fd, bool *ret_gone)
+{
+	struct bpf_link_info info;
+	int r = object_read_any_link(fd, &info);
+
+	if (r)
+		return r;
+	if (info.type != GATE_LINK_TYPE || info.netns.attach_type != GATE_ATTACH_TYPE)
+		return -EBADMSG;
+	*ret_gone = !info.netns.netns_ino;
+	return 0;
 }
 
 int uplink_gate_make(uint32_t ifindex, int program_fd, struct uplink_gate *ret_gate)

@@ -24,6 +24,7 @@ struct uplink_gate {
 	uint32_t ifindex;
 	uint32_t program_id; /* 0: the device has no gate of this pin directory */
 	uint32_t handle;     /* of the filter; 0: the gate is a link */
+	bool pinned;	     /* in the pin directory; a filter needs no pin */
 	bool behind;	     /* another program or filter sees packets before the gate does */
 	int link_fd;	     /* -1: the gate is a filter, or there is none */
 };
@@ -38,13 +39,17 @@ void uplink_gate_close(struct uplink_gate *gate);
 /* 1 if gates are links here, 0 if they are filters; -ENODEV if there is no such device. */
 int uplink_gates_are_links(uint32_t ifindex);
 
-/* The gate that a device has. 0 or -errno. */
+/* The gate that a device has, also if the gate's pin is gone. 0 or -errno. */
 int uplink_gate_read(const struct pins *pins, uint32_t ifindex, struct uplink_gate *ret_gate);
+
+/* Whether the link of a gate is on no device any more. -EBADMSG if fd is no link of a gate. */
+int uplink_gate_link_is_gone(int fd, bool *ret_gone);
 
 /*
  * Makes a gate; a link has no pin yet. -EOPNOTSUPP if the kernel has neither tcx nor clsact and
- * cls_bpf, -EEXIST if the older qdisc is in clsact's place, -EBUSY if somebody's filter of another
- * kind has the first priority; nothing is made then.
+ * cls_bpf, -EEXIST if the older qdisc is in clsact's place, or the program is on the device
+ * already, -EBUSY if somebody's filter of another kind has the first priority; nothing is made
+ * then.
  */
 int uplink_gate_make(uint32_t ifindex, int program_fd, struct uplink_gate *ret_gate);
 

@@ -261,6 +261,10 @@ static int setting_add_uplink(struct policy_parser *parser, const struct policy_
 	r = policy_check(parser, line, word, r, &why);
 	if (r)
 		return r;
+	if (!strcmp(device.text, "lo"))
+		return policy_fail(parser, line, word->column,
+				   "'lo' leads to this machine alone: name a device that packets "
+				   "leave it by");
 	for (size_t i = 0; i < policy->n_uplinks; i++)
 		if (!setting_compare_devices(&policy->uplinks[i], &device))
 			return setting_fail_twice(parser, line, word);
