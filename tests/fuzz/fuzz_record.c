@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From a record to its two lines. A second opinion, slow and simple, says which
- * records there can be and what the lines say of them; a strict reader of its own takes
+ * From a record to its two lines: what they have to say is in expected.h. A strict reader takes
  * both lines apart again, and the product's reader has to find the same in the text.
  */
 #include <arpa/inet.h>
@@ -11,338 +10,10 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "expected.h"
 #include "fuzz.h"
 #include "line/line_fields.h"
 #include "line/line_parse.h"
-
-#define FIELDS_MAX 21
-#define NAMES_MAX (SMTPWARD_TEXT_SIZE / 2)
-#define TEXT_MAX (SMTPWARD_TEXT_SIZE + 256)
-
-/* What a line has to say, in order. */
-
-enum kind {
-	NUMBER, /* with a text: text has that, and JSON the number */
-	NONE,
-	WORD,
-	TIME,
-	STRING,
-	CHAIN, /* a list, with '<' for a NUL */
-	PATH,  /* may be shortened */
-	WORDS, /* a list, with ' ' for a NUL; may be shortened */
-};
-
-struct field {
-	const char *name;
-	enum kind kind;
-	uint64_t number;
-	char text[TEXT_MAX];
-	size_t len;
-	const char *value; /* where it stands in the line of text ... */
-	size_t value_len;  /* ... without its quotes */
-};
-
-struct expected {
-	struct field fields[FIELDS_MAX];
-	size_t n;
-	const char *kind; /* in JSON */
-};
-
-static struct field *expect(struct expected *line, const char *name, enum kind kind)
-{
-	struct field *field = &line->fields[line->n++];
-
-	fuzz_assert(line->n <= FIELDS_MAX);
-	field->name = name;
-	field->kind = kind;
-	field->number = 0;
-	field->len = 0;
-	return field;
-}
-
-static void field_add(struct field *field, const char *text, size_t len)
-{
-	fuzz_assert(len <= sizeof(field->text) - field->len);
-	memcpy(field->text + field->len, text, len);
-	field->len += len;
-}
-
-static void field_add_text(struct field *field, const char *text)
-{
-	field_add(field, text, strlen(text));
-}
-
-static void expect_number(struct expected *line, const char *name, uint64_t number)
-{
-	expect(line, name, NUMBER)->number = number;
-}
-
-static void expect_word(struct expected *line, const char *name, const char *word)
-{
-	field_add_text(expect(line, name, WORD), word);
-}
-
-static void expect_begin(struct expected *line, uint64_t time)
-{
-	expect_number(line, "v", 2);
-	expect(line, "time", TIME)->number = time;
-}
-
-static void expect_comm(struct expected *line, const char *name, const char *comm)
-{
-	field_add(expect(line, name, STRING), comm, strnlen(comm, SMTPWARD_COMM_SIZE));
-}
-
-/* Lists of names. */
-
-struct names {
-	const char *items[NAMES_MAX]; /* the first one is next to the root */
-	size_t n;
-	size_t gap; /* names are missing before this one; over n: none are */
-	bool odd;   /* there are none, but the first so many of these bytes */
-	const char *bytes;
-	size_t len;
-};
-
-/* False if a name is empty, has a slash in it or no end. */
-static bool names_split(const char *list, size_t len, struct names *ret)
-{
-	struct names names = { .gap = SIZE_MAX };
-
-	for (size_t at = 0; at < len; names.n++) {
-		size_t name = strnlen(list + at, len - at);
-
-		if (!name || name == len - at || memchr(list + at, '/', name))
-			return false;
-		memmove(names.items + 1, names.items, names.n * sizeof(*names.items));
-		names.items[0] = list + at;
-		at += name + 1;
-	}
-	*ret = names;
-	return true;
-}
-
-/* Up to the last byte that is no NUL, or the end of the array. */
-static void names_odd(const char *list, size_t len, size_t size, struct names *ret)
-{
-	*ret = (struct names){ .odd = true, .bytes = list, .len = len < size ? len : size };
-	while (ret->len && !list[ret->len - 1])
-		ret->len--;
-}
-
-static void cgroup_names(const char *list, size_t len, uint32_t flags, struct names *ret)
-{
-	bool cut = flags & SMTPWARD_CGROUP_CUT, top = flags & SMTPWARD_CGROUP_TOP;
-	size_t kept = flags >> 16;
-
-	if (top && !kept)
-		kept = 2;
-	if (len > SMTPWARD_CGROUP_SIZE || !names_split(list, len, ret) || (kept && !(top && cut)) ||
-	    ret->n < kept)
-		names_odd(list, len, SMTPWARD_CGROUP_SIZE, ret);
-	else if (cut)
-		ret->gap = kept;
-}
-
-static void file_names(const char *list, size_t len, size_t size, bool cut, struct names *ret)
-{
-	if (len > size)
-		names_odd(list, len, size, ret);
-	else if (names_split(list, len, ret))
-		ret->gap = cut ? 0 : SIZE_MAX;
-	else if (len > 1 && strnlen(list, len) == len - 1) /* in no directory: slashes too */
-		*ret = (struct names){ .items = { list }, .n = 1, .gap = cut ? 0 : SIZE_MAX };
-	else
-		names_odd(list, len, size, ret);
-}
-
-static void expect_path(struct field *field, const struct names *names)
-{
-	if (names->odd) {
-		field_add_text(field, "?");
-		field_add(field, names->bytes, names->len);
-		return;
-	}
-	for (size_t i = 0; i <= names->n; i++) {
-		if (i == names->gap)
-			field_add_text(field, "/...");
-		if (i == names->n)
-			break;
-		field_add_text(field, "/");
-		field_add_text(field, names->items[i]);
-	}
-}
-
-static bool ends_in_slice(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len >= 6 && !strcmp(name + len - 6, ".slice");
-}
-
-static void expect_unit(struct expected *line, const struct names *names)
-{
-	struct field *unit = expect(line, "unit", PATH);
-	size_t i = 0;
-
-	while (i < names->n && i < names->gap && ends_in_slice(names->items[i]))
-		i++;
-	if (i < names->n && i < names->gap)
-		field_add_text(unit, names->items[i]);
-}
-
-static void expect_cgroup(struct expected *line, const struct names *names)
-{
-	struct field *path = expect(line, "cgroup", PATH);
-
-	expect_path(path, names);
-	if (!path->len)
-		field_add_text(path, "/");
-}
-
-/* Records. */
-
-static void expect_destination(struct expected *line, const uint8_t address[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	bool ipv4 = !memcmp(address, mapped, sizeof(mapped));
-	char text[INET6_ADDRSTRLEN];
-
-	fuzz_assert(inet_ntop(ipv4 ? AF_INET : AF_INET6, address + (ipv4 ? 12 : 0), text,
-			      sizeof(text)));
-	expect_word(line, "dst", text);
-}
-
-static void expect_args(struct expected *line, const char *words, size_t len, bool cut)
-{
-	struct field *args = expect(line, "args", WORDS);
-	const bool whole = len && !words[len - 1];
-	size_t blank = 0;
-
-	while (len && !words[len - 1])
-		len--;
-	field_add(args, words, len);
-	/* "name: what it does": one word, whose first blank follows a colon. */
-	while (blank < len && words[blank] && words[blank] != ' ')
-		blank++;
-	if (blank && blank < len && words[blank] == ' ' && words[blank - 1] == ':' &&
-	    strnlen(words, len) == len) {
-		for (size_t i = 0; i < args->len; i++)
-			if (args->text[i] == ' ')
-				args->text[i] = '\0';
-		while (args->len && !args->text[args->len - 1])
-			args->len--;
-	}
-	if (cut && whole && args->len)
-		field_add(args, "", 1);
-	if (cut)
-		field_add_text(args, "...");
-}
-
-static void expect_ancestors(struct expected *line, const char (*comms)[SMTPWARD_COMM_SIZE],
-			     size_t n)
-{
-	struct field *ancestors = expect(line, "ancestors", CHAIN);
-
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			field_add(ancestors, "", 1);
-		field_add(ancestors, comms[i], strnlen(comms[i], SMTPWARD_COMM_SIZE));
-	}
-}
-
-static bool expect_event(const struct smtpward_event *event, int64_t offset, struct expected *line)
-{
-	static const char *const verdicts[] = { "deny", "audit", "allow" };
-	size_t lens[] = { event->cgroup_len, event->exe_len, event->cwd_len, event->args_len };
-	const char *parts[4];
-	static struct names cgroup, exe, cwd;
-	size_t used = 0;
-	struct field *field;
-
-	if (event->verdict > 2 || event->rule > 256 || event->flags & ~0xf01efU ||
-	    event->ancestors > SMTPWARD_ANCESTORS)
-		return false;
-	for (size_t i = 0; i < 4; i++) {
-		parts[i] = event->text + used;
-		if (used + lens[i] > SMTPWARD_TEXT_SIZE)
-			lens[i] = SMTPWARD_TEXT_SIZE - used;
-		used += lens[i];
-	}
-	cgroup_names(parts[0], lens[0], event->flags, &cgroup);
-	file_names(parts[1], lens[1], SMTPWARD_TEXT_SIZE, event->flags & SMTPWARD_EXE_CUT, &exe);
-	file_names(parts[2], lens[2], SMTPWARD_TEXT_SIZE, event->flags & SMTPWARD_CWD_CUT, &cwd);
-	line->kind = "attempt";
-	expect_begin(line, event->time_ns + (uint64_t)offset);
-	expect_word(line, "verdict", verdicts[event->verdict]);
-	field = expect(line, "rule", NUMBER);
-	if (event->rule == 256)
-		field_add_text(field, "default");
-	else
-		field->number = event->rule + 1;
-	expect_unit(line, &cgroup);
-	expect_number(line, "euid", event->euid);
-	expect_destination(line, event->address);
-	expect_number(line, "dport", event->port);
-	expect_number(line, "uid", event->uid);
-	expect_number(line, "gid", event->egid);
-	if (event->auid == UINT32_MAX)
-		expect(line, "auid", NONE);
-	else
-		expect_number(line, "auid", event->auid);
-	expect_number(line, "pid", event->pid);
-	expect_number(line, "ppid", event->ppid);
-	expect_number(line, "netns", event->netns);
-	expect_number(line, "cgid", event->cgroup_id);
-	field = expect(line, "exe", PATH);
-	expect_path(field, &exe);
-	if (event->flags & SMTPWARD_EXE_DELETED)
-		field_add_text(field, " (deleted)");
-	field = expect(line, "cwd", PATH);
-	expect_path(field, &cwd);
-	if (!field->len && event->flags & SMTPWARD_CWD_KNOWN)
-		field_add_text(field, "/");
-	if (event->flags & SMTPWARD_CWD_DELETED)
-		field_add_text(field, " (deleted)");
-	expect_args(line, parts[3], lens[3], event->flags & SMTPWARD_ARGS_CUT);
-	expect_ancestors(line, event->ancestor, event->ancestors);
-	expect_comm(line, "comm", event->comm);
-	expect_cgroup(line, &cgroup);
-	return true;
-}
-
-/* What the line says of a caller; nothing is known of one that is NULL. */
-static bool expect_caller(const struct smtpward_caller_key *key,
-			  const struct smtpward_caller *caller, uint64_t suppressed, uint64_t lost,
-			  uint64_t time, struct expected *line)
-{
-	struct names cgroup;
-	bool named = false;
-
-	if (caller) {
-		if (caller->flags & ~0xf0013U)
-			return false;
-		cgroup_names(caller->cgroup, caller->cgroup_len, caller->flags, &cgroup);
-		named = caller->flags & SMTPWARD_CALLER_NAMED;
-	}
-	line->kind = "summary";
-	expect_begin(line, time);
-	expect_number(line, "suppressed", suppressed);
-	expect_number(line, "lost", lost);
-	if (named)
-		expect_unit(line, &cgroup);
-	else
-		expect(line, "unit", PATH);
-	if (caller && !key->shared) {
-		expect_number(line, "euid", key->euid);
-		expect_number(line, "cgid", key->cgroup_id);
-	}
-	if (named)
-		expect_cgroup(line, &cgroup);
-	else
-		expect(line, "cgroup", PATH);
-	return true;
-}
 
 /* The line of text. */
 
@@ -510,6 +181,7 @@ static void check_parsed(const char *text, size_t len, const struct expected *ex
 
 	if (line_parse(exact, len, &got, &reason))
 		fuzz_fail("%s", reason.text);
+	fuzz_assert(got.kind == expected->parsed);
 	fuzz_assert(got.n == expected->n);
 	for (size_t i = 0; i < got.n; i++) {
 		const struct field *field = &expected->fields[i];
@@ -518,6 +190,7 @@ static void check_parsed(const char *text, size_t len, const struct expected *ex
 		if (field->kind == NUMBER)
 			fuzz_assert(got.fields[i].kind == LINE_NUMBER &&
 				    got.fields[i].number == field->number);
+		fuzz_assert((field->kind == NONE) == (got.fields[i].kind == LINE_NONE));
 		if (field->kind != WORD && field->kind < STRING)
 			continue;
 		fuzz_assert(got.fields[i].len == field->len);
@@ -645,7 +318,7 @@ static void fuzz_event(const struct smtpward_event *event, size_t size, int64_t 
 	free(expected);
 }
 
-/* The record as it is, of any size. Those of packets are tested by tests/unit/line. */
+/* The record as it is, of any size. */
 static void take_raw_event(struct input *input)
 {
 	int64_t offset = input_number(input);
@@ -655,12 +328,25 @@ static void take_raw_event(struct input *input)
 
 	fuzz_assert(event);
 	size = input_bytes(input, event, 2 * sizeof(*event));
-	event->hook = SMTPWARD_OF_CONNECT;
 	fuzz_event(event, size, offset);
 	free(event);
 }
 
-/* One that is often valid. */
+/* The head of one that is often valid: of any hook, and of one that there is not. */
+static void take_head(struct input *input, struct smtpward_event *event)
+{
+	input_bytes(input, event, offsetof(struct smtpward_event, text));
+	event->verdict %= 4;
+	event->rule %= SMTPWARD_RULE_NONE + 2;
+	event->ancestors %= SMTPWARD_ANCESTORS + 2;
+	event->hook %= SMTPWARD_OF_RAW + 2;
+	event->flags &= 0xf03ffU;
+}
+
+/*
+ * A task's. If the hook is one of packets, the packet's part is what the lists have there, and the
+ * lists' lengths lead beyond its begin.
+ */
 static void take_event(struct input *input)
 {
 	int64_t offset = input_number(input);
@@ -671,12 +357,7 @@ static void take_event(struct input *input)
 				   &event.args_len };
 	size_t used = 0;
 
-	input_bytes(input, &event, offsetof(struct smtpward_event, text));
-	event.verdict %= 4;
-	event.rule %= SMTPWARD_RULE_NONE + 2;
-	event.ancestors %= SMTPWARD_ANCESTORS + 2;
-	event.hook = SMTPWARD_OF_CONNECT;
-	event.flags &= 0xf03ffU;
+	take_head(input, &event);
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
 		const size_t room = sizeof(event.text) - used;
 		const size_t most = i || room < SMTPWARD_CGROUP_SIZE ? room : SMTPWARD_CGROUP_SIZE;
@@ -684,6 +365,70 @@ static void take_event(struct input *input)
 		*lens[i] = take_list(input, tidy && i < 3, event.text + used, most);
 		used += *lens[i] < most ? *lens[i] : most;
 	}
+	fuzz_event(&event, sizeof(event), offset);
+}
+
+/* None, of IPv4, or any. */
+static void take_address(struct input *input, uint8_t address[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const size_t kind = input_below(input, 4);
+
+	memset(address, 0, 16);
+	if (kind)
+		input_bytes(input, address, 16);
+	if (kind == 1)
+		memcpy(address, mapped, sizeof(mapped));
+}
+
+/* Any bytes, with a NUL or without one. */
+static void take_device(struct input *input, char device[SMTPWARD_DEVICE_SIZE])
+{
+	const size_t len = input_below(input, SMTPWARD_DEVICE_SIZE + 1);
+
+	memset(device, 'd', len);
+	input_bytes(input, device, len);
+}
+
+/* Three of eight are just beyond what there can be. */
+static void take_packet_part(struct input *input, uint8_t hook, struct smtpward_packet *packet)
+{
+	const size_t odd = input_below(input, 8);
+
+	take_address(input, packet->source);
+	take_address(input, packet->original);
+	input_bytes(input, &packet->mac, sizeof(packet->mac));
+	input_bytes(input, &packet->vlan, sizeof(packet->vlan));
+	input_bytes(input, &packet->iif, sizeof(packet->iif));
+	input_bytes(input, &packet->pad, sizeof(packet->pad));
+	packet->mac &= (1ULL << 48) - 1;
+	packet->vlan &= 4095;
+	if (odd == 1)
+		packet->mac = 1ULL << 48;
+	if (odd == 2)
+		packet->vlan = 4096;
+	if (odd != 3 && hook == SMTPWARD_OF_PACKET)
+		packet->iif = 0;
+	take_device(input, packet->device);
+	take_device(input, packet->guest);
+}
+
+/* A packet's. The lists that a packet has not may have any length. */
+static void take_packet(struct input *input)
+{
+	int64_t offset = input_number(input);
+	bool tidy = input_below(input, 8);
+	bool over = !input_below(input, 8); /* the names run into the packet's part */
+	struct smtpward_packet packet = { 0 };
+	struct smtpward_event event = { 0 };
+
+	take_head(input, &event);
+	event.hook = SMTPWARD_OF_PACKET + event.hook % 2;
+	take_address(input, event.address);
+	event.cgroup_len = take_list(input, tidy, event.text,
+				     over ? sizeof(event.text) : SMTPWARD_CGROUP_SIZE);
+	take_packet_part(input, event.hook, &packet);
+	memcpy(event.text + SMTPWARD_PACKET_AT, &packet, sizeof(packet));
 	fuzz_event(&event, sizeof(event), offset);
 }
 
@@ -703,7 +448,6 @@ static void take_caller(struct input *input)
 	time = input_number(input);
 	input_bytes(input, &key, sizeof(key));
 	key.shared %= 2;
-	key.cgroup_id &= ~SMTPWARD_GUEST_BIT;
 	input_bytes(input, &caller, offsetof(struct smtpward_caller, cgroup));
 	caller.flags &= 0xf003fU;
 	caller.cgroup_len = take_list(input, tidy, caller.cgroup, sizeof(caller.cgroup));
@@ -723,7 +467,7 @@ static void take_anyone(struct input *input)
 	fuzz_assert(expected);
 	memset(&line, 0xa5, sizeof(line));
 	time = input_number(input);
-	expect_caller(NULL, NULL, suppressed, lost, time, expected);
+	fuzz_assert(expect_caller(NULL, NULL, suppressed, lost, time, expected));
 	line_from_anyone(suppressed, lost, time, &line);
 	check_lines(true, 0, &line, expected);
 	free(expected);
@@ -742,6 +486,7 @@ static void take_alert(struct input *input)
 	time = input_number(input);
 	input_bytes(input, alert, sizeof(alert) - 1);
 	expected->kind = "alert";
+	expected->parsed = LINE_ALERT;
 	expect_begin(expected, time);
 	field_add(expect(expected, "alert", STRING), alert, strnlen(alert, LINE_PATH_SIZE - 1));
 	expect_word(expected, "healed", healed ? "yes" : "no");
@@ -753,7 +498,7 @@ static void take_alert(struct input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const takes[])(struct input *) = {
-		take_event, take_raw_event, take_caller, take_anyone, take_alert,
+		take_event, take_raw_event, take_caller, take_anyone, take_alert, take_packet,
 	};
 	struct input input = { data, size };
 
