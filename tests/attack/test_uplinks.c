@@ -265,13 +265,19 @@ static void test_program_gone(void **state)
 static void test_lone_filter(void **state)
 {
 	load_well(LAYER);
-	remove_all_pins();
 	if (gate_is_link())
-		return;
+		gate_make_filter();
+	remove_all_pins();
 	assert_held(true);
+	assert_status(NO, "not enforcing: nothing is loaded, but a gate is left on " FAR_UPLINK
+			  ", and without mode audit it refuses every connection to a guarded port: "
+			  "'smtpward unload --pins ");
 	policy_unload();
 	assert_held(false);
 	assert_false(gate_has_qdisc());
+	assert_status(NO, "not enforcing: nothing is loaded\n");
+	if (gate_is_link())
+		return;
 
 	load_well(LAYER);
 	remove_all_pins();

@@ -129,6 +129,17 @@ void gate_take_away(void)
 		assert_int_equal(bpf_tc_detach(&hook, &options), 0);
 }
 
+void gate_make_filter(void)
+{
+	_cleanup_close_ int program_fd = bpf_pin_open("policy/prog_up_eth");
+	HOOK(hook);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = HANDLE_MADE, .priority = PRIORITY,
+		    .prog_fd = program_fd);
+
+	assert_int_equal(bpf_tc_hook_create(&hook), 0);
+	assert_int_equal(bpf_tc_attach(&hook, &options), 0);
+}
+
 bool gate_has_qdisc(void)
 {
 	HOOK(hook);

@@ -19,7 +19,8 @@ void gate_assert_held(const char *cgroup, bool held);
 
 const char *gate_pin(void); /* the name of the link's pin */
 bool gate_is_there(void);
-void gate_take_away(void); /* as somebody would, with the means of the kernel */
+void gate_make_filter(void); /* of the loaded policy, as a load before Linux 6.6 makes it */
+void gate_take_away(void);   /* as somebody would, with the means of the kernel */
 
 /* Whether the device has the qdisc clsact; makes it; removes it with all filters. */
 bool gate_has_qdisc(void);

@@ -26,6 +26,7 @@
 #include "pins/layer.h"
 #include "pins/reader_view.h"
 #include "pins/state.h"
+#include "pins/uplink_left.h"
 #include "policy/policy.h"
 #include "policy/policy_hash.h"
 #include "policy/policy_until.h"
@@ -488,6 +489,39 @@ static enum command_result status_answer_no(const struct status_config *config, 
 	return result == COMMAND_DONE ? COMMAND_NO : result;
 }
 
+static void status_describe_left(const struct status_config *config,
+				 const struct uplink_names *left, struct reason *reason)
+{
+	char devices[UPLINK_NAMES_MAX * (QUOTE_SIZE(SMTPWARD_DEVICE_SIZE) + 2)] = "";
+	const bool one = left->n == 1;
+	size_t used = 0;
+
+	for (size_t i = 0; i < left->n; i++)
+		used += (size_t)snprintf(devices + used, sizeof(devices) - used, "%s%s",
+					 i ? ", " : "", status_name(left->text[i]).text);
+	reason_set(reason, 0,
+		   "nothing is loaded, but %s left on %s, and without mode audit %s every "
+		   "connection to a guarded port: 'smtpward unload%s' takes %s away",
+		   one ? "a gate is" : "gates are", devices, one ? "it refuses" : "they refuse",
+		   pins_option(config->pins).text, one ? "it" : "them");
+}
+
+/* Answers no, and names the gates that are left of a policy without pins. */
+static enum command_result status_answer_nothing(const struct status_config *config)
+{
+	struct uplink_names left;
+	struct reason reason;
+
+	if (uplink_left(reader_view_choose(config->pins), &left, &reason)) {
+		msg_error("cannot tell: %s", reason.text);
+		return COMMAND_FAILED;
+	}
+	if (!left.n)
+		return status_answer_no(config, "nothing is loaded");
+	status_describe_left(config, &left, &reason);
+	return status_answer_no(config, reason.text);
+}
+
 /* Whether the loaded policy is in force as --expect says. */
 static enum command_result status_judge(const struct status_config *config,
 					const struct state *state)
@@ -554,7 +588,7 @@ static enum command_result status_run(void *userdata, int argc, char **argv)
 		return result;
 	r = status_read(config, &state, &figures, &reason);
 	if (r == -ENOENT)
-		return status_answer_no(config, "nothing is loaded");
+		return status_answer_nothing(config);
 	if (r == -ENODATA)
 		return status_answer_no(config, reason.text);
 	if (r) {
