@@ -141,6 +141,12 @@ static void say_load_warn(const struct given_policy *given, const char *cgroup,
 	if (*report->absent.text)
 		msg_warning("not there yet: %s; an uplink gets its gate as it comes",
 			    report->absent.text);
+	if (report->surplus)
+		msg_warning(
+			"uplink auto: %zu devices have hardware behind them or a default route, "
+			"and packets leave unseen by all but %d: name those that mail may leave "
+			"by with 'uplink DEVICE, ...'",
+			report->surplus, SMTPWARD_UPLINKS_MAX);
 	if (*report->bridges.text)
 		msg_warning("an uplink is a bridge, and frames between its ports do not pass it: "
 			    "name the port that leads out in its place (%s)",

@@ -193,7 +193,7 @@ static void metrics_uplinks(const struct metrics_row *row, const struct metrics 
 {
 	const struct uplink_names *names = &metrics->state->uplink_names;
 
-	/* Of none is something known, or of all: see STATE_UPLINK_UNKNOWN. */
+	/* Gates are known of all uplinks, or of none: see STATE_UPLINK_UNKNOWN. */
 	if (!names->n || metrics->state->uplinks[0] == STATE_UPLINK_UNKNOWN)
 		return;
 	metrics_head(row->name, "", row->type, row->help);

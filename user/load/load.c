@@ -66,7 +66,12 @@ static int load_once(const struct load_request *request, struct load_report *ret
 	*reterr_over = load.trial_over;
 	if (r) {
 		/* A directory that was made for this load would look like a policy that is lost. */
-		pins_remove_empty(&load.pins);
+		const int left = pins_remove_empty(&load.pins);
+		const struct reason first = *reason;
+
+		if (left)
+			reason_errno(reason, left, "%s; and removing %s failed", first.text,
+				     load.pins.path);
 		return r;
 	}
 	r = load_make_and_swap(&load, reason);
@@ -101,6 +106,7 @@ static int load_once(const struct load_request *request, struct load_report *ret
 		.merged = load.merged,
 		.absent = load.absent,
 		.bridges = load.bridges,
+		.surplus = load.surplus,
 		.unkept = load.unkept,
 		.view = view,
 		.spoiled = load.spoiled,

@@ -57,6 +57,7 @@ struct load_report {
 	struct tenants_merged merged;
 	struct reason absent;  /* the uplinks that are not there; empty if all are */
 	struct reason bridges; /* those that are bridges, with ports that are none; or empty */
+	size_t surplus; /* devices that `uplink auto` finds, if more than can have gates; or 0 */
 	struct reason unkept;  /* why there is no second set of pins; empty if there is one */
 	struct reason view;    /* why the reader may have no way to the pins; or empty */
 	struct reason spoiled; /* why the load did not take over the maps that last; or empty */

@@ -547,12 +547,9 @@ static int open_find_uplinks(struct load *load, struct reason *reason)
 	}
 	if (r)
 		return reason_errno(reason, r, "cannot find the uplinks");
+	/* More of them are no reason to have no policy, after a boot say. */
 	if (uplinks.n > ARRAY_SIZE(load->layer.uplinks))
-		return reason_set(reason, -E2BIG,
-				  "uplink auto: %zu devices have hardware behind them or a default "
-				  "route, and at most %d can be uplinks: name those that mail may "
-				  "leave by with 'uplink DEVICE, ...'",
-				  uplinks.n, SMTPWARD_UPLINKS_MAX);
+		load->surplus = uplinks.n;
 	return 0;
 }
 

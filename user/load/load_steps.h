@@ -67,7 +67,8 @@ struct load {
 	struct tenants_merged merged;  /* cgroups that count as one, for want of better knowledge */
 	struct reason absent;	       /* the uplinks that are not there */
 	struct reason bridges;	       /* the uplinks whose ports can send past them */
-	struct reason unkept;	       /* why there is no second set of pins */
+	size_t surplus; /* devices that `uplink auto` finds, if more than can have gates; or 0 */
+	struct reason unkept; /* why there is no second set of pins */
 };
 
 /*

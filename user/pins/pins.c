@@ -472,8 +472,9 @@ int pins_remove_all(struct pins *pins)
 	return -ENOTEMPTY;
 }
 
-void pins_remove_empty(const struct pins *pins)
+int pins_remove_empty(const struct pins *pins)
 {
-	if (pins->fd >= 0)
-		rmdir(pins->path);
+	if (pins->fd < 0 || !rmdir(pins->path) || errno == ENOTEMPTY || errno == ENOENT)
+		return 0;
+	return -errno;
 }

@@ -138,7 +138,7 @@ int pins_remove(const struct pins *pins, const char *name);
 /* Removes all pins but the gate, then the gate, then the directory; keeps the lock. */
 int pins_remove_all(struct pins *pins);
 
-/* Removes the directory if there is nothing in it, as pins_open_locked() makes it. */
-void pins_remove_empty(const struct pins *pins);
+/* Removes the directory if there is nothing in it, as pins_open_locked() makes it. 0 or -errno. */
+int pins_remove_empty(const struct pins *pins);
 
 #endif /* SMTPWARD_PINS_H */
