@@ -275,14 +275,17 @@ static size_t count_held(const struct bpf_ids *ids)
 	return n;
 }
 
-size_t bpf_ids_wait_dead(const struct bpf_ids *ids)
+static size_t wait_dead(const struct bpf_ids *ids, int64_t deadline)
 {
-	int64_t deadline = clock_ms() + FIXTURE_PATIENCE;
-
 	while (count_alive(ids))
 		if (!pause_until(deadline))
 			return count_held(ids);
 	return 0;
+}
+
+size_t bpf_ids_wait_dead(const struct bpf_ids *ids)
+{
+	return wait_dead(ids, clock_ms() + FIXTURE_PATIENCE);
 }
 
 void bpf_ids_read(struct bpf_ids *ids)
@@ -301,6 +304,12 @@ static bool was_there(const struct bpf_ids *before, size_t kind, uint32_t id)
 	return false;
 }
 
+/*
+ * What is new may be of another test, beside this one: it goes as that test ends, and what
+ * is left here never does.
+ */
+#define OTHERS_PATIENCE (5LL * FIXTURE_PATIENCE / 2)
+
 size_t bpf_ids_wait_gone(const struct bpf_ids *before)
 {
 	struct bpf_ids now, new = { 0 };
@@ -310,7 +319,7 @@ size_t bpf_ids_wait_gone(const struct bpf_ids *before)
 		for (size_t i = 0; i < now.n[kind]; i++)
 			if (!was_there(before, kind, now.ids[kind][i]))
 				add_id(&new, kind, now.ids[kind][i]);
-	return bpf_ids_wait_dead(&new);
+	return wait_dead(&new, clock_ms() + OTHERS_PATIENCE);
 }
 
 uint32_t bpf_ids_most_verified(const struct bpf_ids *ids)
