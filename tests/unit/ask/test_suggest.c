@@ -398,6 +398,20 @@ static void test_odd_names(void **state)
 	assert_rule(0, "allow unit \"a b\\x22#,\\x09.service\" user 7 to 192.0.2.1", 0);
 }
 
+/* A rule on a guest is for a person to write: its attempts are said, and are no lost rows. */
+static void test_guests(void **state)
+{
+	struct report_tenant *guest = (struct report_tenant *)tenant("", "");
+	const char *text;
+
+	guest->cgroup_id |= SMTPWARD_GUEST_BIT;
+	row(guest, 0, NULL, "192.0.2.1", 25, 9);
+	text = suggest("ports 25\n");
+	assert_non_null(strstr(text, "\n# There is nothing to allow.\n"));
+	assert_non_null(strstr(text, "\n# 9 attempts more, of guests: "));
+	assert_null(strstr(text, "row of their own"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +424,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_order, tidy),
 		cmocka_unit_test_teardown(test_unnamed, tidy),
 		cmocka_unit_test_teardown(test_nothing, tidy),
+		cmocka_unit_test_teardown(test_guests, tidy),
 		cmocka_unit_test_teardown(test_odd_names, tidy),
 	};
 
