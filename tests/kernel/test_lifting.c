@@ -147,12 +147,14 @@ static void test_status_json_of_wiped_pins(void **state)
 	assert_int_equal(status_counter("denied"), 1);
 }
 
-/* All pins between two looks of the log: of a part it would say so, and put that back at once. */
-static void wipe_unseen(const struct log *log)
+/* All pins between two looks of the log, which share this lock: of a part it would say so. */
+static void wipe_unseen(void)
 {
-	assert_int_equal(kill(log->pid, SIGSTOP), 0);
+	_cleanup_close_ int fd = open(lock_path(), O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
 	bpf_wipe("");
-	assert_int_equal(kill(log->pid, SIGCONT), 0);
 }
 
 /* The log that may heal puts them back, and goes on. */
@@ -165,12 +167,12 @@ static void test_log_heals_wiped_pins(void **state)
 	log_start(&log, LOG_FILE);
 	assert_refuses_web();
 	log_line(&log, "verdict=", 0);
-	wipe_unseen(&log);
+	wipe_unseen();
 	log_line(&log, "healed=yes", 0);
 	assert_int_equal(log_count(&log, "no unload removed it"), 1);
 	assert_whole();
 	log_line(&log, "dst=" NET_OUTSIDE6 " ", 1);
-	wipe_unseen(&log);
+	wipe_unseen();
 	log_line(&log, "healed=yes", 1);
 	log_end(&log, SIGTERM);
 }
